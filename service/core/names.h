@@ -1,0 +1,23 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The numbers and names on the host that are ours, each stated once (design: "numbers reserved for us").
+ * Everything we create carries one of them, so that removing is exact and nothing foreign is ever touched.
+ */
+#pragma once
+
+#define VPND_IFNAME "vpnd0"
+#define VPND_NFT_TABLE "vpnd"
+
+#define VPND_MARK_VALUE 0x56000000u /* fwmark of the tunnel's own packets; masked, so other tools' bits survive */
+#define VPND_MARK_MASK 0xff000000u
+
+#define VPND_TABLE_TUNNEL 22096u
+#define VPND_TABLE_LOCAL 22097u
+
+#define VPND_RULE_PRIORITY_MARKED 4870u   /* marked -> main */
+#define VPND_RULE_PRIORITY_SPECIFIC 4875u /* tunnel table, suppress_prefixlength 0: the profile's specific routes */
+#define VPND_RULE_PRIORITY_LOCAL 4880u    /* local exceptions */
+#define VPND_RULE_PRIORITY_TUNNEL 4890u   /* tunnel table whole */
+
+#define VPND_RTPROT 86 /* rtm_protocol and FRA_PROTOCOL of everything we add */

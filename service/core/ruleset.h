@@ -1,0 +1,243 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One nftables table as a value: chains, rules, sets and verdict maps, in the words of nft(8).
+ * Built by core/policy, printed for review (text that `nft -f` loads), encoded and read back by netlink/nft-*.
+ * Never talks to the kernel and never decides what is allowed.
+ */
+#pragma once
+
+#include "addr.h"
+
+G_BEGIN_DECLS
+
+#define VPND_NFT_NAME_MAX 32 /* bytes with the NUL; ours are short */
+
+typedef enum
+{
+  VPND_HOOK_NONE, /* a chain that is only jumped to */
+  VPND_HOOK_PREROUTING,
+  VPND_HOOK_INPUT,
+  VPND_HOOK_FORWARD,
+  VPND_HOOK_OUTPUT,
+  VPND_HOOK_POSTROUTING,
+} VpndHook;
+
+typedef enum
+{
+  VPND_CHAIN_FILTER,
+  VPND_CHAIN_ROUTE,
+  VPND_CHAIN_NAT,
+} VpndChainType;
+
+typedef enum
+{
+  VPND_VERDICT_ACCEPT,
+  VPND_VERDICT_DROP,
+  VPND_VERDICT_JUMP,
+  VPND_VERDICT_GOTO,
+  VPND_VERDICT_RETURN,
+} VpndVerdictKind;
+
+/**
+ * VpndVerdict:
+ * @kind: what happens
+ * @chain: target of JUMP and GOTO, else ""
+ */
+typedef struct
+{
+  VpndVerdictKind kind;
+  char chain[VPND_NFT_NAME_MAX];
+} VpndVerdict;
+
+/* What a match, a set or a map looks at. */
+typedef enum
+{
+  VPND_FIELD_IIFNAME,     /* 16 bytes, NUL padded */
+  VPND_FIELD_OIFNAME,     /* 16 bytes, NUL padded */
+  VPND_FIELD_NFPROTO,     /* 1 byte: NFPROTO_IPV4 or NFPROTO_IPV6 */
+  VPND_FIELD_L4PROTO,     /* 1 byte: IPPROTO_* */
+  VPND_FIELD_IP_SADDR,    /* 4 bytes; implies NFPROTO_IPV4 */
+  VPND_FIELD_IP_DADDR,    /* 4 bytes; implies NFPROTO_IPV4 */
+  VPND_FIELD_IP6_SADDR,   /* 16 bytes; implies NFPROTO_IPV6 */
+  VPND_FIELD_IP6_DADDR,   /* 16 bytes; implies NFPROTO_IPV6 */
+  VPND_FIELD_UDP_SPORT,   /* 2 bytes, network order; implies IPPROTO_UDP */
+  VPND_FIELD_UDP_DPORT,
+  VPND_FIELD_TCP_SPORT,   /* 2 bytes, network order; implies IPPROTO_TCP */
+  VPND_FIELD_TCP_DPORT,
+  VPND_FIELD_ICMPV6_TYPE, /* 1 byte; implies IPPROTO_ICMPV6 */
+  VPND_FIELD_ICMPV6_CODE, /* 1 byte; implies IPPROTO_ICMPV6 */
+  VPND_FIELD_MARK,        /* 4 bytes, host order */
+  VPND_FIELD_CT_MARK,     /* 4 bytes, host order */
+  VPND_FIELD_CT_STATE,    /* 4 bytes, host order: bits of NF_CT_STATE_BIT; matches when any bit of value is set */
+  VPND_FIELD_SKUID,       /* 4 bytes, host order */
+  VPND_FIELD_FIB_SADDR_TYPE, /* 4 bytes, host order: RTN_* */
+  VPND_N_FIELDS
+} VpndField;
+
+typedef enum
+{
+  VPND_OP_EQ,  /* field == value (under mask) */
+  VPND_OP_NE,  /* field != value (under mask) */
+  VPND_OP_IN,  /* field in the named set */
+  VPND_OP_NOT_IN,
+} VpndOp;
+
+#define VPND_FIELD_MAX_BYTES 16
+
+/**
+ * VpndMatch:
+ * @field: what is looked at; what it implies (family, protocol) is part of the match
+ * @op: how
+ * @value: bytes as VpndField says; zero for IN and NOT_IN
+ * @mask: for MARK and CT_MARK the mask, for addresses the netmask; all ones over the field's size when it is exact
+ * @set: name of the set for IN and NOT_IN, else ""
+ */
+typedef struct
+{
+  VpndField field;
+  VpndOp op;
+  guint8 value[VPND_FIELD_MAX_BYTES];
+  guint8 mask[VPND_FIELD_MAX_BYTES];
+  char set[VPND_NFT_NAME_MAX];
+} VpndMatch;
+
+typedef enum
+{
+  VPND_STATEMENT_VERDICT,
+  VPND_STATEMENT_REJECT,          /* reject with icmpx type port-unreachable */
+  VPND_STATEMENT_REJECT_TCP_RESET,
+  VPND_STATEMENT_REJECT_NO_ROUTE, /* reject with icmpx type no-route */
+  VPND_STATEMENT_SET_MARK,        /* meta mark set (mark & ~mask) | value */
+  VPND_STATEMENT_SET_CT_MARK,     /* ct mark set (mark & ~mask) | value */
+  VPND_STATEMENT_VMAP,            /* field vmap @map */
+  VPND_STATEMENT_MASQUERADE,
+} VpndStatementKind;
+
+typedef struct
+{
+  VpndStatementKind kind;
+  VpndVerdict verdict;          /* VERDICT */
+  guint32 value;                /* SET_MARK, SET_CT_MARK */
+  guint32 mask;                 /* the same: bits that may change */
+  VpndField field;              /* VMAP */
+  char map[VPND_NFT_NAME_MAX];  /* VMAP */
+} VpndStatement;
+
+/**
+ * VpndRule:
+ * @matches: (element-type VpndMatch) (owned): all must hold
+ * @statements: (element-type VpndStatement) (owned): performed in order; the last may be a verdict
+ */
+typedef struct
+{
+  GArray *matches;
+  GArray *statements;
+} VpndRule;
+
+/**
+ * VpndChain:
+ * @policy: ACCEPT or DROP; meaningful with a hook only
+ * @rules: (element-type VpndRule) (owned)
+ */
+typedef struct
+{
+  char name[VPND_NFT_NAME_MAX];
+  VpndHook hook;
+  VpndChainType type;
+  gint32 priority;
+  VpndVerdictKind policy;
+  GPtrArray *rules;
+} VpndChain;
+
+/**
+ * VpndSetElement:
+ * @key: first (or only) key, as the field says
+ * @key_end: last key of an interval, inclusive; equals @key otherwise
+ * @verdict: for maps
+ */
+typedef struct
+{
+  guint8 key[VPND_FIELD_MAX_BYTES];
+  guint8 key_end[VPND_FIELD_MAX_BYTES];
+  VpndVerdict verdict;
+} VpndSetElement;
+
+/**
+ * VpndSet: a named set or verdict map
+ * @field: what its keys are (IIFNAME and OIFNAME share one type, as do SADDR and DADDR of a family, and all ports)
+ * @is_interval: elements may be ranges; they never overlap
+ * @is_map: elements carry verdicts
+ * @elements: (element-type VpndSetElement) (owned): sorted by key
+ */
+typedef struct
+{
+  char name[VPND_NFT_NAME_MAX];
+  VpndField field;
+  gboolean is_interval;
+  gboolean is_map;
+  GArray *elements;
+} VpndSet;
+
+/**
+ * VpndRuleset: one table of family inet
+ * @table: its name
+ * @sets: (element-type VpndSet) (owned): in order of adding
+ * @chains: (element-type VpndChain) (owned): in order of adding
+ */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  char table[VPND_NFT_NAME_MAX];
+  GPtrArray *sets;
+  GPtrArray *chains;
+} VpndRuleset;
+
+VpndRuleset *vpnd_ruleset_new (const char *table);
+VpndRuleset *vpnd_ruleset_ref (VpndRuleset *ruleset);
+void vpnd_ruleset_unref (VpndRuleset *ruleset);
+gboolean vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b);
+char *vpnd_ruleset_to_text (const VpndRuleset *ruleset);
+
+VpndChain *vpnd_ruleset_add_chain (VpndRuleset *ruleset, const char *name, VpndChainType type, VpndHook hook, gint32 priority, VpndVerdictKind policy);
+VpndSet *vpnd_ruleset_add_set (VpndRuleset *ruleset, const char *name, VpndField field, gboolean is_interval, gboolean is_map);
+const VpndChain *vpnd_ruleset_find_chain (const VpndRuleset *ruleset, const char *name);
+const VpndSet *vpnd_ruleset_find_set (const VpndRuleset *ruleset, const char *name);
+
+VpndRule *vpnd_chain_add_rule (VpndChain *chain);
+
+VpndRule *vpnd_rule_match (VpndRule *rule, VpndField field, VpndOp op, const void *value);
+VpndRule *vpnd_rule_match_ifname (VpndRule *rule, VpndField field, VpndOp op, const char *ifname);
+VpndRule *vpnd_rule_match_prefix (VpndRule *rule, gboolean is_source, VpndOp op, const VpndPrefix *prefix);
+VpndRule *vpnd_rule_match_port (VpndRule *rule, VpndField field, guint16 port);
+VpndRule *vpnd_rule_match_mark (VpndRule *rule, VpndField field, VpndOp op, guint32 value, guint32 mask);
+VpndRule *vpnd_rule_match_u8 (VpndRule *rule, VpndField field, guint8 value);
+VpndRule *vpnd_rule_match_u32 (VpndRule *rule, VpndField field, VpndOp op, guint32 value);
+VpndRule *vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set);
+VpndRule *vpnd_rule_match_established (VpndRule *rule);
+
+void vpnd_rule_accept (VpndRule *rule);
+void vpnd_rule_drop (VpndRule *rule);
+void vpnd_rule_jump (VpndRule *rule, const char *chain);
+void vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind);
+VpndRule *vpnd_rule_set_mark (VpndRule *rule, VpndStatementKind kind, guint32 value, guint32 mask);
+void vpnd_rule_vmap (VpndRule *rule, VpndField field, const char *map);
+
+void vpnd_set_add_ifname (VpndSet *set, const char *ifname, const VpndVerdict *verdict);
+void vpnd_set_add_addr (VpndSet *set, const VpndAddr *addr, const VpndVerdict *verdict);
+void vpnd_set_add_prefix (VpndSet *set, const VpndPrefix *prefix, const VpndVerdict *verdict);
+void vpnd_set_add_port (VpndSet *set, guint16 port, const VpndVerdict *verdict);
+void vpnd_set_add_u8 (VpndSet *set, guint8 value, const VpndVerdict *verdict);
+
+gsize vpnd_field_size_bytes (VpndField field);
+const char *vpnd_field_name (VpndField field);
+guint8 vpnd_field_implied_nfproto (VpndField field);
+guint8 vpnd_field_implied_l4proto (VpndField field);
+
+void vpnd_rule_free (VpndRule *rule);
+void vpnd_chain_free (VpndChain *chain);
+void vpnd_set_free (VpndSet *set);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndRuleset, vpnd_ruleset_unref)
+
+G_END_DECLS

@@ -1,0 +1,90 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The engine: holds the state, feeds one event at a time to core/transition, and has the executor perform the effects.
+ * Decides nothing itself. Knows ports, never a concrete backend; knows no D-Bus.
+ */
+#pragma once
+
+#include "profile.h"
+#include "settings.h"
+#include "status.h"
+
+#include "authorizer.h"
+#include "clock.h"
+#include "facts-source.h"
+#include "firewall.h"
+#include "names-lookup.h"
+#include "prober.h"
+#include "resolver.h"
+#include "router.h"
+#include "tunnel.h"
+
+#include "ledger.h"
+#include "profile-store.h"
+#include "settings-store.h"
+
+G_BEGIN_DECLS
+
+/**
+ * VpndEnginePorts: what the composition root hands in; all (unowned) here, the engine takes references
+ */
+typedef struct
+{
+  VpndFirewall *firewall;
+  VpndTunnel *tunnel;
+  VpndRouter *router;
+  VpndResolver *resolver;
+  VpndFactsSource *facts_source;
+  VpndNamesLookup *names_lookup;
+  VpndProber *prober;
+  VpndClock *clock;
+} VpndEnginePorts;
+
+typedef enum
+{
+  VPND_STOP_REQUESTED,  /* somebody asked the service to end: open as before, unless lockdown */
+  VPND_STOP_RESTART,    /* restart or upgrade: the rules stay */
+  VPND_STOP_GOING_DOWN, /* the system goes down: the rules stay if protected or auto-connect */
+} VpndStopReason;
+
+#define VPND_TYPE_ENGINE (vpnd_engine_get_type ())
+G_DECLARE_FINAL_TYPE (VpndEngine, vpnd_engine, VPND, ENGINE, GObject)
+
+/* Signals:
+ *  "changed" (): anything that vpnd_engine_dup_status () shows beyond counters has changed
+ *  "connected" (utf8): the primary peer answered; its public key in the text that was received
+ *  "disconnected" (): the connection ended
+ *  "settings-changed" ()
+ */
+VpndEngine *vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store);
+
+/* Recovers from an earlier instance, loads settings, applies what they demand. */
+void vpnd_engine_start_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_start_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+
+void vpnd_engine_stop_async (VpndEngine *self, VpndStopReason reason, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_stop_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+
+/* Completes when the tunnel is set up and protection is in force (not when the peer answered); on an error the state is as before. */
+void vpnd_engine_activate_async (VpndEngine *self, VpndProfile *profile, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_activate_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+
+void vpnd_engine_deactivate_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_deactivate_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+
+void vpnd_engine_reconnect_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_reconnect_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+
+VpndSettings *vpnd_engine_get_settings (VpndEngine *self);
+/* Saves, then applies; on an error neither the file nor the state has changed. */
+void vpnd_engine_set_settings_async (VpndEngine *self, VpndSettings *settings, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_set_settings_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+
+/* The status with fresh counters. */
+void vpnd_engine_query_status_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+VpndStatus *vpnd_engine_query_status_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+/* The status with the counters of the last poll; no I/O. */
+VpndStatus *vpnd_engine_dup_status (VpndEngine *self);
+
+G_END_DECLS

@@ -1,0 +1,86 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * VpndResolver: type registration and dispatch. The contract stands in the header.
+ */
+#include "config.h"
+
+#include "resolver.h"
+
+G_DEFINE_INTERFACE (VpndResolver, vpnd_resolver, G_TYPE_OBJECT)
+
+static void
+vpnd_resolver_default_init (VpndResolverInterface *iface)
+{
+}
+
+/**
+ * vpnd_resolver_apply_async:
+ * @self: the port
+ * @plan: see VpndResolverInterface
+ * @cancellable: (nullable): cancels the call
+ * @callback: called when it is done
+ * @user_data: passed to @callback
+ *
+ * Dispatches; see VpndResolverInterface.
+ */
+void
+vpnd_resolver_apply_async (VpndResolver *self, VpndDnsPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (VPND_IS_RESOLVER (self));
+
+  VPND_RESOLVER_GET_IFACE (self)->apply_async (self, plan, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_resolver_apply_finish:
+ * @self: the port
+ * @result: what @callback received
+ * @error: return location for an error
+ *
+ * Dispatches; see VpndResolverInterface.
+ *
+ * Returns: see VpndResolverInterface
+ */
+gboolean
+vpnd_resolver_apply_finish (VpndResolver *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (VPND_IS_RESOLVER (self), FALSE);
+
+  return VPND_RESOLVER_GET_IFACE (self)->apply_finish (self, result, error);
+}
+
+/**
+ * vpnd_resolver_restore_async:
+ * @self: the port
+ * @cancellable: (nullable): cancels the call
+ * @callback: called when it is done
+ * @user_data: passed to @callback
+ *
+ * Dispatches; see VpndResolverInterface.
+ */
+void
+vpnd_resolver_restore_async (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (VPND_IS_RESOLVER (self));
+
+  VPND_RESOLVER_GET_IFACE (self)->restore_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_resolver_restore_finish:
+ * @self: the port
+ * @result: what @callback received
+ * @error: return location for an error
+ *
+ * Dispatches; see VpndResolverInterface.
+ *
+ * Returns: see VpndResolverInterface
+ */
+gboolean
+vpnd_resolver_restore_finish (VpndResolver *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (VPND_IS_RESOLVER (self), FALSE);
+
+  return VPND_RESOLVER_GET_IFACE (self)->restore_finish (self, result, error);
+}

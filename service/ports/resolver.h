@@ -1,0 +1,40 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Port: the host's DNS setting.
+ * Real: backends/resolver-resolved, backends/resolver-file, and backends/resolver-auto that asks who owns DNS at each apply.
+ * Fake: tests/fakes/fake-resolver.
+ */
+#pragma once
+
+#include "dns-plan.h"
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+#define VPND_TYPE_RESOLVER (vpnd_resolver_get_type ())
+G_DECLARE_INTERFACE (VpndResolver, vpnd_resolver, VPND, RESOLVER, GObject)
+
+/**
+ * VpndResolverInterface:
+ * @apply_async: make @plan the host's DNS, read it back and compare. Errors: VPND_ERROR_DNS
+ * @restore_async: put back what was there before, to the byte; also after a crash of an earlier instance, from what that
+ *   instance saved. Not an error when there is nothing to restore
+ */
+struct _VpndResolverInterface
+{
+  GTypeInterface parent_iface;
+
+  void (*apply_async) (VpndResolver *self, VpndDnsPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  gboolean (*apply_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
+  void (*restore_async) (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  gboolean (*restore_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
+};
+
+void vpnd_resolver_apply_async (VpndResolver *self, VpndDnsPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_resolver_apply_finish (VpndResolver *self, GAsyncResult *result, GError **error);
+void vpnd_resolver_restore_async (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_resolver_restore_finish (VpndResolver *self, GAsyncResult *result, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,122 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * VpndRouter: type registration and dispatch. The contract stands in the header.
+ */
+#include "config.h"
+
+#include "router.h"
+
+G_DEFINE_INTERFACE (VpndRouter, vpnd_router, G_TYPE_OBJECT)
+
+static void
+vpnd_router_default_init (VpndRouterInterface *iface)
+{
+}
+
+/**
+ * vpnd_router_apply_async:
+ * @self: the port
+ * @diff: see VpndRouterInterface
+ * @cancellable: (nullable): cancels the call
+ * @callback: called when it is done
+ * @user_data: passed to @callback
+ *
+ * Dispatches; see VpndRouterInterface.
+ */
+void
+vpnd_router_apply_async (VpndRouter *self, const VpndRouteDiff *diff, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (VPND_IS_ROUTER (self));
+
+  VPND_ROUTER_GET_IFACE (self)->apply_async (self, diff, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_router_apply_finish:
+ * @self: the port
+ * @result: what @callback received
+ * @error: return location for an error
+ *
+ * Dispatches; see VpndRouterInterface.
+ *
+ * Returns: see VpndRouterInterface
+ */
+gboolean
+vpnd_router_apply_finish (VpndRouter *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (VPND_IS_ROUTER (self), FALSE);
+
+  return VPND_ROUTER_GET_IFACE (self)->apply_finish (self, result, error);
+}
+
+/**
+ * vpnd_router_clear_async:
+ * @self: the port
+ * @cancellable: (nullable): cancels the call
+ * @callback: called when it is done
+ * @user_data: passed to @callback
+ *
+ * Dispatches; see VpndRouterInterface.
+ */
+void
+vpnd_router_clear_async (VpndRouter *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (VPND_IS_ROUTER (self));
+
+  VPND_ROUTER_GET_IFACE (self)->clear_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_router_clear_finish:
+ * @self: the port
+ * @result: what @callback received
+ * @error: return location for an error
+ *
+ * Dispatches; see VpndRouterInterface.
+ *
+ * Returns: see VpndRouterInterface
+ */
+gboolean
+vpnd_router_clear_finish (VpndRouter *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (VPND_IS_ROUTER (self), FALSE);
+
+  return VPND_ROUTER_GET_IFACE (self)->clear_finish (self, result, error);
+}
+
+/**
+ * vpnd_router_set_sysctls_async:
+ * @self: the port
+ * @wanted: see VpndRouterInterface
+ * @cancellable: (nullable): cancels the call
+ * @callback: called when it is done
+ * @user_data: passed to @callback
+ *
+ * Dispatches; see VpndRouterInterface.
+ */
+void
+vpnd_router_set_sysctls_async (VpndRouter *self, GHashTable *wanted, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (VPND_IS_ROUTER (self));
+
+  VPND_ROUTER_GET_IFACE (self)->set_sysctls_async (self, wanted, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_router_set_sysctls_finish:
+ * @self: the port
+ * @result: what @callback received
+ * @error: return location for an error
+ *
+ * Dispatches; see VpndRouterInterface.
+ *
+ * Returns: see VpndRouterInterface
+ */
+GHashTable *
+vpnd_router_set_sysctls_finish (VpndRouter *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (VPND_IS_ROUTER (self), NULL);
+
+  return VPND_ROUTER_GET_IFACE (self)->set_sysctls_finish (self, result, error);
+}

@@ -1,0 +1,32 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Stored profiles: one .conf a profile, 0600 in the 0700 directory "profiles" of the state directory, never through a link.
+ * Also the profile that is wanted now (runtime directory), from which a start after a crash may reconnect.
+ * Keys are read and written here and nowhere else.
+ */
+#pragma once
+
+#include "profile.h"
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+#define VPND_PROFILES_MAX 1000 /* stored profiles in all */
+
+#define VPND_TYPE_PROFILE_STORE (vpnd_profile_store_get_type ())
+G_DECLARE_FINAL_TYPE (VpndProfileStore, vpnd_profile_store, VPND, PROFILE_STORE, GObject)
+
+VpndProfileStore *vpnd_profile_store_new (int state_dirfd, int runtime_dirfd, GError **error);
+GPtrArray *vpnd_profile_store_list (VpndProfileStore *self);
+VpndProfile *vpnd_profile_store_lookup (VpndProfileStore *self, const char *name, GError **error);
+gboolean vpnd_profile_store_save (VpndProfileStore *self, VpndProfile *profile, gboolean replace, GError **error);
+gboolean vpnd_profile_store_remove (VpndProfileStore *self, const char *name, GError **error);
+gboolean vpnd_profile_store_rename (VpndProfileStore *self, const char *name, const char *new_name, GError **error);
+GPtrArray *vpnd_profile_store_get_broken (VpndProfileStore *self);
+
+gboolean vpnd_profile_store_set_wanted (VpndProfileStore *self, VpndProfile *profile, GError **error);
+VpndProfile *vpnd_profile_store_get_wanted (VpndProfileStore *self);
+
+G_END_DECLS
