@@ -1,0 +1,746 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The value of core/ruleset.h: building and comparing. The text form stands in ruleset-text.c.
+ */
+#include "config.h"
+
+#include "ruleset.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <string.h>
+
+/* What each field is called in nft(8), how large it is, and what nft(8) adds before it in a table of family inet. */
+static const struct
+{
+  const char *name;
+  guint8 size_bytes;
+  guint8 nfproto;
+  guint8 l4proto;
+} field_table[] = {
+  [VPND_FIELD_IIFNAME] = { "iifname", 16, 0, 0 },
+  [VPND_FIELD_OIFNAME] = { "oifname", 16, 0, 0 },
+  [VPND_FIELD_NFPROTO] = { "meta nfproto", 1, 0, 0 },
+  [VPND_FIELD_L4PROTO] = { "meta l4proto", 1, 0, 0 },
+  [VPND_FIELD_IP_SADDR] = { "ip saddr", 4, NFPROTO_IPV4, 0 },
+  [VPND_FIELD_IP_DADDR] = { "ip daddr", 4, NFPROTO_IPV4, 0 },
+  [VPND_FIELD_IP6_SADDR] = { "ip6 saddr", 16, NFPROTO_IPV6, 0 },
+  [VPND_FIELD_IP6_DADDR] = { "ip6 daddr", 16, NFPROTO_IPV6, 0 },
+  [VPND_FIELD_UDP_SPORT] = { "udp sport", 2, 0, IPPROTO_UDP },
+  [VPND_FIELD_UDP_DPORT] = { "udp dport", 2, 0, IPPROTO_UDP },
+  [VPND_FIELD_TCP_SPORT] = { "tcp sport", 2, 0, IPPROTO_TCP },
+  [VPND_FIELD_TCP_DPORT] = { "tcp dport", 2, 0, IPPROTO_TCP },
+  [VPND_FIELD_ICMPV6_TYPE] = { "icmpv6 type", 1, 0, IPPROTO_ICMPV6 },
+  [VPND_FIELD_ICMPV6_CODE] = { "icmpv6 code", 1, 0, IPPROTO_ICMPV6 },
+  [VPND_FIELD_MARK] = { "meta mark", 4, 0, 0 },
+  [VPND_FIELD_CT_MARK] = { "ct mark", 4, 0, 0 },
+  [VPND_FIELD_CT_STATE] = { "ct state", 4, 0, 0 },
+  [VPND_FIELD_SKUID] = { "meta skuid", 4, 0, 0 },
+  [VPND_FIELD_FIB_SADDR_TYPE] = { "fib saddr type", 4, 0, 0 },
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (field_table) == VPND_N_FIELDS);
+
+/**
+ * vpnd_field_size_bytes:
+ * @field: a field
+ *
+ * Returns: how many bytes of a value count for @field
+ */
+gsize
+vpnd_field_size_bytes (VpndField field)
+{
+  g_return_val_if_fail (field < VPND_N_FIELDS, 0);
+
+  return field_table[field].size_bytes;
+}
+
+/**
+ * vpnd_field_name:
+ * @field: a field
+ *
+ * Returns: (transfer none): its name in nft(8)
+ */
+const char *
+vpnd_field_name (VpndField field)
+{
+  g_return_val_if_fail (field < VPND_N_FIELDS, NULL);
+
+  return field_table[field].name;
+}
+
+/**
+ * vpnd_field_implied_nfproto:
+ * @field: a field
+ *
+ * Returns: NFPROTO_IPV4 or NFPROTO_IPV6 when matching @field implies that family, else 0
+ */
+guint8
+vpnd_field_implied_nfproto (VpndField field)
+{
+  g_return_val_if_fail (field < VPND_N_FIELDS, 0);
+
+  return field_table[field].nfproto;
+}
+
+/**
+ * vpnd_field_implied_l4proto:
+ * @field: a field
+ *
+ * Returns: the IPPROTO_* that matching @field implies, else 0
+ */
+guint8
+vpnd_field_implied_l4proto (VpndField field)
+{
+  g_return_val_if_fail (field < VPND_N_FIELDS, 0);
+
+  return field_table[field].l4proto;
+}
+
+/**
+ * vpnd_rule_free:
+ * @rule: (transfer full) (nullable): a rule
+ */
+void
+vpnd_rule_free (VpndRule *rule)
+{
+  if (rule == NULL)
+    return;
+
+  g_array_unref (rule->matches);
+  g_array_unref (rule->statements);
+  g_free (rule);
+}
+
+/**
+ * vpnd_chain_free:
+ * @chain: (transfer full) (nullable): a chain
+ */
+void
+vpnd_chain_free (VpndChain *chain)
+{
+  if (chain == NULL)
+    return;
+
+  g_ptr_array_unref (chain->rules);
+  g_free (chain);
+}
+
+/**
+ * vpnd_set_free:
+ * @set: (transfer full) (nullable): a set
+ */
+void
+vpnd_set_free (VpndSet *set)
+{
+  if (set == NULL)
+    return;
+
+  g_array_unref (set->elements);
+  g_free (set);
+}
+
+/**
+ * vpnd_ruleset_new:
+ * @table: name of the table, of family inet
+ *
+ * Returns: (transfer full): an empty ruleset, to be filled before it is shared
+ */
+VpndRuleset *
+vpnd_ruleset_new (const char *table)
+{
+  VpndRuleset *ruleset = g_new0 (VpndRuleset, 1);
+
+  g_atomic_ref_count_init (&ruleset->ref_count);
+  g_strlcpy (ruleset->table, table, sizeof ruleset->table);
+  ruleset->sets = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_set_free);
+  ruleset->chains = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_chain_free);
+  return ruleset;
+}
+
+/**
+ * vpnd_ruleset_ref:
+ * @ruleset: a ruleset
+ *
+ * Returns: (transfer full): @ruleset
+ */
+VpndRuleset *
+vpnd_ruleset_ref (VpndRuleset *ruleset)
+{
+  g_atomic_ref_count_inc (&ruleset->ref_count);
+  return ruleset;
+}
+
+/**
+ * vpnd_ruleset_unref:
+ * @ruleset: (transfer full) (nullable): a ruleset
+ */
+void
+vpnd_ruleset_unref (VpndRuleset *ruleset)
+{
+  if (ruleset == NULL || !g_atomic_ref_count_dec (&ruleset->ref_count))
+    return;
+
+  g_ptr_array_unref (ruleset->sets);
+  g_ptr_array_unref (ruleset->chains);
+  g_free (ruleset);
+}
+
+static gboolean
+verdict_equal (const VpndVerdict *a, const VpndVerdict *b)
+{
+  return a->kind == b->kind && strcmp (a->chain, b->chain) == 0;
+}
+
+static gboolean
+match_equal (const VpndMatch *a, const VpndMatch *b)
+{
+  gsize size = vpnd_field_size_bytes (a->field);
+
+  return a->field == b->field && a->op == b->op && memcmp (a->value, b->value, size) == 0 &&
+      memcmp (a->mask, b->mask, size) == 0 && strcmp (a->set, b->set) == 0;
+}
+
+static gboolean
+statement_equal (const VpndStatement *a, const VpndStatement *b)
+{
+  return a->kind == b->kind && verdict_equal (&a->verdict, &b->verdict) && a->value == b->value && a->mask == b->mask &&
+      a->field == b->field && strcmp (a->map, b->map) == 0;
+}
+
+static gboolean
+rule_equal (const VpndRule *a, const VpndRule *b)
+{
+  if (a->matches->len != b->matches->len || a->statements->len != b->statements->len)
+    return FALSE;
+
+  for (guint i = 0; i < a->matches->len; i++)
+    if (!match_equal (&g_array_index (a->matches, VpndMatch, i), &g_array_index (b->matches, VpndMatch, i)))
+      return FALSE;
+  for (guint i = 0; i < a->statements->len; i++)
+    if (!statement_equal (&g_array_index (a->statements, VpndStatement, i), &g_array_index (b->statements, VpndStatement, i)))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+chain_equal (const VpndChain *a, const VpndChain *b)
+{
+  if (strcmp (a->name, b->name) != 0 || a->hook != b->hook || a->rules->len != b->rules->len)
+    return FALSE;
+  if (a->hook != VPND_HOOK_NONE && (a->type != b->type || a->priority != b->priority || a->policy != b->policy))
+    return FALSE;
+
+  for (guint i = 0; i < a->rules->len; i++)
+    if (!rule_equal (g_ptr_array_index (a->rules, i), g_ptr_array_index (b->rules, i)))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+set_equal (const VpndSet *a, const VpndSet *b)
+{
+  gsize size = vpnd_field_size_bytes (a->field);
+
+  if (strcmp (a->name, b->name) != 0 || vpnd_field_size_bytes (b->field) != size || a->is_interval != b->is_interval || a->is_map != b->is_map ||
+      a->elements->len != b->elements->len)
+    return FALSE;
+
+  for (guint i = 0; i < a->elements->len; i++)
+    {
+      const VpndSetElement *x = &g_array_index (a->elements, VpndSetElement, i);
+      const VpndSetElement *y = &g_array_index (b->elements, VpndSetElement, i);
+
+      if (memcmp (x->key, y->key, size) != 0 || memcmp (x->key_end, y->key_end, size) != 0 ||
+          (a->is_map && !verdict_equal (&x->verdict, &y->verdict)))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * vpnd_ruleset_equal:
+ * @a: a ruleset
+ * @b: a ruleset
+ *
+ * Chains are compared by name, because the kernel lists them in an order of its own; rules in order; sets by name.
+ *
+ * Returns: TRUE when both mean the same to the kernel
+ */
+gboolean
+vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b)
+{
+  if (strcmp (a->table, b->table) != 0 || a->chains->len != b->chains->len || a->sets->len != b->sets->len)
+    return FALSE;
+
+  for (guint i = 0; i < a->chains->len; i++)
+    {
+      const VpndChain *chain = g_ptr_array_index (a->chains, i);
+      const VpndChain *other = vpnd_ruleset_find_chain (b, chain->name);
+
+      if (other == NULL || !chain_equal (chain, other))
+        return FALSE;
+    }
+  for (guint i = 0; i < a->sets->len; i++)
+    {
+      const VpndSet *set = g_ptr_array_index (a->sets, i);
+      const VpndSet *other = vpnd_ruleset_find_set (b, set->name);
+
+      if (other == NULL || !set_equal (set, other))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * vpnd_ruleset_add_chain:
+ * @ruleset: a ruleset that is not shared yet
+ * @name: name of the chain
+ * @type: filter, route or nat; ignored without a hook
+ * @hook: where it is attached, or VPND_HOOK_NONE for a chain that is jumped to
+ * @priority: order among the chains of the hook; ignored without one
+ * @policy: VPND_VERDICT_ACCEPT or VPND_VERDICT_DROP; ignored without a hook
+ *
+ * Returns: (transfer none): the chain
+ */
+VpndChain *
+vpnd_ruleset_add_chain (VpndRuleset *ruleset, const char *name, VpndChainType type, VpndHook hook, gint32 priority, VpndVerdictKind policy)
+{
+  VpndChain *chain = g_new0 (VpndChain, 1);
+
+  g_strlcpy (chain->name, name, sizeof chain->name);
+  chain->type = type;
+  chain->hook = hook;
+  chain->priority = priority;
+  chain->policy = policy;
+  chain->rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_rule_free);
+  g_ptr_array_add (ruleset->chains, chain);
+  return chain;
+}
+
+/**
+ * vpnd_ruleset_add_set:
+ * @ruleset: a ruleset that is not shared yet
+ * @name: name of the set
+ * @field: what its keys are
+ * @is_interval: its elements may be ranges
+ * @is_map: its elements carry verdicts
+ *
+ * Returns: (transfer none): the set
+ */
+VpndSet *
+vpnd_ruleset_add_set (VpndRuleset *ruleset, const char *name, VpndField field, gboolean is_interval, gboolean is_map)
+{
+  VpndSet *set = g_new0 (VpndSet, 1);
+
+  g_strlcpy (set->name, name, sizeof set->name);
+  set->field = field;
+  set->is_interval = is_interval;
+  set->is_map = is_map;
+  set->elements = g_array_new (FALSE, TRUE, sizeof (VpndSetElement));
+  g_ptr_array_add (ruleset->sets, set);
+  return set;
+}
+
+/**
+ * vpnd_ruleset_find_chain:
+ * @ruleset: a ruleset
+ * @name: name of a chain
+ *
+ * Returns: (transfer none) (nullable): the chain
+ */
+const VpndChain *
+vpnd_ruleset_find_chain (const VpndRuleset *ruleset, const char *name)
+{
+  for (guint i = 0; i < ruleset->chains->len; i++)
+    {
+      const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+
+      if (strcmp (chain->name, name) == 0)
+        return chain;
+    }
+  return NULL;
+}
+
+/**
+ * vpnd_ruleset_find_set:
+ * @ruleset: a ruleset
+ * @name: name of a set
+ *
+ * Returns: (transfer none) (nullable): the set
+ */
+const VpndSet *
+vpnd_ruleset_find_set (const VpndRuleset *ruleset, const char *name)
+{
+  for (guint i = 0; i < ruleset->sets->len; i++)
+    {
+      const VpndSet *set = g_ptr_array_index (ruleset->sets, i);
+
+      if (strcmp (set->name, name) == 0)
+        return set;
+    }
+  return NULL;
+}
+
+/**
+ * vpnd_chain_add_rule:
+ * @chain: a chain of a ruleset that is not shared yet
+ *
+ * Returns: (transfer none): a rule without matches, at the end of @chain
+ */
+VpndRule *
+vpnd_chain_add_rule (VpndChain *chain)
+{
+  VpndRule *rule = g_new0 (VpndRule, 1);
+
+  rule->matches = g_array_new (FALSE, TRUE, sizeof (VpndMatch));
+  rule->statements = g_array_new (FALSE, TRUE, sizeof (VpndStatement));
+  g_ptr_array_add (chain->rules, rule);
+  return rule;
+}
+
+static VpndRule *
+append_match (VpndRule *rule, VpndField field, VpndOp op, const void *value, const void *mask, const char *set)
+{
+  VpndMatch match = { .field = field, .op = op };
+  gsize size = vpnd_field_size_bytes (field);
+
+  if (value != NULL)
+    memcpy (match.value, value, size);
+  if (mask != NULL)
+    memcpy (match.mask, mask, size);
+  else if (set == NULL)
+    memset (match.mask, 0xff, size);
+  if (set != NULL)
+    g_strlcpy (match.set, set, sizeof match.set);
+  g_array_append_val (rule->matches, match);
+  return rule;
+}
+
+/**
+ * vpnd_rule_match:
+ * @rule: a rule
+ * @field: what to look at
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @value: as many bytes as @field has, in the order that VpndField states
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match (VpndRule *rule, VpndField field, VpndOp op, const void *value)
+{
+  return append_match (rule, field, op, value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_ifname:
+ * @rule: a rule
+ * @field: VPND_FIELD_IIFNAME or VPND_FIELD_OIFNAME
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @ifname: a whole name; a "*" has no meaning here
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_ifname (VpndRule *rule, VpndField field, VpndOp op, const char *ifname)
+{
+  char value[VPND_FIELD_MAX_BYTES] = "";
+
+  g_strlcpy (value, ifname, sizeof value);
+  return append_match (rule, field, op, value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_prefix:
+ * @rule: a rule
+ * @is_source: match the source address, else the destination
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @prefix: the network; its family selects IPv4 or IPv6
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_prefix (VpndRule *rule, gboolean is_source, VpndOp op, const VpndPrefix *prefix)
+{
+  VpndPrefix masked = vpnd_prefix_masked (prefix);
+  guint8 mask[VPND_FIELD_MAX_BYTES] = { 0 };
+  VpndField field;
+
+  if (prefix->addr.family == AF_INET)
+    field = is_source ? VPND_FIELD_IP_SADDR : VPND_FIELD_IP_DADDR;
+  else
+    field = is_source ? VPND_FIELD_IP6_SADDR : VPND_FIELD_IP6_DADDR;
+
+  for (guint bit = 0; bit < prefix->length; bit++)
+    mask[bit / 8] |= 0x80 >> (bit % 8);
+  return append_match (rule, field, op, masked.addr.bytes, mask, NULL);
+}
+
+/**
+ * vpnd_rule_match_port:
+ * @rule: a rule
+ * @field: one of the four port fields
+ * @port: host byte order
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_port (VpndRule *rule, VpndField field, guint16 port)
+{
+  guint16 value = g_htons (port);
+
+  return append_match (rule, field, VPND_OP_EQ, &value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_mark:
+ * @rule: a rule
+ * @field: VPND_FIELD_MARK or VPND_FIELD_CT_MARK
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @value: what the bits under @mask must be
+ * @mask: which bits count
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_mark (VpndRule *rule, VpndField field, VpndOp op, guint32 value, guint32 mask)
+{
+  return append_match (rule, field, op, &value, &mask, NULL);
+}
+
+/**
+ * vpnd_rule_match_u8:
+ * @rule: a rule
+ * @field: a field of one byte
+ * @value: the value
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_u8 (VpndRule *rule, VpndField field, guint8 value)
+{
+  return append_match (rule, field, VPND_OP_EQ, &value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_u32:
+ * @rule: a rule
+ * @field: a field of four bytes in host order
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @value: the value
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_u32 (VpndRule *rule, VpndField field, VpndOp op, guint32 value)
+{
+  return append_match (rule, field, op, &value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_set:
+ * @rule: a rule
+ * @field: what to look at; of the type of the set's keys
+ * @op: VPND_OP_IN or VPND_OP_NOT_IN
+ * @set: name of a set of the same ruleset
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set)
+{
+  return append_match (rule, field, op, NULL, NULL, set);
+}
+
+/**
+ * vpnd_rule_match_established:
+ * @rule: a rule
+ *
+ * Matches packets of a flow that was answered; never RELATED, which helpers could be made to open.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_established (VpndRule *rule)
+{
+  guint32 bits = NF_CT_STATE_BIT (IP_CT_ESTABLISHED);
+
+  return append_match (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, &bits, NULL, NULL);
+}
+
+static void
+append_verdict (VpndRule *rule, VpndVerdictKind kind, const char *chain)
+{
+  VpndStatement statement = { .kind = VPND_STATEMENT_VERDICT, .verdict = { .kind = kind } };
+
+  g_strlcpy (statement.verdict.chain, chain, sizeof statement.verdict.chain);
+  g_array_append_val (rule->statements, statement);
+}
+
+/**
+ * vpnd_rule_accept:
+ * @rule: a rule, which is thereby complete
+ */
+void
+vpnd_rule_accept (VpndRule *rule)
+{
+  append_verdict (rule, VPND_VERDICT_ACCEPT, "");
+}
+
+/**
+ * vpnd_rule_drop:
+ * @rule: a rule, which is thereby complete
+ */
+void
+vpnd_rule_drop (VpndRule *rule)
+{
+  append_verdict (rule, VPND_VERDICT_DROP, "");
+}
+
+/**
+ * vpnd_rule_jump:
+ * @rule: a rule, which is thereby complete
+ * @chain: name of a chain of the same ruleset that has no hook
+ */
+void
+vpnd_rule_jump (VpndRule *rule, const char *chain)
+{
+  append_verdict (rule, VPND_VERDICT_JUMP, chain);
+}
+
+/**
+ * vpnd_rule_statement:
+ * @rule: a rule
+ * @kind: a statement that needs no argument: the rejects and VPND_STATEMENT_MASQUERADE
+ */
+void
+vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind)
+{
+  VpndStatement statement = { .kind = kind };
+
+  g_array_append_val (rule->statements, statement);
+}
+
+/**
+ * vpnd_rule_set_mark:
+ * @rule: a rule
+ * @kind: VPND_STATEMENT_SET_MARK or VPND_STATEMENT_SET_CT_MARK
+ * @value: the new bits under @mask
+ * @mask: which bits change; the bits of other tools survive
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_set_mark (VpndRule *rule, VpndStatementKind kind, guint32 value, guint32 mask)
+{
+  VpndStatement statement = { .kind = kind, .value = value, .mask = mask };
+
+  g_array_append_val (rule->statements, statement);
+  return rule;
+}
+
+/**
+ * vpnd_rule_vmap:
+ * @rule: a rule, which is thereby complete
+ * @field: what to look up
+ * @map: name of a verdict map of the same ruleset
+ */
+void
+vpnd_rule_vmap (VpndRule *rule, VpndField field, const char *map)
+{
+  VpndStatement statement = { .kind = VPND_STATEMENT_VMAP, .field = field };
+
+  g_strlcpy (statement.map, map, sizeof statement.map);
+  g_array_append_val (rule->statements, statement);
+}
+
+static void
+insert_element (VpndSet *set, const void *key, const void *key_end, const VpndVerdict *verdict)
+{
+  VpndSetElement element = { 0 };
+  gsize size = vpnd_field_size_bytes (set->field);
+  guint at = 0;
+
+  memcpy (element.key, key, size);
+  memcpy (element.key_end, key_end, size);
+  if (verdict != NULL)
+    element.verdict = *verdict;
+
+  while (at < set->elements->len && memcmp (g_array_index (set->elements, VpndSetElement, at).key, key, size) < 0)
+    at++;
+  if (at < set->elements->len && memcmp (g_array_index (set->elements, VpndSetElement, at).key, key, size) == 0)
+    return; /* the kernel refuses a duplicate; twice the same is once */
+  g_array_insert_val (set->elements, at, element);
+}
+
+/**
+ * vpnd_set_add_ifname:
+ * @set: a set of interface names
+ * @ifname: a whole name
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_ifname (VpndSet *set, const char *ifname, const VpndVerdict *verdict)
+{
+  char key[VPND_FIELD_MAX_BYTES] = "";
+
+  g_strlcpy (key, ifname, sizeof key);
+  insert_element (set, key, key, verdict);
+}
+
+/**
+ * vpnd_set_add_addr:
+ * @set: a set of addresses of the family of @addr
+ * @addr: an address
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_addr (VpndSet *set, const VpndAddr *addr, const VpndVerdict *verdict)
+{
+  insert_element (set, addr->bytes, addr->bytes, verdict);
+}
+
+/**
+ * vpnd_set_add_prefix:
+ * @set: an interval set of addresses of the family of @prefix
+ * @prefix: a network that overlaps no other element
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_prefix (VpndSet *set, const VpndPrefix *prefix, const VpndVerdict *verdict)
+{
+  VpndPrefix first = vpnd_prefix_masked (prefix);
+  guint8 last[VPND_FIELD_MAX_BYTES];
+  guint bits = 8 * vpnd_field_size_bytes (set->field);
+
+  memcpy (last, first.addr.bytes, sizeof last);
+  for (guint bit = prefix->length; bit < bits; bit++)
+    last[bit / 8] |= 0x80 >> (bit % 8);
+  insert_element (set, first.addr.bytes, last, verdict);
+}
+
+/**
+ * vpnd_set_add_port:
+ * @set: a set of ports
+ * @port: host byte order
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_port (VpndSet *set, guint16 port, const VpndVerdict *verdict)
+{
+  guint16 key = g_htons (port);
+
+  insert_element (set, &key, &key, verdict);
+}
+
+/**
+ * vpnd_set_add_u8:
+ * @set: a set whose keys have one byte
+ * @value: the key
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_u8 (VpndSet *set, guint8 value, const VpndVerdict *verdict)
+{
+  insert_element (set, &value, &value, verdict);
+}
