@@ -54,9 +54,10 @@ typedef struct
 void vpnd_nl_reply_free (VpndNlReply *reply);
 
 /* Sends @messages (one or more netlink messages with sequence numbers from vpnd_nl_socket_next_seq, in order) in one send and
- * completes when the LAST message is answered: by its ack (it must carry NLM_F_ACK), an error, or NLMSG_DONE for a dump. Messages before
- * it need no NLM_F_ACK: the kernel reports their errors anyway. Fails (GError of domain VPND_ERROR or G_IO_ERROR) only when the socket itself fails, or when
- * no answer came within @timeout_ms; what the kernel refused is in the reply. Several transactions may be in flight. */
+ * completes when the LAST message is answered: by its ack (it must carry NLM_F_ACK), an error, NLMSG_DONE for a dump (NLM_F_DUMP without
+ * NLM_F_ACK), or by its first data message when it asked for neither. Messages before it need no NLM_F_ACK: the kernel reports their errors
+ * anyway. Fails (GError of domain VPND_ERROR or G_IO_ERROR) only when the socket itself fails, or when no answer came within @timeout_ms
+ * (0: no limit); what the kernel refused is in the reply. Several transactions may be in flight; dumps take turns by themselves. */
 void vpnd_nl_socket_transact_async (VpndNlSocket *self, GBytes *messages, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 VpndNlReply *vpnd_nl_socket_transact_finish (VpndNlSocket *self, GAsyncResult *result, GError **error);
 
