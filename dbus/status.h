@@ -10,6 +10,8 @@
 
 G_BEGIN_DECLS
 
+#define VPND_STATUS_SCHEMA 1 /* "schema" in the JSON; changes when a key changes its meaning */
+
 /**
  * VpndStatusPeer:
  * @public_key: (owned): base64
