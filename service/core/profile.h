@@ -79,6 +79,7 @@ gboolean vpnd_profile_equal (const VpndProfile *a, const VpndProfile *b);
 VpndProfile *vpnd_profile_dup_named (const VpndProfile *profile, const char *name);
 gboolean vpnd_profile_validate (const VpndProfile *profile, GError **error);
 gboolean vpnd_profile_name_is_valid (const char *name);
+gboolean vpnd_host_name_is_valid (const char *name);
 const VpndPeer *vpnd_profile_primary_peer (const VpndProfile *profile);
 gboolean vpnd_profile_routes_family (const VpndProfile *profile, int family);
 gboolean vpnd_profile_has_address (const VpndProfile *profile, int family);
