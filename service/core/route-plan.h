@@ -69,7 +69,8 @@ typedef struct
 
 /**
  * VpndRouteDiff: what turns one plan into another; the order of performing is: add addresses, link mtu and up,
- * add routes, add rules, delete rules, delete routes, delete addresses
+ * add routes, add rules, delete rules, delete routes, delete addresses. Adding a route replaces the route that has the same table,
+ * destination and metric; such a route is not in @delete_routes
  */
 typedef struct
 {
@@ -97,6 +98,8 @@ gboolean vpnd_route_diff_is_empty (const VpndRouteDiff *diff);
 
 int vpnd_route_compare (const VpndRoute *a, const VpndRoute *b);
 int vpnd_route_rule_compare (const VpndRouteRule *a, const VpndRouteRule *b);
+char *vpnd_route_to_string (const VpndRoute *route);
+char *vpnd_route_rule_to_string (const VpndRouteRule *rule);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndRoutePlan, vpnd_route_plan_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndRouteDiff, vpnd_route_diff_free)

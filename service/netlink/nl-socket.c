@@ -747,9 +747,12 @@ socket_open (VpndNlSocket *self)
     return FALSE;
 
   self->portid = address.nl_pid;
-  /* Comforts: without them the words of the kernel are missing, answers are longer, or a burst of notifications ends in ENOBUFS earlier. */
+  /* Comforts: without them the words of the kernel are missing, answers are longer, dumps are not
+   * filtered by the kernel (since 4.20), or a burst of notifications ends in ENOBUFS earlier. */
   (void) setsockopt (self->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   (void) setsockopt (self->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+  if (self->protocol == NETLINK_ROUTE)
+    (void) setsockopt (self->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   if (setsockopt (self->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue_bytes, sizeof queue_bytes) < 0)
     (void) setsockopt (self->fd, SOL_SOCKET, SO_RCVBUF, &queue_bytes, sizeof queue_bytes);
   (void) getsockopt (self->fd, SOL_SOCKET, SO_SNDBUF, &self->send_buffer_bytes, &option_size);

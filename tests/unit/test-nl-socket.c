@@ -40,17 +40,24 @@ outcome_clear (Outcome *outcome)
   g_clear_error (&outcome->error);
 }
 
+/* Strict checking wants the very header of the request; all zero is AF_UNSPEC. */
+static gsize
+header_size (guint16 type)
+{
+  if (type == RTM_GETNSID)
+    return sizeof (struct rtgenmsg);
+  return type == RTM_GETADDR ? sizeof (struct ifaddrmsg) : sizeof (struct ifinfomsg);
+}
+
 static struct nlmsghdr *
 put_request (void *buffer, guint16 type, guint16 flags, guint32 seq)
 {
   struct nlmsghdr *message = mnl_nlmsg_put_header (buffer);
-  struct ifinfomsg *info;
 
   message->nlmsg_type = type;
   message->nlmsg_flags = NLM_F_REQUEST | flags;
   message->nlmsg_seq = seq;
-  info = mnl_nlmsg_put_extra_header (message, sizeof *info);
-  info->ifi_family = AF_UNSPEC;
+  mnl_nlmsg_put_extra_header (message, header_size (type));
   return message;
 }
 
@@ -60,7 +67,8 @@ request (VpndNlSocket *sock, guint16 type, guint16 flags, int ifindex)
   char buffer[256];
   struct nlmsghdr *message = put_request (buffer, type, flags, vpnd_nl_socket_next_seq (sock, 1));
 
-  ((struct ifinfomsg *) mnl_nlmsg_get_payload (message))->ifi_index = ifindex;
+  if (type == RTM_GETLINK)
+    ((struct ifinfomsg *) mnl_nlmsg_get_payload (message))->ifi_index = ifindex;
   return g_bytes_new (message, message->nlmsg_len);
 }
 

@@ -1,0 +1,636 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Builds the wanted addresses, routes and rules from profile, settings and facts, and compares two such plans.
+ * Owns the answer to "which way does a packet go". Never puts a route into table main, never makes a host route to an
+ * endpoint and never looks main up with suppress_prefixlength: each of these lets a hostile network win (TunnelVision,
+ * TunnelCrack).
+ */
+#include "config.h"
+
+#include "route-plan.h"
+
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "reserved.h"
+
+#define WIREGUARD_OVERHEAD_BYTES 40                       /* UDP header 8, WireGuard data header 16, Poly1305 tag 16 */
+#define OVERHEAD_V4_BYTES (WIREGUARD_OVERHEAD_BYTES + 20) /* RFC 791 header without options */
+#define OVERHEAD_V6_BYTES (WIREGUARD_OVERHEAD_BYTES + 40) /* RFC 8200 header without extensions */
+#define LINK_MTU_UNKNOWN_BYTES 1500                       /* Ethernet */
+#define TUNNEL_MTU_MAX_BYTES 1420                         /* 1500 - 80: a larger local link says nothing about the path behind it; wg-quick's default too */
+#define TUNNEL_MTU_MIN_V6_BYTES 1280                      /* RFC 8200 section 5: below it the kernel takes IPv6 off the link */
+#define TUNNEL_MTU_MIN_V4_BYTES 576                       /* RFC 791: what every host must accept */
+
+/**
+ * vpnd_route_plan_new:
+ * @ifname: name of our link, at most 15 bytes
+ * @mtu: MTU of our link in bytes
+ *
+ * Makes a plan without addresses, routes or rules. The caller fills it before sharing it.
+ *
+ * Returns: (transfer full): a new plan
+ */
+VpndRoutePlan *
+vpnd_route_plan_new (const char *ifname, guint32 mtu)
+{
+  VpndRoutePlan *plan = g_new0 (VpndRoutePlan, 1);
+
+  g_atomic_ref_count_init (&plan->ref_count);
+  g_strlcpy (plan->ifname, ifname, sizeof plan->ifname);
+  plan->mtu = mtu;
+  plan->addresses = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+  plan->routes = g_array_new (FALSE, TRUE, sizeof (VpndRoute));
+  plan->rules = g_array_new (FALSE, TRUE, sizeof (VpndRouteRule));
+  return plan;
+}
+
+/**
+ * vpnd_route_plan_ref:
+ * @plan: a plan
+ *
+ * Returns: (transfer full): @plan
+ */
+VpndRoutePlan *
+vpnd_route_plan_ref (VpndRoutePlan *plan)
+{
+  g_atomic_ref_count_inc (&plan->ref_count);
+  return plan;
+}
+
+/**
+ * vpnd_route_plan_unref:
+ * @plan: (transfer full) (nullable): a plan
+ */
+void
+vpnd_route_plan_unref (VpndRoutePlan *plan)
+{
+  if (plan == NULL || !g_atomic_ref_count_dec (&plan->ref_count))
+    return;
+
+  g_array_unref (plan->addresses);
+  g_array_unref (plan->routes);
+  g_array_unref (plan->rules);
+  g_free (plan);
+}
+
+static int
+compare_u32 (guint32 a, guint32 b)
+{
+  return (a > b) - (a < b);
+}
+
+/* The kernel's key of a route: what a second route of the same table cannot share (fib_table_insert, fib6_add_rt2node). */
+static int
+compare_route_key (const VpndRoute *a, const VpndRoute *b)
+{
+  int order = compare_u32 (a->table, b->table);
+
+  if (order == 0)
+    order = vpnd_prefix_compare (&a->destination, &b->destination);
+  if (order == 0)
+    order = compare_u32 (a->metric, b->metric);
+  return order;
+}
+
+/**
+ * vpnd_route_compare:
+ * @a: a route
+ * @b: a route
+ *
+ * A total order: table, destination, metric, then the rest.
+ *
+ * Returns: negative, zero or positive as @a is before, equal to or after @b
+ */
+int
+vpnd_route_compare (const VpndRoute *a, const VpndRoute *b)
+{
+  int order = compare_route_key (a, b);
+
+  if (order == 0)
+    order = strcmp (a->ifname, b->ifname);
+  if (order == 0)
+    order = vpnd_addr_compare (&a->gateway, &b->gateway);
+  if (order == 0)
+    order = compare_u32 (a->mtu, b->mtu);
+  return order;
+}
+
+/**
+ * vpnd_route_rule_compare:
+ * @a: a rule
+ * @b: a rule
+ *
+ * A total order: family, priority, then the rest.
+ *
+ * Returns: negative, zero or positive as @a is before, equal to or after @b
+ */
+int
+vpnd_route_rule_compare (const VpndRouteRule *a, const VpndRouteRule *b)
+{
+  int order = compare_u32 (a->family, b->family);
+
+  if (order == 0)
+    order = compare_u32 (a->priority, b->priority);
+  if (order == 0)
+    order = compare_u32 (a->fwmark, b->fwmark);
+  if (order == 0)
+    order = compare_u32 (a->fwmask, b->fwmask);
+  if (order == 0)
+    order = compare_u32 (a->table, b->table);
+  if (order == 0)
+    order = (a->suppress_prefixlength > b->suppress_prefixlength) - (a->suppress_prefixlength < b->suppress_prefixlength);
+  return order;
+}
+
+static int
+compare_routes_cb (gconstpointer a, gconstpointer b)
+{
+  return vpnd_route_compare (a, b);
+}
+
+static int
+compare_route_keys_cb (gconstpointer a, gconstpointer b)
+{
+  return compare_route_key (a, b);
+}
+
+static int
+compare_rules_cb (gconstpointer a, gconstpointer b)
+{
+  return vpnd_route_rule_compare (a, b);
+}
+
+static gboolean
+contains_prefix (const GArray *prefixes, const VpndPrefix *prefix)
+{
+  for (guint i = 0; i < prefixes->len; i++)
+    {
+      if (vpnd_prefix_equal (&g_array_index (prefixes, VpndPrefix, i), prefix))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+family_allowed (const VpndSettings *settings, const VpndFacts *facts, int family)
+{
+  return family == AF_INET || (settings->ipv6 && facts->ipv6_enabled);
+}
+
+static void
+add_addresses (VpndRoutePlan *plan, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts)
+{
+  for (guint i = 0; i < profile->addresses->len; i++)
+    {
+      const VpndPrefix *address = &g_array_index (profile->addresses, VpndPrefix, i);
+
+      if (family_allowed (settings, facts, address->addr.family) && !contains_prefix (plan->addresses, address))
+        g_array_append_vals (plan->addresses, address, 1);
+    }
+}
+
+static gboolean
+has_address (const VpndRoutePlan *plan, int family)
+{
+  for (guint i = 0; i < plan->addresses->len; i++)
+    {
+      if (g_array_index (plan->addresses, VpndPrefix, i).addr.family == family)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+append_route (GArray *routes, const VpndPrefix *destination, guint32 table, const char *ifname)
+{
+  VpndRoute route = { .destination = vpnd_prefix_masked (destination), .table = table };
+
+  g_strlcpy (route.ifname, ifname, sizeof route.ifname);
+  g_array_append_val (routes, route);
+}
+
+/* Sorts, then keeps the first route of each kernel key. */
+static void
+sort_unique_routes (GArray *routes)
+{
+  guint kept = 0;
+
+  g_array_sort (routes, compare_routes_cb);
+  for (guint i = 0; i < routes->len; i++)
+    {
+      const VpndRoute route = g_array_index (routes, VpndRoute, i);
+
+      if (kept > 0 && compare_route_key (&g_array_index (routes, VpndRoute, kept - 1), &route) == 0)
+        continue;
+      g_array_index (routes, VpndRoute, kept++) = route;
+    }
+  g_array_set_size (routes, kept);
+}
+
+static GArray *
+tunnel_routes (const VpndProfile *profile, const char *ifname, int family)
+{
+  g_autoptr (GArray) routes = g_array_new (FALSE, TRUE, sizeof (VpndRoute));
+
+  for (guint i = 0; i < profile->peers->len; i++)
+    {
+      const VpndPeer *peer = g_ptr_array_index (profile->peers, i);
+
+      for (guint j = 0; j < peer->allowed_ips->len; j++)
+        {
+          const VpndPrefix *allowed = &g_array_index (peer->allowed_ips, VpndPrefix, j);
+
+          if (allowed->addr.family == family)
+            append_route (routes, allowed, VPND_TABLE_TUNNEL, ifname);
+        }
+    }
+  sort_unique_routes (routes);
+  return g_steal_pointer (&routes);
+}
+
+static gboolean
+routes_have_default (const GArray *routes)
+{
+  for (guint i = 0; i < routes->len; i++)
+    {
+      if (vpnd_prefix_is_default (&g_array_index (routes, VpndRoute, i).destination))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Specific routes are looked up before the table of exceptions. An exception inside one of them must therefore stand beside it, where
+ * the longest prefix decides: with 0.0.0.0/1 and 128.0.0.0/1, or a public gateway inside a list of public networks, the next hop
+ * would otherwise resolve to the tunnel and the transport would loop into itself. An equal prefix stays with the profile. */
+static gboolean
+inside_specific_route (const GArray *routes, const VpndPrefix *exception, gboolean *out_is_claimed)
+{
+  gboolean inside = FALSE;
+
+  *out_is_claimed = FALSE;
+  for (guint i = 0; i < routes->len; i++)
+    {
+      const VpndPrefix *destination = &g_array_index (routes, VpndRoute, i).destination;
+
+      if (vpnd_prefix_is_default (destination) || destination->length > exception->length ||
+          !vpnd_prefix_contains (destination, &exception->addr))
+        continue;
+      if (destination->length == exception->length)
+        *out_is_claimed = TRUE;
+      inside = TRUE;
+    }
+  return inside;
+}
+
+static void
+append_exceptions (GArray *exceptions, const GArray *hops, const GArray *tunnel, int family, gboolean has_default, guint first_ifindex)
+{
+  for (guint i = 0; i < hops->len; i++)
+    {
+      const VpndHop *hop = &g_array_index (hops, VpndHop, i);
+      gboolean is_claimed, is_inside, is_taken = FALSE;
+      guint32 table;
+
+      if (hop->prefix.addr.family != family || vpnd_prefix_is_default (&hop->prefix))
+        continue;
+      is_inside = inside_specific_route (tunnel, &hop->prefix, &is_claimed);
+      if (is_claimed || (!is_inside && !has_default))
+        continue;
+
+      /* Two links with the same gateway address (Ethernet and Wi-Fi of one home): the link of the default route is the one that works. */
+      table = is_inside ? VPND_TABLE_TUNNEL : VPND_TABLE_LOCAL;
+      for (guint j = 0; j < exceptions->len; j++)
+        {
+          VpndRoute *earlier = &g_array_index (exceptions, VpndRoute, j);
+
+          if (!vpnd_prefix_equal (&earlier->destination, &hop->prefix))
+            continue;
+          is_taken = TRUE;
+          if (hop->ifindex == first_ifindex)
+            g_strlcpy (earlier->ifname, hop->ifname, sizeof earlier->ifname);
+        }
+      if (!is_taken)
+        append_route (exceptions, &hop->prefix, table, hop->ifname);
+    }
+}
+
+static void
+append_rule (VpndRoutePlan *plan, int family, guint32 priority, guint32 table, gboolean is_marked, gint32 suppress_prefixlength)
+{
+  VpndRouteRule rule = {
+    .family = family,
+    .priority = priority,
+    .fwmark = is_marked ? VPND_MARK_VALUE : 0,
+    .fwmask = is_marked ? VPND_MARK_MASK : 0,
+    .table = table,
+    .suppress_prefixlength = suppress_prefixlength,
+  };
+
+  g_array_append_val (plan->rules, rule);
+}
+
+static void
+add_family (VpndRoutePlan *plan, const VpndProfile *profile, const VpndFacts *facts, int family)
+{
+  const VpndDefaultRoute *physical = family == AF_INET ? &facts->default4 : &facts->default6;
+  g_autoptr (GArray) tunnel = tunnel_routes (profile, plan->ifname, family);
+  g_autoptr (GArray) exceptions = g_array_new (FALSE, TRUE, sizeof (VpndRoute));
+  gboolean has_default = routes_have_default (tunnel);
+
+  if (tunnel->len == 0)
+    return;
+
+  append_exceptions (exceptions, facts->bridges, tunnel, family, has_default, 0);
+  append_exceptions (exceptions, facts->next_hops, tunnel, family, has_default, physical->ifindex);
+  g_array_append_vals (plan->routes, tunnel->data, tunnel->len);
+  if (exceptions->len > 0)
+    g_array_append_vals (plan->routes, exceptions->data, exceptions->len);
+
+  append_rule (plan, family, VPND_RULE_PRIORITY_MARKED, RT_TABLE_MAIN, TRUE, -1);
+  append_rule (plan, family, VPND_RULE_PRIORITY_SPECIFIC, VPND_TABLE_TUNNEL, FALSE, 0);
+  if (!has_default)
+    return; /* what no specific route takes belongs to table main, where the exceptions hold anyway */
+  append_rule (plan, family, VPND_RULE_PRIORITY_LOCAL, VPND_TABLE_LOCAL, FALSE, -1);
+  append_rule (plan, family, VPND_RULE_PRIORITY_TUNNEL, VPND_TABLE_TUNNEL, FALSE, -1);
+}
+
+static gboolean
+has_v4_endpoint (const VpndPeer *peer)
+{
+  for (guint i = 0; i < peer->endpoints->len; i++)
+    {
+      if (g_array_index (peer->endpoints, VpndEndpoint, i).addr.family == AF_INET)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* A wish of the user or the profile is only raised to what the kernel needs; only the automatic value has an upper bound. */
+static guint32
+choose_mtu (const VpndRoutePlan *plan, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts)
+{
+  guint32 lowest = has_address (plan, AF_INET6) ? TUNNEL_MTU_MIN_V6_BYTES : TUNNEL_MTU_MIN_V4_BYTES;
+  guint32 wish = settings->mtu != 0 ? settings->mtu : profile->mtu;
+  gboolean is_v4_outer = facts->default4.present && has_v4_endpoint (vpnd_profile_primary_peer (profile));
+  const VpndDefaultRoute *outer = is_v4_outer ? &facts->default4 : &facts->default6;
+  guint32 overhead = is_v4_outer ? OVERHEAD_V4_BYTES : OVERHEAD_V6_BYTES;
+  guint32 link_mtu = outer->present && outer->mtu > overhead ? outer->mtu : LINK_MTU_UNKNOWN_BYTES;
+
+  return wish != 0 ? MAX (wish, lowest) : CLAMP (link_mtu - overhead, lowest, TUNNEL_MTU_MAX_BYTES);
+}
+
+/**
+ * vpnd_route_plan_build:
+ * @profile: the profile to be routed
+ * @settings: the settings
+ * @facts: the host's network without us
+ *
+ * Says which addresses, routes and rules the profile needs on this host. A family is routed when the profile has allowed-ips and an
+ * address of it and, for IPv6, setting and kernel permit it. With the profile's "Table = off" only addresses and MTU remain.
+ *
+ * Returns: (transfer full): the plan
+ */
+VpndRoutePlan *
+vpnd_route_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts)
+{
+  static const int families[] = { AF_INET, AF_INET6 };
+  g_autoptr (VpndRoutePlan) plan = vpnd_route_plan_new (VPND_IFNAME, 0);
+
+  add_addresses (plan, profile, settings, facts);
+  plan->mtu = choose_mtu (plan, profile, settings, facts);
+  for (gsize i = 0; i < G_N_ELEMENTS (families) && !profile->routes_off; i++)
+    {
+      if (has_address (plan, families[i]))
+        add_family (plan, profile, facts, families[i]);
+    }
+
+  g_array_sort (plan->routes, compare_routes_cb);
+  g_array_sort (plan->rules, compare_rules_cb);
+  return g_steal_pointer (&plan);
+}
+
+/**
+ * vpnd_route_plan_equal:
+ * @a: a plan
+ * @b: a plan
+ *
+ * Returns: TRUE when both put the host into the same state; the order of addresses does not count
+ */
+gboolean
+vpnd_route_plan_equal (const VpndRoutePlan *a, const VpndRoutePlan *b)
+{
+  if (a->mtu != b->mtu || strcmp (a->ifname, b->ifname) != 0 || a->addresses->len != b->addresses->len ||
+      a->routes->len != b->routes->len || a->rules->len != b->rules->len)
+    return FALSE;
+
+  for (guint i = 0; i < a->addresses->len; i++)
+    {
+      if (!contains_prefix (b->addresses, &g_array_index (a->addresses, VpndPrefix, i)))
+        return FALSE;
+    }
+  for (guint i = 0; i < a->routes->len; i++)
+    {
+      if (vpnd_route_compare (&g_array_index (a->routes, VpndRoute, i), &g_array_index (b->routes, VpndRoute, i)) != 0)
+        return FALSE;
+    }
+  for (guint i = 0; i < a->rules->len; i++)
+    {
+      if (vpnd_route_rule_compare (&g_array_index (a->rules, VpndRouteRule, i), &g_array_index (b->rules, VpndRouteRule, i)) != 0)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * vpnd_route_to_string:
+ * @route: a route
+ *
+ * Returns: (transfer full): one line in the words of ip-route(8), e.g. "0.0.0.0/0 dev vpnd0 table 22096"
+ */
+char *
+vpnd_route_to_string (const VpndRoute *route)
+{
+  g_autofree char *destination = vpnd_prefix_to_string (&route->destination);
+  g_autoptr (GString) text = g_string_new (destination);
+
+  if (vpnd_addr_is_set (&route->gateway))
+    {
+      g_autofree char *gateway = vpnd_addr_to_string (&route->gateway);
+
+      g_string_append_printf (text, " via %s", gateway);
+    }
+  g_string_append_printf (text, " dev %s table %u", route->ifname, route->table);
+  if (route->metric != 0)
+    g_string_append_printf (text, " metric %u", route->metric);
+  if (route->mtu != 0)
+    g_string_append_printf (text, " mtu %u", route->mtu);
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/**
+ * vpnd_route_rule_to_string:
+ * @rule: a rule
+ *
+ * Returns: (transfer full): one line, e.g. "4890 inet lookup 22096"
+ */
+char *
+vpnd_route_rule_to_string (const VpndRouteRule *rule)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  g_string_append_printf (text, "%u %s", rule->priority, rule->family == AF_INET ? "inet" : "inet6");
+  if (rule->fwmask != 0)
+    g_string_append_printf (text, " fwmark 0x%08x/0x%08x", rule->fwmark, rule->fwmask);
+  g_string_append_printf (text, " lookup %u", rule->table);
+  if (rule->suppress_prefixlength >= 0)
+    g_string_append_printf (text, " suppress_prefixlength %d", rule->suppress_prefixlength);
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/**
+ * vpnd_route_plan_to_text:
+ * @plan: a plan
+ *
+ * Writes the plan for people and for golden files: one entry a line.
+ *
+ * Returns: (transfer full): the text
+ */
+char *
+vpnd_route_plan_to_text (const VpndRoutePlan *plan)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  g_string_append_printf (text, "link %s mtu %u\n", plan->ifname, plan->mtu);
+  for (guint i = 0; i < plan->addresses->len; i++)
+    {
+      g_autofree char *address = vpnd_prefix_to_string (&g_array_index (plan->addresses, VpndPrefix, i));
+
+      g_string_append_printf (text, "address %s\n", address);
+    }
+  for (guint i = 0; i < plan->routes->len; i++)
+    {
+      g_autofree char *route = vpnd_route_to_string (&g_array_index (plan->routes, VpndRoute, i));
+
+      g_string_append_printf (text, "route %s\n", route);
+    }
+  for (guint i = 0; i < plan->rules->len; i++)
+    {
+      g_autofree char *rule = vpnd_route_rule_to_string (&g_array_index (plan->rules, VpndRouteRule, i));
+
+      g_string_append_printf (text, "rule %s\n", rule);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* Appends to @out what stands in @from but not in @minus; both are sorted in an order that refines @compare. */
+static void
+append_difference (GArray *out, const GArray *from, const GArray *minus, GCompareFunc compare)
+{
+  gsize size = g_array_get_element_size ((GArray *) from);
+  guint j = 0;
+
+  for (guint i = 0; i < from->len; i++)
+    {
+      const char *element = from->data + i * size;
+
+      while (j < minus->len && compare (minus->data + j * size, element) < 0)
+        j++;
+      if (j == minus->len || compare (minus->data + j * size, element) != 0)
+        g_array_append_vals (out, element, 1);
+    }
+}
+
+static void
+append_missing_prefixes (GArray *out, const GArray *from, const GArray *minus)
+{
+  for (guint i = 0; i < from->len; i++)
+    {
+      const VpndPrefix *prefix = &g_array_index (from, VpndPrefix, i);
+
+      if (!contains_prefix (minus, prefix))
+        g_array_append_vals (out, prefix, 1);
+    }
+}
+
+static VpndRouteDiff *
+route_diff_new (const char *ifname)
+{
+  VpndRouteDiff *diff = g_new0 (VpndRouteDiff, 1);
+
+  g_strlcpy (diff->ifname, ifname, sizeof diff->ifname);
+  diff->add_addresses = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+  diff->add_routes = g_array_new (FALSE, TRUE, sizeof (VpndRoute));
+  diff->add_rules = g_array_new (FALSE, TRUE, sizeof (VpndRouteRule));
+  diff->delete_rules = g_array_new (FALSE, TRUE, sizeof (VpndRouteRule));
+  diff->delete_routes = g_array_new (FALSE, TRUE, sizeof (VpndRoute));
+  diff->delete_addresses = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+  return diff;
+}
+
+/**
+ * vpnd_route_plan_diff:
+ * @from: (nullable): the plan in force; NULL for none
+ * @to: (nullable): the wanted plan, of the same link; NULL for none
+ *
+ * Says what turns @from into @to. A route that changes but keeps its table, destination and metric is only added: adding a route
+ * replaces the one that has its place (VpndRouter), so there is no moment without it.
+ *
+ * Returns: (transfer full): the difference; empty when both are equal
+ */
+VpndRouteDiff *
+vpnd_route_plan_diff (const VpndRoutePlan *from, const VpndRoutePlan *to)
+{
+  g_autoptr (VpndRoutePlan) none = vpnd_route_plan_new (to != NULL ? to->ifname : from != NULL ? from->ifname
+                                                                                               : VPND_IFNAME,
+      0);
+  const VpndRoutePlan *old = from != NULL ? from : none;
+  const VpndRoutePlan *new = to != NULL ? to : none;
+  g_autoptr (VpndRouteDiff) diff = route_diff_new (none->ifname);
+
+  g_return_val_if_fail (strcmp (old->ifname, new->ifname) == 0, NULL);
+
+  diff->mtu = to != NULL && old->mtu != new->mtu ? new->mtu : 0;
+  diff->link_up = from == NULL && to != NULL;
+  append_missing_prefixes (diff->add_addresses, new->addresses, old->addresses);
+  append_missing_prefixes (diff->delete_addresses, old->addresses, new->addresses);
+  append_difference (diff->add_routes, new->routes, old->routes, compare_routes_cb);
+  append_difference (diff->delete_routes, old->routes, new->routes, compare_route_keys_cb);
+  append_difference (diff->add_rules, new->rules, old->rules, compare_rules_cb);
+  append_difference (diff->delete_rules, old->rules, new->rules, compare_rules_cb);
+  return g_steal_pointer (&diff);
+}
+
+/**
+ * vpnd_route_diff_free:
+ * @diff: (transfer full) (nullable): a difference
+ */
+void
+vpnd_route_diff_free (VpndRouteDiff *diff)
+{
+  if (diff == NULL)
+    return;
+
+  g_array_unref (diff->add_addresses);
+  g_array_unref (diff->add_routes);
+  g_array_unref (diff->add_rules);
+  g_array_unref (diff->delete_rules);
+  g_array_unref (diff->delete_routes);
+  g_array_unref (diff->delete_addresses);
+  g_free (diff);
+}
+
+/**
+ * vpnd_route_diff_is_empty:
+ * @diff: a difference
+ *
+ * Returns: TRUE when there is nothing to do
+ */
+gboolean
+vpnd_route_diff_is_empty (const VpndRouteDiff *diff)
+{
+  return diff->mtu == 0 && !diff->link_up && diff->add_addresses->len == 0 && diff->add_routes->len == 0 &&
+      diff->add_rules->len == 0 && diff->delete_rules->len == 0 && diff->delete_routes->len == 0 &&
+      diff->delete_addresses->len == 0;
+}
