@@ -1,0 +1,91 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Effects: what is to be done to the host, as data with its full payload. The executor performs them in order.
+ * The table says for each kind its name, what must be in the ledger before it, and the cause that its failure stands for.
+ */
+#pragma once
+
+#include "dns-plan.h"
+#include "profile.h"
+#include "route-plan.h"
+#include "ruleset.h"
+#include "settings.h"
+#include "state.h"
+#include "tunnel-config.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  VPND_EFFECT_SET_WANTED, /* remember @profile as wanted, so that a start after a crash knows */
+  VPND_EFFECT_CLEAR_WANTED,
+  VPND_EFFECT_APPLY_RULESET, /* put @ruleset in force */
+  VPND_EFFECT_REMOVE_RULESET,
+  VPND_EFFECT_SET_SYSCTLS,
+  VPND_EFFECT_RESTORE_SYSCTLS,
+  VPND_EFFECT_CREATE_LINK,      /* of @backend */
+  VPND_EFFECT_CONFIGURE_DEVICE, /* with @config */
+  VPND_EFFECT_DELETE_LINK,
+  VPND_EFFECT_APPLY_ROUTES, /* perform @diff */
+  VPND_EFFECT_CLEAR_ROUTES, /* remove every route and rule of ours */
+  VPND_EFFECT_APPLY_DNS,    /* make @dns the host's */
+  VPND_EFFECT_RESTORE_DNS,
+  VPND_EFFECT_WATCH_ESTABLISH, /* report the first handshake, or a timeout after @delay_ms */
+  VPND_EFFECT_WATCH_LIVENESS,  /* report when the peer stops answering */
+  VPND_EFFECT_WATCH_STOP,
+  VPND_EFFECT_RETRY_AFTER,    /* feed VPND_EVENT_RETRY after @delay_ms */
+  VPND_EFFECT_EMIT_CONNECTED, /* with @text, the public key as it was received */
+  VPND_EFFECT_EMIT_DISCONNECTED,
+  VPND_N_EFFECTS
+} VpndEffectKind;
+
+/**
+ * VpndEffect:
+ * @kind: what to do
+ * @keep_going: a failure is reported, but the effects after it are performed: taking down must not stop half way
+ * @ruleset: (owned) (nullable)
+ * @config: (owned) (nullable)
+ * @diff: (owned) (nullable)
+ * @dns: (owned) (nullable)
+ * @profile: (owned) (nullable)
+ * @backend: which WireGuard
+ * @delay_ms: a delay in milliseconds
+ * @text: (owned) (nullable)
+ */
+typedef struct
+{
+  VpndEffectKind kind;
+  gboolean keep_going;
+  VpndRuleset *ruleset;
+  VpndTunnelConfig *config;
+  VpndRouteDiff *diff;
+  VpndDnsPlan *dns;
+  VpndProfile *profile;
+  VpndBackend backend;
+  guint delay_ms;
+  char *text;
+} VpndEffect;
+
+/**
+ * VpndEffectInfo:
+ * @name: for logs and tests
+ * @makes: the VpndHostChange bits that must be in the ledger before the effect
+ * @undoes: the bits that leave the ledger after it
+ * @cause: the cause of the error state that its failure leads to
+ */
+typedef struct
+{
+  const char *name;
+  guint makes;
+  guint undoes;
+  VpndCause cause;
+} VpndEffectInfo;
+
+VpndEffect *vpnd_effect_new (VpndEffectKind kind);
+void vpnd_effect_free (VpndEffect *effect);
+const VpndEffectInfo *vpnd_effect_info (VpndEffectKind kind);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndEffect, vpnd_effect_free)
+
+G_END_DECLS

@@ -1,0 +1,824 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The state machine of core/transition.h. One function an event; each works on a Decision, which is the state being made and
+ * the effects so far. Order is the heart of it: rules tighten first, loosen last, and stand before the routes they protect.
+ */
+#include "config.h"
+
+#include "transition.h"
+
+#include "tunnel-plan.h"
+
+#define CRASHES_THAT_BLOCK 2 /* two within a minute: whatever is done at start does not help */
+
+typedef struct
+{
+  VpndState *state;
+  GPtrArray *effects;
+  const VpndContext *context;
+} Decision;
+
+static VpndEffect *
+add_effect (Decision *d, VpndEffectKind kind)
+{
+  VpndEffect *effect = vpnd_effect_new (kind);
+
+  g_ptr_array_add (d->effects, effect);
+  return effect;
+}
+
+static void
+add_cleanup (Decision *d, VpndEffectKind kind)
+{
+  add_effect (d, kind)->keep_going = TRUE;
+}
+
+static void
+set_profile (VpndState *state, VpndProfile *profile)
+{
+  if (profile != NULL)
+    vpnd_profile_ref (profile);
+  g_clear_pointer (&state->profile, vpnd_profile_unref);
+  state->profile = profile;
+}
+
+static void
+clear_fallback (VpndState *state)
+{
+  state->is_activating = FALSE;
+  state->fallback_kind = VPND_STATE_DISCONNECTED;
+  state->fallback_cause = VPND_CAUSE_NONE;
+  g_clear_pointer (&state->fallback, vpnd_profile_unref);
+}
+
+/* Asks for the rules of @kind, unless they were asked for already and nobody said since that they are not there. The policy speaks of
+ * the plans that are about to be applied, which are not always those in force. */
+static void
+want_policy (Decision *d, VpndPolicyKind kind, const VpndRoutePlan *routes, const VpndDnsPlan *dns, gboolean keep_going)
+{
+  VpndPolicyInput input = {
+    .kind = kind,
+    .config = d->state->config,
+    .routes = routes,
+    .dns = dns,
+    .settings = d->context->settings,
+    .facts = d->context->facts,
+  };
+  g_autoptr (VpndRuleset) ruleset = vpnd_policy_build (&input);
+  VpndEffect *effect;
+
+  if (d->state->ruleset != NULL && vpnd_ruleset_equal (d->state->ruleset, ruleset))
+    return;
+
+  effect = add_effect (d, VPND_EFFECT_APPLY_RULESET);
+  effect->keep_going = keep_going;
+  effect->ruleset = vpnd_ruleset_ref (ruleset);
+  g_clear_pointer (&d->state->ruleset, vpnd_ruleset_unref);
+  d->state->ruleset = g_steal_pointer (&ruleset);
+}
+
+/* Closed: a failure is no reason to leave the rest undone, and it is tried again. */
+static void
+want_blocked (Decision *d)
+{
+  want_policy (d, VPND_POLICY_BLOCKED, NULL, NULL, TRUE);
+}
+
+static void
+want_no_policy (Decision *d)
+{
+  g_clear_pointer (&d->state->ruleset, vpnd_ruleset_unref);
+  add_cleanup (d, VPND_EFFECT_REMOVE_RULESET);
+}
+
+/* Takes everything but the rules off the host, in the reverse of the order in which it went there. */
+static void
+tear_down (Decision *d, guint what)
+{
+  static const struct
+  {
+    guint bit;
+    VpndEffectKind kind;
+  } inverses[] = {
+    { VPND_HOST_DNS, VPND_EFFECT_RESTORE_DNS },
+    { VPND_HOST_ROUTES, VPND_EFFECT_CLEAR_ROUTES },
+    { VPND_HOST_LINK, VPND_EFFECT_DELETE_LINK },
+    { VPND_HOST_SYSCTLS, VPND_EFFECT_RESTORE_SYSCTLS },
+  };
+
+  add_cleanup (d, VPND_EFFECT_WATCH_STOP);
+  for (guint i = 0; i < G_N_ELEMENTS (inverses); i++)
+    if (what & inverses[i].bit)
+      add_cleanup (d, inverses[i].kind);
+
+  d->state->host = 0;
+  d->state->is_waiting = FALSE;
+  d->state->attempt = 0;
+  g_clear_pointer (&d->state->config, vpnd_tunnel_config_unref);
+  g_clear_pointer (&d->state->routes, vpnd_route_plan_unref);
+  g_clear_pointer (&d->state->dns, vpnd_dns_plan_unref);
+}
+
+/* Closed, with the reason. What was wanted stays wanted: the state may be left by itself when its cause goes. */
+static void
+enter_error (Decision *d, VpndCause cause)
+{
+  guint host = d->state->host;
+
+  d->state->kind = VPND_STATE_ERROR;
+  d->state->cause = cause;
+  clear_fallback (d->state);
+  want_blocked (d);
+  tear_down (d, host);
+}
+
+static void
+configure (Decision *d, VpndTunnelConfig *config)
+{
+  add_effect (d, VPND_EFFECT_CONFIGURE_DEVICE)->config = vpnd_tunnel_config_ref (config);
+}
+
+static void
+want_routes (Decision *d, VpndRoutePlan *routes)
+{
+  g_autoptr (VpndRouteDiff) diff = vpnd_route_plan_diff (d->state->routes, routes);
+
+  if (!vpnd_route_diff_is_empty (diff))
+    {
+      add_effect (d, VPND_EFFECT_APPLY_ROUTES)->diff = g_steal_pointer (&diff);
+      d->state->host |= VPND_HOST_ROUTES;
+    }
+  vpnd_route_plan_ref (routes);
+  g_clear_pointer (&d->state->routes, vpnd_route_plan_unref);
+  d->state->routes = routes;
+}
+
+static void
+want_dns (Decision *d, VpndDnsPlan *dns, gboolean is_new_link)
+{
+  gboolean is_same = !is_new_link && d->state->dns != NULL && vpnd_dns_plan_equal (d->state->dns, dns);
+
+  if (!is_same && !vpnd_dns_plan_is_empty (dns))
+    {
+      add_effect (d, VPND_EFFECT_APPLY_DNS)->dns = vpnd_dns_plan_ref (dns);
+      d->state->host |= VPND_HOST_DNS;
+    }
+  else if (!is_same && (d->state->host & VPND_HOST_DNS))
+    {
+      add_cleanup (d, VPND_EFFECT_RESTORE_DNS);
+      d->state->host &= ~(guint) VPND_HOST_DNS;
+    }
+  vpnd_dns_plan_ref (dns);
+  g_clear_pointer (&d->state->dns, vpnd_dns_plan_unref);
+  d->state->dns = dns;
+}
+
+/* The device: a new one, or the one that is there with its sessions forgotten. */
+static void
+want_device (Decision *d, VpndProfile *profile, VpndTunnelConfig *config, gboolean is_new_link)
+{
+  if (is_new_link)
+    {
+      add_effect (d, VPND_EFFECT_CREATE_LINK)->backend = d->context->settings->backend;
+      d->state->host |= VPND_HOST_LINK;
+    }
+  else
+    {
+      g_autoptr (VpndTunnelConfig) empty = vpnd_tunnel_plan_build_empty (profile);
+
+      configure (d, empty);
+    }
+  configure (d, config);
+}
+
+/* Routes of a link that is about to be replaced; the rules keep everything inside meanwhile. */
+static void
+forget_routes (Decision *d)
+{
+  if (d->state->host & VPND_HOST_ROUTES)
+    add_cleanup (d, VPND_EFFECT_CLEAR_ROUTES);
+  d->state->host &= ~(guint) VPND_HOST_ROUTES;
+  g_clear_pointer (&d->state->routes, vpnd_route_plan_unref);
+}
+
+/* Everything from the rules to the watch for the first handshake. With @anew, link and routes are made afresh. */
+static void
+connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
+{
+  VpndState *state = d->state;
+  gboolean is_new_link = anew || !(state->host & VPND_HOST_LINK);
+  g_autoptr (VpndProfile) profile = vpnd_profile_ref (wanted); /* @wanted may be the state's own */
+  g_autoptr (VpndTunnelConfig) config = NULL;
+  g_autoptr (VpndRoutePlan) routes = NULL;
+  g_autoptr (VpndDnsPlan) dns = NULL;
+  VpndCause cause;
+
+  config = vpnd_tunnel_plan_build (profile, d->context->settings, d->context->facts, TRUE, &cause);
+  if (attempt == 1)
+    add_effect (d, VPND_EFFECT_SET_WANTED)->profile = vpnd_profile_ref (profile);
+  set_profile (state, profile);
+  if (config == NULL)
+    {
+      enter_error (d, cause);
+      return;
+    }
+
+  routes = vpnd_route_plan_build (profile, d->context->settings, d->context->facts);
+  dns = vpnd_dns_plan_build (profile, d->context->settings);
+  state->kind = VPND_STATE_CONNECTING;
+  state->cause = VPND_CAUSE_NONE;
+  state->attempt = attempt;
+  state->is_waiting = FALSE;
+
+  g_clear_pointer (&state->config, vpnd_tunnel_config_unref);
+  state->config = vpnd_tunnel_config_ref (config);
+  want_policy (d, VPND_POLICY_CONNECTING, routes, dns, FALSE);
+  if (!(state->host & VPND_HOST_SYSCTLS))
+    {
+      add_effect (d, VPND_EFFECT_SET_SYSCTLS);
+      state->host |= VPND_HOST_SYSCTLS;
+    }
+  if (is_new_link)
+    forget_routes (d);
+  want_device (d, profile, config, is_new_link);
+  want_routes (d, routes);
+  want_dns (d, dns, is_new_link);
+  add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = vpnd_establish_timeout_ms (attempt);
+}
+
+/* The rules of a host that nobody wants protected: none, or closed with lockdown. */
+static void
+settle_disconnected (Decision *d)
+{
+  if (d->context->settings->lockdown)
+    want_blocked (d);
+  else
+    want_no_policy (d);
+}
+
+/* Takes the tunnel down; the rules of before stay in force until the end of it. */
+static void
+begin_disconnect (Decision *d, gboolean is_announced)
+{
+  guint host = d->state->host;
+
+  d->state->kind = VPND_STATE_DISCONNECTING;
+  d->state->cause = VPND_CAUSE_NONE;
+  d->state->next = VPND_STATE_DISCONNECTED;
+  d->state->is_announced = is_announced;
+  clear_fallback (d->state);
+  tear_down (d, host);
+}
+
+static void
+roll_back (Decision *d)
+{
+  g_autoptr (VpndProfile) fallback = g_steal_pointer (&d->state->fallback);
+  VpndStateKind kind = d->state->fallback_kind;
+  VpndCause cause = d->state->fallback_cause;
+
+  clear_fallback (d->state);
+  switch (kind)
+    {
+    case VPND_STATE_DISCONNECTED:
+      begin_disconnect (d, FALSE);
+      return;
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+    case VPND_STATE_DISCONNECTING:
+      connect_to (d, fallback, 1, TRUE);
+      return;
+    case VPND_STATE_ERROR:
+      set_profile (d->state, fallback);
+      enter_error (d, cause);
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+/* The plans of a tunnel that stays, after settings or facts have changed: only what differs. Rules come first, unless they are about to
+ * let more through than before. */
+static void
+refresh_tunnel (Decision *d, gboolean rules_loosen)
+{
+  VpndPolicyKind kind = d->state->kind == VPND_STATE_CONNECTED ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING;
+  g_autoptr (VpndRoutePlan) routes = vpnd_route_plan_build (d->state->profile, d->context->settings, d->context->facts);
+  g_autoptr (VpndDnsPlan) dns = vpnd_dns_plan_build (d->state->profile, d->context->settings);
+
+  if (!rules_loosen)
+    want_policy (d, kind, routes, dns, FALSE);
+  want_routes (d, routes);
+  want_dns (d, dns, FALSE);
+  if (rules_loosen)
+    want_policy (d, kind, routes, dns, FALSE);
+}
+
+static gboolean
+has_tunnel (const VpndState *state)
+{
+  return (state->kind == VPND_STATE_CONNECTING || state->kind == VPND_STATE_CONNECTED) && state->config != NULL;
+}
+
+/* The configuration for the settings and facts of now: TRUE when the tunnel as it is can stay. */
+static gboolean
+adopt_config (Decision *d, VpndCause *out_cause)
+{
+  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, d->state->kind == VPND_STATE_CONNECTING, out_cause);
+
+  if (config == NULL)
+    return FALSE;
+  if (!vpnd_tunnel_config_equal (config, d->state->config))
+    {
+      configure (d, config);
+      g_clear_pointer (&d->state->config, vpnd_tunnel_config_unref);
+      d->state->config = g_steal_pointer (&config);
+    }
+  return TRUE;
+}
+
+static void
+on_start (Decision *d, const VpndEvent *event)
+{
+  set_profile (d->state, event->profile);
+  switch (event->recovery)
+    {
+    case VPND_RECOVERY_BLOCK:
+      d->state->host = VPND_HOST_ALL;
+      enter_error (d, VPND_CAUSE_CRASHED);
+      return;
+    case VPND_RECOVERY_SETTINGS:
+      d->state->host = VPND_HOST_ALL;
+      enter_error (d, VPND_CAUSE_SETTINGS);
+      return;
+    case VPND_RECOVERY_RECONNECT:
+      want_blocked (d);
+      d->state->kind = VPND_STATE_DISCONNECTING;
+      d->state->next = VPND_STATE_CONNECTING;
+      tear_down (d, VPND_HOST_ALL);
+      return;
+    case VPND_RECOVERY_NONE:
+    case VPND_RECOVERY_RELEASE:
+      set_profile (d->state, NULL);
+      if (d->context->settings->lockdown)
+        want_blocked (d);
+      tear_down (d, VPND_HOST_ALL);
+      if (!d->context->settings->lockdown)
+        want_no_policy (d);
+      add_cleanup (d, VPND_EFFECT_CLEAR_WANTED);
+      return;
+    case VPND_N_RECOVERIES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+static void
+on_activate (Decision *d, const VpndEvent *event)
+{
+  VpndState *state = d->state;
+
+  if (!state->is_activating)
+    {
+      state->fallback_kind = state->kind;
+      state->fallback_cause = state->cause;
+      g_clear_pointer (&state->fallback, vpnd_profile_unref);
+      if (state->profile != NULL)
+        state->fallback = vpnd_profile_ref (state->profile);
+      if (state->kind == VPND_STATE_DISCONNECTING && state->next == VPND_STATE_DISCONNECTED)
+        state->fallback_kind = VPND_STATE_DISCONNECTED;
+    }
+  state->is_activating = TRUE;
+  connect_to (d, event->profile, 1, TRUE);
+}
+
+static void
+on_reconnect (Decision *d)
+{
+  if (vpnd_state_is_protected (d->state) && d->state->profile != NULL && d->state->kind != VPND_STATE_DISCONNECTING)
+    connect_to (d, d->state->profile, 1, TRUE);
+}
+
+static void
+on_deactivate (Decision *d)
+{
+  if (d->state->kind == VPND_STATE_DISCONNECTED)
+    add_effect (d, VPND_EFFECT_EMIT_DISCONNECTED);
+  else
+    begin_disconnect (d, TRUE);
+}
+
+static void
+on_effects_done (Decision *d)
+{
+  VpndState *state = d->state;
+
+  switch (state->kind)
+    {
+    case VPND_STATE_DISCONNECTING:
+      if (state->next == VPND_STATE_CONNECTING && state->profile != NULL)
+        {
+          connect_to (d, state->profile, 1, TRUE);
+          return;
+        }
+      state->kind = VPND_STATE_DISCONNECTED;
+      set_profile (state, NULL);
+      settle_disconnected (d);
+      add_cleanup (d, VPND_EFFECT_CLEAR_WANTED);
+      if (state->is_announced)
+        add_effect (d, VPND_EFFECT_EMIT_DISCONNECTED);
+      return;
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+      clear_fallback (state);
+      return;
+    case VPND_STATE_DISCONNECTED:
+    case VPND_STATE_ERROR:
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+static void
+retry_after (Decision *d, guint delay_ms)
+{
+  add_effect (d, VPND_EFFECT_RETRY_AFTER)->delay_ms = delay_ms;
+  d->state->is_waiting = TRUE;
+}
+
+static void
+on_effect_failed (Decision *d, const VpndEvent *event)
+{
+  VpndState *state = d->state;
+
+  if (event->effect == VPND_EFFECT_APPLY_RULESET)
+    g_clear_pointer (&state->ruleset, vpnd_ruleset_unref); /* unknown: whatever comes next asks for it again */
+
+  switch (state->kind)
+    {
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+      if (state->is_activating)
+        roll_back (d);
+      else
+        enter_error (d, vpnd_effect_info (event->effect)->cause);
+      return;
+    case VPND_STATE_DISCONNECTING:
+      if (state->next == VPND_STATE_CONNECTING)
+        enter_error (d, vpnd_effect_info (event->effect)->cause);
+      return;
+    case VPND_STATE_DISCONNECTED:
+    case VPND_STATE_ERROR:
+      retry_after (d, VPND_ATTEMPT_MIN_MS); /* the rules that belong to the state are not what they should be */
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+static void
+on_handshake (Decision *d)
+{
+  VpndState *state = d->state;
+  VpndCause cause;
+
+  if (state->kind != VPND_STATE_CONNECTING || state->is_waiting || state->config == NULL)
+    return;
+
+  state->kind = VPND_STATE_CONNECTED;
+  state->attempt = 0;
+  want_policy (d, VPND_POLICY_CONNECTED, state->routes, state->dns, FALSE);
+  (void) adopt_config (d, &cause); /* a host that went offline this instant is told by the facts */
+  add_effect (d, VPND_EFFECT_EMIT_CONNECTED)->text = g_strdup (vpnd_profile_primary_peer (state->profile)->public_key_text);
+  add_effect (d, VPND_EFFECT_WATCH_LIVENESS);
+}
+
+static void
+on_establish_timeout (Decision *d)
+{
+  if (d->state->kind == VPND_STATE_CONNECTING && !d->state->is_waiting)
+    connect_to (d, d->state->profile, d->state->attempt + 1, FALSE);
+}
+
+static void
+on_peer_lost (Decision *d)
+{
+  if (d->state->kind == VPND_STATE_CONNECTED)
+    connect_to (d, d->state->profile, 1, FALSE);
+}
+
+/* The device died by itself. A new one is made, but not sooner than an attempt lasts: one that dies at once must not spin. */
+static void
+on_link_lost (Decision *d)
+{
+  VpndState *state = d->state;
+
+  if (!has_tunnel (state) || state->is_waiting)
+    return;
+  if (d->context->attempt_age_ms >= VPND_ATTEMPT_MIN_MS)
+    {
+      connect_to (d, state->profile, state->attempt + 1, TRUE);
+      return;
+    }
+
+  state->kind = VPND_STATE_CONNECTING;
+  state->attempt++;
+  want_policy (d, VPND_POLICY_CONNECTING, state->routes, state->dns, FALSE);
+  add_cleanup (d, VPND_EFFECT_WATCH_STOP);
+  retry_after (d, VPND_ATTEMPT_MIN_MS - d->context->attempt_age_ms);
+}
+
+static void
+on_retry (Decision *d)
+{
+  VpndState *state = d->state;
+
+  if (!state->is_waiting)
+    return;
+
+  state->is_waiting = FALSE;
+  switch (state->kind)
+    {
+    case VPND_STATE_CONNECTING:
+      connect_to (d, state->profile, MAX (state->attempt, 1), TRUE);
+      return;
+    case VPND_STATE_ERROR:
+      want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTED:
+      settle_disconnected (d);
+      return;
+    case VPND_STATE_CONNECTED:
+    case VPND_STATE_DISCONNECTING:
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+static gboolean
+cause_may_have_gone (Decision *d)
+{
+  g_autoptr (VpndTunnelConfig) config = NULL;
+  VpndCause cause;
+
+  if (d->state->profile == NULL || (d->state->cause != VPND_CAUSE_OFFLINE && d->state->cause != VPND_CAUSE_FAMILY))
+    return FALSE;
+  config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, &cause);
+  return config != NULL;
+}
+
+static void
+on_facts_changed (Decision *d)
+{
+  VpndState *state = d->state;
+  VpndCause cause;
+
+  switch (state->kind)
+    {
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+      if (state->is_waiting || state->config == NULL)
+        return;
+      if (adopt_config (d, &cause))
+        refresh_tunnel (d, FALSE);
+      else
+        enter_error (d, cause);
+      return;
+    case VPND_STATE_ERROR:
+      if (cause_may_have_gone (d))
+        connect_to (d, state->profile, 1, TRUE);
+      else
+        want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTED:
+      if (d->context->settings->lockdown)
+        want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTING:
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+static void
+on_settings_changed (Decision *d)
+{
+  VpndState *state = d->state;
+  VpndCause cause;
+
+  switch (state->kind)
+    {
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+      if (!state->is_waiting && state->config != NULL && adopt_config (d, &cause))
+        refresh_tunnel (d, d->context->settings->allow_lan);
+      return;
+    case VPND_STATE_ERROR:
+      want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTED:
+      if (d->context->settings->lockdown || state->ruleset != NULL)
+        settle_disconnected (d);
+      return;
+    case VPND_STATE_DISCONNECTING:
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+/* Another program changed the table: exactly what was asked for last is put back. */
+static void
+on_tampered (Decision *d)
+{
+  VpndEffect *effect;
+
+  if (d->state->ruleset == NULL)
+    return;
+  effect = add_effect (d, VPND_EFFECT_APPLY_RULESET);
+  effect->ruleset = vpnd_ruleset_ref (d->state->ruleset);
+}
+
+static void
+on_stop (Decision *d, const VpndEvent *event)
+{
+  guint host = d->state->host;
+
+  if (!event->keep_rules && d->state->kind == VPND_STATE_DISCONNECTED)
+    return;
+  if (!event->keep_rules)
+    {
+      begin_disconnect (d, TRUE);
+      return;
+    }
+  want_blocked (d);
+  d->state->kind = VPND_STATE_ERROR;
+  d->state->cause = VPND_CAUSE_NONE;
+  clear_fallback (d->state);
+  tear_down (d, host);
+}
+
+/**
+ * vpnd_transition:
+ * @state: where we are
+ * @event: what happened
+ * @context: what is known besides
+ * @out_effects: (out) (transfer full) (element-type VpndEffect): what to do, in order; may be empty
+ *
+ * Decides. Total: every event is legal in every state; one that says nothing there changes nothing.
+ *
+ * Returns: (transfer full): the next state
+ */
+VpndState *
+vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndContext *context, GPtrArray **out_effects)
+{
+  Decision decision = {
+    .state = vpnd_state_copy (state),
+    .effects = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_effect_free),
+    .context = context,
+  };
+
+  switch (event->kind)
+    {
+    case VPND_EVENT_START:
+      on_start (&decision, event);
+      break;
+    case VPND_EVENT_ACTIVATE:
+      on_activate (&decision, event);
+      break;
+    case VPND_EVENT_RECONNECT:
+      on_reconnect (&decision);
+      break;
+    case VPND_EVENT_DEACTIVATE:
+      on_deactivate (&decision);
+      break;
+    case VPND_EVENT_EFFECTS_DONE:
+      on_effects_done (&decision);
+      break;
+    case VPND_EVENT_EFFECT_FAILED:
+      on_effect_failed (&decision, event);
+      break;
+    case VPND_EVENT_HANDSHAKE:
+      on_handshake (&decision);
+      break;
+    case VPND_EVENT_ESTABLISH_TIMEOUT:
+      on_establish_timeout (&decision);
+      break;
+    case VPND_EVENT_PEER_LOST:
+      on_peer_lost (&decision);
+      break;
+    case VPND_EVENT_LINK_LOST:
+      on_link_lost (&decision);
+      break;
+    case VPND_EVENT_RETRY:
+      on_retry (&decision);
+      break;
+    case VPND_EVENT_FACTS_CHANGED:
+      on_facts_changed (&decision);
+      break;
+    case VPND_EVENT_SETTINGS_CHANGED:
+      on_settings_changed (&decision);
+      break;
+    case VPND_EVENT_TAMPERED:
+      on_tampered (&decision);
+      break;
+    case VPND_EVENT_STOP:
+      on_stop (&decision, event);
+      break;
+    case VPND_N_EVENTS:
+      g_assert_not_reached ();
+    }
+
+  *out_effects = decision.effects;
+  return decision.state;
+}
+
+/**
+ * vpnd_recovery_decide:
+ * @input: what the start found
+ * @settings: the settings, defaults when they were broken
+ *
+ * Returns: what the start shall do (docs/security.md, "Start, crash, stop")
+ */
+VpndRecovery
+vpnd_recovery_decide (const VpndRecoveryInput *input, const VpndSettings *settings)
+{
+  if (input->settings_broken)
+    return VPND_RECOVERY_SETTINGS;
+  if (input->was_protected && !input->was_handover && input->crashes >= CRASHES_THAT_BLOCK)
+    return VPND_RECOVERY_BLOCK;
+  if (input->was_protected && input->was_handover)
+    return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_BLOCK;
+  if (settings->auto_connect)
+    return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_BLOCK;
+  if (!input->was_protected)
+    return VPND_RECOVERY_NONE;
+
+  switch (settings->crash_recovery)
+    {
+    case VPND_CRASH_RECOVERY_BLOCK:
+      return VPND_RECOVERY_BLOCK;
+    case VPND_CRASH_RECOVERY_RECONNECT:
+      return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_BLOCK;
+    case VPND_CRASH_RECOVERY_RELEASE:
+      return VPND_RECOVERY_RELEASE;
+    }
+  g_assert_not_reached ();
+}
+
+/**
+ * vpnd_establish_timeout_ms:
+ * @attempt: which attempt, from 1
+ *
+ * Returns: how long it waits for a handshake: 4 s, 8 s, then 15 s for ever
+ */
+guint
+vpnd_establish_timeout_ms (guint attempt)
+{
+  guint timeout_ms = VPND_ESTABLISH_FIRST_MS;
+
+  for (guint i = 1; i < attempt && timeout_ms < VPND_ESTABLISH_MAX_MS; i++)
+    timeout_ms *= 2;
+  return MIN (timeout_ms, VPND_ESTABLISH_MAX_MS);
+}
+
+/**
+ * vpnd_event_name:
+ * @kind: an event
+ *
+ * Returns: (transfer none): its name for logs and tests
+ */
+const char *
+vpnd_event_name (VpndEventKind kind)
+{
+  static const char *const names[] = {
+    [VPND_EVENT_START] = "start",
+    [VPND_EVENT_ACTIVATE] = "activate",
+    [VPND_EVENT_RECONNECT] = "reconnect",
+    [VPND_EVENT_DEACTIVATE] = "deactivate",
+    [VPND_EVENT_EFFECTS_DONE] = "effects-done",
+    [VPND_EVENT_EFFECT_FAILED] = "effect-failed",
+    [VPND_EVENT_HANDSHAKE] = "handshake",
+    [VPND_EVENT_ESTABLISH_TIMEOUT] = "establish-timeout",
+    [VPND_EVENT_PEER_LOST] = "peer-lost",
+    [VPND_EVENT_LINK_LOST] = "link-lost",
+    [VPND_EVENT_RETRY] = "retry",
+    [VPND_EVENT_FACTS_CHANGED] = "facts-changed",
+    [VPND_EVENT_SETTINGS_CHANGED] = "settings-changed",
+    [VPND_EVENT_TAMPERED] = "tampered",
+    [VPND_EVENT_STOP] = "stop",
+  };
+  G_STATIC_ASSERT (G_N_ELEMENTS (names) == VPND_N_EVENTS);
+
+  return names[kind];
+}

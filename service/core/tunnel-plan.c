@@ -1,0 +1,148 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The plan of core/tunnel-plan.h.
+ */
+#include "config.h"
+
+#include "tunnel-plan.h"
+
+#include "reserved.h"
+
+/* The endpoint of the family that the host has a default route of. Without one of either, an endpoint may still be on-link; then
+ * the first one given is as good as any. */
+static VpndEndpoint
+choose_endpoint (const VpndPeer *peer, const VpndFacts *facts)
+{
+  VpndEndpoint none = { 0 };
+
+  for (guint i = 0; i < peer->endpoints->len; i++)
+    {
+      const VpndEndpoint *endpoint = &g_array_index (peer->endpoints, VpndEndpoint, i);
+
+      if (endpoint->addr.family == AF_INET ? facts->default4.present : facts->default6.present)
+        return *endpoint;
+    }
+  return none;
+}
+
+static gboolean
+family_is_used (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, int family)
+{
+  return family == AF_INET || (settings->ipv6 && facts->ipv6_enabled && vpnd_profile_has_address (profile, AF_INET6));
+}
+
+static VpndTunnelPeer *
+build_peer (const VpndPeer *peer, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing)
+{
+  VpndTunnelPeer *result = vpnd_tunnel_peer_new ();
+
+  result->public_key = peer->public_key;
+  if (peer->preshared_key != NULL)
+    result->preshared_key = vpnd_secret_ref (peer->preshared_key);
+  result->endpoint = choose_endpoint (peer, facts);
+  result->persistent_keepalive_s = peer->persistent_keepalive_s;
+  if (is_establishing && result->persistent_keepalive_s == 0 && vpnd_addr_is_set (&result->endpoint.addr))
+    result->persistent_keepalive_s = VPND_ESTABLISH_KEEPALIVE_S;
+
+  for (guint i = 0; i < peer->allowed_ips->len; i++)
+    {
+      const VpndPrefix *allowed = &g_array_index (peer->allowed_ips, VpndPrefix, i);
+
+      if (family_is_used (profile, settings, facts, allowed->addr.family))
+        g_array_append_val (result->allowed_ips, *allowed);
+    }
+  return result;
+}
+
+/**
+ * vpnd_tunnel_plan_build:
+ * @profile: the profile that is wanted
+ * @settings: the settings
+ * @facts: the facts
+ * @is_establishing: no handshake yet: let the device start one by itself
+ * @out_cause: (out): on NULL, why
+ *
+ * Returns: (transfer full) (nullable): what to tell the device; NULL when the primary peer cannot be reached from this host:
+ *   VPND_CAUSE_OFFLINE without any default route, VPND_CAUSE_FAMILY when its endpoints are of the other family, VPND_CAUSE_ENDPOINT when
+ *   it has no address
+ */
+VpndTunnelConfig *
+vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing, VpndCause *out_cause)
+{
+  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_config_new (profile->private_key, VPND_MARK_VALUE, profile->listen_port);
+  const VpndPeer *primary = vpnd_profile_primary_peer (profile);
+  VpndEndpoint endpoint;
+
+  if (primary->endpoints->len == 0)
+    {
+      *out_cause = VPND_CAUSE_ENDPOINT;
+      return NULL;
+    }
+  endpoint = choose_endpoint (primary, facts);
+  if (!vpnd_addr_is_set (&endpoint.addr))
+    {
+      *out_cause = vpnd_facts_is_online (facts) ? VPND_CAUSE_FAMILY : VPND_CAUSE_OFFLINE;
+      return NULL;
+    }
+
+  for (guint i = 0; i < profile->peers->len; i++)
+    g_ptr_array_add (config->peers, build_peer (g_ptr_array_index (profile->peers, i), profile, settings, facts, is_establishing));
+  *out_cause = VPND_CAUSE_NONE;
+  return g_steal_pointer (&config);
+}
+
+/**
+ * vpnd_tunnel_plan_build_empty:
+ * @profile: a profile
+ *
+ * Returns: (transfer full): the profile's device without peers. A device that is told this and then its peers again has forgotten every
+ *   session, and starts anew
+ */
+VpndTunnelConfig *
+vpnd_tunnel_plan_build_empty (const VpndProfile *profile)
+{
+  return vpnd_tunnel_config_new (profile->private_key, VPND_MARK_VALUE, profile->listen_port);
+}
+
+/**
+ * vpnd_tunnel_plan_probe_target:
+ * @profile: a profile
+ * @out_target: (out): where a probe goes
+ *
+ * A probe has TTL 1 and needs no answer of its own: WireGuard's peer acknowledges any data within 10 s (KEEPALIVE_TIMEOUT), so
+ * an address inside the tunnel that nobody has is good enough. The gateway or a resolver answers sooner.
+ *
+ * Returns: FALSE when the profile routes nothing to its primary peer
+ */
+gboolean
+vpnd_tunnel_plan_probe_target (const VpndProfile *profile, VpndAddr *out_target)
+{
+  const VpndPeer *primary = vpnd_profile_primary_peer (profile);
+  const VpndAddr *wishes[] = {
+    &profile->gateway4, &profile->gateway6,
+    profile->dns_servers->len > 0 ? &g_array_index (profile->dns_servers, VpndAddr, 0) : &profile->gateway4
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (wishes); i++)
+    for (guint j = 0; vpnd_addr_is_set (wishes[i]) && j < primary->allowed_ips->len; j++)
+      if (vpnd_profile_has_address (profile, wishes[i]->family) && vpnd_prefix_contains (&g_array_index (primary->allowed_ips, VpndPrefix, j), wishes[i]))
+        {
+          *out_target = *wishes[i];
+          return TRUE;
+        }
+
+  for (guint j = 0; j < primary->allowed_ips->len; j++)
+    {
+      const VpndPrefix *allowed = &g_array_index (primary->allowed_ips, VpndPrefix, j);
+
+      if (!vpnd_profile_has_address (profile, allowed->addr.family))
+        continue;
+      /* 192.0.0.8 is the dummy address of RFC 7600, 100:: the discard prefix of RFC 6666: nobody answers there, which is enough. */
+      if (vpnd_prefix_is_default (allowed))
+        return vpnd_addr_parse (allowed->addr.family == AF_INET ? "192.0.0.8" : "100::1", out_target);
+      *out_target = allowed->addr;
+      return TRUE;
+    }
+  return FALSE;
+}

@@ -1,0 +1,24 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What a device shall be told: (profile, settings, facts) -> VpndTunnelConfig, and where a probe goes.
+ */
+#pragma once
+
+#include "facts.h"
+#include "profile.h"
+#include "settings.h"
+#include "state.h"
+#include "tunnel-config.h"
+
+G_BEGIN_DECLS
+
+/* A keepalive makes WireGuard start a handshake by itself when the link comes up. 5 s is REKEY_TIMEOUT: a shorter one would not
+ * start one sooner. Used only until the first handshake where the profile has none. */
+#define VPND_ESTABLISH_KEEPALIVE_S 5
+
+VpndTunnelConfig *vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing, VpndCause *out_cause);
+VpndTunnelConfig *vpnd_tunnel_plan_build_empty (const VpndProfile *profile);
+gboolean vpnd_tunnel_plan_probe_target (const VpndProfile *profile, VpndAddr *out_target);
+
+G_END_DECLS
