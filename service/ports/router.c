@@ -86,9 +86,26 @@ vpnd_router_clear_finish (VpndRouter *self, GAsyncResult *result, GError **error
 }
 
 /**
- * vpnd_router_set_sysctls_async:
+ * vpnd_router_read_sysctl:
  * @self: the port
- * @wanted: see VpndRouterInterface
+ * @name: see VpndRouterInterface
+ *
+ * Dispatches; see VpndRouterInterface.
+ *
+ * Returns: see VpndRouterInterface
+ */
+char *
+vpnd_router_read_sysctl (VpndRouter *self, const char *name)
+{
+  g_return_val_if_fail (VPND_IS_ROUTER (self), NULL);
+
+  return VPND_ROUTER_GET_IFACE (self)->read_sysctl (self, name);
+}
+
+/**
+ * vpnd_router_write_sysctls_async:
+ * @self: the port
+ * @values: see VpndRouterInterface
  * @cancellable: (nullable): cancels the call
  * @callback: called when it is done
  * @user_data: passed to @callback
@@ -96,15 +113,15 @@ vpnd_router_clear_finish (VpndRouter *self, GAsyncResult *result, GError **error
  * Dispatches; see VpndRouterInterface.
  */
 void
-vpnd_router_set_sysctls_async (VpndRouter *self, GHashTable *wanted, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+vpnd_router_write_sysctls_async (VpndRouter *self, GHashTable *values, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_return_if_fail (VPND_IS_ROUTER (self));
 
-  VPND_ROUTER_GET_IFACE (self)->set_sysctls_async (self, wanted, cancellable, callback, user_data);
+  VPND_ROUTER_GET_IFACE (self)->write_sysctls_async (self, values, cancellable, callback, user_data);
 }
 
 /**
- * vpnd_router_set_sysctls_finish:
+ * vpnd_router_write_sysctls_finish:
  * @self: the port
  * @result: what @callback received
  * @error: return location for an error
@@ -113,10 +130,10 @@ vpnd_router_set_sysctls_async (VpndRouter *self, GHashTable *wanted, GCancellabl
  *
  * Returns: see VpndRouterInterface
  */
-GHashTable *
-vpnd_router_set_sysctls_finish (VpndRouter *self, GAsyncResult *result, GError **error)
+gboolean
+vpnd_router_write_sysctls_finish (VpndRouter *self, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (VPND_IS_ROUTER (self), NULL);
+  g_return_val_if_fail (VPND_IS_ROUTER (self), FALSE);
 
-  return VPND_ROUTER_GET_IFACE (self)->set_sysctls_finish (self, result, error);
+  return VPND_ROUTER_GET_IFACE (self)->write_sysctls_finish (self, result, error);
 }

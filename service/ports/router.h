@@ -21,9 +21,9 @@ G_DECLARE_INTERFACE (VpndRouter, vpnd_router, VPND, ROUTER, GObject)
  *   gone already (delete) is success. Errors: VPND_ERROR_ROUTING with the entry's text and the kernel's word
  * @clear_async: remove every rule and route that carries our protocol number (also those of an earlier instance); our link's
  *   addresses go with the link
- * @set_sysctls_async: write each name=value of @wanted (element-type utf8, names relative to /proc/sys/net, e.g.
- *   "ipv4/conf/all/src_valid_mark" -> "1"); a name that does not exist is skipped
- * @set_sysctls_finish: Returns: (transfer container) (element-type utf8 utf8): the values from before, of those that were changed
+ * @read_sysctl: Returns: (transfer full) (nullable): value of a name relative to /proc/sys/net ("ipv4/conf/all/src_valid_mark"), without the
+ *   newline; NULL when there is no such name. Synchronous: procfs does not block
+ * @write_sysctls_async: write each name -> value of @values (element-type utf8 utf8); a name that does not exist is skipped
  */
 struct _VpndRouterInterface
 {
@@ -33,15 +33,17 @@ struct _VpndRouterInterface
   gboolean (*apply_finish) (VpndRouter *self, GAsyncResult *result, GError **error);
   void (*clear_async) (VpndRouter *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   gboolean (*clear_finish) (VpndRouter *self, GAsyncResult *result, GError **error);
-  void (*set_sysctls_async) (VpndRouter *self, GHashTable *wanted, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  GHashTable *(*set_sysctls_finish) (VpndRouter *self, GAsyncResult *result, GError **error);
+  char *(*read_sysctl) (VpndRouter *self, const char *name);
+  void (*write_sysctls_async) (VpndRouter *self, GHashTable *values, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  gboolean (*write_sysctls_finish) (VpndRouter *self, GAsyncResult *result, GError **error);
 };
 
 void vpnd_router_apply_async (VpndRouter *self, const VpndRouteDiff *diff, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_router_apply_finish (VpndRouter *self, GAsyncResult *result, GError **error);
 void vpnd_router_clear_async (VpndRouter *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_router_clear_finish (VpndRouter *self, GAsyncResult *result, GError **error);
-void vpnd_router_set_sysctls_async (VpndRouter *self, GHashTable *wanted, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-GHashTable *vpnd_router_set_sysctls_finish (VpndRouter *self, GAsyncResult *result, GError **error);
+char *vpnd_router_read_sysctl (VpndRouter *self, const char *name);
+void vpnd_router_write_sysctls_async (VpndRouter *self, GHashTable *values, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_router_write_sysctls_finish (VpndRouter *self, GAsyncResult *result, GError **error);
 
 G_END_DECLS
