@@ -15,5 +15,6 @@ G_BEGIN_DECLS
 
 VpndProfile *vpnd_profile_conf_parse (const char *name, const char *text, gsize length_bytes, GPtrArray **out_dropped, GError **error);
 char *vpnd_profile_conf_print (const VpndProfile *profile);
+char *vpnd_profile_conf_print_with_keys (const VpndProfile *profile);
 
 G_END_DECLS
