@@ -189,6 +189,7 @@ class Lab:
             self.wan.sysctl(f"net.ipv6.conf.{key}.accept_dad", 0)
         self.lan.sysctl("net.ipv4.ip_forward", 1)
         self.lan.sysctl("net.ipv6.conf.all.forwarding", 1)
+        self.host.sysctl("net.ipv6.conf.default.accept_dad", 0)  # for eth0 only: put back below
         self.host.sysctl("net.ipv4.ping_group_range", "0 2147483647")
         host, wan = f"/proc/self/fd/{self.host.net_fd}", f"/proc/self/fd/{self.wan.net_fd}"
         for device, peer, fd, path in (("lan0", "eth0", self.host.net_fd, host), ("wan0", "eth0", self.wan.net_fd, wan)):
@@ -196,6 +197,7 @@ class Lab:
                                   pass_fds=(self.lan.net_fd, self.lan.mount_fd, fd), capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(f"cannot join the nodes: {done.stderr}")
+        self.host.sysctl("net.ipv6.conf.default.accept_dad", 1)
         self.lan.ip(f"""addr add {GATEWAY4}/24 dev lan0
             addr add {GATEWAY6}/64 dev lan0 nodad
             addr add 203.0.113.1/24 dev wan0
