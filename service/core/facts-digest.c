@@ -1,0 +1,221 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Picks the best default routes, the physical next hops and the networks of host-internal bridges out of what the kernel lists.
+ */
+#include "config.h"
+
+#include "facts-digest.h"
+
+#include <string.h>
+
+#include "reserved.h"
+
+typedef struct
+{
+  const char *own_ifname;
+  GHashTable *links_by_ifindex; /* (element-type guint VpndFactsLink) values unowned */
+  const GArray *links;
+  const GArray *addresses;
+  const GArray *routes;
+} Digest;
+
+static const VpndFactsLink *
+find_link (const Digest *digest, guint ifindex)
+{
+  return g_hash_table_lookup (digest->links_by_ifindex, GUINT_TO_POINTER (ifindex));
+}
+
+/* Link of a route that is not ours and can carry packets away from here; NULL when there is none. */
+static const VpndFactsLink *
+find_physical_link (const Digest *digest, const VpndFactsRoute *route)
+{
+  const VpndFactsLink *link = find_link (digest, route->ifindex);
+
+  if (route->protocol == VPND_RTPROT || link == NULL || !link->is_running || link->kind == VPND_LINK_KIND_LOOPBACK ||
+      strcmp (link->ifname, digest->own_ifname) == 0)
+    return NULL;
+  return link;
+}
+
+static gboolean
+route_is_better (const VpndFactsRoute *route, const VpndFactsRoute *best)
+{
+  if (best == NULL || route->metric != best->metric)
+    return best == NULL || route->metric < best->metric;
+  if (route->position != best->position)
+    return route->position < best->position;
+  return route->ifindex < best->ifindex;
+}
+
+static VpndDefaultRoute
+pick_default (const Digest *digest, int family)
+{
+  VpndDefaultRoute result = { 0 };
+  const VpndFactsRoute *best = NULL;
+  const VpndFactsLink *link;
+
+  for (guint i = 0; i < digest->routes->len; i++)
+    {
+      const VpndFactsRoute *route = &g_array_index (digest->routes, VpndFactsRoute, i);
+
+      if (route->destination.addr.family == family && vpnd_prefix_is_default (&route->destination) &&
+          find_physical_link (digest, route) != NULL && route_is_better (route, best))
+        best = route;
+    }
+  if (best == NULL)
+    return result;
+
+  link = find_physical_link (digest, best);
+  result.present = TRUE;
+  result.ifindex = link->ifindex;
+  g_strlcpy (result.ifname, link->ifname, sizeof result.ifname);
+  result.gateway = best->gateway;
+  result.mtu = link->mtu;
+  return result;
+}
+
+static int
+compare_hops (gconstpointer a, gconstpointer b)
+{
+  const VpndHop *x = a;
+  const VpndHop *y = b;
+  int order = vpnd_prefix_compare (&x->prefix, &y->prefix);
+
+  return order != 0 ? order : (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
+}
+
+static void
+append_hop (GArray *hops, const VpndPrefix *prefix, const VpndFactsLink *link)
+{
+  VpndHop hop = { .prefix = *prefix, .ifindex = link->ifindex };
+
+  g_strlcpy (hop.ifname, link->ifname, sizeof hop.ifname);
+  g_array_append_val (hops, hop);
+}
+
+static void
+sort_unique_hops (GArray *hops)
+{
+  guint kept = 0;
+
+  g_array_sort (hops, compare_hops);
+  for (guint i = 0; i < hops->len; i++)
+    {
+      const VpndHop hop = g_array_index (hops, VpndHop, i);
+
+      if (kept == 0 || compare_hops (&g_array_index (hops, VpndHop, kept - 1), &hop) != 0)
+        g_array_index (hops, VpndHop, kept++) = hop;
+    }
+  g_array_set_size (hops, kept);
+}
+
+static void
+collect_next_hops (const Digest *digest, GArray *out_hops)
+{
+  for (guint i = 0; i < digest->routes->len; i++)
+    {
+      const VpndFactsRoute *route = &g_array_index (digest->routes, VpndFactsRoute, i);
+      const VpndFactsLink *link = find_physical_link (digest, route);
+
+      if (link != NULL && vpnd_addr_is_unicast (&route->gateway) && !vpnd_addr_is_loopback (&route->gateway))
+        {
+          VpndPrefix host = vpnd_prefix_host (&route->gateway);
+
+          append_hop (out_hops, &host, link);
+        }
+    }
+  sort_unique_hops (out_hops);
+}
+
+/* A bridge through which the host itself reaches the world is no host-internal one, whatever its ports look like (a nested host). */
+static gboolean
+carries_default_route (const Digest *digest, guint ifindex)
+{
+  for (guint i = 0; i < digest->routes->len; i++)
+    {
+      const VpndFactsRoute *route = &g_array_index (digest->routes, VpndFactsRoute, i);
+
+      if (route->ifindex == ifindex && vpnd_prefix_is_default (&route->destination))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+is_internal_bridge (const Digest *digest, const VpndFactsLink *bridge)
+{
+  if (bridge == NULL || bridge->kind != VPND_LINK_KIND_BRIDGE || !bridge->is_up || bridge->master != 0)
+    return FALSE;
+
+  for (guint i = 0; i < digest->links->len; i++)
+    {
+      const VpndFactsLink *port = &g_array_index (digest->links, VpndFactsLink, i);
+
+      if (port->master == bridge->ifindex && port->kind != VPND_LINK_KIND_INTERNAL)
+        return FALSE;
+    }
+  return !carries_default_route (digest, bridge->ifindex);
+}
+
+/* Link-local networks are on every link, and an address without a network (/32, /128) is the host itself. */
+static gboolean
+is_bridge_network (const VpndPrefix *network)
+{
+  static const VpndPrefix link_local = { { AF_INET6, { 0xfe, 0x80 } }, 10 };
+
+  return network->length > 0 && network->length < vpnd_addr_size (&network->addr) * 8 &&
+      !vpnd_prefix_contains (&link_local, &network->addr);
+}
+
+static void
+collect_bridges (const Digest *digest, GArray *out_hops)
+{
+  for (guint i = 0; i < digest->addresses->len; i++)
+    {
+      const VpndFactsAddress *address = &g_array_index (digest->addresses, VpndFactsAddress, i);
+      const VpndFactsLink *link = find_link (digest, address->ifindex);
+
+      if (is_bridge_network (&address->network) && is_internal_bridge (digest, link))
+        append_hop (out_hops, &address->network, link);
+    }
+  sort_unique_hops (out_hops);
+}
+
+/**
+ * vpnd_facts_digest:
+ * @own_ifname: name of our link, which is never a fact
+ * @ipv6_enabled: the kernel has IPv6 and it is not disabled for all links
+ * @links: (element-type VpndFactsLink): all links
+ * @addresses: (element-type VpndFactsAddress): all addresses
+ * @routes: (element-type VpndFactsRoute): the unicast routes of the tables main and default, in any order
+ *
+ * Picks, for each family, the default route with the lowest metric whose link is running (then the earliest next hop, then the lowest
+ * ifindex); the gateways of all routes on such links; and the on-link networks of bridges that have no port to the outside. The
+ * result does not depend on the order of its inputs.
+ *
+ * Returns: (transfer full): the facts
+ */
+VpndFacts *
+vpnd_facts_digest (const char *own_ifname, gboolean ipv6_enabled, const GArray *links, const GArray *addresses, const GArray *routes)
+{
+  g_autoptr (VpndFacts) facts = vpnd_facts_new ();
+  g_autoptr (GHashTable) by_ifindex = g_hash_table_new (NULL, NULL);
+  const Digest digest = { own_ifname, by_ifindex, links, addresses, routes };
+
+  for (guint i = 0; i < links->len; i++)
+    {
+      VpndFactsLink *link = &g_array_index (links, VpndFactsLink, i);
+
+      g_hash_table_insert (by_ifindex, GUINT_TO_POINTER (link->ifindex), link);
+      if (strcmp (link->ifname, own_ifname) == 0)
+        facts->link_present = TRUE;
+    }
+
+  facts->ipv6_enabled = ipv6_enabled;
+  facts->default4 = pick_default (&digest, AF_INET);
+  facts->default6 = pick_default (&digest, AF_INET6);
+  collect_next_hops (&digest, facts->next_hops);
+  collect_bridges (&digest, facts->bridges);
+  return g_steal_pointer (&facts);
+}
