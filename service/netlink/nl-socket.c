@@ -13,11 +13,11 @@
 #include "nl-socket.h"
 
 #include "error.h"
+#include "nl-message.h"
 
 #include <errno.h>
 #include <glib-unix.h>
 #include <gio/gio.h>
-#include <libmnl/libmnl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -36,8 +36,9 @@
  * @reply: (owned) (nullable): what came so far; stolen at the end
  * @first_seq: sequence number of the first message
  * @last_seq: sequence number of the last message
- * @is_dump: the last message asks for a dump
- * @wants_ack: the last message asks for an ack; without it the first data message is the answer
+ * @awaited_seq: sequence number of the last message that asks for an answer, or of the last one when none does
+ * @is_dump: it asks for a dump
+ * @wants_ack: it asks for an ack; without it the first data message is the answer
  * @is_sent: it left the queue
  * @timer: (owned) (nullable)
  * @cancel_source: (owned) (nullable)
@@ -49,6 +50,7 @@ typedef struct
   VpndNlReply *reply;
   guint32 first_seq;
   guint32 last_seq;
+  guint32 awaited_seq;
   gboolean is_dump;
   gboolean wants_ack;
   gboolean is_sent;
@@ -200,9 +202,9 @@ find_transaction (VpndNlSocket *self, guint32 seq)
   return NULL;
 }
 
-/* The string that the kernel adds to an answer (NLMSGERR_ATTR_MSG), behind @offset bytes of the message; NULL when there is none. */
-static char *
-parse_extack (const struct nlmsghdr *message, gsize offset)
+/* What the kernel adds to an answer (enum nlmsgerr_attrs), behind @offset bytes of the message. */
+static void
+parse_extack (const struct nlmsghdr *message, gsize offset, VpndNlError *error)
 {
   const guint8 *bytes = (const guint8 *) message;
 
@@ -213,17 +215,20 @@ parse_extack (const struct nlmsghdr *message, gsize offset)
 
       memcpy (&attr, bytes + offset, sizeof attr);
       if (attr.nla_len < sizeof attr || attr.nla_len > message->nlmsg_len - offset)
-        return NULL;
-      if ((attr.nla_type & NLA_TYPE_MASK) == NLMSGERR_ATTR_MSG)
+        return;
+      if ((attr.nla_type & NLA_TYPE_MASK) == NLMSGERR_ATTR_MSG && error->extack == NULL)
         {
           const char *text = (const char *) bytes + offset + sizeof attr;
           g_autofree char *copy = g_strndup (text, attr.nla_len - sizeof attr);
 
-          return g_utf8_make_valid (copy, -1);
+          error->extack = g_utf8_make_valid (copy, -1);
+        }
+      else if ((attr.nla_type & NLA_TYPE_MASK) == NLMSGERR_ATTR_OFFS && attr.nla_len == sizeof attr + sizeof error->offset)
+        {
+          memcpy (&error->offset, bytes + offset + sizeof attr, sizeof error->offset);
         }
       offset += NLA_ALIGN (attr.nla_len);
     }
-  return NULL;
 }
 
 static void
@@ -232,9 +237,10 @@ transaction_add_error (Transaction *transaction, const struct nlmsghdr *message,
   VpndNlError entry = {
     .seq = message->nlmsg_seq,
     .error = error,
-    .extack = (message->nlmsg_flags & NLM_F_ACK_TLVS) != 0 ? parse_extack (message, extack_offset) : NULL,
   };
 
+  if ((message->nlmsg_flags & NLM_F_ACK_TLVS) != 0)
+    parse_extack (message, extack_offset, &entry);
   g_array_append_val (transaction->reply->errors, entry);
 }
 
@@ -256,7 +262,7 @@ handle_answer (Transaction *transaction, const struct nlmsghdr *message)
         offset += answer.msg.nlmsg_len - NLMSG_HDRLEN;
       transaction_add_error (transaction, message, -answer.error, offset);
     }
-  return message->nlmsg_seq == transaction->last_seq;
+  return message->nlmsg_seq == transaction->awaited_seq;
 }
 
 /* NLMSG_DONE carries the result of the dump as an int on kernels since 4.15. */
@@ -271,14 +277,14 @@ handle_done (Transaction *transaction, const struct nlmsghdr *message)
       if (result < 0)
         transaction_add_error (transaction, message, -result, NLMSG_HDRLEN + sizeof result);
     }
-  return message->nlmsg_seq == transaction->last_seq;
+  return message->nlmsg_seq == transaction->awaited_seq;
 }
 
 static gboolean
 handle_data (Transaction *transaction, const struct nlmsghdr *message)
 {
   g_ptr_array_add (transaction->reply->messages, copy_message (message));
-  return message->nlmsg_seq == transaction->last_seq && !transaction->wants_ack && !transaction->is_dump &&
+  return message->nlmsg_seq == transaction->awaited_seq && !transaction->wants_ack && !transaction->is_dump &&
       (message->nlmsg_flags & NLM_F_MULTI) == 0;
 }
 
@@ -310,11 +316,12 @@ handle_reply_message (VpndNlSocket *self, const struct nlmsghdr *message)
 }
 
 static void
-handle_datagram (VpndNlSocket *self, int size, gboolean is_multicast)
+handle_datagram (VpndNlSocket *self, gsize size, gboolean is_multicast)
 {
-  const struct nlmsghdr *message = (const struct nlmsghdr *) self->buffer;
+  VpndNlCursor cursor = { .data = self->buffer, .size = size };
+  const struct nlmsghdr *message;
 
-  for (; mnl_nlmsg_ok (message, size); message = mnl_nlmsg_next (message, &size))
+  while ((message = vpnd_nl_cursor_next (&cursor)) != NULL)
     {
       if (!is_multicast)
         handle_reply_message (self, message);
@@ -403,7 +410,7 @@ receive_one (VpndNlSocket *self)
   if ((header.msg_flags & MSG_TRUNC) != 0)
     handle_overrun (self);
   else if (sender.nl_pid == 0) /* any local process may send to us; only the kernel is believed */
-    handle_datagram (self, (int) size, datagram_group (&header) != 0);
+    handle_datagram (self, (gsize) size, datagram_group (&header) != 0);
   explicit_bzero (self->buffer, (gsize) size);
   return RECEIVE_AGAIN;
 }
@@ -459,7 +466,7 @@ transaction_send (VpndNlSocket *self, Transaction *transaction)
   (void) grow_send_buffer (self, size);
   transaction->is_sent = TRUE;
   if (transaction->is_dump)
-    self->dump_seq = transaction->last_seq;
+    self->dump_seq = transaction->awaited_seq;
   do
     sent = sendto (self->fd, data, size, MSG_DONTWAIT, (struct sockaddr *) &kernel, sizeof kernel);
   while (sent < 0 && errno == EINTR);
@@ -567,27 +574,32 @@ transaction_attach (VpndNlSocket *self, Transaction *transaction, guint timeout_
     }
 }
 
-/* Reads the envelope of what is to be sent. FALSE: it is not a sequence of whole netlink messages. */
+/* Reads the envelope of what is to be sent. FALSE: it is not a sequence of whole netlink messages.
+ * The awaited message is the last one that asks for an answer: the end of an nftables batch asks for none. */
 static gboolean
 transaction_scan (Transaction *transaction)
 {
-  gsize total;
-  const struct nlmsghdr *message = g_bytes_get_data (transaction->messages, &total);
-  int left = (int) total;
-  guint count = 0;
+  VpndNlCursor cursor = { 0 };
+  const struct nlmsghdr *message;
 
-  if (total > G_MAXINT)
-    return FALSE;
-  for (; mnl_nlmsg_ok (message, left); message = mnl_nlmsg_next (message, &left))
+  cursor.data = g_bytes_get_data (transaction->messages, &cursor.size);
+  while ((message = vpnd_nl_cursor_next (&cursor)) != NULL)
     {
-      if (count++ == 0)
+      gboolean has_ack = (message->nlmsg_flags & NLM_F_ACK) != 0;
+      /* Requests that create use the same bits for REPLACE and EXCL; they ask for an ack, dumps do not. */
+      gboolean has_dump = (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && !has_ack;
+
+      if (transaction->first_seq == 0)
         transaction->first_seq = message->nlmsg_seq;
       transaction->last_seq = message->nlmsg_seq;
-      transaction->wants_ack = (message->nlmsg_flags & NLM_F_ACK) != 0;
-      /* Requests that create use the same bits for REPLACE and EXCL; they ask for an ack, dumps do not. */
-      transaction->is_dump = (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && !transaction->wants_ack;
+      if (has_ack || has_dump || (!transaction->wants_ack && !transaction->is_dump))
+        {
+          transaction->awaited_seq = message->nlmsg_seq;
+          transaction->wants_ack = has_ack;
+          transaction->is_dump = has_dump;
+        }
     }
-  return count > 0 && left <= 0 && transaction->first_seq <= transaction->last_seq && transaction->first_seq > 0;
+  return cursor.size == 0 && transaction->first_seq > 0 && transaction->first_seq <= transaction->last_seq;
 }
 
 /**
@@ -599,8 +611,8 @@ transaction_scan (Transaction *transaction)
  * @callback: called when the last message is answered
  * @user_data: passed to @callback
  *
- * Sends @messages in one send. The end is the ack of the last message, its error, NLMSG_DONE for a dump, or its first data message when
- * it asked for neither. When the kernel refuses an earlier message and never looks at the last one, the errors are the end.
+ * Sends @messages in one send. The end is the ack of the last message that asked for one, its error, NLMSG_DONE for a dump, or the first
+ * data message of the last request when none asked for anything. When the kernel refuses an earlier message and never looks at the last one, the errors are the end.
  * A dump must not ask for an ack. It waits until an earlier dump on the same socket is done, because the kernel runs only one; other requests overtake it.
  */
 void

@@ -29,12 +29,14 @@ guint32 vpnd_nl_socket_next_seq (VpndNlSocket *self, guint count);
  * VpndNlError: what the kernel said of one message of a transaction
  * @seq: its sequence number
  * @error: errno, positive
+ * @offset: where in that message the attribute stands that the kernel refused, in bytes; 0 when it did not say
  * @extack: (owned) (nullable): the kernel's own words
  */
 typedef struct
 {
   guint32 seq;
   int error;
+  guint32 offset;
   char *extack;
 } VpndNlError;
 
@@ -54,8 +56,8 @@ typedef struct
 void vpnd_nl_reply_free (VpndNlReply *reply);
 
 /* Sends @messages (one or more netlink messages with sequence numbers from vpnd_nl_socket_next_seq, in order) in one send and
- * completes when the LAST message is answered: by its ack (it must carry NLM_F_ACK), an error, NLMSG_DONE for a dump (NLM_F_DUMP without
- * NLM_F_ACK), or by its first data message when it asked for neither. Messages before it need no NLM_F_ACK: the kernel reports their errors
+ * completes when the LAST message that asks for an answer gets it: its ack (NLM_F_ACK), an error, NLMSG_DONE for a dump (NLM_F_DUMP without
+ * NLM_F_ACK). When none asks, the first data message of the last request is the answer. Messages before it need no NLM_F_ACK: the kernel reports their errors
  * anyway. Fails (GError of domain VPND_ERROR or G_IO_ERROR) only when the socket itself fails, or when no answer came within @timeout_ms
  * (0: no limit); what the kernel refused is in the reply. Several transactions may be in flight; dumps take turns by themselves. */
 void vpnd_nl_socket_transact_async (VpndNlSocket *self, GBytes *messages, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

@@ -1,0 +1,52 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What encoder and decoder of nftables share: how the kernel loads each field, what it calls its type, hooks and chain types.
+ * Tables and look-ups only; never touches a message.
+ */
+#pragma once
+
+#include "ruleset.h"
+
+G_BEGIN_DECLS
+
+/* The rule's user data as nft(8) lays it out: type, length, value. 0 and 1 are its own; nft ignores types that it does not know. */
+#define VPND_NFT_UDATA_EXPLICIT 86
+
+typedef enum
+{
+  VPND_NFT_LOAD_META,
+  VPND_NFT_LOAD_CT,
+  VPND_NFT_LOAD_PAYLOAD,
+  VPND_NFT_LOAD_FIB,
+} VpndNftLoadKind;
+
+/**
+ * VpndNftLoad: how the kernel fetches a field
+ * @kind: which expression
+ * @key: NFT_META_*, NFT_CT_*, the base of a payload (NFT_PAYLOAD_*_HEADER), or the result of a fib look-up
+ * @offset: in bytes behind the base, for payloads
+ * @type: the number that nft(8) gives to the type of the field (its enum datatypes); the kernel only keeps it
+ */
+typedef struct
+{
+  VpndNftLoadKind kind;
+  guint32 key;
+  guint32 offset;
+  guint32 type;
+} VpndNftLoad;
+
+const VpndNftLoad *vpnd_nft_field_load (VpndField field);
+gboolean vpnd_nft_find_field (VpndNftLoadKind kind, guint32 key, VpndField *out_field);
+gboolean vpnd_nft_find_payload (guint32 base, guint32 offset, guint8 nfproto, guint8 l4proto, VpndField *out_field);
+gboolean vpnd_nft_find_type (guint32 type, VpndField *out_field);
+
+gboolean vpnd_nft_field_is_address (VpndField field);
+gboolean vpnd_nft_field_is_icmpv6 (VpndField field);
+
+guint32 vpnd_nft_hook_number (VpndHook hook);
+gboolean vpnd_nft_find_hook (guint32 number, VpndHook *out_hook);
+const char *vpnd_nft_chain_type_name (VpndChainType type);
+gboolean vpnd_nft_find_chain_type (const char *name, VpndChainType *out_type);
+
+G_END_DECLS
