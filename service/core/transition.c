@@ -133,6 +133,16 @@ enter_error (Decision *d, VpndCause cause)
   tear_down (d, host);
 }
 
+/* An activation that could not be remembered is refused; a host that is closed already stays closed either way. */
+static void
+remember_wanted (Decision *d, VpndProfile *profile, gboolean keep_going)
+{
+  VpndEffect *effect = add_effect (d, VPND_EFFECT_SET_WANTED);
+
+  effect->keep_going = keep_going;
+  effect->profile = vpnd_profile_ref (profile);
+}
+
 static void
 configure (Decision *d, VpndTunnelConfig *config)
 {
@@ -215,14 +225,15 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   VpndCause cause;
 
   config = vpnd_tunnel_plan_build (profile, d->context->settings, d->context->facts, TRUE, &cause);
-  if (attempt == 1)
-    add_effect (d, VPND_EFFECT_SET_WANTED)->profile = vpnd_profile_ref (profile);
   set_profile (state, profile);
   if (config == NULL)
     {
       enter_error (d, cause);
+      remember_wanted (d, profile, TRUE);
       return;
     }
+  if (attempt == 1)
+    remember_wanted (d, profile, FALSE);
 
   routes = vpnd_route_plan_build (profile, d->context->settings, d->context->facts);
   dns = vpnd_dns_plan_build (profile, d->context->settings);
@@ -455,8 +466,8 @@ on_effect_failed (Decision *d, const VpndEvent *event)
 {
   VpndState *state = d->state;
 
-  if (event->effect == VPND_EFFECT_APPLY_RULESET)
-    g_clear_pointer (&state->ruleset, vpnd_ruleset_unref); /* unknown: whatever comes next asks for it again */
+  /* Which rules are in force is unknown now: they failed, or were not reached. Whatever comes next asks for them again. */
+  g_clear_pointer (&state->ruleset, vpnd_ruleset_unref);
 
   switch (state->kind)
     {

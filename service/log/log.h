@@ -1,8 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The log: structured fields with stable names, one writer (journald when there, else stderr, and always the ring), redaction by
- * type. A line is composed only from literals and from values that went through a redactor: addresses, endpoints and keys never
+ * The log: structured fields with stable names, one writer (journald when there, else stderr, and always the ring), redaction by type. A line is composed only from literals and from values that went through a redactor: addresses, endpoints and keys never
  * reach a line above debug, keys never reach one at all.
  */
 #pragma once
@@ -23,6 +22,5 @@ G_BEGIN_DECLS
 
 void vpnd_log_install (VpndLogRing *ring);
 void vpnd_log_event (GLogLevelFlags level, const char *message_id, const char *format, ...) G_GNUC_PRINTF (3, 4);
-char *vpnd_log_redact (const char *text);
 
 G_END_DECLS

@@ -170,6 +170,22 @@ vpnd_tunnel_destroy_finish (VpndTunnel *self, GAsyncResult *result, GError **err
 }
 
 /**
+ * vpnd_tunnel_get_active:
+ * @self: the port
+ *
+ * Dispatches; see VpndTunnelInterface.
+ *
+ * Returns: see VpndTunnelInterface
+ */
+VpndBackend
+vpnd_tunnel_get_active (VpndTunnel *self)
+{
+  g_return_val_if_fail (VPND_IS_TUNNEL (self), VPND_BACKEND_AUTO);
+
+  return VPND_TUNNEL_GET_IFACE (self)->get_active (self);
+}
+
+/**
  * vpnd_tunnel_emit_lost:
  * @self: the port
  * @reason: see VpndTunnelInterface

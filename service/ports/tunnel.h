@@ -26,6 +26,7 @@ G_DECLARE_INTERFACE (VpndTunnel, vpnd_tunnel, VPND, TUNNEL, GObject)
  * @read_stats_async: counters and handshake times
  * @read_stats_finish: Returns: (transfer container) (element-type VpndPeerStats): one entry a peer
  * @destroy_async: remove the link and whatever serves it; not an error when it is missing
+ * @get_active: which backend serves the device now; VPND_BACKEND_AUTO for none
  *
  * Signal "lost" (with the reason, utf8): the device or the process behind it went away by itself; destroy must still be called.
  */
@@ -41,6 +42,7 @@ struct _VpndTunnelInterface
   GArray *(*read_stats_finish) (VpndTunnel *self, GAsyncResult *result, GError **error);
   void (*destroy_async) (VpndTunnel *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   gboolean (*destroy_finish) (VpndTunnel *self, GAsyncResult *result, GError **error);
+  VpndBackend (*get_active) (VpndTunnel *self);
 };
 
 void vpnd_tunnel_create_async (VpndTunnel *self, const char *ifname, VpndBackend backend, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
@@ -51,6 +53,7 @@ void vpnd_tunnel_read_stats_async (VpndTunnel *self, const char *ifname, GCancel
 GArray *vpnd_tunnel_read_stats_finish (VpndTunnel *self, GAsyncResult *result, GError **error);
 void vpnd_tunnel_destroy_async (VpndTunnel *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_tunnel_destroy_finish (VpndTunnel *self, GAsyncResult *result, GError **error);
+VpndBackend vpnd_tunnel_get_active (VpndTunnel *self);
 void vpnd_tunnel_emit_lost (VpndTunnel *self, const char *reason);
 
 G_END_DECLS

@@ -26,7 +26,11 @@ gboolean vpnd_profile_store_remove (VpndProfileStore *self, const char *name, GE
 gboolean vpnd_profile_store_rename (VpndProfileStore *self, const char *name, const char *new_name, GError **error);
 GPtrArray *vpnd_profile_store_get_broken (VpndProfileStore *self);
 
+/* set_wanted: what is to be active now; kept in the runtime directory, with its addresses instead of host names. NULL forgets it. One that has a
+ * name is remembered in the state directory as the last one activated, too. */
 gboolean vpnd_profile_store_set_wanted (VpndProfileStore *self, VpndProfile *profile, GError **error);
 VpndProfile *vpnd_profile_store_get_wanted (VpndProfileStore *self);
+/* The stored profile that was activated last; NULL when there is none, or it is gone. */
+VpndProfile *vpnd_profile_store_get_last (VpndProfileStore *self);
 
 G_END_DECLS

@@ -1,0 +1,189 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See authorizer-polkit.h. The authority is asked for at the first check and again after a failure, so a polkitd that comes late or
+ * was restarted is found. Keeps no decision: polkit remembers what may be kept.
+ */
+#include "config.h"
+
+#include "authorizer-polkit.h"
+
+#include "error.h"
+
+#include <polkit/polkit.h>
+
+struct _VpndAuthorizerPolkit
+{
+  GObject parent_instance;
+
+  PolkitAuthority *authority; /* (owned) (nullable) */
+};
+
+typedef struct
+{
+  PolkitSubject *subject; /* (owned) */
+  char *action;           /* (owned) */
+  PolkitDetails *details; /* (owned) (nullable) */
+  gboolean interactive;
+} Check;
+
+static void vpnd_authorizer_polkit_iface_init (VpndAuthorizerInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (VpndAuthorizerPolkit, vpnd_authorizer_polkit, G_TYPE_OBJECT, G_IMPLEMENT_INTERFACE (VPND_TYPE_AUTHORIZER, vpnd_authorizer_polkit_iface_init))
+
+static void
+check_free (gpointer data)
+{
+  Check *check = data;
+
+  g_object_unref (check->subject);
+  g_free (check->action);
+  g_clear_object (&check->details);
+  g_free (check);
+}
+
+static void
+deny (GTask *task, const char *why)
+{
+  g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED, "%s", why);
+  g_object_unref (task);
+}
+
+static void
+on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  const Check *check = g_task_get_task_data (task);
+  g_autoptr (PolkitAuthorizationResult) answer = polkit_authority_check_authorization_finish (POLKIT_AUTHORITY (source), result, NULL);
+
+  if (answer == NULL)
+    deny (task, "polkit could not be asked; is it running?");
+  else if (polkit_authorization_result_get_is_authorized (answer))
+    {
+      g_task_return_boolean (task, TRUE);
+      g_object_unref (task);
+    }
+  else if (polkit_authorization_result_get_is_challenge (answer) && !check->interactive)
+    deny (task, "not authorized; it would need a password, and the client does not allow to ask for one");
+  else if (polkit_authorization_result_get_is_challenge (answer))
+    deny (task, "not authorized; it would need a password, and there is no authentication agent to ask for one");
+  else
+    deny (task, "not authorized");
+}
+
+static void
+ask (VpndAuthorizerPolkit *self, GTask *task)
+{
+  const Check *check = g_task_get_task_data (task);
+
+  polkit_authority_check_authorization (self->authority, check->subject, check->action, check->details,
+      check->interactive ? POLKIT_CHECK_AUTHORIZATION_FLAGS_ALLOW_USER_INTERACTION : POLKIT_CHECK_AUTHORIZATION_FLAGS_NONE,
+      g_task_get_cancellable (task), on_checked, task);
+}
+
+static void
+on_authority (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  VpndAuthorizerPolkit *self = VPND_AUTHORIZER_POLKIT (g_task_get_source_object (task));
+  g_autoptr (PolkitAuthority) authority = polkit_authority_get_finish (result, NULL);
+
+  if (authority == NULL)
+    {
+      deny (task, "polkit could not be reached");
+      return;
+    }
+  g_set_object (&self->authority, authority);
+  ask (self, task);
+}
+
+static PolkitDetails *
+details_from_table (GHashTable *table)
+{
+  PolkitDetails *details;
+  GHashTableIter iter;
+  gpointer key;
+  gpointer value;
+
+  if (table == NULL)
+    return NULL;
+  details = polkit_details_new ();
+  g_hash_table_iter_init (&iter, table);
+  while (g_hash_table_iter_next (&iter, &key, &value))
+    polkit_details_insert (details, key, value);
+  return details;
+}
+
+static void
+vpnd_authorizer_polkit_check_async (VpndAuthorizer *port, const char *sender, const char *action, GHashTable *details, gboolean interactive, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  VpndAuthorizerPolkit *self = VPND_AUTHORIZER_POLKIT (port);
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+  Check *check = g_new0 (Check, 1);
+
+  g_task_set_source_tag (task, vpnd_authorizer_polkit_check_async);
+  check->subject = polkit_system_bus_name_new (sender);
+  check->action = g_strdup (action);
+  check->details = details_from_table (details);
+  check->interactive = interactive;
+  g_task_set_task_data (task, check, check_free);
+
+  if (self->authority != NULL)
+    ask (self, task);
+  else
+    polkit_authority_get_async (cancellable, on_authority, task);
+}
+
+static gboolean
+vpnd_authorizer_polkit_check_finish (VpndAuthorizer *port, GAsyncResult *result, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  g_return_val_if_fail (g_task_is_valid (result, port), FALSE);
+
+  if (g_task_propagate_boolean (G_TASK (result), &local_error))
+    return TRUE;
+  if (local_error->domain == VPND_ERROR)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  else
+    g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED, "the question was withdrawn");
+  return FALSE;
+}
+
+static void
+vpnd_authorizer_polkit_dispose (GObject *object)
+{
+  VpndAuthorizerPolkit *self = VPND_AUTHORIZER_POLKIT (object);
+
+  g_clear_object (&self->authority);
+  G_OBJECT_CLASS (vpnd_authorizer_polkit_parent_class)->dispose (object);
+}
+
+static void
+vpnd_authorizer_polkit_iface_init (VpndAuthorizerInterface *iface)
+{
+  iface->check_async = vpnd_authorizer_polkit_check_async;
+  iface->check_finish = vpnd_authorizer_polkit_check_finish;
+}
+
+static void
+vpnd_authorizer_polkit_class_init (VpndAuthorizerPolkitClass *klass)
+{
+  G_OBJECT_CLASS (klass)->dispose = vpnd_authorizer_polkit_dispose;
+}
+
+static void
+vpnd_authorizer_polkit_init (VpndAuthorizerPolkit *self)
+{
+}
+
+/**
+ * vpnd_authorizer_polkit_new:
+ *
+ * Returns: (transfer full): an authorizer that asks the polkit of the system bus (DBUS_SYSTEM_BUS_ADDRESS where that is set)
+ */
+VpndAuthorizer *
+vpnd_authorizer_polkit_new (void)
+{
+  return g_object_new (VPND_TYPE_AUTHORIZER_POLKIT, NULL);
+}

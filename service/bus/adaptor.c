@@ -1,0 +1,275 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See adaptor.h. Registers the interfaces, hands every call to the gate, and turns the signals of the engine into signals on the
+ * bus. Those are broadcasts: everybody sees them, so they carry no endpoint, no address and no user.
+ */
+#include "config.h"
+
+#include "adaptor.h"
+
+#include "actions.h"
+#include "error-bus.h"
+#include "gate.h"
+#include "names.h"
+#include "properties.h"
+
+/* An interface whose PropertiesChanged we emit. */
+typedef struct
+{
+  const char *interface;
+  GVariant *announced; /* (owned) (nullable): type a{sv}, what everybody was told last */
+} Announced;
+
+struct _VpndAdaptor
+{
+  GObject parent_instance;
+
+  VpndServices services;       /* (owned) */
+  VpndGate *gate;              /* (owned) */
+  GDBusConnection *connection; /* (owned) (nullable) */
+  GArray *registrations;       /* (element-type guint) (owned) */
+  GSource *announce_source;    /* (owned) (nullable): pending PropertiesChanged */
+  Announced daemon;
+  Announced settings;
+};
+
+G_DEFINE_FINAL_TYPE (VpndAdaptor, vpnd_adaptor, G_TYPE_OBJECT)
+
+static void
+emit (VpndAdaptor *self, const char *interface, const char *name, GVariant *parameters)
+{
+  g_autoptr (GVariant) owned = g_variant_ref_sink (parameters);
+
+  if (self->connection != NULL)
+    (void) g_dbus_connection_emit_signal (self->connection, NULL, VPND_OBJECT_PATH, interface, name, owned, NULL); /* fails only when the bus is gone */
+}
+
+/* One message with all that changed since the last one. */
+static void
+announce (VpndAdaptor *self, Announced *announced)
+{
+  g_autoptr (GVariant) now = vpnd_properties_get_all (&self->services, announced->interface);
+  g_autoptr (GVariant) changes = vpnd_properties_changes (announced->announced, now);
+
+  if (changes != NULL)
+    emit (self, VPND_INTERFACE_PROPERTIES, "PropertiesChanged", g_variant_new ("(s@a{sv}as)", announced->interface, changes, NULL));
+  g_clear_pointer (&announced->announced, g_variant_unref);
+  announced->announced = g_steal_pointer (&now);
+}
+
+static void
+announce_all (VpndAdaptor *self)
+{
+  if (self->announce_source != NULL)
+    {
+      g_source_destroy (self->announce_source);
+      g_clear_pointer (&self->announce_source, g_source_unref);
+    }
+  if (self->connection == NULL)
+    return;
+  announce (self, &self->daemon);
+  announce (self, &self->settings);
+}
+
+static gboolean
+on_announce_idle (gpointer user_data)
+{
+  announce_all (VPND_ADAPTOR (user_data));
+  return G_SOURCE_REMOVE;
+}
+
+/* Several changes of one turn of the main loop make one message. */
+static void
+on_changed (VpndEngine *engine, VpndAdaptor *self)
+{
+  if (self->announce_source != NULL || self->connection == NULL)
+    return;
+
+  self->announce_source = g_idle_source_new ();
+  g_source_set_priority (self->announce_source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (self->announce_source, on_announce_idle, self, NULL);
+  g_source_attach (self->announce_source, g_main_context_get_thread_default ());
+}
+
+/* The properties come first: who hears "connected" and then reads the state must not see an older one. */
+static void
+on_connected (VpndEngine *engine, const char *public_key, VpndAdaptor *self)
+{
+  announce_all (self);
+  emit (self, VPND_INTERFACE_DAEMON, "connected", g_variant_new ("(s)", public_key));
+}
+
+static void
+on_disconnected (VpndEngine *engine, VpndAdaptor *self)
+{
+  announce_all (self);
+  emit (self, VPND_INTERFACE_DAEMON, "disconnected", g_variant_new ("()"));
+}
+
+static void
+on_profiles_changed (gpointer user_data)
+{
+  emit (VPND_ADAPTOR (user_data), VPND_INTERFACE_PROFILES, "Changed", g_variant_new ("()"));
+}
+
+static void
+vpnd_adaptor_dispose (GObject *object)
+{
+  VpndAdaptor *self = VPND_ADAPTOR (object);
+
+  vpnd_adaptor_unexport (self);
+  if (self->gate != NULL)
+    vpnd_gate_close (self->gate);
+  g_clear_pointer (&self->gate, vpnd_gate_unref);
+  if (self->services.engine != NULL)
+    g_signal_handlers_disconnect_by_data (self->services.engine, self);
+  g_clear_object (&self->services.settings_writer);
+  g_clear_object (&self->services.engine);
+  g_clear_object (&self->services.profiles);
+  g_clear_pointer (&self->services.ring, vpnd_log_ring_unref);
+  G_OBJECT_CLASS (vpnd_adaptor_parent_class)->dispose (object);
+}
+
+static void
+vpnd_adaptor_finalize (GObject *object)
+{
+  VpndAdaptor *self = VPND_ADAPTOR (object);
+
+  g_array_unref (self->registrations);
+  g_clear_pointer (&self->daemon.announced, g_variant_unref);
+  g_clear_pointer (&self->settings.announced, g_variant_unref);
+  G_OBJECT_CLASS (vpnd_adaptor_parent_class)->finalize (object);
+}
+
+static void
+vpnd_adaptor_class_init (VpndAdaptorClass *klass)
+{
+  G_OBJECT_CLASS (klass)->dispose = vpnd_adaptor_dispose;
+  G_OBJECT_CLASS (klass)->finalize = vpnd_adaptor_finalize;
+}
+
+static void
+vpnd_adaptor_init (VpndAdaptor *self)
+{
+  self->registrations = g_array_new (FALSE, FALSE, sizeof (guint));
+  self->daemon.interface = VPND_INTERFACE_DAEMON;
+  self->settings.interface = VPND_INTERFACE_SETTINGS;
+}
+
+/**
+ * vpnd_adaptor_new:
+ * @engine: (transfer none): what the API shows and moves
+ * @profiles: (transfer none): stored profiles
+ * @ring: (transfer none): the log of getLogs
+ * @authorizer: (transfer none): who decides
+ * @clock: (transfer none): time for quotas and deadlines
+ *
+ * Returns: (transfer full): an adaptor that is on no bus yet
+ */
+VpndAdaptor *
+vpnd_adaptor_new (VpndEngine *engine, VpndProfileStore *profiles, VpndLogRing *ring, VpndAuthorizer *authorizer, VpndClock *clock)
+{
+  VpndAdaptor *self = g_object_new (VPND_TYPE_ADAPTOR, NULL);
+
+  vpnd_error_register_bus ();
+  self->services.engine = g_object_ref (engine);
+  self->services.profiles = g_object_ref (profiles);
+  self->services.ring = vpnd_log_ring_ref (ring);
+  self->services.settings_writer = vpnd_settings_writer_new (engine);
+  self->services.profiles_changed = on_profiles_changed;
+  self->services.user_data = self;
+  self->gate = vpnd_gate_new (&self->services, authorizer, clock);
+  g_signal_connect (engine, "changed", G_CALLBACK (on_changed), self);
+  g_signal_connect (engine, "settings-changed", G_CALLBACK (on_changed), self);
+  g_signal_connect (engine, "connected", G_CALLBACK (on_connected), self);
+  g_signal_connect (engine, "disconnected", G_CALLBACK (on_disconnected), self);
+  return self;
+}
+
+static void
+on_method_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *method, GVariant *parameters, GDBusMethodInvocation *invocation, gpointer user_data)
+{
+  VpndAdaptor *self = VPND_ADAPTOR (user_data);
+
+  vpnd_gate_pass (self->gate, invocation);
+}
+
+/**
+ * vpnd_adaptor_export:
+ * @self: an adaptor
+ * @connection: (transfer none): a message bus connection
+ * @error: return location for an error
+ *
+ * Registers the object with all of its interfaces. Do it before the name is asked for, so that nobody who sees the name finds
+ * nothing behind it.
+ *
+ * Returns: TRUE when every interface is there; on FALSE none is
+ */
+gboolean
+vpnd_adaptor_export (VpndAdaptor *self, GDBusConnection *connection, GError **error)
+{
+  /* Without get_property and set_property GDBus gives the calls of org.freedesktop.DBus.Properties to method_call. */
+  static const GDBusInterfaceVTable vtable = { .method_call = on_method_call };
+  guint n;
+  GDBusInterfaceInfo *const *interfaces = vpnd_actions_interfaces (&n);
+
+  g_return_val_if_fail (self->connection == NULL, FALSE);
+
+  self->connection = g_object_ref (connection);
+  for (guint i = 0; i < n; i++)
+    {
+      guint id = g_dbus_connection_register_object (connection, VPND_OBJECT_PATH, interfaces[i], &vtable, self, NULL, error);
+
+      if (id == 0)
+        {
+          vpnd_adaptor_unexport (self);
+          return FALSE;
+        }
+      g_array_append_val (self->registrations, id);
+    }
+  self->daemon.announced = vpnd_properties_get_all (&self->services, VPND_INTERFACE_DAEMON);
+  self->settings.announced = vpnd_properties_get_all (&self->services, VPND_INTERFACE_SETTINGS);
+  return TRUE;
+}
+
+/**
+ * vpnd_adaptor_unexport:
+ * @self: an adaptor
+ *
+ * Takes the object off the bus; does nothing when it is on none. What was asked before is still answered.
+ */
+void
+vpnd_adaptor_unexport (VpndAdaptor *self)
+{
+  for (guint i = 0; i < self->registrations->len; i++)
+    (void) g_dbus_connection_unregister_object (self->connection, g_array_index (self->registrations, guint, i));
+  g_array_set_size (self->registrations, 0);
+  if (self->announce_source != NULL)
+    {
+      g_source_destroy (self->announce_source);
+      g_clear_pointer (&self->announce_source, g_source_unref);
+    }
+  g_clear_object (&self->connection);
+  g_clear_pointer (&self->daemon.announced, g_variant_unref);
+  g_clear_pointer (&self->settings.announced, g_variant_unref);
+}
+
+/**
+ * vpnd_adaptor_own_name:
+ * @self: an adaptor that was exported
+ * @acquired: called when the name is ours
+ * @lost: called when it is not or no longer, also when the connection to the bus was lost
+ * @user_data: passed to both
+ *
+ * Asks for VPND_BUS_NAME, neither replacing another owner nor waiting for it to leave.
+ *
+ * Returns: an id for g_bus_unown_name()
+ */
+guint
+vpnd_adaptor_own_name (VpndAdaptor *self, GBusNameAcquiredCallback acquired, GBusNameLostCallback lost, gpointer user_data)
+{
+  g_return_val_if_fail (self->connection != NULL, 0);
+
+  return g_bus_own_name_on_connection (self->connection, VPND_BUS_NAME, G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, acquired, lost, user_data, NULL);
+}

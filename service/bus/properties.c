@@ -1,0 +1,257 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See properties.h. GDBus has checked that interface and property exist, that they may be read or written, and the type.
+ */
+#include "config.h"
+
+#include "properties.h"
+
+#include "actions.h"
+#include "error.h"
+#include "names.h"
+
+#include <string.h>
+
+static GVariant *
+utf8 (const char *text)
+{
+  return g_variant_new_take_string (g_utf8_make_valid (text, -1));
+}
+
+static GVariant *
+daemon_property (const VpndStatus *status, const char *property)
+{
+  if (strcmp (property, "Version") == 0)
+    return g_variant_new_string (VPND_VERSION);
+  if (strcmp (property, "State") == 0)
+    return utf8 (status->state);
+  if (strcmp (property, "Blocking") == 0)
+    return g_variant_new_boolean (status->blocking);
+  if (strcmp (property, "Cause") == 0)
+    return utf8 (status->cause);
+  if (strcmp (property, "Profile") == 0)
+    return utf8 (status->profile);
+  if (strcmp (property, "Since") == 0)
+    return g_variant_new_uint64 ((guint64) MAX (status->since_us, 0) / G_USEC_PER_SEC);
+  return NULL;
+}
+
+/**
+ * vpnd_properties_get:
+ * @services: where the values are
+ * @interface: an interface
+ * @property: one of its properties
+ *
+ * Returns: (transfer full) (nullable): its value; %NULL when there is no such property
+ */
+GVariant *
+vpnd_properties_get (const VpndServices *services, const char *interface, const char *property)
+{
+  GVariant *value = NULL;
+
+  if (strcmp (interface, VPND_INTERFACE_DAEMON) == 0)
+    {
+      g_autoptr (VpndStatus) status = vpnd_engine_dup_status (services->engine);
+
+      value = daemon_property (status, property);
+    }
+  else if (strcmp (interface, VPND_INTERFACE_SETTINGS) == 0)
+    {
+      const VpndSettingInfo *info = vpnd_setting_info_by_property (property);
+
+      if (info != NULL)
+        value = vpnd_settings_get (vpnd_engine_get_settings (services->engine), info);
+    }
+  return value != NULL ? g_variant_ref_sink (value) : NULL;
+}
+
+/**
+ * vpnd_properties_get_all:
+ * @services: where the values are
+ * @interface: an interface
+ *
+ * Returns: (transfer full): all of its properties, type a{sv}
+ */
+GVariant *
+vpnd_properties_get_all (const VpndServices *services, const char *interface)
+{
+  GDBusInterfaceInfo *info = vpnd_actions_find_interface (interface);
+  g_auto (GVariantDict) values = G_VARIANT_DICT_INIT (NULL);
+
+  for (guint i = 0; info != NULL && info->properties != NULL && info->properties[i] != NULL; i++)
+    {
+      g_autoptr (GVariant) value = vpnd_properties_get (services, interface, info->properties[i]->name);
+
+      if (value != NULL)
+        g_variant_dict_insert_value (&values, info->properties[i]->name, value);
+    }
+  return g_variant_ref_sink (g_variant_dict_end (&values));
+}
+
+/**
+ * vpnd_properties_changes:
+ * @before: (nullable): an earlier vpnd_properties_get_all()
+ * @after: a later one
+ *
+ * Returns: (transfer full) (nullable): the values in @after that differ, type a{sv}; %NULL when none does
+ */
+GVariant *
+vpnd_properties_changes (GVariant *before, GVariant *after)
+{
+  g_auto (GVariantDict) changes = G_VARIANT_DICT_INIT (NULL);
+  gboolean has_any = FALSE;
+  GVariantIter iter;
+  const char *name;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, after);
+  while (g_variant_iter_loop (&iter, "{&sv}", &name, &value))
+    {
+      g_autoptr (GVariant) old = before != NULL ? g_variant_lookup_value (before, name, NULL) : NULL;
+
+      if (old != NULL && g_variant_equal (old, value))
+        continue;
+      g_variant_dict_insert_value (&changes, name, value);
+      has_any = TRUE;
+    }
+  return has_any ? g_variant_ref_sink (g_variant_dict_end (&changes)) : NULL;
+}
+
+typedef struct
+{
+  char *interface; /* (owned) */
+  char *property;  /* (owned) (nullable): NULL for all */
+  GVariant *value; /* (owned) (nullable): what to write */
+} Request;
+
+static void
+request_free (gpointer data)
+{
+  Request *request = data;
+
+  g_free (request->interface);
+  g_free (request->property);
+  g_clear_pointer (&request->value, g_variant_unref);
+  g_free (request);
+}
+
+static gpointer
+decode_get (const VpndServices *services, GVariant *parameters, GError **error)
+{
+  Request *request = g_new0 (Request, 1);
+
+  g_variant_get (parameters, "(ss)", &request->interface, &request->property);
+  return request;
+}
+
+static gpointer
+decode_get_all (const VpndServices *services, GVariant *parameters, GError **error)
+{
+  Request *request = g_new0 (Request, 1);
+
+  g_variant_get (parameters, "(s)", &request->interface);
+  return request;
+}
+
+/* The value is checked against the settings of now, so that a wrong one never raises a dialog, and again when it is written. */
+static gpointer
+decode_set (const VpndServices *services, GVariant *parameters, GError **error)
+{
+  Request *request = g_new0 (Request, 1);
+  const VpndSettingInfo *info;
+  g_autoptr (VpndSettings) settings = NULL;
+
+  g_variant_get (parameters, "(ssv)", &request->interface, &request->property, &request->value);
+  info = strcmp (request->interface, VPND_INTERFACE_SETTINGS) == 0 ? vpnd_setting_info_by_property (request->property) : NULL;
+  if (info == NULL)
+    g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "there is no such setting");
+  else
+    settings = vpnd_settings_with (vpnd_engine_get_settings (services->engine), info, request->value, error);
+  if (settings == NULL)
+    {
+      request_free (request);
+      return NULL;
+    }
+  return request;
+}
+
+static const char *
+read_action (gconstpointer data)
+{
+  const Request *request = data;
+
+  return vpnd_actions_for_read (request->interface, request->property);
+}
+
+static const char *
+write_action (gconstpointer data)
+{
+  const Request *request = data;
+
+  return vpnd_actions_for_write (request->interface, request->property);
+}
+
+static void
+run_get (const VpndServices *services, gpointer data, GTask *task)
+{
+  const Request *request = data;
+  g_autoptr (GVariant) value = vpnd_properties_get (services, request->interface, request->property);
+
+  if (value != NULL)
+    {
+      vpnd_method_return (task, g_variant_new ("(v)", value));
+      return;
+    }
+  vpnd_method_return_error (task, g_error_new (VPND_ERROR, VPND_ERROR_NOT_FOUND, "%s: there is no such property", request->property));
+}
+
+static void
+run_get_all (const VpndServices *services, gpointer data, GTask *task)
+{
+  const Request *request = data;
+  g_autoptr (GVariant) values = vpnd_properties_get_all (services, request->interface);
+
+  vpnd_method_return (task, g_variant_new ("(@a{sv})", values));
+}
+
+static void
+on_written (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  GError *error = NULL;
+
+  if (vpnd_settings_writer_write_finish (VPND_SETTINGS_WRITER (source), result, &error))
+    {
+      vpnd_method_return (task, g_variant_new ("()"));
+      return;
+    }
+  vpnd_method_return_error (task, error);
+}
+
+static void
+run_set (const VpndServices *services, gpointer data, GTask *task)
+{
+  const Request *request = data;
+
+  vpnd_settings_writer_write_async (services->settings_writer, vpnd_setting_info_by_property (request->property), request->value, g_task_get_cancellable (task), on_written, task);
+}
+
+/**
+ * vpnd_methods_properties:
+ * @out_n: (out): length of the table
+ *
+ * Returns: (transfer none) (array length=out_n): the methods of org.freedesktop.DBus.Properties
+ */
+const VpndMethod *
+vpnd_methods_properties (guint *out_n)
+{
+  static const VpndMethod methods[] = {
+    { VPND_INTERFACE_PROPERTIES, "Get", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_get, request_free, read_action, run_get },
+    { VPND_INTERFACE_PROPERTIES, "GetAll", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_get_all, request_free, read_action, run_get_all },
+    { VPND_INTERFACE_PROPERTIES, "Set", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_set, request_free, write_action, run_set },
+  };
+
+  *out_n = G_N_ELEMENTS (methods);
+  return methods;
+}

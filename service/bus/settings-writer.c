@@ -1,0 +1,158 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See settings-writer.h.
+ */
+#include "config.h"
+
+#include "settings-writer.h"
+
+typedef struct
+{
+  const VpndSettingInfo *info; /* (nullable): NULL resets all */
+  GVariant *value;             /* (owned) (nullable) */
+} Write;
+
+struct _VpndSettingsWriter
+{
+  GObject parent_instance;
+
+  VpndEngine *engine; /* (owned) */
+  GQueue tasks;       /* (element-type GTask) (owned): the first one is under way */
+};
+
+G_DEFINE_FINAL_TYPE (VpndSettingsWriter, vpnd_settings_writer, G_TYPE_OBJECT)
+
+static void perform_first (VpndSettingsWriter *self);
+
+static void
+write_free (gpointer data)
+{
+  Write *write = data;
+
+  g_clear_pointer (&write->value, g_variant_unref);
+  g_free (write);
+}
+
+static void
+vpnd_settings_writer_dispose (GObject *object)
+{
+  VpndSettingsWriter *self = VPND_SETTINGS_WRITER (object);
+
+  g_clear_object (&self->engine);
+  G_OBJECT_CLASS (vpnd_settings_writer_parent_class)->dispose (object);
+}
+
+static void
+vpnd_settings_writer_class_init (VpndSettingsWriterClass *klass)
+{
+  G_OBJECT_CLASS (klass)->dispose = vpnd_settings_writer_dispose;
+}
+
+static void
+vpnd_settings_writer_init (VpndSettingsWriter *self)
+{
+  g_queue_init (&self->tasks);
+}
+
+/**
+ * vpnd_settings_writer_new:
+ * @engine: (transfer none): whose settings are written
+ *
+ * Returns: (transfer full): a writer
+ */
+VpndSettingsWriter *
+vpnd_settings_writer_new (VpndEngine *engine)
+{
+  VpndSettingsWriter *self = g_object_new (VPND_TYPE_SETTINGS_WRITER, NULL);
+
+  self->engine = g_object_ref (engine);
+  return self;
+}
+
+/* Ends the first task and begins the next. Each task holds a reference on the writer. */
+static void
+end_first (VpndSettingsWriter *self, GError *error)
+{
+  g_autoptr (GTask) task = g_queue_pop_head (&self->tasks);
+
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_boolean (task, TRUE);
+  if (!g_queue_is_empty (&self->tasks))
+    perform_first (self);
+}
+
+static void
+on_set (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  VpndSettingsWriter *self = VPND_SETTINGS_WRITER (user_data);
+  GError *error = NULL;
+
+  (void) vpnd_engine_set_settings_finish (VPND_ENGINE (source), result, &error); /* the error says it */
+  end_first (self, error);
+}
+
+static void
+perform_first (VpndSettingsWriter *self)
+{
+  GTask *task = g_queue_peek_head (&self->tasks);
+  const Write *write = g_task_get_task_data (task);
+  g_autoptr (VpndSettings) settings = NULL;
+  GError *error = NULL;
+
+  if (write->info == NULL)
+    settings = vpnd_settings_new_default ();
+  else
+    settings = vpnd_settings_with (vpnd_engine_get_settings (self->engine), write->info, write->value, &error);
+  if (settings == NULL)
+    end_first (self, error);
+  else
+    vpnd_engine_set_settings_async (self->engine, settings, g_task_get_cancellable (task), on_set, self);
+}
+
+/**
+ * vpnd_settings_writer_write_async:
+ * @self: a writer
+ * @info: (nullable): the setting; %NULL puts every setting back to its default
+ * @value: (nullable): its new value
+ * @cancellable: (nullable): passed to the engine
+ * @callback: called when the setting is saved and applied
+ * @user_data: passed to @callback
+ *
+ * Changes one setting after every change that was asked for before.
+ */
+void
+vpnd_settings_writer_write_async (VpndSettingsWriter *self, const VpndSettingInfo *info, GVariant *value, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+  Write *write = g_new0 (Write, 1);
+
+  g_task_set_source_tag (task, vpnd_settings_writer_write_async);
+  /* What the engine did counts, also when the caller lost interest meanwhile. */
+  g_task_set_check_cancellable (task, FALSE);
+  write->info = info;
+  write->value = value != NULL ? g_variant_ref_sink (value) : NULL;
+  g_task_set_task_data (task, write, write_free);
+
+  g_queue_push_tail (&self->tasks, task);
+  if (g_queue_get_length (&self->tasks) == 1)
+    perform_first (self);
+}
+
+/**
+ * vpnd_settings_writer_write_finish:
+ * @self: a writer
+ * @result: what the callback received
+ * @error: VPND_ERROR_INVALID_ARGUMENT that names the key, or what the engine said
+ *
+ * Returns: TRUE when the setting is saved and applied
+ */
+gboolean
+vpnd_settings_writer_write_finish (VpndSettingsWriter *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}

@@ -1,0 +1,884 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The engine of engine/engine.h. A queue of events; each goes through core/transition, its effects through the executor, and the outcome
+ * is the next event, ahead of all that wait. A request is answered when no effect follows any more.
+ */
+#include "config.h"
+
+#include "engine.h"
+
+#include "error.h"
+#include "executor.h"
+#include "handshake.h"
+#include "log.h"
+#include "reserved.h"
+#include "resolve.h"
+#include "state.h"
+#include "status-build.h"
+#include "transition.h"
+
+#define CRASH_WINDOW_US (60 * G_USEC_PER_SEC) /* two crashes within it end in block */
+
+struct _VpndEngine
+{
+  GObject parent_instance;
+
+  VpndEnginePorts ports;             /* each (owned) */
+  VpndLedger *ledger;                /* (unowned) */
+  VpndProfileStore *profiles;        /* (owned) */
+  VpndSettingsStore *settings_store; /* (owned) */
+  VpndExecutor *executor;            /* (owned) */
+  VpndHandshake *handshake;          /* (owned) */
+  GCancellable *cancellable;         /* (owned): cancelled at dispose */
+
+  VpndState *state;       /* (owned) */
+  VpndSettings *settings; /* (owned) */
+  GQueue queue;           /* (element-type Item) (owned) */
+  GTask *request;         /* (owned) (nullable): what is being worked at, until nothing follows */
+  GError *request_error;  /* (owned) (nullable): the first failure on the way */
+  gboolean is_busy;       /* effects are being performed */
+
+  gint64 since_us;           /* wall clock */
+  gint64 attempt_started_us; /* clock */
+  guint retry;               /* id of the clock's schedule, 0 for none */
+  char *detail;              /* (owned): one sentence on the last failure, "" for none */
+  GPtrArray *warnings;       /* (element-type utf8) (owned): what could not be undone */
+};
+
+G_DEFINE_FINAL_TYPE (VpndEngine, vpnd_engine, G_TYPE_OBJECT)
+
+enum
+{
+  SIGNAL_CHANGED,
+  SIGNAL_CONNECTED,
+  SIGNAL_DISCONNECTED,
+  SIGNAL_SETTINGS_CHANGED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS]; /* filled once at type registration */
+
+/* An event that waits, with the request that it came from. */
+typedef struct
+{
+  VpndEvent event;
+  VpndProfile *profile; /* (owned) (nullable): what event.profile points to */
+  GTask *task;          /* (owned) (nullable) */
+} Item;
+
+static void process (VpndEngine *self);
+
+static void
+item_free (Item *item)
+{
+  g_clear_pointer (&item->profile, vpnd_profile_unref);
+  g_clear_object (&item->task);
+  g_free (item);
+}
+
+static Item *
+item_new (VpndEventKind kind, VpndProfile *profile, GTask *task)
+{
+  Item *item = g_new0 (Item, 1);
+
+  item->event.kind = kind;
+  if (profile != NULL)
+    item->profile = vpnd_profile_ref (profile);
+  item->event.profile = item->profile;
+  if (task != NULL)
+    item->task = g_object_ref (task);
+  return item;
+}
+
+static void
+post (VpndEngine *self, VpndEventKind kind)
+{
+  g_queue_push_tail (&self->queue, item_new (kind, NULL, NULL));
+  process (self);
+}
+
+static void
+post_request (VpndEngine *self, Item *item)
+{
+  g_queue_push_tail (&self->queue, item);
+  process (self);
+}
+
+static VpndContext
+make_context (VpndEngine *self, VpndFacts *facts)
+{
+  return (VpndContext){
+    .settings = self->settings,
+    .facts = facts,
+    .attempt_age_ms = (guint64) (vpnd_clock_now_us (self->ports.clock) - self->attempt_started_us) / 1000,
+  };
+}
+
+/* --- effects that concern the daemon itself --- */
+
+static void
+on_retry (gpointer user_data)
+{
+  VpndEngine *self = user_data;
+
+  self->retry = 0;
+  post (self, VPND_EVENT_RETRY);
+}
+
+static void
+cancel_retry (VpndEngine *self)
+{
+  if (self->retry != 0)
+    vpnd_clock_cancel (self->ports.clock, self->retry);
+  self->retry = 0;
+}
+
+static void
+on_local_effect (const VpndEffect *effect, gpointer user_data)
+{
+  VpndEngine *self = user_data;
+
+  if (effect->kind == VPND_EFFECT_WATCH_ESTABLISH)
+    {
+      cancel_retry (self);
+      self->attempt_started_us = vpnd_clock_now_us (self->ports.clock);
+      vpnd_handshake_watch_establish (self->handshake, self->state->profile, effect->delay_ms);
+    }
+  else if (effect->kind == VPND_EFFECT_WATCH_LIVENESS)
+    vpnd_handshake_watch_liveness (self->handshake, self->state->profile);
+  else if (effect->kind == VPND_EFFECT_WATCH_STOP)
+    vpnd_handshake_stop (self->handshake);
+  else if (effect->kind == VPND_EFFECT_RETRY_AFTER)
+    {
+      cancel_retry (self);
+      self->retry = vpnd_clock_schedule (self->ports.clock, effect->delay_ms, on_retry, self);
+    }
+  else if (effect->kind == VPND_EFFECT_EMIT_CONNECTED)
+    g_signal_emit (self, signals[SIGNAL_CONNECTED], 0, effect->text);
+  else if (effect->kind == VPND_EFFECT_EMIT_DISCONNECTED)
+    g_signal_emit (self, signals[SIGNAL_DISCONNECTED], 0);
+}
+
+/* --- one event --- */
+
+static void
+finish_request (VpndEngine *self)
+{
+  g_autoptr (GTask) request = g_steal_pointer (&self->request);
+
+  if (request != NULL && self->request_error != NULL)
+    g_task_return_error (request, g_steal_pointer (&self->request_error));
+  else if (request != NULL)
+    g_task_return_boolean (request, TRUE);
+  g_clear_error (&self->request_error);
+}
+
+static void
+note_failure (VpndEngine *self, const VpndExecutorFailure *failure)
+{
+  const char *name = vpnd_effect_info (failure->effect)->name;
+
+  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_EFFECT_FAILED, "%s failed: %s", name, failure->error->message);
+  if (self->request_error == NULL && !failure->keep_going)
+    self->request_error = g_error_copy (failure->error);
+  if (failure->keep_going && failure->effect != VPND_EFFECT_APPLY_RULESET)
+    g_ptr_array_add (self->warnings, g_strdup_printf ("%s: %s", name, failure->error->message));
+  else
+    {
+      g_free (self->detail);
+      self->detail = g_strdup (failure->error->message);
+    }
+}
+
+/* The failure that is an event: one that stopped the run, or rules that are not in force. */
+static const VpndExecutorFailure *
+find_decisive (GArray *failures)
+{
+  for (guint i = 0; i < failures->len; i++)
+    {
+      const VpndExecutorFailure *failure = &g_array_index (failures, VpndExecutorFailure, i);
+
+      if (!failure->keep_going || failure->effect == VPND_EFFECT_APPLY_RULESET || failure->effect == VPND_EFFECT_REMOVE_RULESET)
+        return failure;
+    }
+  return NULL;
+}
+
+static void
+on_effects_performed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (VpndEngine) self = user_data;
+  g_autoptr (GArray) failures = vpnd_executor_run_finish (VPND_EXECUTOR (source), result);
+  const VpndExecutorFailure *decisive = find_decisive (failures);
+  Item *item = item_new (decisive == NULL ? VPND_EVENT_EFFECTS_DONE : VPND_EVENT_EFFECT_FAILED, NULL, NULL);
+
+  for (guint i = 0; i < failures->len; i++)
+    note_failure (self, &g_array_index (failures, VpndExecutorFailure, i));
+  if (decisive != NULL)
+    item->event.effect = decisive->effect;
+  if (vpnd_state_is_protected (self->state) && !vpnd_executor_is_blocking (self->executor))
+    vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_NOT_BLOCKING, "The rules are NOT in force: traffic can leave outside the tunnel");
+
+  self->is_busy = FALSE;
+  g_queue_push_head (&self->queue, item);
+  g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
+  process (self);
+}
+
+static void
+adopt_state (VpndEngine *self, VpndState *next)
+{
+  gboolean is_new = next->kind != self->state->kind || next->cause != self->state->cause;
+
+  if (is_new)
+    {
+      self->since_us = vpnd_clock_wall_us (self->ports.clock);
+      vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_STATE_CHANGED, "%s -> %s%s%s", vpnd_state_word (self->state->kind), vpnd_state_word (next->kind),
+          next->cause != VPND_CAUSE_NONE ? ", because " : "", vpnd_cause_word (next->cause));
+    }
+  if (is_new && (next->kind == VPND_STATE_CONNECTED || next->kind == VPND_STATE_DISCONNECTED))
+    {
+      g_free (self->detail);
+      self->detail = g_strdup ("");
+    }
+  vpnd_state_unref (self->state);
+  self->state = next;
+}
+
+/* Works at the queue until effects are under way or nothing is left. An event that follows from effects stands first, so a request is
+ * finished when an event of its own leads to no more effects. */
+static void
+process (VpndEngine *self)
+{
+  while (!self->is_busy && !g_queue_is_empty (&self->queue))
+    {
+      Item *item = g_queue_pop_head (&self->queue);
+      g_autoptr (VpndFacts) facts = vpnd_facts_source_get (self->ports.facts_source);
+      g_autoptr (GPtrArray) effects = NULL;
+      VpndContext context = make_context (self, facts);
+      VpndState *next = vpnd_transition (self->state, &item->event, &context, &effects);
+
+      if (item->event.kind == VPND_EVENT_ACTIVATE)
+        g_ptr_array_set_size (self->warnings, 0);
+      if (item->event.kind != VPND_EVENT_EFFECTS_DONE && item->event.kind != VPND_EVENT_EFFECT_FAILED)
+        {
+          g_clear_error (&self->request_error);
+          self->request = g_steal_pointer (&item->task);
+        }
+      item_free (item);
+      adopt_state (self, next);
+
+      self->is_busy = effects->len > 0;
+      if (self->is_busy)
+        vpnd_executor_run_async (self->executor, effects, self->cancellable, on_effects_performed, g_object_ref (self));
+      g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
+      if (effects->len == 0)
+        finish_request (self);
+    }
+}
+
+/* --- what comes from the ports --- */
+
+static void
+on_handshake_report (VpndHandshakeReport what, gpointer user_data)
+{
+  static const VpndEventKind events[] = {
+    [VPND_HANDSHAKE_ESTABLISHED] = VPND_EVENT_HANDSHAKE,
+    [VPND_HANDSHAKE_TIMED_OUT] = VPND_EVENT_ESTABLISH_TIMEOUT,
+    [VPND_HANDSHAKE_PEER_LOST] = VPND_EVENT_PEER_LOST,
+  };
+
+  post (VPND_ENGINE (user_data), events[what]);
+}
+
+static void
+on_facts_changed (VpndFactsSource *source, gpointer user_data)
+{
+  post (VPND_ENGINE (user_data), VPND_EVENT_FACTS_CHANGED);
+}
+
+static void
+on_tunnel_lost (VpndTunnel *tunnel, const char *reason, gpointer user_data)
+{
+  VpndEngine *self = user_data;
+
+  g_message ("The tunnel's device is gone: %s", reason);
+  post (self, VPND_EVENT_LINK_LOST);
+}
+
+static void
+on_firewall_tampered (VpndFirewall *firewall, gpointer user_data)
+{
+  VpndEngine *self = user_data;
+
+  if (self->state->ruleset == NULL)
+    return;
+  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_TAMPERED, "Another program changed our rules; putting them back");
+  vpnd_executor_doubt_blocking (self->executor);
+  post (self, VPND_EVENT_TAMPERED);
+}
+
+/* --- requests --- */
+
+static void
+on_resolved_for_activate (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  VpndEngine *self = g_task_get_source_object (task);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VpndProfile) profile = vpnd_resolve_profile_finish (result, &error);
+
+  if (profile == NULL)
+    g_task_return_error (task, g_steal_pointer (&error));
+  else
+    post_request (self, item_new (VPND_EVENT_ACTIVATE, profile, task));
+}
+
+/**
+ * vpnd_engine_activate_async:
+ * @self: the engine
+ * @profile: what to activate; endpoints given by name are looked up first
+ * @cancellable: (nullable): cancels the lookup; what has begun after it runs to its end
+ * @callback: called when the tunnel is set up and protection is in force
+ * @user_data: passed to @callback
+ */
+void
+vpnd_engine_activate_async (VpndEngine *self, VpndProfile *profile, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_engine_activate_async);
+  g_task_set_check_cancellable (task, FALSE);
+  vpnd_resolve_profile_async (self->ports.names_lookup, profile, cancellable, on_resolved_for_activate, task);
+}
+
+/**
+ * vpnd_engine_activate_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error: VPND_ERROR_FIREWALL, _TUNNEL, _ROUTING, _DNS, _KERNEL_FEATURE, _ENDPOINT_UNRESOLVABLE, _STORAGE
+ *
+ * Returns: FALSE when the activation failed; the state is then what it was before
+ */
+gboolean
+vpnd_engine_activate_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
+request_event (VpndEngine *self, VpndEventKind kind, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, tag);
+  g_task_set_check_cancellable (task, FALSE);
+  post_request (self, item_new (kind, NULL, task));
+}
+
+/**
+ * vpnd_engine_deactivate_async:
+ * @self: the engine
+ * @cancellable: (nullable): not heeded; what has begun runs to its end
+ * @callback: called when the host is as before, or closed with lockdown
+ * @user_data: passed to @callback
+ */
+void
+vpnd_engine_deactivate_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  request_event (self, VPND_EVENT_DEACTIVATE, vpnd_engine_deactivate_async, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_engine_deactivate_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error
+ *
+ * Returns: TRUE when nothing is active any more
+ */
+gboolean
+vpnd_engine_deactivate_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/**
+ * vpnd_engine_reconnect_async:
+ * @self: the engine
+ * @cancellable: (nullable): not heeded
+ * @callback: called when the new session has been started
+ * @user_data: passed to @callback
+ */
+void
+vpnd_engine_reconnect_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  if (self->state->profile == NULL || !vpnd_state_is_protected (self->state))
+    {
+      g_task_report_new_error (self, callback, user_data, vpnd_engine_reconnect_async, VPND_ERROR, VPND_ERROR_NOT_CONNECTED,
+          "No connection is active; activate a profile first");
+      return;
+    }
+  request_event (self, VPND_EVENT_RECONNECT, vpnd_engine_reconnect_async, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_engine_reconnect_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error: VPND_ERROR_NOT_CONNECTED and those of activate
+ *
+ * Returns: TRUE when a new session has been started
+ */
+gboolean
+vpnd_engine_reconnect_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/**
+ * vpnd_engine_get_settings:
+ * @self: the engine
+ *
+ * Returns: (transfer none): the settings in force
+ */
+VpndSettings *
+vpnd_engine_get_settings (VpndEngine *self)
+{
+  return self->settings;
+}
+
+static void
+adopt_settings (VpndEngine *self, VpndSettings *settings)
+{
+  vpnd_settings_ref (settings);
+  g_clear_pointer (&self->settings, vpnd_settings_unref);
+  self->settings = settings;
+  g_signal_emit (self, signals[SIGNAL_SETTINGS_CHANGED], 0);
+}
+
+static void
+on_settings_applied (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  VpndEngine *self = VPND_ENGINE (source);
+  VpndSettings *former = g_task_get_task_data (task);
+  g_autoptr (GError) error = NULL;
+
+  if (g_task_propagate_boolean (G_TASK (result), &error))
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  if (!vpnd_settings_store_save (self->settings_store, former, NULL))
+    g_ptr_array_add (self->warnings, g_strdup ("settings: the file holds a value that could not be applied"));
+  adopt_settings (self, former);
+  post (self, VPND_EVENT_SETTINGS_CHANGED);
+  g_task_return_error (task, g_steal_pointer (&error));
+}
+
+/**
+ * vpnd_engine_set_settings_async:
+ * @self: the engine
+ * @settings: the new settings
+ * @cancellable: (nullable): not heeded
+ * @callback: called when they are saved and applied
+ * @user_data: passed to @callback
+ *
+ * Saves, then applies. When applying fails the former settings are saved and applied again.
+ */
+void
+vpnd_engine_set_settings_async (VpndEngine *self, VpndSettings *settings, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GError) error = NULL;
+
+  g_task_set_source_tag (task, vpnd_engine_set_settings_async);
+  g_task_set_check_cancellable (task, FALSE);
+  if (vpnd_settings_equal (settings, self->settings))
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  if (!vpnd_settings_store_save (self->settings_store, settings, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  g_task_set_task_data (task, vpnd_settings_ref (self->settings), (GDestroyNotify) vpnd_settings_unref);
+  adopt_settings (self, settings);
+  request_event (self, VPND_EVENT_SETTINGS_CHANGED, vpnd_engine_set_settings_async, cancellable, on_settings_applied, g_steal_pointer (&task));
+}
+
+/**
+ * vpnd_engine_set_settings_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error: VPND_ERROR_STORAGE, or what applying met
+ *
+ * Returns: FALSE when nothing has changed
+ */
+gboolean
+vpnd_engine_set_settings_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* --- start and stop --- */
+
+static void
+post_start (VpndEngine *self, VpndRecovery recovery, VpndProfile *profile, GTask *task)
+{
+  Item *item = item_new (VPND_EVENT_START, profile, task);
+
+  item->event.recovery = recovery;
+  if (recovery != VPND_RECOVERY_NONE)
+    vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_RECOVERED, "An earlier instance left the host protected, or the settings ask for it");
+  post_request (self, item);
+}
+
+static void
+on_resolved_for_start (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  VpndEngine *self = g_task_get_source_object (task);
+  VpndProfile *unresolved = g_task_get_task_data (task);
+  g_autoptr (VpndProfile) profile = vpnd_resolve_profile_finish (result, NULL);
+
+  /* Without an address the state is error, closed, and says so. */
+  post_start (self, VPND_RECOVERY_RECONNECT, profile != NULL ? profile : unresolved, task);
+}
+
+static VpndProfile *
+find_profile_for_start (VpndEngine *self)
+{
+  g_autoptr (VpndProfile) wanted = vpnd_profile_store_get_wanted (self->profiles);
+
+  if (vpnd_ledger_get_protected (self->ledger) && wanted != NULL)
+    return g_steal_pointer (&wanted);
+  if (self->settings->auto_connect && *self->settings->auto_connect_profile != '\0')
+    return vpnd_profile_store_lookup (self->profiles, self->settings->auto_connect_profile, NULL);
+  if (self->settings->auto_connect)
+    return vpnd_profile_store_get_last (self->profiles);
+  return NULL;
+}
+
+static void
+recover (VpndEngine *self, gboolean settings_broken, GTask *task)
+{
+  g_autoptr (VpndProfile) profile = find_profile_for_start (self);
+  gint64 now_us = vpnd_clock_wall_us (self->ports.clock);
+  VpndRecoveryInput input = {
+    .was_protected = vpnd_ledger_get_protected (self->ledger),
+    .was_handover = vpnd_ledger_get_handover (self->ledger),
+    .has_profile = profile != NULL,
+    .settings_broken = settings_broken,
+  };
+  VpndRecovery recovery;
+
+  if (input.was_protected && !input.was_handover)
+    (void) vpnd_ledger_add_crash (self->ledger, now_us, NULL);
+  else if (input.was_handover)
+    (void) vpnd_ledger_set_target (self->ledger, TRUE, FALSE, NULL); /* taken over: from here on an end without order is a crash */
+  input.crashes = vpnd_ledger_count_crashes (self->ledger, now_us - CRASH_WINDOW_US);
+  recovery = vpnd_recovery_decide (&input, self->settings);
+
+  if (recovery == VPND_RECOVERY_RECONNECT && vpnd_resolve_profile_is_needed (profile))
+    {
+      g_task_set_task_data (task, vpnd_profile_ref (profile), (GDestroyNotify) vpnd_profile_unref);
+      vpnd_resolve_profile_async (self->ports.names_lookup, profile, self->cancellable, on_resolved_for_start, g_object_ref (task));
+      return;
+    }
+  post_start (self, recovery, profile, task);
+}
+
+static void
+on_facts_started (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  VpndEngine *self = g_task_get_source_object (task);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VpndSettings) settings = NULL;
+  gboolean settings_broken = FALSE;
+
+  if (!vpnd_facts_source_start_finish (VPND_FACTS_SOURCE (source), result, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  settings = vpnd_settings_store_load (self->settings_store, &settings_broken, &error);
+  if (settings_broken)
+    {
+      vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", error != NULL ? error->message : "The settings cannot be read");
+      g_free (self->detail);
+      self->detail = g_strdup (error != NULL ? error->message : "");
+    }
+  if (settings != NULL)
+    adopt_settings (self, settings);
+  recover (self, settings_broken, task);
+}
+
+/**
+ * vpnd_engine_start_async:
+ * @self: the engine
+ * @cancellable: (nullable): cancels reading the facts
+ * @callback: called when the host is in the state that the ledger and the settings demand
+ * @user_data: passed to @callback
+ */
+void
+vpnd_engine_start_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_engine_start_async);
+  g_task_set_check_cancellable (task, FALSE);
+  vpnd_facts_source_start_async (self->ports.facts_source, cancellable, on_facts_started, task);
+}
+
+/**
+ * vpnd_engine_start_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error
+ *
+ * Returns: FALSE when the daemon cannot work
+ */
+gboolean
+vpnd_engine_start_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static gboolean
+keeps_rules (VpndEngine *self, VpndStopReason reason)
+{
+  gboolean is_protected = vpnd_state_is_protected (self->state);
+
+  switch (reason)
+    {
+    case VPND_STOP_REQUESTED:
+      return FALSE;
+    case VPND_STOP_RESTART:
+      return is_protected;
+    case VPND_STOP_GOING_DOWN:
+      return is_protected || self->settings->auto_connect;
+    }
+  g_assert_not_reached ();
+}
+
+/**
+ * vpnd_engine_stop_async:
+ * @self: the engine
+ * @reason: why the daemon ends
+ * @cancellable: (nullable): not heeded
+ * @callback: called when the host may be left alone
+ * @user_data: passed to @callback
+ */
+void
+vpnd_engine_stop_async (VpndEngine *self, VpndStopReason reason, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  Item *item = item_new (VPND_EVENT_STOP, NULL, task);
+
+  g_task_set_source_tag (task, vpnd_engine_stop_async);
+  g_task_set_check_cancellable (task, FALSE);
+  item->event.keep_rules = keeps_rules (self, reason);
+  if (item->event.keep_rules && vpnd_state_is_protected (self->state))
+    (void) vpnd_ledger_set_target (self->ledger, TRUE, TRUE, NULL); /* when it fails, the next start sees a crash and stays closed */
+  post_request (self, item);
+}
+
+/**
+ * vpnd_engine_stop_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error
+ *
+ * Returns: FALSE when something could not be undone
+ */
+gboolean
+vpnd_engine_stop_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* --- status --- */
+
+/**
+ * vpnd_engine_dup_status:
+ * @self: the engine
+ *
+ * Returns: (transfer full): the status with the counters of the last reading; no I/O
+ */
+VpndStatus *
+vpnd_engine_dup_status (VpndEngine *self)
+{
+  VpndStatusInput input = {
+    .state = self->state,
+    .settings = self->settings,
+    .is_blocking = vpnd_executor_is_blocking (self->executor),
+    .since_us = self->since_us,
+    .detail = self->detail,
+    .warnings = self->warnings,
+    .backend = vpnd_tunnel_get_active (self->ports.tunnel),
+    .stats = vpnd_handshake_get_stats (self->handshake),
+  };
+
+  return vpnd_status_build (&input);
+}
+
+static void
+on_stats_for_status (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  VpndEngine *self = g_task_get_source_object (task);
+  g_autoptr (GArray) stats = vpnd_tunnel_read_stats_finish (VPND_TUNNEL (source), result, NULL);
+
+  /* A device that cannot be read just now leaves the counters of the last reading. */
+  if (stats != NULL)
+    vpnd_handshake_set_stats (self->handshake, stats);
+  g_task_return_pointer (task, vpnd_engine_dup_status (self), (GDestroyNotify) vpnd_status_free);
+}
+
+/**
+ * vpnd_engine_query_status_async:
+ * @self: the engine
+ * @cancellable: (nullable): cancels the reading
+ * @callback: called with the status
+ * @user_data: passed to @callback
+ */
+void
+vpnd_engine_query_status_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_engine_query_status_async);
+  if (self->state->kind == VPND_STATE_CONNECTED)
+    {
+      vpnd_tunnel_read_stats_async (self->ports.tunnel, VPND_IFNAME, cancellable, on_stats_for_status, task);
+      return;
+    }
+  g_task_return_pointer (task, vpnd_engine_dup_status (self), (GDestroyNotify) vpnd_status_free);
+  g_object_unref (task);
+}
+
+/**
+ * vpnd_engine_query_status_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error
+ *
+ * Returns: (transfer full) (nullable): the status with fresh counters; NULL only when cancelled
+ */
+VpndStatus *
+vpnd_engine_query_status_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
+vpnd_engine_dispose (GObject *object)
+{
+  VpndEngine *self = VPND_ENGINE (object);
+
+  if (self->ports.clock != NULL)
+    cancel_retry (self);
+  g_cancellable_cancel (self->cancellable);
+  g_clear_object (&self->cancellable);
+  g_queue_clear_full (&self->queue, (GDestroyNotify) item_free);
+  g_clear_object (&self->handshake);
+  g_clear_object (&self->executor);
+  if (self->ports.facts_source != NULL)
+    g_signal_handlers_disconnect_by_data (self->ports.facts_source, self);
+  if (self->ports.tunnel != NULL)
+    g_signal_handlers_disconnect_by_data (self->ports.tunnel, self);
+  if (self->ports.firewall != NULL)
+    g_signal_handlers_disconnect_by_data (self->ports.firewall, self);
+  g_clear_object (&self->ports.firewall);
+  g_clear_object (&self->ports.tunnel);
+  g_clear_object (&self->ports.router);
+  g_clear_object (&self->ports.resolver);
+  g_clear_object (&self->ports.facts_source);
+  g_clear_object (&self->ports.names_lookup);
+  g_clear_object (&self->ports.prober);
+  g_clear_object (&self->ports.clock);
+  g_clear_object (&self->profiles);
+  g_clear_object (&self->settings_store);
+  G_OBJECT_CLASS (vpnd_engine_parent_class)->dispose (object);
+}
+
+static void
+vpnd_engine_finalize (GObject *object)
+{
+  VpndEngine *self = VPND_ENGINE (object);
+
+  g_clear_pointer (&self->state, vpnd_state_unref);
+  g_clear_pointer (&self->settings, vpnd_settings_unref);
+  g_clear_pointer (&self->warnings, g_ptr_array_unref);
+  g_clear_error (&self->request_error);
+  g_free (self->detail);
+  G_OBJECT_CLASS (vpnd_engine_parent_class)->finalize (object);
+}
+
+static void
+vpnd_engine_class_init (VpndEngineClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GType type = G_TYPE_FROM_CLASS (klass);
+
+  object_class->dispose = vpnd_engine_dispose;
+  object_class->finalize = vpnd_engine_finalize;
+
+  signals[SIGNAL_CHANGED] = g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[SIGNAL_CONNECTED] = g_signal_new ("connected", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+  signals[SIGNAL_DISCONNECTED] = g_signal_new ("disconnected", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[SIGNAL_SETTINGS_CHANGED] = g_signal_new ("settings-changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+}
+
+static void
+vpnd_engine_init (VpndEngine *self)
+{
+  g_queue_init (&self->queue);
+  self->state = vpnd_state_new ();
+  self->settings = vpnd_settings_new_default ();
+  self->detail = g_strdup ("");
+  self->warnings = g_ptr_array_new_with_free_func (g_free);
+  self->cancellable = g_cancellable_new ();
+}
+
+/**
+ * vpnd_engine_new:
+ * @ports: the ports
+ * @ledger: (transfer none): the ledger; outlives the engine
+ * @profiles: the profile store
+ * @settings_store: the settings store
+ *
+ * Returns: (transfer full): an engine that has not started
+ */
+VpndEngine *
+vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store)
+{
+  VpndEngine *self = g_object_new (VPND_TYPE_ENGINE, NULL);
+  VpndExecutorPorts executor_ports = { ports->firewall, ports->tunnel, ports->router, ports->resolver };
+
+  self->ports.firewall = g_object_ref (ports->firewall);
+  self->ports.tunnel = g_object_ref (ports->tunnel);
+  self->ports.router = g_object_ref (ports->router);
+  self->ports.resolver = g_object_ref (ports->resolver);
+  self->ports.facts_source = g_object_ref (ports->facts_source);
+  self->ports.names_lookup = g_object_ref (ports->names_lookup);
+  self->ports.prober = g_object_ref (ports->prober);
+  self->ports.clock = g_object_ref (ports->clock);
+  self->ledger = ledger;
+  self->profiles = g_object_ref (profiles);
+  self->settings_store = g_object_ref (settings_store);
+  self->since_us = vpnd_clock_wall_us (self->ports.clock);
+  self->executor = vpnd_executor_new (&executor_ports, ledger, profiles, on_local_effect, self);
+  self->handshake = vpnd_handshake_new (ports->tunnel, ports->prober, ports->clock, on_handshake_report, self);
+
+  g_signal_connect (self->ports.facts_source, "changed", G_CALLBACK (on_facts_changed), self);
+  g_signal_connect (self->ports.tunnel, "lost", G_CALLBACK (on_tunnel_lost), self);
+  g_signal_connect (self->ports.firewall, "tampered", G_CALLBACK (on_firewall_tampered), self);
+  return self;
+}

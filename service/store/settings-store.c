@@ -1,0 +1,235 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The settings file. Its keys are those of the table in core/settings.h; a key that the table does not have is ignored, so that
+ * a file of a later release of the same version can be read.
+ */
+#include "config.h"
+
+#include "settings-store.h"
+
+#include "error.h"
+#include "json.h"
+#include "safe-file.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define FILE_NAME "settings.json"
+#define FORMAT_VERSION 1
+#define KEY_VERSION "version"
+
+struct _VpndSettingsStore
+{
+  GObject parent_instance;
+
+  int dirfd;
+};
+
+G_DEFINE_FINAL_TYPE (VpndSettingsStore, vpnd_settings_store, G_TYPE_OBJECT)
+
+static void
+vpnd_settings_store_finalize (GObject *object)
+{
+  VpndSettingsStore *self = VPND_SETTINGS_STORE (object);
+
+  if (self->dirfd >= 0)
+    close (self->dirfd);
+  G_OBJECT_CLASS (vpnd_settings_store_parent_class)->finalize (object);
+}
+
+static void
+vpnd_settings_store_class_init (VpndSettingsStoreClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vpnd_settings_store_finalize;
+}
+
+static void
+vpnd_settings_store_init (VpndSettingsStore *self)
+{
+  self->dirfd = -1;
+}
+
+/**
+ * vpnd_settings_store_new:
+ * @state_dirfd: the state directory; duplicated
+ * @error: return location for an error
+ *
+ * Returns: (transfer full) (nullable): the store; NULL with VPND_ERROR_STORAGE
+ */
+VpndSettingsStore *
+vpnd_settings_store_new (int state_dirfd, GError **error)
+{
+  g_autoptr (VpndSettingsStore) self = g_object_new (VPND_TYPE_SETTINGS_STORE, NULL);
+
+  self->dirfd = vpnd_safe_file_dup_dir (state_dirfd, error);
+  return self->dirfd >= 0 ? g_steal_pointer (&self) : NULL;
+}
+
+/* The value of @info in @object as its D-Bus type; NULL without error when the key is absent. */
+static GVariant *
+read_value (JsonObject *object, const VpndSettingInfo *info, GError **error)
+{
+  gboolean flag;
+  gint64 number;
+  const char *text;
+  JsonArray *array;
+  GVariantBuilder builder;
+
+  if (!json_object_has_member (object, info->key))
+    return NULL;
+
+  if (strcmp (info->signature, "b") == 0)
+    return vpnd_json_get_boolean (object, info->key, TRUE, &flag, error) ? g_variant_new_boolean (flag) : NULL;
+  if (strcmp (info->signature, "u") == 0)
+    return vpnd_json_get_integer (object, info->key, TRUE, 0, G_MAXUINT32, &number, error) ? g_variant_new_uint32 ((guint32) number) : NULL;
+  if (strcmp (info->signature, "s") == 0)
+    return vpnd_json_get_string (object, info->key, TRUE, &text, error) ? g_variant_new_string (text) : NULL;
+
+  if (!vpnd_json_get_array (object, info->key, TRUE, G_MAXUINT16, &array, error))
+    return NULL;
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  for (guint i = 0; i < json_array_get_length (array); i++)
+    {
+      JsonNode *node = json_array_get_element (array, i);
+
+      /* What is no string becomes one that no validation lets through. */
+      g_variant_builder_add (&builder, "s", json_node_get_value_type (node) == G_TYPE_STRING ? json_node_get_string (node) : "");
+    }
+  return g_variant_builder_end (&builder);
+}
+
+static VpndSettings *
+parse_settings (const char *text, gsize length, GError **error)
+{
+  g_autoptr (JsonObject) object = vpnd_json_parse_object (text, (gssize) length, error);
+  g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
+  const VpndSettingInfo *infos;
+  gint64 version;
+  guint n_infos;
+
+  if (object == NULL || !vpnd_json_get_integer (object, KEY_VERSION, TRUE, FORMAT_VERSION, FORMAT_VERSION, &version, error))
+    return NULL;
+
+  infos = vpnd_setting_infos (&n_infos);
+  for (guint i = 0; i < n_infos; i++)
+    {
+      g_autoptr (GError) local_error = NULL;
+      GVariant *value = read_value (object, &infos[i], &local_error);
+      VpndSettings *changed;
+
+      if (local_error != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return NULL;
+        }
+      if (value == NULL)
+        continue;
+      changed = vpnd_settings_with (settings, &infos[i], value, error);
+      if (changed == NULL)
+        return NULL;
+      vpnd_settings_unref (settings);
+      settings = changed;
+    }
+  return g_steal_pointer (&settings);
+}
+
+/**
+ * vpnd_settings_store_load:
+ * @self: the store
+ * @out_was_broken: (out): TRUE when there was a file that could not be used: the caller blocks the host and says so
+ * @error: return location for an error
+ *
+ * Reads the settings. A file that cannot be used is kept aside as settings.json.broken-N.
+ *
+ * Returns: (transfer full) (nullable): the settings, the defaults where there is no file that can be used; NULL with
+ *   VPND_ERROR_STORAGE when such a file could not even be kept aside (@out_was_broken is TRUE then too)
+ */
+VpndSettings *
+vpnd_settings_store_load (VpndSettingsStore *self, gboolean *out_was_broken, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  g_autoptr (VpndSettings) settings = NULL;
+  g_autofree char *text = NULL;
+  g_autofree char *aside = NULL;
+  gsize length;
+
+  g_return_val_if_fail (VPND_IS_SETTINGS_STORE (self) && out_was_broken != NULL, NULL);
+
+  *out_was_broken = FALSE;
+  text = vpnd_safe_file_read (self->dirfd, FILE_NAME, VPND_JSON_MAX_BYTES, &length, &local_error);
+  if (g_error_matches (local_error, VPND_ERROR, VPND_ERROR_NOT_FOUND))
+    return vpnd_settings_new_default ();
+  if (text != NULL)
+    settings = parse_settings (text, length, &local_error);
+  if (settings != NULL)
+    return g_steal_pointer (&settings);
+
+  *out_was_broken = TRUE;
+  aside = vpnd_safe_file_set_aside (self->dirfd, FILE_NAME, error);
+  if (aside == NULL)
+    {
+      g_prefix_error (error, "%s; ", local_error->message);
+      return NULL;
+    }
+  return vpnd_settings_new_default ();
+}
+
+static JsonNode *
+value_to_json (GVariant *value)
+{
+  JsonNode *node = json_node_alloc ();
+  JsonArray *array;
+
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
+    return json_node_init_boolean (node, g_variant_get_boolean (value));
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
+    return json_node_init_int (node, g_variant_get_uint32 (value));
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
+    return json_node_init_string (node, g_variant_get_string (value, NULL));
+
+  array = json_array_new ();
+  for (gsize i = 0; i < g_variant_n_children (value); i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+
+      json_array_add_string_element (array, g_variant_get_string (child, NULL));
+    }
+  json_node_init_array (node, array);
+  json_array_unref (array);
+  return node;
+}
+
+/**
+ * vpnd_settings_store_save:
+ * @self: the store
+ * @settings: what to store
+ * @error: return location for an error
+ *
+ * Replaces the settings file; it is on the disk when the call returns.
+ *
+ * Returns: TRUE when done; else FALSE with VPND_ERROR_STORAGE, and the old file is as it was
+ */
+gboolean
+vpnd_settings_store_save (VpndSettingsStore *self, VpndSettings *settings, GError **error)
+{
+  g_autoptr (JsonObject) object = json_object_new ();
+  g_autoptr (JsonNode) node = json_node_alloc ();
+  g_autofree char *text = NULL;
+  const VpndSettingInfo *infos;
+  guint n_infos;
+
+  g_return_val_if_fail (VPND_IS_SETTINGS_STORE (self) && settings != NULL, FALSE);
+
+  json_object_set_int_member (object, KEY_VERSION, FORMAT_VERSION);
+  infos = vpnd_setting_infos (&n_infos);
+  for (guint i = 0; i < n_infos; i++)
+    {
+      g_autoptr (GVariant) value = g_variant_ref_sink (vpnd_settings_get (settings, &infos[i]));
+
+      json_object_set_member (object, infos[i].key, value_to_json (value));
+    }
+  json_node_init_object (node, object);
+  text = vpnd_json_to_string (node, TRUE);
+  return vpnd_safe_file_write (self->dirfd, FILE_NAME, text, strlen (text), VPND_SAFE_FILE_DURABLE, error);
+}

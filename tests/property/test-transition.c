@@ -1,0 +1,570 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The laws of the state machine, over random walks: a model host performs the effects, any of which may fail, and after
+ * each step the laws of docs/architecture.md are checked on it.
+ */
+#include "config.h"
+
+#include "random-values.h"
+#include "reserved.h"
+#include "ruleset-eval.h"
+#include "transition.h"
+#include "tunnel-plan.h"
+
+#include <string.h>
+
+#define WALKS 600
+#define STEPS 60
+
+/* The host as the effects leave it. */
+typedef struct
+{
+  VpndState *state;
+  VpndSettings *settings;
+  VpndFacts *facts;
+  VpndRuleset *ruleset; /* in force; NULL for none */
+  gboolean link;
+  gboolean routes;
+  gboolean sysctls;
+  gboolean dns;
+  gboolean wanted;
+  gboolean is_watching;
+  gboolean is_due; /* a retry */
+  gboolean ruleset_failed;
+  guint connected;
+  guint disconnected;
+} World;
+
+static void
+world_clear (World *world)
+{
+  vpnd_state_unref (world->state);
+  vpnd_settings_unref (world->settings);
+  vpnd_facts_unref (world->facts);
+  vpnd_ruleset_unref (world->ruleset);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (World, world_clear)
+
+static void
+set_ruleset (World *world, VpndRuleset *ruleset)
+{
+  if (ruleset != NULL)
+    vpnd_ruleset_ref (ruleset);
+  g_clear_pointer (&world->ruleset, vpnd_ruleset_unref);
+  world->ruleset = ruleset;
+}
+
+static gboolean
+accepts_by_default (const VpndRuleset *ruleset)
+{
+  for (guint i = 0; i < 8; i++)
+    {
+      Packet packet = { .iifname = "", .oifname = "eth0", .l4proto = IPPROTO_TCP, .dport = 443, .destination = random_public_addr (i % 2 ? AF_INET : AF_INET6) };
+
+      packet.source = packet.destination;
+      if (ruleset_eval (ruleset, VPND_HOOK_OUTPUT, &packet) == FATE_ACCEPT)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* L3 and L4 hold at the moment of each effect, not only at the end. */
+static void
+perform (World *world, const VpndEffect *effect)
+{
+  switch (effect->kind)
+    {
+    case VPND_EFFECT_SET_WANTED:
+      g_assert_nonnull (effect->profile);
+      world->wanted = TRUE;
+      return;
+    case VPND_EFFECT_CLEAR_WANTED:
+      world->wanted = FALSE;
+      return;
+    case VPND_EFFECT_APPLY_RULESET:
+      g_assert_nonnull (effect->ruleset);
+      g_assert_false (accepts_by_default (effect->ruleset)); /* L2: no ruleset of ours does */
+      set_ruleset (world, effect->ruleset);
+      world->ruleset_failed = FALSE;
+      return;
+    case VPND_EFFECT_REMOVE_RULESET:
+      g_assert_false (world->link || world->routes || world->dns || world->sysctls); /* L4: loosening comes last */
+      set_ruleset (world, NULL);
+      return;
+    case VPND_EFFECT_SET_SYSCTLS:
+      world->sysctls = TRUE;
+      return;
+    case VPND_EFFECT_RESTORE_SYSCTLS:
+      world->sysctls = FALSE;
+      return;
+    case VPND_EFFECT_CREATE_LINK:
+      g_assert_nonnull (world->ruleset); /* L3 */
+      world->link = TRUE;
+      return;
+    case VPND_EFFECT_CONFIGURE_DEVICE:
+      g_assert_true (world->link);
+      g_assert_nonnull (effect->config);
+      g_assert_cmphex (effect->config->fwmark, ==, VPND_MARK_VALUE);
+      return;
+    case VPND_EFFECT_DELETE_LINK:
+      world->link = FALSE;
+      return;
+    case VPND_EFFECT_APPLY_ROUTES:
+      g_assert_nonnull (world->ruleset); /* L3 */
+      g_assert_true (world->link);
+      world->routes = TRUE;
+      return;
+    case VPND_EFFECT_CLEAR_ROUTES:
+      world->routes = FALSE;
+      return;
+    case VPND_EFFECT_APPLY_DNS:
+      g_assert_nonnull (world->ruleset);
+      world->dns = TRUE;
+      return;
+    case VPND_EFFECT_RESTORE_DNS:
+      world->dns = FALSE;
+      return;
+    case VPND_EFFECT_WATCH_ESTABLISH:
+      g_assert_cmpuint (effect->delay_ms, >=, VPND_ATTEMPT_MIN_MS);
+      world->is_watching = TRUE;
+      return;
+    case VPND_EFFECT_WATCH_LIVENESS:
+      world->is_watching = TRUE;
+      return;
+    case VPND_EFFECT_WATCH_STOP:
+      world->is_watching = FALSE;
+      return;
+    case VPND_EFFECT_RETRY_AFTER:
+      world->is_due = TRUE;
+      return;
+    case VPND_EFFECT_EMIT_CONNECTED:
+      g_assert_cmpuint (strlen (effect->text), ==, VPND_KEY_BASE64_LEN);
+      world->connected++;
+      return;
+    case VPND_EFFECT_EMIT_DISCONNECTED:
+      g_assert_false (world->link || world->routes || world->dns);
+      world->disconnected++;
+      return;
+    case VPND_N_EFFECTS:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+/* L6: the same question has the same answer. */
+static void
+assert_same_effects (const GPtrArray *a, const GPtrArray *b)
+{
+  g_assert_cmpuint (a->len, ==, b->len);
+  for (guint i = 0; i < a->len; i++)
+    {
+      const VpndEffect *x = g_ptr_array_index (a, i);
+      const VpndEffect *y = g_ptr_array_index (b, i);
+
+      g_assert_cmpint (x->kind, ==, y->kind);
+      g_assert_cmpint (x->keep_going, ==, y->keep_going);
+      g_assert_cmpuint (x->delay_ms, ==, y->delay_ms);
+      g_assert_cmpstr (x->text, ==, y->text);
+      if (x->ruleset != NULL)
+        g_assert_true (vpnd_ruleset_equal (x->ruleset, y->ruleset));
+      if (x->config != NULL)
+        g_assert_true (vpnd_tunnel_config_equal (x->config, y->config));
+    }
+}
+
+/* L10 */
+static void
+assert_no_secret (const VpndEffect *effect, const VpndState *state)
+{
+  g_autofree char *key = NULL;
+  g_autofree char *ruleset = NULL;
+
+  if (state->profile == NULL)
+    return;
+  key = vpnd_secret_to_base64 (state->profile->private_key);
+  if (effect->text != NULL)
+    g_assert_null (strstr (effect->text, key));
+  if (effect->ruleset != NULL)
+    {
+      ruleset = vpnd_ruleset_to_text (effect->ruleset);
+      g_assert_null (strstr (ruleset, key));
+    }
+}
+
+static void
+check_laws (World *world)
+{
+  const VpndState *state = world->state;
+
+  /* L2: protected means closed; a ruleset that failed is tried again until it is there. */
+  if (vpnd_state_is_protected (state) && world->ruleset == NULL)
+    g_assert_true (world->ruleset_failed && (state->is_waiting || state->kind == VPND_STATE_DISCONNECTING));
+  if (state->kind == VPND_STATE_DISCONNECTED && world->settings->lockdown && world->ruleset == NULL)
+    g_assert_true (world->ruleset_failed && state->is_waiting);
+
+  /* L5: whatever is on the host is known to be there. */
+  g_assert_true (!world->link || (state->host & VPND_HOST_LINK) || state->kind == VPND_STATE_DISCONNECTING || world->ruleset_failed);
+  if (state->kind == VPND_STATE_DISCONNECTED)
+    g_assert_false (world->link || world->routes || world->dns || world->sysctls);
+  if (state->kind == VPND_STATE_CONNECTING)
+    g_assert_true (state->attempt >= 1 && state->profile != NULL);
+  if (state->kind == VPND_STATE_ERROR)
+    g_assert_false (world->link || world->routes);
+  if (state->kind == VPND_STATE_CONNECTED)
+    g_assert_true (world->link && world->is_watching);
+}
+
+/* Feeds one event and all that follows from it, as the engine does. @fail_one_in: how often an effect fails; 0 for never. */
+static void
+feed (World *world, VpndEvent event, guint fail_one_in)
+{
+  for (guint depth = 0; depth < 50; depth++)
+    {
+      VpndContext context = { world->settings, world->facts, g_test_rand_int_range (0, 3000) };
+      g_autoptr (GPtrArray) effects = NULL;
+      g_autoptr (GPtrArray) again = NULL;
+      g_autoptr (VpndState) same = vpnd_transition (world->state, &event, &context, &again);
+      VpndState *next = vpnd_transition (world->state, &event, &context, &effects);
+      gboolean is_decided = FALSE;
+
+      assert_same_effects (effects, again);
+      g_assert_cmpint (same->kind, ==, next->kind);
+      vpnd_state_unref (world->state);
+      world->state = next;
+      if (effects->len == 0)
+        return;
+
+      event = (VpndEvent){ .kind = VPND_EVENT_EFFECTS_DONE };
+      for (guint i = 0; i < effects->len; i++)
+        {
+          const VpndEffect *effect = g_ptr_array_index (effects, i);
+          gboolean is_local = effect->kind >= VPND_EFFECT_WATCH_ESTABLISH;
+
+          assert_no_secret (effect, world->state);
+          if (is_local || fail_one_in == 0 || effect->kind == VPND_EFFECT_REMOVE_RULESET || !random_boolean (fail_one_in))
+            {
+              perform (world, effect);
+              continue;
+            }
+          if (effect->keep_going && effect->kind != VPND_EFFECT_APPLY_RULESET)
+            {
+              perform (world, effect); /* the model has no half-done host; that failures here are reported is the engine's test */
+              continue;
+            }
+          if (effect->kind == VPND_EFFECT_APPLY_RULESET)
+            world->ruleset_failed = TRUE;
+          if (!is_decided)
+            event = (VpndEvent){ .kind = VPND_EVENT_EFFECT_FAILED, .effect = effect->kind };
+          is_decided = TRUE;
+          if (!effect->keep_going)
+            break;
+        }
+    }
+  g_assert_not_reached (); /* effects that never end */
+}
+
+static void
+world_init (World *world)
+{
+  world->state = vpnd_state_new ();
+  world->settings = random_settings ();
+  world->facts = random_facts ();
+}
+
+static VpndEvent
+random_event (World *world, VpndProfile *profile)
+{
+  VpndEvent event = { .kind = g_test_rand_int_range (VPND_EVENT_ACTIVATE, VPND_EVENT_STOP) };
+
+  if (event.kind == VPND_EVENT_ACTIVATE)
+    event.profile = profile;
+  if (event.kind == VPND_EVENT_FACTS_CHANGED)
+    {
+      vpnd_facts_unref (world->facts);
+      world->facts = random_facts ();
+    }
+  if (event.kind == VPND_EVENT_SETTINGS_CHANGED)
+    {
+      vpnd_settings_unref (world->settings);
+      world->settings = random_settings ();
+    }
+  /* These come from the executor only, after its own effects. */
+  if (event.kind == VPND_EVENT_EFFECTS_DONE || event.kind == VPND_EVENT_EFFECT_FAILED)
+    event.kind = VPND_EVENT_HANDSHAKE;
+  if (event.kind == VPND_EVENT_RETRY && !world->is_due)
+    event.kind = VPND_EVENT_TAMPERED;
+  return event;
+}
+
+static void
+walk (guint fail_one_in)
+{
+  for (guint i = 0; i < WALKS; i++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) first = random_profile ("first");
+      g_autoptr (VpndProfile) second = random_profile ("second");
+      VpndEvent start = { .kind = VPND_EVENT_START, .recovery = g_test_rand_int_range (0, VPND_N_RECOVERIES), .profile = first };
+
+      world_init (&world);
+      feed (&world, start, fail_one_in);
+      check_laws (&world);
+      for (guint step = 0; step < STEPS; step++)
+        {
+          feed (&world, random_event (&world, random_boolean (2) ? first : second), fail_one_in);
+          check_laws (&world);
+        }
+
+      /* Whatever happened, the user can end it, and then the host is as before. */
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_DEACTIVATE }, 0);
+      g_assert_cmpint (world.state->kind, ==, VPND_STATE_DISCONNECTED);
+      g_assert_cmpuint (world.disconnected, >, 0);
+      check_laws (&world);
+    }
+}
+
+static void
+test_walk (void)
+{
+  walk (0);
+}
+
+static void
+test_walk_with_failures (void)
+{
+  walk (8);
+}
+
+/* L1: total, also where the engine would never ask. */
+static void
+test_total (void)
+{
+  for (guint round = 0; round < 3000; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("random");
+      g_autoptr (GPtrArray) effects = NULL;
+      g_autoptr (VpndState) next = NULL;
+      VpndContext context;
+      VpndEvent event = {
+        .kind = g_test_rand_int_range (0, VPND_N_EVENTS),
+        .profile = profile,
+        .effect = g_test_rand_int_range (0, VPND_N_EFFECTS),
+        .recovery = g_test_rand_int_range (0, VPND_N_RECOVERIES),
+        .keep_rules = random_boolean (2),
+      };
+
+      world_init (&world);
+      for (int i = g_test_rand_int_range (0, 6); i > 0; i--)
+        feed (&world, random_event (&world, profile), 4);
+      context = (VpndContext){ world.settings, world.facts, 0 };
+      next = vpnd_transition (world.state, &event, &context, &effects);
+      g_assert_cmpint (next->kind, <, VPND_N_STATES);
+    }
+}
+
+/* L6: facts that are told twice change nothing the second time. */
+static void
+test_repeated_facts (void)
+{
+  for (guint round = 0; round < 500; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("random");
+      g_autoptr (GPtrArray) effects = NULL;
+      g_autoptr (VpndState) next = NULL;
+      VpndEvent event = { .kind = VPND_EVENT_FACTS_CHANGED };
+      VpndContext context;
+
+      world_init (&world);
+      for (int i = g_test_rand_int_range (0, 8); i > 0; i--)
+        feed (&world, random_event (&world, profile), 0);
+      feed (&world, event, 0);
+      context = (VpndContext){ world.settings, world.facts, 5000 };
+      next = vpnd_transition (world.state, &event, &context, &effects);
+      g_assert_cmpuint (effects->len, ==, 0);
+      g_assert_cmpint (next->kind, ==, world.state->kind);
+    }
+}
+
+/* L5: each change has exactly one inverse in the table, and every bit is made by somebody. */
+static void
+test_inverses (void)
+{
+  for (guint bit = 1; bit < VPND_HOST_ALL; bit <<= 1)
+    {
+      guint makers = 0;
+      guint undoers = 0;
+
+      for (guint kind = 0; kind < VPND_N_EFFECTS; kind++)
+        {
+          makers += (vpnd_effect_info (kind)->makes & bit) != 0;
+          undoers += (vpnd_effect_info (kind)->undoes & bit) != 0;
+        }
+      g_assert_cmpuint (makers, ==, 1);
+      g_assert_cmpuint (undoers, ==, 1);
+    }
+}
+
+/* The plain way, step by step, on a host with everything. */
+static void
+test_connect_and_back (void)
+{
+  g_auto (World) world = { NULL };
+  g_autoptr (VpndProfile) profile = NULL;
+
+  do
+    {
+      g_clear_pointer (&profile, vpnd_profile_unref);
+      profile = random_profile ("home");
+    }
+  while (vpnd_profile_primary_peer (profile)->endpoints->len < 2);
+  world.state = vpnd_state_new ();
+  world.settings = vpnd_settings_new_default ();
+  world.facts = random_facts ();
+  world.facts->default4.present = TRUE;
+
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_START, .recovery = VPND_RECOVERY_NONE }, 0);
+  g_assert_null (world.ruleset);
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 0);
+  g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
+  g_assert_true (world.wanted && world.link && world.routes && world.is_watching);
+  g_assert_cmpuint (world.connected, ==, 0); /* not before the peer answered */
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_HANDSHAKE }, 0);
+  g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTED);
+  g_assert_cmpuint (world.connected, ==, 1);
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_PEER_LOST }, 0);
+  g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
+  for (guint attempt = 2; attempt < 10; attempt++)
+    {
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_ESTABLISH_TIMEOUT }, 0);
+      g_assert_cmpuint (world.state->attempt, ==, attempt); /* no give-up */
+    }
+  world.facts->default4.present = FALSE;
+  world.facts->default6.present = FALSE;
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_FACTS_CHANGED }, 0);
+  g_assert_cmpint (world.state->kind, ==, VPND_STATE_ERROR);
+  g_assert_cmpint (world.state->cause, ==, VPND_CAUSE_OFFLINE);
+  g_assert_nonnull (world.ruleset);
+  world.facts->default6.present = TRUE;
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_FACTS_CHANGED }, 0);
+  g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING); /* by itself */
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_DEACTIVATE }, 0);
+  g_assert_cmpint (world.state->kind, ==, VPND_STATE_DISCONNECTED);
+  g_assert_null (world.ruleset);
+  g_assert_false (world.wanted);
+  g_assert_cmpuint (world.disconnected, ==, 1);
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_DEACTIVATE }, 0);
+  g_assert_cmpuint (world.disconnected, ==, 2); /* also when idle */
+}
+
+static void
+fail_activation (World *world, VpndProfile *profile, VpndEffectKind which)
+{
+  VpndContext context = { world->settings, world->facts, 0 };
+  g_autoptr (GPtrArray) effects = NULL;
+  VpndEvent event = { .kind = VPND_EVENT_ACTIVATE, .profile = profile };
+  VpndState *next = vpnd_transition (world->state, &event, &context, &effects);
+
+  vpnd_state_unref (world->state);
+  world->state = next;
+  for (guint i = 0; i < effects->len && ((VpndEffect *) g_ptr_array_index (effects, i))->kind != which; i++)
+    perform (world, g_ptr_array_index (effects, i));
+  feed (world, (VpndEvent){ .kind = VPND_EVENT_EFFECT_FAILED, .effect = which }, 0);
+}
+
+/* A failed activation is rolled back: to an open host from an open one, to the former connection from a connection. */
+static void
+test_roll_back (void)
+{
+  static const VpndEffectKind kinds[] = { VPND_EFFECT_APPLY_RULESET, VPND_EFFECT_CREATE_LINK, VPND_EFFECT_CONFIGURE_DEVICE, VPND_EFFECT_APPLY_ROUTES };
+
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) first = random_profile ("first");
+      g_autoptr (VpndProfile) second = random_profile ("second");
+
+      world.state = vpnd_state_new ();
+      world.settings = vpnd_settings_new_default ();
+      world.facts = random_facts ();
+      world.facts->default4.present = TRUE;
+      world.facts->default6.present = TRUE;
+
+      fail_activation (&world, first, kinds[i]);
+      g_assert_cmpint (world.state->kind, ==, VPND_STATE_DISCONNECTED);
+      g_assert_null (world.ruleset);
+      g_assert_cmpuint (world.disconnected, ==, 0);
+
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = first }, 0);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_HANDSHAKE }, 0);
+      fail_activation (&world, second, kinds[i]);
+      g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
+      g_assert_cmpstr (world.state->profile->name, ==, "first");
+      g_assert_nonnull (world.ruleset);
+    }
+}
+
+/* docs/security.md, "Start, crash, stop". */
+static void
+test_recovery (void)
+{
+  static const struct
+  {
+    VpndRecoveryInput input;
+    VpndCrashRecovery setting;
+    gboolean auto_connect;
+    VpndRecovery recovery;
+  } cases[] = {
+    { { FALSE, FALSE, FALSE, FALSE, 0 }, VPND_CRASH_RECOVERY_BLOCK, FALSE, VPND_RECOVERY_NONE },
+    { { FALSE, FALSE, TRUE, FALSE, 0 }, VPND_CRASH_RECOVERY_RECONNECT, FALSE, VPND_RECOVERY_NONE },
+    { { TRUE, FALSE, TRUE, FALSE, 1 }, VPND_CRASH_RECOVERY_BLOCK, FALSE, VPND_RECOVERY_BLOCK },
+    { { TRUE, FALSE, TRUE, FALSE, 1 }, VPND_CRASH_RECOVERY_RECONNECT, FALSE, VPND_RECOVERY_RECONNECT },
+    { { TRUE, FALSE, FALSE, FALSE, 1 }, VPND_CRASH_RECOVERY_RECONNECT, FALSE, VPND_RECOVERY_BLOCK },
+    { { TRUE, FALSE, TRUE, FALSE, 1 }, VPND_CRASH_RECOVERY_RELEASE, FALSE, VPND_RECOVERY_RELEASE },
+    { { TRUE, FALSE, TRUE, FALSE, 1 }, VPND_CRASH_RECOVERY_BLOCK, TRUE, VPND_RECOVERY_RECONNECT },
+    { { TRUE, FALSE, TRUE, FALSE, 2 }, VPND_CRASH_RECOVERY_RELEASE, FALSE, VPND_RECOVERY_BLOCK },
+    { { TRUE, FALSE, TRUE, FALSE, 2 }, VPND_CRASH_RECOVERY_RECONNECT, TRUE, VPND_RECOVERY_BLOCK },
+    { { TRUE, TRUE, TRUE, FALSE, 5 }, VPND_CRASH_RECOVERY_BLOCK, FALSE, VPND_RECOVERY_RECONNECT },
+    { { FALSE, FALSE, TRUE, FALSE, 0 }, VPND_CRASH_RECOVERY_BLOCK, TRUE, VPND_RECOVERY_RECONNECT },
+    { { FALSE, FALSE, FALSE, FALSE, 0 }, VPND_CRASH_RECOVERY_BLOCK, TRUE, VPND_RECOVERY_BLOCK },
+    { { FALSE, FALSE, FALSE, TRUE, 0 }, VPND_CRASH_RECOVERY_RELEASE, FALSE, VPND_RECOVERY_SETTINGS },
+    { { TRUE, FALSE, TRUE, TRUE, 1 }, VPND_CRASH_RECOVERY_RELEASE, FALSE, VPND_RECOVERY_SETTINGS },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
+
+      settings->crash_recovery = cases[i].setting;
+      settings->auto_connect = cases[i].auto_connect;
+      g_assert_cmpint (vpnd_recovery_decide (&cases[i].input, settings), ==, cases[i].recovery);
+    }
+}
+
+static void
+test_timeouts (void)
+{
+  g_assert_cmpuint (vpnd_establish_timeout_ms (1), ==, 4000);
+  g_assert_cmpuint (vpnd_establish_timeout_ms (2), ==, 8000);
+  for (guint attempt = 3; attempt < 100000; attempt += 997)
+    g_assert_cmpuint (vpnd_establish_timeout_ms (attempt), ==, 15000);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/transition/total", test_total);
+  g_test_add_func ("/transition/walk", test_walk);
+  g_test_add_func ("/transition/walk-with-failures", test_walk_with_failures);
+  g_test_add_func ("/transition/repeated-facts", test_repeated_facts);
+  g_test_add_func ("/transition/inverses", test_inverses);
+  g_test_add_func ("/transition/connect-and-back", test_connect_and_back);
+  g_test_add_func ("/transition/roll-back", test_roll_back);
+  g_test_add_func ("/transition/recovery", test_recovery);
+  g_test_add_func ("/transition/timeouts", test_timeouts);
+  return g_test_run ();
+}

@@ -1,0 +1,158 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The generators of tests/support/random-values.h.
+ */
+#include "config.h"
+
+#include "random-values.h"
+
+static guint8
+random_byte (void)
+{
+  return g_test_rand_int_range (0, 256);
+}
+
+gboolean
+random_boolean (guint one_in)
+{
+  return g_test_rand_int_range (0, one_in) == 0;
+}
+
+VpndAddr
+random_addr (int family)
+{
+  guint8 bytes[16];
+
+  for (guint i = 0; i < sizeof bytes; i++)
+    bytes[i] = random_byte ();
+  return vpnd_addr_from_bytes (family, bytes);
+}
+
+/* Unicast, neither private nor loopback: what the internet looks like. */
+VpndAddr
+random_public_addr (int family)
+{
+  VpndAddr addr = random_addr (family);
+
+  addr.bytes[0] = family == AF_INET ? 198 : 0x20;
+  addr.bytes[1] = family == AF_INET ? 51 : 0x01;
+  return addr;
+}
+
+static VpndPeer *
+random_peer (gboolean is_primary, gboolean v4, gboolean v6)
+{
+  VpndPeer *peer = vpnd_peer_new ();
+  VpndPrefix all4 = { { AF_INET, { 0 } }, 0 };
+  VpndPrefix all6 = { { AF_INET6, { 0 } }, 0 };
+
+  for (guint i = 0; i < VPND_KEY_BYTES; i++)
+    peer->public_key.bytes[i] = random_byte ();
+  peer->public_key_text = vpnd_public_key_to_base64 (&peer->public_key);
+  peer->port = g_test_rand_int_range (1, 65536);
+  if (v4)
+    {
+      VpndEndpoint endpoint = { random_public_addr (AF_INET), peer->port };
+
+      g_array_append_val (peer->endpoints, endpoint);
+    }
+  if (v6)
+    {
+      VpndEndpoint endpoint = { random_public_addr (AF_INET6), peer->port };
+
+      g_array_append_val (peer->endpoints, endpoint);
+    }
+  if (is_primary)
+    {
+      g_array_append_val (peer->allowed_ips, all4);
+      g_array_append_val (peer->allowed_ips, all6);
+    }
+  else
+    {
+      VpndAddr addr = random_public_addr (AF_INET);
+      VpndPrefix some = vpnd_prefix_host (&addr);
+
+      g_array_append_val (peer->allowed_ips, some);
+    }
+  peer->persistent_keepalive_s = random_boolean (2) ? 25 : 0;
+  return peer;
+}
+
+VpndProfile *
+random_profile (const char *name)
+{
+  VpndProfile *profile = vpnd_profile_new (name);
+  guint8 key[VPND_KEY_BYTES];
+  VpndPrefix address4 = { random_addr (AF_INET), 32 };
+  VpndPrefix address6 = { random_addr (AF_INET6), 128 };
+  guint families = g_test_rand_int_range (1, 4);
+
+  for (guint i = 0; i < sizeof key; i++)
+    key[i] = random_byte ();
+  profile->private_key = vpnd_secret_new (key);
+  address4.addr.bytes[0] = 10;
+  address6.addr.bytes[0] = 0xfd;
+  g_array_append_val (profile->addresses, address4);
+  if (random_boolean (2))
+    g_array_append_val (profile->addresses, address6);
+  g_ptr_array_add (profile->peers, random_peer (TRUE, families & 1, families & 2));
+  if (random_boolean (3))
+    g_ptr_array_add (profile->peers, random_peer (FALSE, TRUE, FALSE));
+  if (!random_boolean (4))
+    {
+      VpndAddr server = random_addr (AF_INET);
+
+      server.bytes[0] = 10;
+      g_array_append_val (profile->dns_servers, server);
+    }
+  return profile;
+}
+
+VpndSettings *
+random_settings (void)
+{
+  VpndSettings *settings = vpnd_settings_new_default ();
+
+  settings->lockdown = random_boolean (2);
+  settings->auto_connect = random_boolean (2);
+  settings->allow_lan = random_boolean (2);
+  settings->ipv6 = random_boolean (2);
+  settings->crash_recovery = g_test_rand_int_range (0, 3);
+  return settings;
+}
+
+static void
+random_default (VpndDefaultRoute *route, int family, guint ifindex)
+{
+  route->present = !random_boolean (4);
+  if (!route->present)
+    return;
+  route->ifindex = ifindex;
+  g_snprintf (route->ifname, sizeof route->ifname, "eth%u", ifindex);
+  route->gateway = random_addr (family);
+  route->mtu = 1500;
+}
+
+VpndFacts *
+random_facts (void)
+{
+  VpndFacts *facts = vpnd_facts_new ();
+
+  random_default (&facts->default4, AF_INET, g_test_rand_int_range (2, 4));
+  random_default (&facts->default6, AF_INET6, g_test_rand_int_range (2, 4));
+  if (facts->default4.present)
+    {
+      VpndHop hop = { vpnd_prefix_host (&facts->default4.gateway), facts->default4.ifindex, "eth0" };
+
+      g_array_append_val (facts->next_hops, hop);
+    }
+  if (random_boolean (3))
+    {
+      VpndHop bridge = { { { AF_INET, { 172, 17, 0, 0 } }, 16 }, 9, "docker0" };
+
+      g_array_append_val (facts->bridges, bridge);
+    }
+  facts->ipv6_enabled = !random_boolean (4);
+  return facts;
+}

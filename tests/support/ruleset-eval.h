@@ -1,0 +1,38 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What a ruleset does to a packet, judged by a small interpreter of our own value. Lets properties speak of packets
+ * instead of rule text; that the kernel agrees is the lab's business.
+ */
+#pragma once
+
+#include "ruleset.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  FATE_ACCEPT,
+  FATE_DROP,
+  FATE_REJECT,
+} Fate;
+
+typedef struct
+{
+  const char *iifname; /* "" for none */
+  const char *oifname;
+  VpndAddr source;
+  VpndAddr destination;
+  guint8 l4proto;
+  guint16 sport;
+  guint16 dport;
+  guint8 icmp_type;
+  guint8 icmp_code;
+  guint32 mark;
+  guint32 uid;
+  gboolean is_established;
+} Packet;
+
+Fate ruleset_eval (const VpndRuleset *ruleset, VpndHook hook, Packet *packet);
+
+G_END_DECLS
