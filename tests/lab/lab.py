@@ -12,6 +12,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -327,7 +328,7 @@ class Lab:
 
     def connect(self, name="demo", **options):
         """Imports the lab's profile and connects."""
-        self.vpnctl("import", name, "-", input=self.profile(**options))
+        self.vpnctl("import", "-", name, input=self.profile(**options))
         self.vpnctl("connect", name, "--wait", "--timeout", "20")
 
     # --- what tests look at
@@ -341,6 +342,41 @@ class Lab:
         """Asks the echo server at the address; returns the address it saw us with, None without an answer."""
         answer = self.probe([{"kind": kind, "address": address, "port": ECHO_PORT, "wait": wait, **options}])[0]
         return answer["reply"].removeprefix("you are ") if answer["reply"] else None
+
+    def wait_until_works(self, source, timeout=30):
+        """Waits until the public server answers through the tunnel again."""
+        sandbox.wait_until(lambda: self.echo(PUBLIC4, wait=300) == source, timeout, f"traffic from {source}; status {self.status()}\n{self.daemons[-1].log()}")
+
+    def kill_wireguard(self):
+        """SIGKILL to the wireguard-go processes in the host's network (all of this session's process namespace)."""
+        own = os.fstat(self.host.net_fd).st_ino
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                name = (entry / "comm").read_text(encoding="utf-8").strip()
+                if name == "wireguard-go" and os.stat(entry / "ns/net").st_ino == own:
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+
+    def host_mac(self):
+        return self._mac(self.host, "eth0")
+
+    def router_mac(self):
+        return self._mac(self.lan, "lan0")
+
+    @staticmethod
+    def _mac(node, device):
+        return bytes.fromhex(json.loads(node.run("ip", "-j", "link", "show", device).stdout)[0]["address"].replace(":", ""))
+
+    def send_from_router(self, frames):
+        """Sends frames as they are on the link to the host: the attacker on the LAN."""
+        with self.lan.net():
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+                sender.bind(("lan0", 0))
+                for frame in frames:
+                    sender.send(frame)
 
     def snapshot(self):
         """Everything vpnd may change on a host, as text by subject."""

@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What vpnd is for: connect, traffic only inside the tunnel, DNS, disconnect, the host as before."""
+import json
+
+import pytest
+
+from capture import ICMP, ICMPV6, UDP, none, seen, select_frames
+from lab import (DEAD4, ECHO_PORT, HOST4, NOBODY, PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4,
+                 TUNNEL_PEER6)
+
+
+def only_transport(frames, endpoint=PEER4):
+    """All that the host sent on the link is UDP to the endpoint, besides neighbour discovery and ARP."""
+    for frame in select_frames(frames, from_host=True, proto=lambda p: p != 0):
+        is_transport = frame.proto == UDP and frame.dst == endpoint and frame.dport == PEER_PORT
+        is_ndp = frame.proto == ICMPV6 and frame.icmp_type in (133, 135, 136, 143)
+        assert is_transport or is_ndp, f"left the host in the clear: {frame}"
+
+
+def test_ping_crosses_inside_the_tunnel_only(connected):
+    mark = connected.capture.mark()
+    for address in (TUNNEL_PEER4, TUNNEL_PEER6, PUBLIC4, PUBLIC6):
+        connected.host.run("ping", "-c1", "-W5", address)
+    frames = connected.capture.since(mark)
+    seen(frames, from_host=True, proto=UDP, dst=PEER4, dport=PEER_PORT)
+    none(frames, proto=ICMP)
+    only_transport(frames)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+@pytest.mark.parametrize("address,source", [(PUBLIC4, TUNNEL_HOST4), (PUBLIC6, TUNNEL_HOST6)])
+def test_far_side_sees_the_tunnel_address(connected, kind, address, source):
+    assert connected.echo(address, kind) == source
+
+
+@pytest.mark.parametrize("endpoint", [f"{PEER4}:{PEER_PORT}", f"[{PEER6}]:{PEER_PORT}"])
+def test_status_after_connect_by_either_family(host, endpoint):
+    host.connect(endpoint=endpoint)
+    status = host.status()
+    assert status["state"] == "connected" and status["blocking"] is True and status["profile"] == "demo"
+    assert status["backend"] == "userspace"
+    assert host.vpnctl("status").stdout.splitlines()[0].startswith("Connected")
+    assert host.echo(PUBLIC4) == TUNNEL_HOST4
+
+
+@pytest.mark.parametrize("resolv_conf", ["file", "bind", "none"])
+def test_disconnect_leaves_the_host_as_before(lab_with, resolv_conf):
+    lab = lab_with(resolv_conf=resolv_conf)
+    before = lab.snapshot()
+    lab.start_daemon()
+    assert lab.difference(before, lab.snapshot()) == "", "vpnd changed the host by starting"
+    lab.connect()
+    assert lab.difference(before, lab.snapshot()) != ""
+    lab.vpnctl("disconnect", "--wait")
+    assert lab.difference(before, lab.snapshot()) == ""
+    assert lab.status()["state"] == "disconnected"
+    if resolv_conf != "none":
+        assert lab.echo(PUBLIC4) == HOST4
+
+
+def test_ten_rounds_leave_nothing(host):
+    host.vpnctl("import", "-", "demo", input=host.profile())
+    for _ in range(10):
+        host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+        host.vpnctl("disconnect", "--wait")
+    assert host.difference(host.before, host.snapshot()) == ""
+
+
+def test_dns_goes_to_the_tunnel_resolver(connected):
+    assert TUNNEL_PEER4 in connected.resolv_conf()
+    mark, asked = connected.capture.mark(), len(connected.services.questions)
+    connected.host.run("getent", "hosts", "fresh.lab.example")
+    assert (TUNNEL_PEER4, TUNNEL_HOST4, "fresh.lab.example") in connected.services.questions[asked:]
+    none(connected.capture.since(mark), dport=53)
+
+
+def test_connect_while_connected_is_no_new_leak(connected):
+    mark = connected.capture.mark()
+    connected.vpnctl("reconnect", "--wait")
+    connected.wait_state("connected")
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+    only_transport(connected.capture.since(mark))
+
+
+def test_specific_allowed_ips_leave_the_rest_blocked(host):
+    """A profile without a default route: its networks go by the tunnel, nothing else goes anywhere."""
+    host.connect(allowed=f"{TUNNEL_PEER4}/32", dns="")
+    assert host.echo(TUNNEL_PEER4) == TUNNEL_HOST4
+    mark = host.capture.mark()
+    assert host.echo(PUBLIC4, wait=200) is None
+    none(host.capture.since(mark), dport=ECHO_PORT)
+
+
+def test_ipv6_disabled_in_the_kernel(lab_with):
+    lab = lab_with(sysctls=[("net.ipv6.conf.all.disable_ipv6", 1), ("net.ipv6.conf.default.disable_ipv6", 1)])
+    before = lab.snapshot()
+    lab.start_daemon()
+    lab.connect()
+    assert lab.echo(PUBLIC4) == TUNNEL_HOST4
+    lab.vpnctl("disconnect", "--wait")
+    assert lab.difference(before, lab.snapshot()) == ""
+
+
+def test_without_polkit_root_works_and_others_are_refused(lab_with):
+    lab = lab_with(with_polkit=False)
+    lab.start_daemon()
+    lab.vpnctl("import", "-", "demo", input=lab.profile())
+    done = lab.vpnctl("connect", "demo", uid=NOBODY, check=False)
+    assert done.returncode == 3, done.stderr
+    assert lab.status()["state"] == "disconnected"
+    assert lab.daemons[0].process.poll() is None
+
+
+def test_unprivileged_user_reads_but_may_not_act(connected):
+    assert json.loads(connected.vpnctl("status", "--json", uid=NOBODY).stdout)["state"] == "connected"
+    for words in (("disconnect",), ("connect", "demo"), ("remove", "demo"), ("settings", "set", "lockdown", "true"), ("logs",), ("export", "demo")):
+        done = connected.vpnctl(*words, uid=NOBODY, check=False)
+        assert done.returncode == 3, f"{words}: {done.returncode} {done.stderr}"
+    assert connected.status()["state"] == "connected"
+
+
+def test_dead_endpoint_stays_connecting_and_times_out(host):
+    host.vpnctl("import", "-", "dead", input=host.profile(endpoint=f"{DEAD4}:{PEER_PORT}"))
+    done = host.vpnctl("connect", "dead", "--wait", "--timeout", "2", check=False)
+    assert done.returncode == 5, done.stderr
+    assert host.status()["state"] == "connecting"
+    host.vpnctl("disconnect", "--wait")
+    assert host.difference(host.before, host.snapshot()) == ""
+
+
+def test_planted_secrets_are_nowhere(connected):
+    lab = connected
+    texts = {"status": lab.vpnctl("status").stdout, "json": lab.vpnctl("status", "--json").stdout, "show": lab.vpnctl("show", "demo").stdout,
+             "list": lab.vpnctl("list").stdout, "export": lab.vpnctl("export", "demo").stdout, "logs": lab.vpnctl("logs").stdout}
+    broken = lab.profile().replace("AllowedIPs", "AllowedIP")
+    done = lab.vpnctl("import", "-", "broken", input=broken, check=False)
+    assert done.returncode != 0
+    texts["error"] = done.stdout + done.stderr
+    short = lab.profile().replace(lab.host_private, lab.host_private[:-2])
+    done = lab.vpnctl("import", "-", "broken", input=short, check=False)
+    assert done.returncode != 0
+    texts["key error"] = done.stdout + done.stderr
+    lab.vpnctl("disconnect", "--wait")
+    lab.daemons[0].stop()
+    texts |= lab.outputs()
+    for name, text in texts.items():
+        for secret in [*lab.secrets(), lab.host_private[:-2]]:
+            assert secret not in text, f"a key stands in {name}"
+    state = lab.host_run / "vpnd-lab/state"
+    for path in state.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, f"{path.name} can be read by others"
+    assert any(lab.host_private in p.read_text(encoding="utf-8", errors="replace") for p in state.rglob("*") if p.is_file()), \
+        "the planted key was not stored where this test thinks: it would prove nothing"
+
+
+def test_second_daemon_refuses_and_changes_nothing(connected):
+    before = connected.snapshot()
+    second = connected.start_daemon(ready=False)
+    assert second.process.wait(20) != 0
+    assert connected.difference(before, connected.snapshot()) == ""
+    assert connected.status()["state"] == "connected"
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4

@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Crashes, restarts, dead peers, and other software that tears at what vpnd has set up."""
+import signal
+
+import pytest
+
+import sandbox
+from capture import none
+from lab import ECHO_PORT, HOST4, PUBLIC4, PUBLIC6, TUNNEL_HOST4
+from test_connect import only_transport
+from test_leaks import assert_sealed
+
+
+def crash(lab):
+    """Kills vpnd and whatever it had started, as systemd does with the rest of a unit's group."""
+    lab.daemons[-1].kill()
+    lab.kill_wireguard()
+
+
+def test_crash_keeps_the_rules(connected):
+    connected.daemons[-1].kill()
+    assert_sealed(connected)
+    connected.kill_wireguard()
+    assert_sealed(connected)
+
+
+def test_restart_after_crash_blocks_and_says_so(connected):
+    crash(connected)
+    mark = connected.capture.mark()
+    connected.start_daemon()
+    status = connected.wait_state("error")
+    assert status["cause"] == "crashed" and status["blocking"] is True
+    assert_sealed(connected)
+    connected.vpnctl("disconnect", "--wait")
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+    none([f for f in connected.capture.since(mark)], dst=PUBLIC4)
+    assert connected.echo(PUBLIC4) == HOST4
+
+
+def test_resolv_conf_comes_back_at_start_after_crash(connected):
+    before = connected.before["resolv.conf"]
+    assert connected.resolv_conf() != before
+    crash(connected)
+    connected.start_daemon()
+    assert connected.resolv_conf() == before
+
+
+def test_crash_recovery_reconnect(connected):
+    connected.vpnctl("settings", "set", "crash-recovery", "reconnect")
+    crash(connected)
+    mark = connected.capture.mark()
+    connected.start_daemon()
+    connected.wait_state("connected")
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+    only_transport(connected.capture.since(mark))
+
+
+def test_crash_recovery_release(connected):
+    connected.vpnctl("settings", "set", "crash-recovery", "release")
+    crash(connected)
+    connected.start_daemon()
+    connected.wait_state("disconnected")
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+    assert connected.echo(PUBLIC4) == HOST4
+
+
+@pytest.mark.parametrize("recovery", ["reconnect", "release"])
+def test_two_crashes_in_a_minute_block(connected, recovery):
+    connected.vpnctl("settings", "set", "crash-recovery", "reconnect")
+    crash(connected)
+    connected.start_daemon()
+    connected.wait_state("connected")
+    connected.vpnctl("settings", "set", "crash-recovery", recovery)
+    crash(connected)
+    connected.start_daemon()
+    status = connected.wait_state("error")
+    assert status["cause"] == "crashed" and status["blocking"] is True
+    assert_sealed(connected)
+
+
+def test_crash_while_disconnected_is_no_crash_of_protection(host):
+    crash(host)
+    host.start_daemon()
+    assert host.status()["state"] == "disconnected"
+    assert host.difference(host.before, host.snapshot()) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_is_clean(connected, number):
+    assert connected.daemons[-1].stop(number) == 0
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+    assert connected.echo(PUBLIC4) == HOST4
+
+
+def test_stop_with_lockdown_keeps_the_rules(connected):
+    connected.vpnctl("settings", "set", "lockdown", "true")
+    connected.daemons[-1].stop()
+    assert_sealed(connected)
+
+
+def test_restart_signal_keeps_the_rules_and_comes_back(connected):
+    """What systemctl restart does: SIGUSR1, then a new daemon. Not one packet, and the tunnel is back."""
+    mark = connected.capture.mark()
+    assert connected.daemons[-1].stop(signal.SIGUSR1) == 0
+    assert_sealed(connected)
+    connected.start_daemon()
+    connected.wait_state("connected")
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+    only_transport(connected.capture.since(mark))
+
+
+def test_dead_peer_is_noticed_and_comes_back(connected):
+    """With traffic flowing, connected ends within 25 s of the peer's death; when the peer lives again, so does the tunnel."""
+    mark = connected.capture.mark()
+    connected.silence_peer()
+    with connected.host.net():
+        import socket
+        traffic = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with traffic:
+        def left_connected():
+            try:
+                traffic.sendto(b"traffic", (PUBLIC4, ECHO_PORT))
+            except OSError:
+                pass
+            return connected.status()["state"] != "connected"
+        sandbox.wait_until(left_connected, 25, "the dead peer is noticed")
+    assert connected.status()["state"] == "connecting"
+    connected.revive_peer()
+    connected.wait_state("connected", 40)
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+    only_transport(connected.capture.since(mark))
+
+
+def test_wireguard_go_killed(connected):
+    mark = connected.capture.mark()
+    connected.kill_wireguard()
+    for address in (PUBLIC4, PUBLIC6):
+        connected.echo(address, wait=20)
+    connected.wait_until_works(TUNNEL_HOST4)
+    only_transport(connected.capture.since(mark))
+    connected.vpnctl("disconnect", "--wait")
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+
+
+def test_link_deleted(connected):
+    mark = connected.capture.mark()
+    connected.host.run("ip", "link", "del", "vpnd0")
+    connected.wait_until_works(TUNNEL_HOST4)
+    only_transport(connected.capture.since(mark))
+
+
+def test_flush_ruleset_does_not_open(connected):
+    mark = connected.capture.mark()
+    connected.host.run("nft", "flush", "ruleset", check=False)
+    sandbox.wait_until(lambda: "table inet vpnd" in connected.host.run("nft", "list", "tables").stdout, 5, "the table is there")
+    assert_sealed(connected)
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+    only_transport(connected.capture.since(mark))
+
+
+def test_rules_and_routes_deleted_are_put_back(connected):
+    before = connected.snapshot()
+    mark = connected.capture.mark()
+    for family in ("-4", "-6"):
+        connected.host.run("ip", family, "rule", "flush", check=False)
+        connected.host.run("ip", family, "rule", "add", "priority", "32766", "lookup", "main", check=False)
+        connected.host.run("ip", family, "route", "flush", "table", "22096", check=False)
+    sandbox.wait_until(lambda: all(connected.snapshot()[key] == before[key] for key in ("route4", "route6")), 10, "the routes are back")
+    connected.wait_until_works(TUNNEL_HOST4)
+    only_transport(connected.capture.since(mark))
+
+
+def test_default_route_lost_and_found(connected):
+    """The network goes and comes back: never open in between, connected again at the end without being asked."""
+    mark = connected.capture.mark()
+    connected.host.run("ip", "link", "set", "eth0", "down")
+    sandbox.wait_until(lambda: connected.status()["state"] != "connected", 20, "offline is noticed")
+    connected.host.run("ip", "link", "set", "eth0", "up")
+    connected.host.run("ip", "route", "replace", "default", "via", "198.51.100.1", "dev", "eth0")
+    connected.wait_state("connected", 40)
+    connected.wait_until_works(TUNNEL_HOST4)
+    only_transport(connected.capture.since(mark))
+
+
+def test_resolv_conf_overwritten_by_another_program(connected):
+    """Another program renames its own file over ours: the tunnel's resolver is put back, and at the end the newest foreign file stays."""
+    foreign = "nameserver 192.0.2.9\n"
+    connected.host.run("sh", "-c", f"printf '{foreign.strip()}\\n' > /etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf")
+    sandbox.wait_until(lambda: "10.64.0.1" in connected.resolv_conf(), 10, "the tunnel's resolver is back")
+    connected.vpnctl("disconnect", "--wait")
+    assert foreign in connected.resolv_conf()

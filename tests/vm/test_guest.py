@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside the emulated machine: the installed package on Debian 12's kernel, with the kernel's own WireGuard."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import lab as lab_module
+import sandbox
+from capture import UDP, none, seen
+from lab import HOST4, PEER4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from probes import leak_probes
+
+
+class ThisMachine(sandbox.Node):
+    """The guest itself, with its systemd, bus and resolved."""
+
+    def __init__(self):  # noqa: super().__init__ would make namespaces
+        self.name, self.processes = "host", []
+        self.net_fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.mount_fd = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+
+
+class GuestLab(lab_module.Lab):
+    def _make_nodes(self, resolv_conf):
+        wan_run = self.scratch.folder("wan-run")
+        self.host, self.lan, self.wan = ThisMachine(), sandbox.Node("lan"), sandbox.Node("wan", [(wan_run, "/run")])
+        self.nodes += [self.host, self.lan, self.wan]
+        self.host_run, self.vpnctl_path = pathlib.Path("/run"), "/usr/bin/vpnctl"
+
+    def _start_bus(self, with_polkit):
+        self.host.run("resolvectl", "dns", "eth0", lab_module.OUTSIDE_DNS4)
+
+    def _start_peer(self):
+        self.wan.run("ip", "link", "add", "wg0", "type", "wireguard")
+        path = self.scratch.path / "peer.conf"
+        path.write_text(f"[Interface]\nPrivateKey = {self.peer_private}\nListenPort = {PEER_PORT}\n[Peer]\nPublicKey = {self.host_public}\n"
+                        f"PresharedKey = {self.preshared}\nAllowedIPs = {TUNNEL_HOST4}/32, {TUNNEL_HOST6}/128\n", encoding="ascii")
+        self.wan.run("wg", "setconf", "wg0", path)
+        self.wan.ip(f"addr add {TUNNEL_PEER4}/24 dev wg0\naddr add fd00:64::1/64 dev wg0 nodad\nlink set wg0 mtu 1420 up")
+
+    def environment(self):
+        return dict(os.environ)
+
+    def resolv_conf(self):
+        return self.host.run("resolvectl", "dns").stdout
+
+
+@pytest.fixture(name="guest", scope="module")
+def guest_fixture():
+    subprocess.run(["systemctl", "start", "vpnd"], check=True)
+    with GuestLab() as one:
+        one.before = one.snapshot()
+        yield one
+
+
+@pytest.fixture(name="connected")
+def connected_fixture(guest):
+    guest.vpnctl("import", "-", "demo", "--replace", input=guest.profile())
+    guest.vpnctl("connect", "demo", "--wait", "--timeout", "60", timeout=120)
+    yield guest
+    guest.vpnctl("disconnect", "--wait", timeout=120)
+
+
+def test_kernel_is_debian_12(guest):
+    assert guest.host.run("uname", "-r").stdout.startswith("6.1.")
+
+
+def test_control_probes_are_seen(guest):
+    mark = guest.capture.mark()
+    guest.probe(leak_probes(0))
+    seen(guest.capture.since(mark), from_host=True, dst=PUBLIC4, proto=UDP)
+    seen(guest.capture.since(mark), from_host=True, dst=PUBLIC6, proto=UDP)
+
+
+def test_connect_uses_the_kernel(connected):
+    status = connected.status()
+    assert status["backend"] == "kernel" and status["blocking"] is True
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+    assert connected.echo(PUBLIC6, "tcp") == TUNNEL_HOST6
+    assert "wireguard" in connected.host.run("ip", "-d", "link", "show", "vpnd0").stdout
+    assert TUNNEL_PEER4 in connected.host.run("resolvectl", "dns", "vpnd0").stdout
+
+
+def test_sealed(connected):
+    mark = connected.capture.mark()
+    connected.probe(leak_probes(0))
+    frames = [f for f in connected.capture.since(mark) if f.from_host and f.proto not in (0, 58)]
+    assert all(f.proto == UDP and f.dst == PEER4 and f.dport == PEER_PORT for f in frames), "\n".join(map(str, frames))
+    none(frames, dport=53)
+
+
+def test_flushed_table_is_put_back(connected):
+    """This kernel cannot make a table that others may not flush: it is watched and put back."""
+    connected.host.run("nft", "flush", "ruleset")
+    sandbox.wait_until(lambda: "table inet vpnd" in connected.host.run("nft", "list", "tables").stdout, 10, "the table is back")
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+
+
+def test_disconnect_leaves_the_host_as_before(guest):
+    guest.vpnctl("import", "-", "demo", "--replace", input=guest.profile())
+    guest.vpnctl("connect", "demo", "--wait", "--timeout", "60", timeout=120)
+    guest.vpnctl("disconnect", "--wait", timeout=120)
+    assert guest.difference(guest.before, guest.snapshot()) == ""
+    assert guest.echo(PUBLIC4) == HOST4
