@@ -9,6 +9,6 @@ def main():
     t=time.time()
     print(b.host.run("dpkg","-i","/root/vpnd.deb",check=False))
     print("inst", time.time()-t, b.host.run("systemctl","status","vpnd","--no-pager",check=False).stdout)
-    print(b.host.run("systemd-analyze","security","--no-pager","vpnd",check=False).stdout)
+    print(b.host.run("journalctl","-u","vpnd","--no-pager",check=False).stdout); print(b.host.run("systemd-analyze","security","--no-pager","vpnd",check=False).stdout[-80:])
     b.close()
 sandbox.run_session(main)

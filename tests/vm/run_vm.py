@@ -52,8 +52,6 @@ def kernel():
         archive = next(path.glob("*.deb"))
         subprocess.run(["dpkg-deb", "-x", archive, path], check=True)
         archive.unlink()
-        version = next((path / "lib/modules").iterdir()).name
-        subprocess.run(["depmod", "-b", str(path), version], check=True)
     return roots.cached("kernel", names, make)
 
 
@@ -69,7 +67,7 @@ def fill(root, kernel_path):
     for path in source.glob("modules.builtin*"):
         shutil.copy(path, target)
     shutil.copy(source / "modules.order", target)
-    subprocess.run(["depmod", "-b", str(root), version], check=True)
+    subprocess.run(["chroot", root, "depmod", version], check=True)
     shutil.copy(roots.package(), root / "root/vpnd.deb")
     subprocess.run(["chroot", root, "dpkg", "-i", "/root/vpnd.deb"], check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)
     shutil.copytree(HERE.parent / "lab", root / "root/tests/lab")
