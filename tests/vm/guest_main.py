@@ -10,7 +10,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
-os.environ["VPND_LAB_SCRATCH"] = "/run/vpnd-lab-scratch"
+os.environ["VPND_LAB_SCRATCH"] = "/var/tmp/vpnd-lab"
 os.makedirs(os.environ["VPND_LAB_SCRATCH"], exist_ok=True)
 
 import pytest  # noqa: E402
