@@ -11,6 +11,7 @@
 #include <linux/genetlink.h>
 #include <string.h>
 
+#define HEADERS_BYTES (MNL_NLMSG_HDRLEN + sizeof (struct genlmsghdr))
 #define REQUEST_BYTES 128 /* two headers and one name of at most GENL_NAMSIZ (16) bytes */
 
 /**
@@ -46,11 +47,13 @@ vpnd_genl_encode_get_family (const char *name, guint32 seq)
 static guint16
 decode_message (const struct nlmsghdr *nlh, const char *name)
 {
+  /* Not mnl_attr_for_each (), which rounds the end of the message up. */
+  const void *attributes = (const char *) nlh + HEADERS_BYTES;
   const struct nlattr *attr;
   guint16 id = 0;
   gboolean is_named = FALSE;
 
-  mnl_attr_for_each (attr, nlh, sizeof (struct genlmsghdr))
+  mnl_attr_for_each_payload (attributes, nlh->nlmsg_len - HEADERS_BYTES)
   {
     const guint16 len = mnl_attr_get_payload_len (attr);
     const void *payload = mnl_attr_get_payload (attr);
@@ -79,7 +82,7 @@ vpnd_genl_decode_family (GPtrArray *messages, const char *name)
       const struct nlmsghdr *nlh = g_bytes_get_data (g_ptr_array_index (messages, i), &size);
       guint16 id;
 
-      if (size < MNL_NLMSG_HDRLEN + sizeof (struct genlmsghdr) || nlh->nlmsg_len > size || nlh->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof (struct genlmsghdr) ||
+      if (size < HEADERS_BYTES || nlh->nlmsg_len > size || nlh->nlmsg_len < HEADERS_BYTES ||
           nlh->nlmsg_type != GENL_ID_CTRL)
         continue;
       id = decode_message (nlh, name);

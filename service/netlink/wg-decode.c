@@ -108,9 +108,11 @@ decode_peer (const struct nlattr *nest, GArray *peers)
 static gboolean
 decode_message (const struct nlmsghdr *nlh, VpndWgDevice *device)
 {
+  /* Not mnl_attr_for_each (), which rounds the end of the message up. */
+  const void *attributes = (const char *) nlh + HEADERS_BYTES;
   const struct nlattr *attr, *peer;
 
-  mnl_attr_for_each (attr, nlh, sizeof (struct genlmsghdr))
+  mnl_attr_for_each_payload (attributes, nlh->nlmsg_len - HEADERS_BYTES)
   {
     switch (mnl_attr_get_type (attr))
       {

@@ -1,0 +1,102 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What a verb of vpnctl is: one row of the table in commands.c. The row drives parsing, the help, completions' tests and dispatch.
+ */
+#pragma once
+
+#include "client.h"
+#include "output.h"
+
+G_BEGIN_DECLS
+
+/* The options that only some verbs have; the others (--json, --no-color, --timeout, --help) belong to every verb. */
+typedef enum
+{
+  VPND_OPTION_WAIT = 1 << 0,
+  VPND_OPTION_VERBOSE = 1 << 1,
+  VPND_OPTION_REPLACE = 1 << 2,
+  VPND_OPTION_CLEAR = 1 << 3,
+  VPND_OPTION_NAMES = 1 << 4,
+} VpndOptionFlags;
+
+/**
+ * VpndOptions: the command line, parsed.
+ * @timeout_s: seconds; 0 for no limit, -1 when not given
+ */
+typedef struct
+{
+  gboolean json;
+  gboolean no_color;
+  gboolean help;
+  gboolean wait;
+  gboolean verbose;
+  gboolean replace;
+  gboolean clear;
+  gboolean names;
+  int timeout_s;
+} VpndOptions;
+
+/**
+ * VpndCli: what a running verb has at hand.
+ * @output: (unowned): standard output and its form
+ * @client: (owned) (nullable): made on first use by vpnd_cli_client()
+ */
+typedef struct
+{
+  VpndOptions options;
+  VpndOutput *output;
+  VpndClient *client;
+} VpndCli;
+
+/**
+ * VpndCommandFunc:
+ * @cli: the context
+ * @args: (array zero-terminated=1): the operands, as many as the row allows
+ * @error: return location
+ *
+ * Returns: %TRUE on success; else the exit code is that of @error
+ */
+typedef gboolean (*VpndCommandFunc) (VpndCli *cli, char **args, GError **error);
+
+/**
+ * VpndCommand:
+ * @synopsis: operands as the help and the manual show them, "" for none
+ * @summary: (translatable): one line
+ * @description: (translatable): the rest of the help
+ */
+typedef struct
+{
+  const char *name;
+  const char *synopsis;
+  guint min_args;
+  guint max_args;
+  guint flags;
+  VpndCommandFunc run;
+  const char *summary;
+  const char *description;
+} VpndCommand;
+
+const VpndCommand *vpnd_commands (guint *out_n);
+const VpndCommand *vpnd_command_by_name (const char *name);
+
+VpndClient *vpnd_cli_client (VpndCli *cli, GError **error);
+
+gboolean vpnd_command_connect (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_disconnect (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_reconnect (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_activate (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_status (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_monitor (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_import (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_export (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_list (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_show (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_remove (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_rename (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_settings (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_logs (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_version (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_help (VpndCli *cli, char **args, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,73 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The verbs. Order is that of the help.
+ */
+#include "config.h"
+
+#include <glib/gi18n.h>
+
+#include "command.h"
+
+#define MANY 64 /* dns-servers takes several words */
+
+static const VpndCommand commands[] = {
+  { "connect", "[PROFILE]", 0, 1, VPND_OPTION_WAIT, vpnd_command_connect, N_ ("Connect to a stored profile"),
+      N_ ("Without PROFILE: the one in use, else the one of the setting auto-connect-profile,\n"
+          "else the only one. With --wait the exit code is 0 only if the server has answered.") },
+  { "disconnect", "", 0, 0, VPND_OPTION_WAIT, vpnd_command_disconnect, N_ ("End the connection"),
+      N_ ("The network is open afterwards, unless the setting lockdown is on.") },
+  { "reconnect", "", 0, 0, VPND_OPTION_WAIT, vpnd_command_reconnect, N_ ("Start the session anew, without opening the network"), "" },
+  { "status", "", 0, 0, VPND_OPTION_VERBOSE, vpnd_command_status, N_ ("Show the state of the connection"),
+      N_ ("The first line is one of: Connected, Connecting, Disconnecting, Disconnected,\n"
+          "Blocked: CAUSE. It is the same in every language. Exit code 7 says that traffic\n"
+          "should be blocked and is not.") },
+  { "monitor", "", 0, 0, 0, vpnd_command_monitor, N_ ("Show the state and every change, until Ctrl-C"),
+      N_ ("With --json every line is an object with the key \"event\".") },
+  { "import", "FILE [NAME]", 1, 2, VPND_OPTION_REPLACE, vpnd_command_import, N_ ("Store a WireGuard .conf file as a profile"),
+      N_ ("NAME is that of the file without .conf if it is not given. FILE may be - for\n"
+          "standard input; then NAME is needed. Commands in the file (PostUp and the like)\n"
+          "are reported and never run.") },
+  { "export", "NAME", 1, 1, 0, vpnd_command_export, N_ ("Print a profile as a .conf file, without its secret keys"), "" },
+  { "list", "", 0, 0, VPND_OPTION_NAMES, vpnd_command_list, N_ ("List the stored profiles"), "" },
+  { "show", "NAME", 1, 1, 0, vpnd_command_show, N_ ("Show one profile"), "" },
+  { "rename", "OLD NEW", 2, 2, 0, vpnd_command_rename, N_ ("Rename a profile"), "" },
+  { "remove", "NAME", 1, 1, 0, vpnd_command_remove, N_ ("Delete a profile"), "" },
+  { "activate", "FILE", 1, 1, VPND_OPTION_WAIT, vpnd_command_activate, N_ ("Connect as a JSON file says, without storing it"),
+      N_ ("FILE has the JSON object of the D-Bus method activate, see vpnctl(1);\n"
+          "- is standard input.") },
+  { "settings", "[get KEY | set KEY VALUE... | reset]", 0, MANY, 0, vpnd_command_settings, N_ ("Show or change settings"),
+      N_ ("Without more: all of them. A change holds at once and is kept. The value of a\n"
+          "list is separated by commas or spaces; an empty one is written \"\".") },
+  { "logs", "", 0, 0, VPND_OPTION_CLEAR, vpnd_command_logs, N_ ("Show the log of vpnd, which holds no keys and addresses"), "" },
+  { "version", "", 0, 0, 0, vpnd_command_version, N_ ("Show the versions of vpnctl and vpnd"), "" },
+  { "help", "[COMMAND]", 0, 1, 0, vpnd_command_help, N_ ("Show what vpnctl can do, or the help of one command"), "" },
+};
+
+/**
+ * vpnd_commands:
+ * @out_n: (out): how many
+ *
+ * Returns: (transfer none): every verb
+ */
+const VpndCommand *
+vpnd_commands (guint *out_n)
+{
+  *out_n = G_N_ELEMENTS (commands);
+  return commands;
+}
+
+/**
+ * vpnd_command_by_name:
+ * @name: what was typed
+ *
+ * Returns: (nullable) (transfer none): the verb of exactly that name
+ */
+const VpndCommand *
+vpnd_command_by_name (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (g_str_equal (commands[i].name, name))
+      return &commands[i];
+  return NULL;
+}

@@ -1,0 +1,14 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Reading a file or standard input that may hold keys: bounded, cleared when freed, never from the command line.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+GBytes *vpnd_input_read (const char *path, gsize limit_bytes, GError **error);
+
+G_END_DECLS

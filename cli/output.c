@@ -1,0 +1,389 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Colours follow https://no-color.org and TERM=dumb. JSON is one object a line, flushed at once: a reader at the other end of a pipe does not wait.
+ */
+#include "config.h"
+
+#include "output.h"
+
+#include <glib/gi18n.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "failure.h"
+#include "json.h"
+
+#define SCHEMA 1
+
+/**
+ * VpndOutput:
+ * @json: objects instead of text
+ * @out_color: colours on standard output
+ * @err_color: colours on standard error
+ * @progress: a line that is rewritten may be shown on standard error
+ * @progress_shown: such a line is there now
+ */
+struct _VpndOutput
+{
+  gboolean json;
+  gboolean out_color;
+  gboolean err_color;
+  gboolean progress;
+  gboolean progress_shown;
+};
+
+static const char *const color_codes[] = {
+  [VPND_COLOR_NONE] = "",
+  [VPND_COLOR_GOOD] = "\033[32m",
+  [VPND_COLOR_BUSY] = "\033[33m",
+  [VPND_COLOR_BAD] = "\033[1;31m",
+  [VPND_COLOR_BOLD] = "\033[1m",
+  [VPND_COLOR_DIM] = "\033[2m",
+};
+
+/**
+ * vpnd_output_new:
+ * @json: write JSON
+ * @no_color: never colour
+ *
+ * Returns: (transfer full): the output of this process
+ */
+VpndOutput *
+vpnd_output_new (gboolean json, gboolean no_color)
+{
+  VpndOutput *output = g_new0 (VpndOutput, 1);
+  const char *variable = g_getenv ("NO_COLOR");
+  const char *term = g_getenv ("TERM");
+  gboolean smart = term != NULL && *term != '\0' && !g_str_equal (term, "dumb");
+  gboolean color = !json && !no_color && smart && (variable == NULL || *variable == '\0');
+
+  output->json = json;
+  output->out_color = color && isatty (STDOUT_FILENO);
+  output->err_color = color && isatty (STDERR_FILENO);
+  output->progress = !json && smart && isatty (STDERR_FILENO);
+  return output;
+}
+
+/**
+ * vpnd_output_free:
+ * @output: (nullable) (transfer full): an output
+ */
+void
+vpnd_output_free (VpndOutput *output)
+{
+  g_free (output);
+}
+
+/**
+ * vpnd_output_is_json:
+ * @output: an output
+ *
+ * Returns: whether only JSON may be written to it
+ */
+gboolean
+vpnd_output_is_json (const VpndOutput *output)
+{
+  return output->json;
+}
+
+/**
+ * vpnd_output_has_progress:
+ * @output: an output
+ *
+ * Returns: whether vpnd_output_progress() shows anything
+ */
+gboolean
+vpnd_output_has_progress (const VpndOutput *output)
+{
+  return output->progress;
+}
+
+/**
+ * vpnd_output_clean:
+ * @text: any bytes
+ *
+ * Returns: (transfer full): @text as UTF-8 in which control characters other than newline and tab are U+FFFD
+ */
+char *
+vpnd_output_clean (const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  GString *clean = g_string_new (NULL);
+
+  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
+    {
+      gunichar c = g_utf8_get_char (p);
+
+      g_string_append_unichar (clean, g_unichar_iscntrl (c) && c != '\n' && c != '\t' ? 0xFFFD : c);
+    }
+  return g_string_free (clean, FALSE);
+}
+
+static void
+write_colored (FILE *stream, gboolean has_color, VpndColor color, const char *text)
+{
+  g_autofree char *clean = vpnd_output_clean (text);
+
+  if (has_color && color != VPND_COLOR_NONE)
+    fprintf (stream, "%s%s\033[0m\n", color_codes[color], clean);
+  else
+    fprintf (stream, "%s\n", clean);
+}
+
+/**
+ * vpnd_output_line:
+ * @output: an output
+ * @color: its colour on a terminal
+ * @text: one line or more, without the last newline
+ */
+void
+vpnd_output_line (VpndOutput *output, VpndColor color, const char *text)
+{
+  write_colored (stdout, output->out_color, color, text);
+}
+
+/**
+ * vpnd_output_raw:
+ * @output: an output
+ * @text: bytes, written as they are
+ * @length_bytes: how many
+ */
+void
+vpnd_output_raw (VpndOutput *output, const char *text, gsize length_bytes)
+{
+  (void) fwrite (text, 1, length_bytes, stdout); /* vpnd_output_flush() tells of a failure */
+}
+
+static void
+measure (const char *const *row, GArray *widths)
+{
+  for (guint i = 0; row[i] != NULL; i++)
+    {
+      guint width = (guint) g_utf8_strlen (row[i], -1);
+
+      if (i >= widths->len)
+        g_array_append_val (widths, width);
+      else if (g_array_index (widths, guint, i) < width)
+        g_array_index (widths, guint, i) = width;
+    }
+}
+
+static void
+print_row (VpndOutput *output, const char *indent, VpndColor color, const char *const *row, GArray *widths)
+{
+  g_autoptr (GString) line = g_string_new (indent);
+
+  for (guint i = 0; row[i] != NULL; i++)
+    {
+      g_string_append (line, row[i]);
+      if (row[i + 1] != NULL)
+        for (guint pad = (guint) g_utf8_strlen (row[i], -1); pad < g_array_index (widths, guint, i) + 2; pad++)
+          g_string_append_c (line, ' ');
+    }
+  while (line->len > 0 && line->str[line->len - 1] == ' ')
+    g_string_truncate (line, line->len - 1);
+  vpnd_output_line (output, color, line->str);
+}
+
+/**
+ * vpnd_output_table:
+ * @output: an output
+ * @indent: before each line
+ * @headers: (nullable) (array zero-terminated=1): titles
+ * @rows: (element-type GStrv): the cells, as many in each row
+ */
+void
+vpnd_output_table (VpndOutput *output, const char *indent, const char *const *headers, GPtrArray *rows)
+{
+  g_autoptr (GArray) widths = g_array_new (FALSE, FALSE, sizeof (guint));
+
+  if (headers != NULL)
+    measure (headers, widths);
+  for (guint i = 0; i < rows->len; i++)
+    measure (rows->pdata[i], widths);
+  if (headers != NULL)
+    print_row (output, indent, VPND_COLOR_BOLD, headers, widths);
+  for (guint i = 0; i < rows->len; i++)
+    print_row (output, indent, VPND_COLOR_NONE, rows->pdata[i], widths);
+}
+
+/**
+ * vpnd_output_json_begin:
+ *
+ * Returns: (transfer full): a builder inside an object that has its version already
+ */
+JsonBuilder *
+vpnd_output_json_begin (void)
+{
+  JsonBuilder *builder = json_builder_new ();
+
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "schema");
+  json_builder_add_int_value (builder, SCHEMA);
+  return builder;
+}
+
+static void
+print_json (FILE *stream, JsonBuilder *builder)
+{
+  g_autoptr (JsonNode) root = NULL;
+  g_autofree char *text = NULL;
+
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  text = vpnd_json_to_string (root, FALSE);
+  fprintf (stream, "%s\n", text);
+  fflush (stream);
+}
+
+/**
+ * vpnd_output_json_end:
+ * @output: an output
+ * @builder: from vpnd_output_json_begin(), complete but for the end
+ *
+ * Writes the object as one line.
+ */
+void
+vpnd_output_json_end (VpndOutput *output, JsonBuilder *builder)
+{
+  print_json (stdout, builder);
+}
+
+/**
+ * vpnd_output_json_string:
+ * @builder: a builder inside an object
+ * @key: the key
+ * @value: (nullable): its text; null for %NULL
+ */
+void
+vpnd_output_json_string (JsonBuilder *builder, const char *key, const char *value)
+{
+  g_autofree char *valid = value != NULL ? g_utf8_make_valid (value, -1) : NULL;
+
+  json_builder_set_member_name (builder, key);
+  if (valid != NULL)
+    json_builder_add_string_value (builder, valid);
+  else
+    json_builder_add_null_value (builder);
+}
+
+/**
+ * vpnd_output_json_variant:
+ * @builder: a builder inside an object
+ * @key: the key
+ * @value: (transfer floating): a value of any D-Bus type
+ */
+void
+vpnd_output_json_variant (JsonBuilder *builder, const char *key, GVariant *value)
+{
+  g_autoptr (GVariant) held = g_variant_ref_sink (value);
+
+  json_builder_set_member_name (builder, key);
+  json_builder_add_value (builder, json_gvariant_serialize (held));
+}
+
+static void
+clear_progress (VpndOutput *output)
+{
+  if (output->progress_shown)
+    fputs ("\r\033[K", stderr);
+  output->progress_shown = FALSE;
+}
+
+/**
+ * vpnd_output_progress:
+ * @output: an output
+ * @text: (nullable): the line to show on the terminal until the next one; %NULL to take it away
+ */
+void
+vpnd_output_progress (VpndOutput *output, const char *text)
+{
+  if (!output->progress)
+    return;
+  clear_progress (output);
+  if (text != NULL)
+    {
+      g_autofree char *clean = vpnd_output_clean (text);
+
+      /* No wrapping while it is shown: a line that wraps could not be taken away again. */
+      fprintf (stderr, "\033[?7l%s\033[?7h", clean);
+      output->progress_shown = TRUE;
+    }
+  fflush (stderr);
+}
+
+/**
+ * vpnd_output_note:
+ * @output: an output
+ * @color: its colour on a terminal
+ * @text: lines for a person, on standard error; nothing is written with JSON
+ */
+void
+vpnd_output_note (VpndOutput *output, VpndColor color, const char *text)
+{
+  clear_progress (output);
+  if (!output->json)
+    write_colored (stderr, output->err_color, color, text);
+}
+
+static void
+print_json_error (const GError *error, char **lines)
+{
+  g_autoptr (JsonBuilder) builder = vpnd_output_json_begin ();
+  g_autofree char *name = vpnd_failure_name (error);
+  g_autofree char *hint = g_strjoinv ("\n", lines + 1);
+
+  json_builder_set_member_name (builder, "error");
+  json_builder_begin_object (builder);
+  vpnd_output_json_string (builder, "name", name);
+  vpnd_output_json_string (builder, "message", lines[0]);
+  vpnd_output_json_string (builder, "hint", hint);
+  json_builder_set_member_name (builder, "exitCode");
+  json_builder_add_int_value (builder, vpnd_failure_exit (error));
+  json_builder_end_object (builder);
+  print_json (stderr, builder);
+}
+
+/**
+ * vpnd_output_error:
+ * @output: an output
+ * @error: what failed; its further lines say what to do
+ *
+ * Writes it on standard error, as text or as a JSON object.
+ */
+void
+vpnd_output_error (VpndOutput *output, const GError *error)
+{
+  g_autoptr (GError) plain = g_error_copy (error);
+  g_auto (GStrv) lines = NULL;
+  g_autofree char *first = NULL;
+
+  (void) g_dbus_error_strip_remote_error (plain); /* an error that is not from the bus has nothing to strip */
+  lines = g_strsplit (g_strchomp (plain->message), "\n", -1);
+  clear_progress (output);
+  if (output->json)
+    {
+      print_json_error (error, lines);
+      return;
+    }
+  first = g_strdup_printf ("vpnctl: %s", lines[0] != NULL ? lines[0] : "");
+  fflush (stdout);
+  write_colored (stderr, output->err_color, VPND_COLOR_BAD, first);
+  for (guint i = 1; lines[0] != NULL && lines[i] != NULL; i++)
+    write_colored (stderr, output->err_color, VPND_COLOR_NONE, lines[i]);
+}
+
+/**
+ * vpnd_output_flush:
+ * @output: an output
+ *
+ * Returns: whether everything that was written has arrived (a full disk is a failure of the command)
+ */
+gboolean
+vpnd_output_flush (VpndOutput *output)
+{
+  clear_progress (output);
+  return fflush (stdout) == 0 && !ferror (stdout);
+}

@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scripted org.vpnd1 on the bus of DBUS_SYSTEM_BUS_ADDRESS, for tests of vpnctl's output and waiting only.
+
+Interfaces and types come from dbus/org.vpnd1.xml. One JSON object a line on standard input, each answered by "ok":
+  {"set": {"State": ..., ...}}       properties of Daemon, with PropertiesChanged
+  {"settings": {...}}                properties of Settings, with PropertiesChanged
+  {"status": {...}}                  keys of the status JSON
+  {"profiles": [...]}                what List answers
+  {"on": {"MEMBER": [STEP, ...]}}    what a call of MEMBER does, in order; without: plain success. Steps:
+      {"set": ...}  {"status": ...}  {"emit": [INTERFACE, SIGNAL, SIGNATURE, [ARGS]]}  {"sleep_ms": N}
+      {"error": [NAME, MESSAGE]}  {"reply": true}  {"silent": true}  {"die": true}
+  {"emit": [...]}  {"calls": true}   the latter answers with the calls so far
+"""
+import json
+import os
+import sys
+
+import gi
+gi.require_version('Gio', '2.0')
+from gi.repository import Gio, GLib
+
+NAME, PATH = 'org.vpnd1', '/org/vpnd1'
+DAEMON, PROFILES, SETTINGS = (f'org.vpnd1.{i}' for i in ('Daemon', 'Profiles', 'Settings'))
+
+CONF = '[Interface]\n# PrivateKey is not exported\nAddress = 10.64.0.7/32\n\n[Peer]\nEndpoint = 192.0.2.10:51820\n'
+
+
+class Fake:
+    def __init__(self, xml):
+        self.info = Gio.DBusNodeInfo.new_for_xml(open(xml).read())
+        self.interfaces = {i.name: i for i in self.info.interfaces}
+        self.properties = {
+            DAEMON: {'Version': '9.9', 'State': 'disconnected', 'Blocking': False, 'Cause': '', 'Profile': '', 'Since': 1700000000},
+            SETTINGS: {'Lockdown': False, 'AutoConnect': False, 'AutoConnectProfile': '', 'AllowLan': True, 'Ipv6': True, 'Mtu': 0,
+                       'DnsServers': [], 'CrashRecovery': 'block', 'Backend': 'auto'},
+            PROFILES: {},
+        }
+        self.defaults = dict(self.properties[SETTINGS])
+        self.extra_status = {}
+        self.profiles = [self.profile('home'), self.profile('office')]
+        self.on = {}
+        self.calls = []
+        self.bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+        for info in self.info.interfaces:
+            self.bus.register_object(PATH, info, self.on_call, self.on_get, self.on_set)
+        Gio.bus_own_name_on_connection(self.bus, NAME, Gio.BusNameOwnerFlags.NONE, lambda *a: self.say('ready'), lambda *a: sys.exit('no name'))
+        GLib.io_add_watch(GLib.IOChannel.unix_new(0), GLib.PRIORITY_DEFAULT, GLib.IOCondition.IN | GLib.IOCondition.HUP, self.on_input)
+        self.input = b''
+
+    @staticmethod
+    def profile(name):
+        return {'name': name, 'addresses': ['10.64.0.7/32', 'fd00::7/128'], 'endpoints': ['192.0.2.10:51820'], 'dns': ['10.64.0.1'], 'peers': 1, 'mtu': 0, 'active': False}
+
+    def say(self, text):
+        os.write(1, (text + '\n').encode())
+
+    def on_input(self, channel, condition):
+        data = os.read(0, 65536)
+        if not data:
+            os._exit(0)
+        self.input += data
+        while b'\n' in self.input:
+            line, self.input = self.input.split(b'\n', 1)
+            self.say(self.command(json.loads(line)))
+        return True
+
+    def command(self, c):
+        if 'calls' in c:
+            return json.dumps(self.calls)
+        if 'profiles' in c:
+            self.profiles = [dict(self.profile(p['name']), **p) for p in c['profiles']]
+        if 'on' in c:
+            self.on.update(c['on'])
+        self.step(c)
+        return 'ok'
+
+    def typed(self, interface, name, value):
+        return GLib.Variant(self.interfaces[interface].lookup_property(name).signature, value)
+
+    def change(self, interface, values):
+        self.properties[interface].update(values)
+        changed = {k: self.typed(interface, k, v) for k, v in values.items()}
+        self.bus.emit_signal(None, PATH, 'org.freedesktop.DBus.Properties', 'PropertiesChanged', GLib.Variant('(sa{sv}as)', (interface, changed, [])))
+
+    def step(self, s):
+        if 'set' in s:
+            self.change(DAEMON, s['set'])
+        if 'settings' in s:
+            self.change(SETTINGS, s['settings'])
+        if 'status' in s:
+            self.extra_status.update(s['status'])
+        if 'emit' in s:
+            interface, signal, signature, args = s['emit']
+            self.bus.emit_signal(None, PATH, interface, signal, GLib.Variant(signature, args))
+        if 'die' in s:
+            self.bus.flush_sync()
+            os._exit(0)
+
+    def status(self):
+        d = self.properties[DAEMON]
+        base = {'schema': 1, 'version': d['Version'], 'state': d['State'], 'cause': d['Cause'], 'detail': '', 'blocking': d['Blocking'],
+                'lockdown': self.properties[SETTINGS]['Lockdown'], 'profile': d['Profile'], 'since': '2023-11-14T22:13:20Z',
+                'connected': d['State'] == 'connected', 'deviceIpv4Address': '', 'deviceIpv6Address': '', 'serverIpv4Gateway': '', 'serverIpv6Gateway': '',
+                'date': '', 'txBytes': 0, 'rxBytes': 0, 'features': [], 'attempt': 0, 'backend': '', 'interface': '', 'mtu': 0, 'dns': [], 'peers': [], 'warnings': []}
+        return dict(base, **self.extra_status)
+
+    def reply(self, member, args):
+        if member == 'status':
+            return json.dumps(self.status()),
+        if member == 'List':
+            return [{k: GLib.Variant({str: 's', bool: 'b', int: 'u', list: 'as'}[type(v)], v) for k, v in p.items()} for p in self.profiles],
+        if member == 'Import':
+            return {'peers': GLib.Variant('u', 1), 'addresses': GLib.Variant('as', ['10.64.0.7/32']), 'dns': GLib.Variant('as', ['10.64.0.1']),
+                    'dropped': GLib.Variant('as', ['line 5: PostUp: commands are never run'])},
+        if member == 'Export':
+            return CONF.encode(),
+        if member == 'getLogs':
+            return 'first line\nsecond \x1b[31mline\n',
+        if member == 'Reset':
+            self.change(SETTINGS, self.defaults)
+        return {'activate': (True,), 'deactivate': (True,)}.get(member, ())
+
+    def on_call(self, bus, sender, path, interface, member, params, invocation):
+        self.calls.append([member, [a if not isinstance(a, list) else '(bytes)' for a in params.unpack()]])
+        named = {p['name'] for p in self.profiles}
+        steps = self.on.get(member)
+        if steps is None and member in ('Activate', 'Export', 'Remove', 'Rename') and params[0] not in named:
+            steps = [{'error': ['org.vpnd1.Error.NotFound', f'no profile named "{params[0]}"']}]
+        self.play(list(steps or []), interface, member, params, invocation)
+
+    def play(self, steps, interface, member, params, invocation):
+        while steps:
+            s = steps.pop(0)
+            if 'sleep_ms' in s:
+                GLib.timeout_add(s['sleep_ms'], lambda: self.play(steps, interface, member, params, invocation) or False)
+                return
+            if 'silent' in s:
+                return
+            if 'error' in s:
+                invocation.return_dbus_error(*s['error'])
+                invocation = None
+            elif 'reply' in s:
+                self.answer(interface, member, params, invocation)
+                invocation = None
+            else:
+                self.step(s)
+        if invocation is not None:
+            self.answer(interface, member, params, invocation)
+
+    def answer(self, interface, member, params, invocation):
+        out = ''.join(a.signature for a in self.interfaces[interface].lookup_method(member).out_args)
+        invocation.return_value(GLib.Variant(f'({out})', self.reply(member, params)))
+
+    def on_get(self, bus, sender, path, interface, name):
+        return self.typed(interface, name, self.properties[interface][name])
+
+    def on_set(self, bus, sender, path, interface, name, value):
+        self.calls.append(['Set', [name, value.unpack()]])
+        error = self.on.get('Set')
+        if error:
+            raise GLib.Error(*error)
+        self.change(interface, {name: value.unpack()})
+        return True
+
+
+fake = Fake(sys.argv[1])
+GLib.MainLoop().run()
