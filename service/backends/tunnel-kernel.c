@@ -151,7 +151,7 @@ take_reply (GTask *task, GObject *source, GAsyncResult *result, const char *what
   GError *error = NULL;
   g_autoptr (VpndNlReply) reply = vpnd_nl_socket_transact_finish (VPND_NL_SOCKET (source), result, &error);
 
-  if (reply != NULL && reply->errors->len > 0)
+  if (reply != NULL && (reply->errors->len > 0 || reply->overrun))
     vpnd_tunnel_set_reply_error (&error, what, reply);
   if (error == NULL)
     return g_steal_pointer (&reply);
@@ -179,10 +179,13 @@ on_family (GObject *source, GAsyncResult *result, gpointer user_data)
       return;
     }
   self->family = vpnd_genl_decode_family (reply->messages, WG_GENL_NAME);
-  if (self->family == 0)
-    g_task_return_error (task, no_wireguard_error ());
-  else
-    g_task_return_boolean (task, TRUE);
+  if (self->family != 0)
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  self->ifindex = 0;
+  g_task_return_error (task, no_wireguard_error ());
 }
 
 /* The answer to the new link and to the look at it, sent together. */

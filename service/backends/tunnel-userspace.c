@@ -41,6 +41,7 @@ static const char *const own_kinds[] = { VPND_LINK_KIND_TUN, NULL };
  * @route: (owned) (nullable): rtnetlink; opened at the first use
  * @tun_fd: our hold on the tun device, -1 for none
  * @process: (owned) (nullable): wireguard-go; kept when it has ended, until destroy
+ * @is_serving: it has answered once; from then on its end is a loss, before that it is a failure to create
  * @is_fresh: the device was made and never configured since
  */
 struct _VpndTunnelUserspace
@@ -51,6 +52,7 @@ struct _VpndTunnelUserspace
   VpndNlSocket *route;
   int tun_fd;
   VpndUserspaceProcess *process;
+  gboolean is_serving;
   gboolean is_fresh;
 };
 
@@ -150,6 +152,7 @@ remove_async (VpndTunnelUserspace *self, const char *ifname, const char *const *
   removal->ifname = g_strdup (ifname);
   removal->kinds = kinds;
   g_task_set_task_data (task, removal, removal_free);
+  self->is_serving = FALSE;
   self->is_fresh = FALSE;
   if (self->tun_fd >= 0)
     close (g_steal_fd (&self->tun_fd));
@@ -237,7 +240,10 @@ open_uapi_socket (const char *path, GError **error)
 static void
 on_exited (VpndUserspaceProcess *process, const char *reason, gpointer user_data)
 {
-  vpnd_tunnel_emit_lost (VPND_TUNNEL (user_data), reason);
+  VpndTunnelUserspace *self = user_data;
+
+  if (self->is_serving)
+    vpnd_tunnel_emit_lost (VPND_TUNNEL (self), reason);
 }
 
 static gboolean
@@ -359,9 +365,12 @@ on_answering (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (VpndWgDevice) device = take_answer (result, &error);
 
   if (device == NULL)
-    fail_create (task, error);
-  else
-    g_task_return_boolean (task, TRUE);
+    {
+      fail_create (task, error);
+      return;
+    }
+  VPND_TUNNEL_USERSPACE (g_task_get_source_object (task))->is_serving = TRUE;
+  g_task_return_boolean (task, TRUE);
 }
 
 static void
