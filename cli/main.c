@@ -47,7 +47,7 @@ run (char **argv, VpndCli *cli, GError **error)
   if (!cli->options.help)
     return command->run (cli, args, error);
   help_args[0] = (char *) command->name;
-  return vpnd_command_help (cli, command->run == vpnd_command_help ? args : help_args, error);
+  return vpnd_command_help (cli, help_args, error);
 }
 
 static int

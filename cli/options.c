@@ -236,6 +236,8 @@ vpnd_options_parse (char **argv, const VpndCommand **out_command, VpndOptions *o
     first++;
   if (!check (command, out_options, rest + first, error))
     return FALSE;
+  if (verb == 0)
+    out_options->help = FALSE; /* "vpnctl --help" is the help of all, not that of the verb help */
   *out_command = command;
   *out_args = g_strdupv (rest + first);
   return TRUE;

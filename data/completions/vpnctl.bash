@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# bash completion of vpnctl(1). Needs nothing of the package bash-completion.
+
+_vpnctl_settings='lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers crash-recovery backend'
+
+_vpnctl_values() {
+  case $1 in
+    lockdown | auto-connect | allow-lan | ipv6) printf 'on off' ;;
+    crash-recovery) printf 'block reconnect release' ;;
+    backend) printf 'auto kernel userspace' ;;
+    auto-connect-profile) vpnctl list --names --timeout 2 2>/dev/null ;;
+  esac
+}
+
+_vpnctl() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb='' words='' common='--json --timeout --no-color --help'
+  local operands=() i
+  COMPREPLY=()
+
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      -t | --timeout) i=$((i + 1)) ;;
+      -?*) ;;
+      *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; else operands+=("${COMP_WORDS[i]}"); fi ;;
+    esac
+  done
+  case $previous in -t | --timeout) return ;; esac
+
+  if [[ $current == -* ]]; then
+    words=$common
+    case $verb in
+      connect | disconnect | reconnect | activate) words+=' --wait' ;;
+      status) words+=' --verbose' ;;
+      import) words+=' --replace' ;;
+      list) words+=' --names' ;;
+      logs) words+=' --clear' ;;
+      '') words+=' --version' ;;
+    esac
+  else
+    case $verb:${#operands[@]} in
+      :0 | help:0) words='connect disconnect reconnect status monitor import export list show rename remove activate settings logs version help' ;;
+      connect:0 | export:0 | show:0 | rename:0 | remove:0) words=$(vpnctl list --names --timeout 2 2>/dev/null) ;;
+      import:0 | activate:0)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
+      settings:0) words='get set reset' ;;
+      settings:1) case ${operands[0]} in get | set) words=$_vpnctl_settings ;; esac ;;
+      settings:2) [ "${operands[0]}" != set ] || words=$(_vpnctl_values "${operands[1]}") ;;
+    esac
+  fi
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -F _vpnctl vpnctl

@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# fish completion of vpnctl(1).
+
+set -l verbs connect disconnect reconnect status monitor import export list show rename remove activate settings logs version help
+
+function __vpnctl_profiles
+    vpnctl list --names --timeout 2 2>/dev/null
+end
+
+complete -c vpnctl -f
+complete -c vpnctl -s j -l json -d 'Write JSON, for programs'
+complete -c vpnctl -s t -l timeout -x -d 'Give up after some seconds'
+complete -c vpnctl -l no-color -d 'No colors, also on a terminal'
+complete -c vpnctl -s h -l help -d 'Show the help'
+complete -c vpnctl -l version -n "not __fish_seen_subcommand_from $verbs" -d 'Show the versions'
+
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a connect -d 'Connect to a stored profile'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a disconnect -d 'End the connection'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a reconnect -d 'Start the session anew'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Show the state of the connection'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a monitor -d 'Show the state and every change'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a import -d 'Store a WireGuard .conf file as a profile'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a export -d 'Print a profile, without its secret keys'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'List the stored profiles'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show one profile'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a rename -d 'Rename a profile'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a remove -d 'Delete a profile'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a activate -d 'Connect as a JSON file says'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a settings -d 'Show or change settings'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a logs -d 'Show the log of vpnd'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Show the versions of vpnctl and vpnd'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'Show what vpnctl can do'
+
+complete -c vpnctl -n '__fish_seen_subcommand_from connect disconnect reconnect activate' -s w -l wait -d 'Wait until it is done'
+complete -c vpnctl -n '__fish_seen_subcommand_from status' -s v -l verbose -d 'Show everything'
+complete -c vpnctl -n '__fish_seen_subcommand_from import' -l replace -d 'Replace a profile of the same name'
+complete -c vpnctl -n '__fish_seen_subcommand_from list' -l names -d 'Only the names'
+complete -c vpnctl -n '__fish_seen_subcommand_from logs' -l clear -d 'Empty the log'
+complete -c vpnctl -n '__fish_seen_subcommand_from connect export show rename remove' -a '(__vpnctl_profiles)'
+complete -c vpnctl -n '__fish_seen_subcommand_from import activate' -F
+complete -c vpnctl -n '__fish_seen_subcommand_from help' -a "$verbs"
+
+set -l keys lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers crash-recovery backend
+complete -c vpnctl -n '__fish_seen_subcommand_from settings; and not __fish_seen_subcommand_from get set reset' -a 'get set reset'
+complete -c vpnctl -n "__fish_seen_subcommand_from settings; and __fish_seen_subcommand_from get set; and not __fish_seen_subcommand_from $keys" -a "$keys"
+complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from lockdown auto-connect allow-lan ipv6' -a 'on off'
+complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from crash-recovery' -a 'block reconnect release'
+complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from backend' -a 'auto kernel userspace'
+complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from auto-connect-profile' -a '(__vpnctl_profiles)'
