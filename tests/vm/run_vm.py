@@ -6,7 +6,6 @@
 The whole system is the initial RAM file system: no disk, no boot loader. What runs in it is test_guest.py, and the C tests of the
 kernel's WireGuard. The machine has no network card: its only links are those that the tests make inside it.
 """
-import os
 import pathlib
 import shutil
 import subprocess
@@ -72,10 +71,9 @@ def fill(root, kernel_path):
     subprocess.run(["chroot", root, "dpkg", "-i", "/root/vpnd.deb"], check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)
     shutil.copytree(HERE.parent / "lab", root / "root/tests/lab")
     shutil.copytree(HERE, root / "root/tests/vm")
-    build = pathlib.Path(os.environ["VPND_BUILD_DIR"])
     (root / "root/tests/c").mkdir()
     for program in sys.argv[1:]:
-        shutil.copy(build / program, root / "root/tests/c/")
+        shutil.copy(program, root / "root/tests/c/")
     (root / "etc/systemd/system/vpnd-test.service").write_text(UNIT, encoding="ascii")
     wants = root / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)

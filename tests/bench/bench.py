@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""./run bench: speed and size as ratios of one run in the lab, each against the tool that does the same. Not a test: it judges nothing
+but prints the aim beside each figure."""
+import os
+import pathlib
+import statistics
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
+
+import sandbox  # noqa: E402
+from lab import PUBLIC4, TUNNEL_PEER4, Lab  # noqa: E402
+
+ROUNDS = 15
+QUIET_SECONDS = 20
+
+
+def median_ms(run, rounds=ROUNDS):
+    """The median time of run() in ms; run may return its own time in seconds."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        own = run()
+        times.append(own if isinstance(own, float) else time.perf_counter() - start)
+    return statistics.median(times) * 1000
+
+
+def row(what, ours, theirs, against, aim):
+    print(f"{what:34} {ours:9.2f} ms   {against:34} {theirs:9.2f} ms   ratio {ours / theirs:6.3f}   aim {aim}", flush=True)
+
+
+class Client:
+    """A D-Bus client inside this process, so that the start of a program is not measured."""
+
+    def __init__(self, lab):
+        import gi
+        gi.require_version("Gio", "2.0")
+        from gi.repository import Gio, GLib
+        self.gio, self.glib = Gio, GLib
+        self.bus = Gio.DBusConnection.new_for_address_sync(f"unix:path={lab.host_run}/dbus/system_bus_socket",
+                                                           Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
+        self.signals = []
+        self.bus.signal_subscribe("org.vpnd1", "org.vpnd1.Daemon", None, "/org/vpnd1", None, Gio.DBusSignalFlags.NONE, lambda *a: self.signals.append(a[4]))
+
+    def call(self, interface, method, signature=None, *arguments):
+        value = self.glib.Variant(signature, arguments) if signature else None
+        return self.bus.call_sync("org.vpnd1", "/org/vpnd1", interface, method, value, None, self.gio.DBusCallFlags.NONE, 20000, None)
+
+    def until(self, signal):
+        context, deadline = self.glib.MainContext.default(), time.monotonic() + 20
+        while signal not in self.signals:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no signal {signal}")
+            context.iteration(True)
+
+    def activate(self):
+        """Returns the seconds from the call to the signal connected."""
+        self.signals.clear()
+        start = time.perf_counter()
+        self.call("org.vpnd1.Profiles", "Activate", "(s)", "demo")
+        self.until("connected")
+        return time.perf_counter() - start
+
+    def deactivate(self):
+        self.signals.clear()
+        self.call("org.vpnd1.Daemon", "deactivate")
+        self.until("disconnected")
+
+    def set(self, name, signature, value):
+        self.call("org.freedesktop.DBus.Properties", "Set", "(ssv)", "org.vpnd1.Settings", name, self.glib.Variant(signature, value))
+
+
+def connect_times(lab, client):
+    def ours():
+        seconds = client.activate()
+        client.deactivate()
+        return seconds
+
+    conf = lab.scratch.path / "plain0.conf"
+    conf.touch(mode=0o600)
+    conf.write_text("\n".join(line for line in lab.profile().splitlines() if not line.startswith("DNS")) + "\n", encoding="ascii")
+    environment = lab.environment() | {"WG_QUICK_USERSPACE_IMPLEMENTATION": "wireguard-go"}
+
+    def theirs():
+        start = time.perf_counter()
+        lab.host.run("wg-quick", "up", conf, env=environment)
+        lab.host.run("ping", "-c1", "-W5", TUNNEL_PEER4)
+        seconds = time.perf_counter() - start
+        lab.host.run("wg-quick", "down", conf, env=environment)
+        return seconds
+    row("activate -> connected", median_ms(ours), median_ms(theirs, 5), "wg-quick up + first answer", "0.15")
+
+
+def ruleset_times(lab, client):
+    client.activate()
+    text = lab.host.run("nft", "list", "table", "inet", "vpnd").stdout.replace("flags owner,persist", "").replace("flags persist,owner", "").replace("flags owner", "")
+    rules = lab.scratch.path / "rules.nft"
+    rules.write_text("table inet vpnd\ndelete table inet vpnd\n" + "\n".join(line for line in text.splitlines() if not line.startswith("#") and "flags" not in line) + "\n", encoding="ascii")
+    state = [False]
+
+    def ours():
+        state[0] = not state[0]
+        client.set("AllowLan", "b", state[0])
+    row("change of the whole ruleset *", median_ms(ours), median_ms(lambda: lab.wan.run("nft", "-f", rules) and None), "nft -f with the same rules", "0.1, < 2 ms")
+    client.set("AllowLan", "b", False)
+
+
+def status_times(lab):
+    ours = median_ms(lambda: lab.host.run(lab.vpnctl_path, "status", env=lab.environment()) and None)
+    theirs = median_ms(lambda: lab.host.run("busctl", "call", "org.vpnd1", "/org/vpnd1", "org.vpnd1.Daemon", "status", env=lab.environment()) and None)
+    row("vpnctl status", ours, theirs, "busctl call ... status", "1")
+
+
+def memory(lab):
+    lab.echo(PUBLIC4)
+    pid = lab.daemons[-1].process.pid
+    values = dict(line.split(":") for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:])
+    print(f"{'PSS of vpnd, connected':34} {int(values['Pss'].split()[0]) / 1024:9.2f} MB   aim 8", flush=True)
+
+
+def wake_ups(lab):
+    pid = lab.daemons[-1].process.pid
+
+    def switches():
+        total = 0
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            lines = (task / "status").read_text(encoding="ascii").splitlines()
+            total += sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+        return total
+    sandbox.wait_until(lambda: lab.status()["state"] == "disconnected", 10, "disconnected")
+    before = switches()
+    pause = time.monotonic() + QUIET_SECONDS
+    os.sched_yield()
+    while time.monotonic() < pause:
+        time.sleep(1)  # measuring silence is what this is for
+    print(f"{'wake-ups in ' + str(QUIET_SECONDS) + ' s, disconnected':34} {switches() - before:9d}      aim 0", flush=True)
+
+
+def main():
+    with Lab() as lab:
+        lab.start_daemon()
+        lab.vpnctl("import", "-", "demo", input=lab.profile(dns=""))
+        client = Client(lab)
+        client.activate()
+        client.deactivate()
+        connect_times(lab, client)
+        ruleset_times(lab, client)
+        status_times(lab)
+        memory(lab)
+        client.deactivate()
+        wake_ups(lab)
+    print("* as a client sees it: D-Bus call, authorisation, setting stored, batch, read back, reply")
+    return 0
+
+
+if __name__ == "__main__":
+    sandbox.run_session(main)
