@@ -361,15 +361,18 @@ static void
 on_answering (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
+  VpndTunnelUserspace *self = g_task_get_source_object (task);
   GError *error = NULL;
   g_autoptr (VpndWgDevice) device = take_answer (result, &error);
 
-  if (device == NULL)
+  if (device != NULL && (self->process == NULL || !vpnd_userspace_process_is_running (self->process)))
+    g_set_error_literal (&error, VPND_ERROR, VPND_ERROR_TUNNEL, "wireguard-go ended at once");
+  if (error != NULL)
     {
       fail_create (task, error);
       return;
     }
-  VPND_TUNNEL_USERSPACE (g_task_get_source_object (task))->is_serving = TRUE;
+  self->is_serving = TRUE;
   g_task_return_boolean (task, TRUE);
 }
 

@@ -309,17 +309,17 @@ vpnd_userspace_process_forget (int runtime_dirfd, const char *ifname)
 }
 
 /**
- * vpnd_userspace_process_get_pid:
+ * vpnd_userspace_process_is_running:
  * @self: a process
  *
- * Returns: its number, for messages and tests
+ * Returns: TRUE until it is known to have ended
  */
-GPid
-vpnd_userspace_process_get_pid (VpndUserspaceProcess *self)
+gboolean
+vpnd_userspace_process_is_running (VpndUserspaceProcess *self)
 {
-  g_return_val_if_fail (VPND_IS_USERSPACE_PROCESS (self), 0);
+  g_return_val_if_fail (VPND_IS_USERSPACE_PROCESS (self), FALSE);
 
-  return self->pid;
+  return self->pidfd >= 0;
 }
 
 static gboolean

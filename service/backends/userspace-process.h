@@ -18,7 +18,7 @@ G_DECLARE_FINAL_TYPE (VpndUserspaceProcess, vpnd_userspace_process, VPND, USERSP
 
 VpndUserspaceProcess *vpnd_userspace_process_spawn (int runtime_dirfd, const char *ifname, int tun_fd, int uapi_fd, GError **error);
 VpndUserspaceProcess *vpnd_userspace_process_find_recorded (int runtime_dirfd, const char *ifname);
-GPid vpnd_userspace_process_get_pid (VpndUserspaceProcess *self);
+gboolean vpnd_userspace_process_is_running (VpndUserspaceProcess *self);
 void vpnd_userspace_process_stop_async (VpndUserspaceProcess *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_userspace_process_stop_finish (VpndUserspaceProcess *self, GAsyncResult *result, GError **error);
 void vpnd_userspace_process_forget (int runtime_dirfd, const char *ifname);
