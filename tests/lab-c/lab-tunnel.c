@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The tunnel backends against a real device: two of them, in two network namespaces of this process, joined by a veth pair.
- * One body for both backends. "--backend=userspace" is the default, "--backend=kernel" needs a kernel with WireGuard. /run is a tmpfs of
- * its own, so nothing of the machine is touched.
+ * One body for both backends: wireguard-go, or with "--backend=kernel" or VPND_TEST_BACKEND=kernel the kernel's own WireGuard, which the
+ * kernel must have. /run is a tmpfs of its own, so nothing of the machine is touched.
  */
 #include "config.h"
 
@@ -707,7 +707,7 @@ crash (Lab *lab)
 int
 main (int argc, char **argv)
 {
-  Lab lab = { .backend = VPND_BACKEND_USERSPACE };
+  Lab lab = { .backend = g_strcmp0 (g_getenv ("VPND_TEST_BACKEND"), "kernel") == 0 ? VPND_BACKEND_KERNEL : VPND_BACKEND_USERSPACE };
   gboolean is_crash = FALSE;
 
   for (int i = 1; i < argc; i++)
