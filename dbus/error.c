@@ -33,7 +33,7 @@ static const char *const bus_names[] = {
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (bus_names) == VPND_N_ERRORS);
 
-G_DEFINE_QUARK (vpnd-error, vpnd_error)
+G_DEFINE_QUARK (vpnd - error, vpnd_error)
 
 /**
  * vpnd_error_bus_name:

@@ -83,6 +83,15 @@ get_word (JsonObject *object, const char *key, const Word *words, guint n_words,
   return invalid (error, key, "one of the words of the protocol");
 }
 
+/* A private key of zeros is how WireGuard says that there is none; a preshared key of zeros is a legal way to say the same. */
+static gboolean
+is_zero (const VpndSecret *secret)
+{
+  static const guint8 zeros[VPND_KEY_BYTES];
+
+  return memcmp (vpnd_secret_peek_bytes (secret), zeros, VPND_KEY_BYTES) == 0;
+}
+
 static gboolean
 get_secret (JsonObject *object, const char *key, gboolean required, VpndSecret **out_secret, GError **error)
 {
@@ -96,7 +105,9 @@ get_secret (JsonObject *object, const char *key, gboolean required, VpndSecret *
   *out_secret = vpnd_secret_parse (text);
   /* The last copy of the text that is ours; the one in the message belongs to GDBus. */
   explicit_bzero ((char *) text, strlen (text));
-  return *out_secret != NULL || invalid (error, key, "a WireGuard key in base64");
+  if (*out_secret == NULL || (required && is_zero (*out_secret)))
+    return invalid (error, key, "a WireGuard key in base64");
+  return TRUE;
 }
 
 static gboolean

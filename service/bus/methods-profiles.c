@@ -232,22 +232,12 @@ summary_of (const VpndServices *services, const VpndProfile *profile)
   return g_variant_dict_end (&summary);
 }
 
-static int
-compare_names (gconstpointer a, gconstpointer b)
-{
-  const VpndProfile *const *x = a;
-  const VpndProfile *const *y = b;
-
-  return strcmp ((*x)->name, (*y)->name);
-}
-
 static void
 run_list (const VpndServices *services, gpointer data, GTask *task)
 {
   g_autoptr (GPtrArray) profiles = vpnd_profile_store_list (services->profiles);
   g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
 
-  g_ptr_array_sort (profiles, compare_names);
   for (guint i = 0; i < profiles->len; i++)
     g_variant_builder_add_value (&builder, summary_of (services, profiles->pdata[i]));
   vpnd_method_return (task, g_variant_new ("(aa{sv})", &builder));

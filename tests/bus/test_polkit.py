@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real polkitd with our actions and no rules: defaults, its restart, its absence."""
+import pytest
+
+import rig as rigs
+import sandbox
+from rig import DAEMON, PROFILES, SETTINGS, call, error_name, set_call
+
+
+@pytest.fixture(name="real", scope="module")
+def real_fixture():
+    rig = rigs.Rig(polkit="real")
+    yield rig
+    rig.close()
+
+
+def test_root_may_do_everything(real):
+    results = real.calls(rigs.import_call("demo"), rigs.activate(), set_call("Lockdown", "b", "true"), set_call("Lockdown", "b", "false"), call(DAEMON, "getLogs"),
+                         call(DAEMON, "deactivate"), call(PROFILES, "Activate", "(s)", "('demo',)"), call(DAEMON, "deactivate"), call(SETTINGS, "Reset"), uid=0)
+    assert all("ok" in r for r in results), results
+
+
+def test_others_without_a_session_only_read(real):
+    before = real.snapshot()
+    for interface, kind, name, action, access in rigs.contract():
+        one = rigs.METHOD_CALLS[interface, name] if kind == "method" else None
+        if kind == "property" and access == "readwrite":
+            one = set_call(name, *rigs.WRITES[name])
+        if one is None:
+            continue
+        result = real.calls(one)[0]
+        if action == "org.vpnd1.read":
+            assert "ok" in result, (name, result)
+        else:
+            assert result.get("error") == error_name("NotAuthorized"), (name, result)
+    assert real.snapshot() == before
+
+
+def test_the_message_says_what_is_missing(real):
+    silent, asking = real.calls(call(PROFILES, "Reconnect"), call(PROFILES, "Reconnect", interactive=True))
+    assert "does not allow" in silent["message"]
+    assert "no authentication agent" in asking["message"]
+
+
+def test_without_polkitd_nobody_may_and_with_it_again(real):
+    real.stop_polkit()
+    without = real.calls(call(DAEMON, "status"), rigs.activate(), uid=0)
+    assert [r.get("error") for r in without] == [error_name("NotAuthorized")] * 2
+    assert "ok" in real.calls(call(rigs.PROPERTIES, "Get", "(ss)", f"('{DAEMON}', 'State')"))[0], "what needs no action needs no polkit"
+    real.start_real_polkit()
+    assert "ok" in sandbox.wait_until(lambda: [r for r in real.calls(call(DAEMON, "status")) if "ok" in r], 10, "authorization after the restart of polkitd")[0]
+    assert "ok" in real.calls(rigs.activate(), uid=0)[0]
+    assert real.calls(rigs.activate())[0]["error"] == error_name("NotAuthorized")
