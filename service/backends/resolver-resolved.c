@@ -1,0 +1,397 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See resolver-resolved.h. The four settings of a link are sent at once, because the bus keeps their order; then the link is looked up
+ * and its properties are read. The domain "." as routing-only sends every name to our link, whatever the others say.
+ */
+#include "config.h"
+
+#include "resolver-resolved.h"
+
+#include "error.h"
+#include "reserved.h"
+
+#include <net/if.h>
+#include <string.h>
+
+#define BUS_NAME "org.freedesktop.resolve1"
+#define MANAGER_PATH "/org/freedesktop/resolve1"
+#define MANAGER_INTERFACE "org.freedesktop.resolve1.Manager"
+#define LINK_INTERFACE "org.freedesktop.resolve1.Link"
+#define ERROR_NO_SUCH_LINK "org.freedesktop.resolve1.NoSuchLink"
+#define CALL_TIMEOUT_MS 1000 /* security model: any call to another daemon */
+#define RETRY_MS 20          /* resolved learns of a new link from the kernel, a moment after us */
+#define RETRIES_MAX 25       /* half a second */
+
+/**
+ * VpndResolverResolved:
+ * @connection: (owned): the system bus
+ * @ifindex: the link that was set last, 0 for none
+ */
+struct _VpndResolverResolved
+{
+  GObject parent_instance;
+
+  GDBusConnection *connection;
+  guint ifindex;
+};
+
+/**
+ * Apply: an apply on its way
+ * @plan: (owned)
+ * @ifindex: our link
+ * @pending: calls without a reply
+ * @n_retries: how often all were sent again
+ * @is_link_unknown: resolved has not heard of the link yet
+ * @error: (owned) (nullable): the first that failed
+ */
+typedef struct
+{
+  VpndDnsPlan *plan;
+  guint ifindex;
+  guint pending;
+  guint n_retries;
+  gboolean is_link_unknown;
+  GError *error;
+} Apply;
+
+static void resolver_iface_init (VpndResolverInterface *iface);
+static void send_settings (GTask *task);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (VpndResolverResolved, vpnd_resolver_resolved, G_TYPE_OBJECT,
+    G_IMPLEMENT_INTERFACE (VPND_TYPE_RESOLVER, resolver_iface_init))
+
+static void
+vpnd_resolver_resolved_dispose (GObject *object)
+{
+  g_clear_object (&VPND_RESOLVER_RESOLVED (object)->connection);
+  G_OBJECT_CLASS (vpnd_resolver_resolved_parent_class)->dispose (object);
+}
+
+static void
+vpnd_resolver_resolved_class_init (VpndResolverResolvedClass *klass)
+{
+  G_OBJECT_CLASS (klass)->dispose = vpnd_resolver_resolved_dispose;
+}
+
+static void
+vpnd_resolver_resolved_init (VpndResolverResolved *self)
+{
+}
+
+/**
+ * vpnd_resolver_resolved_new:
+ * @connection: the bus on which resolved is
+ *
+ * Returns: (transfer full): the backend
+ */
+VpndResolver *
+vpnd_resolver_resolved_new (GDBusConnection *connection)
+{
+  VpndResolverResolved *self = g_object_new (VPND_TYPE_RESOLVER_RESOLVED, NULL);
+
+  self->connection = g_object_ref (connection);
+  return VPND_RESOLVER (self);
+}
+
+static void
+apply_free (Apply *apply)
+{
+  vpnd_dns_plan_unref (apply->plan);
+  g_clear_error (&apply->error);
+  g_free (apply);
+}
+
+/* (transfer full): @error as one of ours; cancellation stays what it is. */
+static GError *
+translate (GError *error, const char *what)
+{
+  GError *ours;
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return error;
+  g_dbus_error_strip_remote_error (error);
+  ours = g_error_new (VPND_ERROR, VPND_ERROR_DNS, "systemd-resolved: %s: %s", what, error->message);
+  g_error_free (error);
+  return ours;
+}
+
+/* a(iay) of SetLinkDNS. */
+static GVariant *
+servers_to_variant (const VpndDnsPlan *plan)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(iay)"));
+  for (guint i = 0; i < plan->servers->len; i++)
+    {
+      const VpndAddr *addr = &g_array_index (plan->servers, VpndAddr, i);
+
+      g_variant_builder_add (&builder, "(i@ay)", addr->family, g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, addr->bytes, vpnd_addr_size (addr), 1));
+    }
+  return g_variant_builder_end (&builder);
+}
+
+/* resolved reports names without their final dot. */
+static char *
+normalize_domain (const char *domain)
+{
+  gsize length = strlen (domain);
+
+  return g_strndup (domain, length > 1 && domain[length - 1] == '.' ? length - 1 : length);
+}
+
+/* a(sb) of SetLinkDomains. */
+static GVariant *
+domains_to_variant (const VpndDnsPlan *plan)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(sb)"));
+  g_variant_builder_add (&builder, "(sb)", ".", TRUE);
+  for (guint i = 0; i < plan->search->len; i++)
+    {
+      g_autofree char *domain = normalize_domain (g_ptr_array_index (plan->search, i));
+
+      g_variant_builder_add (&builder, "(sb)", domain, FALSE);
+    }
+  return g_variant_builder_end (&builder);
+}
+
+static gboolean
+property_equals (GVariant *properties, const char *name, GVariant *wanted)
+{
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (wanted);
+  g_autoptr (GVariant) value = g_variant_lookup_value (properties, name, g_variant_get_type (sunk));
+
+  return value != NULL && g_variant_equal (value, sunk);
+}
+
+static void
+on_properties (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Apply *apply = g_task_get_task_data (task);
+  GError *error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  g_autoptr (GVariant) properties = NULL;
+
+  if (reply == NULL)
+    {
+      g_task_return_error (task, translate (error, "reading the link back"));
+      return;
+    }
+
+  properties = g_variant_get_child_value (reply, 0);
+  if (property_equals (properties, "DNS", servers_to_variant (apply->plan)) && property_equals (properties, "Domains", domains_to_variant (apply->plan)) &&
+      property_equals (properties, "DefaultRoute", g_variant_new_boolean (TRUE)))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_DNS, "systemd-resolved: the link does not say what it was told");
+}
+
+static void
+on_link (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  const char *path;
+
+  if (reply == NULL)
+    {
+      g_task_return_error (task, translate (error, "looking the link up"));
+      return;
+    }
+
+  g_variant_get (reply, "(&o)", &path);
+  g_dbus_connection_call (G_DBUS_CONNECTION (source), BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", LINK_INTERFACE),
+      G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS, g_task_get_cancellable (task), on_properties, g_object_ref (task));
+}
+
+static void
+call_manager (VpndResolverResolved *self, const char *method, GVariant *arguments, const char *reply_type, GDBusCallFlags flags, GAsyncReadyCallback callback, GTask *task)
+{
+  g_dbus_connection_call (self->connection, BUS_NAME, MANAGER_PATH, MANAGER_INTERFACE, method, arguments, G_VARIANT_TYPE (reply_type), flags, CALL_TIMEOUT_MS,
+      g_task_get_cancellable (task), callback, g_object_ref (task));
+}
+
+static gboolean
+on_retry (gpointer user_data)
+{
+  GTask *task = user_data;
+  Apply *apply = g_task_get_task_data (task);
+
+  if (g_task_return_error_if_cancelled (task))
+    return G_SOURCE_REMOVE;
+  apply->n_retries++;
+  apply->is_link_unknown = FALSE;
+  g_clear_error (&apply->error);
+  send_settings (task);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+retry_soon (GTask *task)
+{
+  g_autoptr (GSource) source = g_timeout_source_new (RETRY_MS);
+
+  g_source_set_callback (source, on_retry, g_object_ref (task), g_object_unref);
+  g_source_attach (source, g_task_get_context (task));
+}
+
+static gboolean
+is_remote_error (const GError *error, const char *name)
+{
+  g_autofree char *remote = g_dbus_error_get_remote_error (error);
+
+  return g_strcmp0 (remote, name) == 0;
+}
+
+/* The last reply decides; the link is read back when all went well. */
+static void
+settle (GTask *task)
+{
+  VpndResolverResolved *self = g_task_get_source_object (task);
+  Apply *apply = g_task_get_task_data (task);
+
+  if (--apply->pending > 0)
+    return;
+  if (apply->is_link_unknown && apply->n_retries < RETRIES_MAX)
+    retry_soon (task);
+  else if (apply->error != NULL)
+    g_task_return_error (task, g_steal_pointer (&apply->error));
+  else
+    call_manager (self, "GetLink", g_variant_new ("(i)", apply->ifindex), "(o)", G_DBUS_CALL_FLAGS_NONE, on_link, task);
+}
+
+static void
+on_set (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Apply *apply = g_task_get_task_data (task);
+  GError *error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+
+  if (reply == NULL && is_remote_error (error, ERROR_NO_SUCH_LINK))
+    apply->is_link_unknown = TRUE;
+  if (reply == NULL && apply->error == NULL)
+    apply->error = translate (error, "setting the link");
+  else
+    g_clear_error (&error);
+  settle (task);
+}
+
+/* A resolved without DNS over TLS refuses to be told not to use it. */
+static void
+on_set_tls (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+
+  settle (task);
+}
+
+static void revert_link (VpndResolverResolved *self, guint ifindex, GTask *task);
+
+static void
+send_settings (GTask *task)
+{
+  VpndResolverResolved *self = g_task_get_source_object (task);
+  Apply *apply = g_task_get_task_data (task);
+  gint ifindex = (gint) apply->ifindex;
+
+  apply->pending = 4;
+  call_manager (self, "SetLinkDNS", g_variant_new ("(i@a(iay))", ifindex, servers_to_variant (apply->plan)), "()", G_DBUS_CALL_FLAGS_NONE, on_set, task);
+  call_manager (self, "SetLinkDomains", g_variant_new ("(i@a(sb))", ifindex, domains_to_variant (apply->plan)), "()", G_DBUS_CALL_FLAGS_NONE, on_set, task);
+  call_manager (self, "SetLinkDefaultRoute", g_variant_new ("(ib)", ifindex, TRUE), "()", G_DBUS_CALL_FLAGS_NONE, on_set, task);
+  call_manager (self, "SetLinkDNSOverTLS", g_variant_new ("(is)", ifindex, "no"), "()", G_DBUS_CALL_FLAGS_NONE, on_set_tls, task);
+}
+
+static void
+apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  VpndResolverResolved *self = VPND_RESOLVER_RESOLVED (resolver);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  Apply *apply = g_new0 (Apply, 1);
+
+  g_task_set_source_tag (task, apply_async);
+  apply->plan = vpnd_dns_plan_ref (plan);
+  apply->ifindex = if_nametoindex (plan->ifname);
+  g_task_set_task_data (task, apply, (GDestroyNotify) apply_free);
+  if (vpnd_dns_plan_is_empty (plan))
+    {
+      revert_link (self, apply->ifindex, task);
+      return;
+    }
+  if (apply->ifindex == 0)
+    {
+      g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_DNS, "there is no link \"%s\"", plan->ifname);
+      return;
+    }
+
+  self->ifindex = apply->ifindex;
+  send_settings (task);
+}
+
+/* A link that is gone has taken its setting along, and so has a resolved that is. */
+static gboolean
+is_nothing_to_revert (const GError *error)
+{
+  return is_remote_error (error, ERROR_NO_SUCH_LINK) || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
+      g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER) || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+}
+
+static void
+on_reverted (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  VpndResolverResolved *self = g_task_get_source_object (task);
+  GError *error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+
+  if (reply == NULL && !is_nothing_to_revert (error))
+    {
+      g_task_return_error (task, translate (error, "reverting the link"));
+      return;
+    }
+  g_clear_error (&error);
+  self->ifindex = 0;
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+revert_link (VpndResolverResolved *self, guint ifindex, GTask *task)
+{
+  if (ifindex == 0)
+    g_task_return_boolean (task, TRUE);
+  else
+    call_manager (self, "RevertLink", g_variant_new ("(i)", (gint) ifindex), "()", G_DBUS_CALL_FLAGS_NO_AUTO_START, on_reverted, task);
+}
+
+static void
+restore_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  VpndResolverResolved *self = VPND_RESOLVER_RESOLVED (resolver);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, restore_async);
+  revert_link (self, self->ifindex != 0 ? self->ifindex : if_nametoindex (VPND_IFNAME), task);
+}
+
+static gboolean
+finish (VpndResolver *resolver, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, resolver), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
+resolver_iface_init (VpndResolverInterface *iface)
+{
+  iface->apply_async = apply_async;
+  iface->apply_finish = finish;
+  iface->restore_async = restore_async;
+  iface->restore_finish = finish;
+}

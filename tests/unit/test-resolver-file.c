@@ -1,0 +1,419 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * DNS by resolv.conf: the text, who owns the setting, and the file backend on a real directory: whatever was there before comes back to the
+ * byte, also by another instance, and nothing outside the directory is ever written.
+ */
+#include "config.h"
+
+#include "error.h"
+#include "resolv-conf.h"
+#include "resolver-auto.h"
+#include "resolver-file.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+typedef struct
+{
+  char *path; /* with the folders "etc", "run" and "outside" */
+  char *conf;
+  int run_dirfd;
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer data)
+{
+  static const char *const folders[] = { "etc", "run", "outside" };
+  g_autofree char *run = NULL;
+
+  fixture->path = g_dir_make_tmp ("vpnd-resolver-XXXXXX", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
+    {
+      g_autofree char *folder = g_build_filename (fixture->path, folders[i], NULL);
+
+      g_assert_cmpint (g_mkdir (folder, 0700), ==, 0);
+    }
+  fixture->conf = g_build_filename (fixture->path, "etc", "resolv.conf", NULL);
+  run = g_build_filename (fixture->path, "run", NULL);
+  fixture->run_dirfd = open (run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_assert_cmpint (fixture->run_dirfd, >=, 0);
+}
+
+static void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+
+      remove_tree (child);
+    }
+  g_assert_cmpint (g_remove (path), ==, 0);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  close (fixture->run_dirfd);
+  remove_tree (fixture->path);
+  g_free (fixture->path);
+  g_free (fixture->conf);
+}
+
+static VpndDnsPlan *
+make_plan (const char *server, const char *search)
+{
+  VpndDnsPlan *plan = vpnd_dns_plan_new ("lo");
+  VpndAddr addr;
+
+  if (server != NULL)
+    {
+      g_assert_true (vpnd_addr_parse (server, &addr));
+      g_array_append_val (plan->servers, addr);
+    }
+  if (search != NULL)
+    g_ptr_array_add (plan->search, g_strdup (search));
+  return plan;
+}
+
+static void
+on_done (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GAsyncResult **out_result = user_data;
+
+  *out_result = g_object_ref (result);
+}
+
+static gboolean
+apply (VpndResolver *resolver, const char *server, const char *search, GError **error)
+{
+  g_autoptr (VpndDnsPlan) plan = make_plan (server, search);
+  g_autoptr (GAsyncResult) result = NULL;
+
+  vpnd_resolver_apply_async (resolver, plan, NULL, on_done, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  return vpnd_resolver_apply_finish (resolver, result, error);
+}
+
+static gboolean
+restore (VpndResolver *resolver, GError **error)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+
+  vpnd_resolver_restore_async (resolver, NULL, on_done, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  return vpnd_resolver_restore_finish (resolver, result, error);
+}
+
+static VpndResolver *
+open_backend (Fixture *fixture)
+{
+  return vpnd_resolver_file_new (fixture->run_dirfd, fixture->conf);
+}
+
+/* Everything there is to say of a file: kind, mode, owner, times, attributes, content. */
+static char *
+describe (const char *path)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autofree char *target = g_file_read_link (path, NULL);
+  g_autofree char *content = NULL;
+  char names[256] = { 0 }, value[256] = { 0 };
+  struct stat status;
+
+  if (lstat (path, &status) != 0)
+    return g_strdup ("missing");
+  g_string_append_printf (text, "mode %o owner %u:%u ", status.st_mode, status.st_uid, status.st_gid);
+  if (target != NULL)
+    g_string_append_printf (text, "-> %s", target);
+  else
+    {
+      g_assert_true (g_file_get_contents (path, &content, NULL, NULL));
+      g_string_append_printf (text, "time %" G_GINT64_FORMAT ".%09ld ", (gint64) status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+      if (listxattr (path, names, sizeof names - 1) > 0)
+        g_assert_cmpint (getxattr (path, names, value, sizeof value - 1), >=, 0);
+      g_string_append_printf (text, "%s=%s %s", names, value, content);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static char *
+read_conf (Fixture *fixture)
+{
+  char *text = NULL;
+
+  g_file_get_contents (fixture->conf, &text, NULL, NULL);
+  return text;
+}
+
+static void
+put (Fixture *fixture, const char *name, const char *text)
+{
+  g_autofree char *path = g_build_filename (fixture->path, name, NULL);
+
+  g_assert_true (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, NULL));
+}
+
+static void
+make_missing (Fixture *fixture)
+{
+}
+static void
+make_empty (Fixture *fixture)
+{
+  put (fixture, "etc/resolv.conf", "");
+}
+static void
+make_link (Fixture *fixture)
+{
+  put (fixture, "outside/target", "nameserver 192.0.2.99\noptions edns0\n");
+  g_assert_cmpint (symlink ("../outside/target", fixture->conf), ==, 0);
+}
+static void
+make_dangling (Fixture *fixture)
+{
+  g_assert_cmpint (symlink ("/nowhere/at/all", fixture->conf), ==, 0);
+}
+
+static void
+make_special (Fixture *fixture)
+{
+  put (fixture, "etc/resolv.conf", "# no newline at the end, \xff bytes\nnameserver 192.0.2.99\nsearch old.example\n  options  ndots:2 rotate\nsortlist 10.0.0.0");
+  g_assert_cmpint (chmod (fixture->conf, 0640), ==, 0);
+  g_assert_cmpint (chown (fixture->conf, 12, 34), ==, 0);
+  g_assert_cmpint (setxattr (fixture->conf, "user.note", "kept", 4, 0), ==, 0);
+}
+
+static void (*const originals[]) (Fixture *) = { make_missing, make_empty, make_link, make_dangling, make_special };
+
+static void
+each_original (Fixture *fixture, void (*run) (Fixture *fixture, const char *before))
+{
+  for (guint i = 0; i < G_N_ELEMENTS (originals); i++)
+    {
+      g_autofree char *before = NULL, *after = NULL;
+
+      originals[i](fixture);
+      before = describe (fixture->conf);
+      run (fixture, before);
+      after = describe (fixture->conf);
+      g_assert_cmpstr (after, ==, before);
+      g_assert_cmpint (faccessat (fixture->run_dirfd, "resolv-conf.before", F_OK, 0), !=, 0);
+      (void) g_remove (fixture->conf); /* one of them is "missing" */
+    }
+}
+
+static void
+run_apply_restore (Fixture *fixture, const char *before)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VpndResolver) resolver = open_backend (fixture);
+  g_autofree char *first = NULL, *second = NULL;
+  struct stat status;
+
+  g_assert_true (apply (resolver, "10.64.0.1", "corp.example", &error));
+  g_assert_no_error (error);
+  first = read_conf (fixture);
+  g_assert_nonnull (strstr (first, "\nnameserver 10.64.0.1\nsearch corp.example\n"));
+  g_assert_null (strstr (first, "192.0.2.99"));
+  g_assert_null (strstr (first, "old.example"));
+  g_assert_cmpint (lstat (fixture->conf, &status), ==, 0);
+  g_assert_cmpint (status.st_mode, ==, S_IFREG | 0644);
+
+  /* A second plan replaces the first, not the saved original. */
+  g_assert_true (apply (resolver, "fc00::1", NULL, &error));
+  second = read_conf (fixture);
+  g_assert_nonnull (strstr (second, "\nnameserver fc00::1\n"));
+  g_assert_null (strstr (second, "10.64.0.1"));
+  g_assert_true (restore (resolver, &error));
+  g_assert_no_error (error);
+
+  /* Nothing is left to restore; what comes later stays. */
+  g_assert_true (restore (resolver, &error));
+}
+
+/* The instance that applied is gone without a word; another puts back what it saved. */
+static void
+run_crash (Fixture *fixture, const char *before)
+{
+  VpndResolver *crashed = open_backend (fixture);
+  g_autoptr (VpndResolver) next = NULL;
+
+  g_assert_true (apply (crashed, "10.64.0.1", NULL, NULL));
+  g_object_unref (crashed);
+  next = open_backend (fixture);
+  g_assert_true (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (next)));
+  g_assert_true (restore (next, NULL));
+  g_assert_false (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (next)));
+}
+
+/* The same through resolver-auto without a bus: it uses the file. */
+static void
+run_auto (Fixture *fixture, const char *before)
+{
+  g_autoptr (VpndResolver) resolver = vpnd_resolver_auto_new (NULL, fixture->run_dirfd, fixture->conf);
+  g_autoptr (VpndResolver) next = vpnd_resolver_auto_new (NULL, fixture->run_dirfd, fixture->conf);
+  g_autofree char *text = NULL;
+
+  g_assert_true (restore (resolver, NULL));
+  g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+  text = read_conf (fixture);
+  g_assert_nonnull (strstr (text, "nameserver 10.64.0.1"));
+  g_assert_true (restore (next, NULL));
+}
+
+/* An empty plan leaves DNS alone, so it takes back what another plan did. */
+static void
+run_empty_plan (Fixture *fixture, const char *before)
+{
+  g_autoptr (VpndResolver) resolver = open_backend (fixture);
+
+  g_assert_true (apply (resolver, NULL, NULL, NULL));
+  g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+  g_assert_true (apply (resolver, NULL, NULL, NULL));
+}
+
+static void
+test_apply_restore (Fixture *fixture, gconstpointer data)
+{
+  each_original (fixture, run_apply_restore);
+}
+
+static void
+test_crash (Fixture *fixture, gconstpointer data)
+{
+  each_original (fixture, run_crash);
+}
+
+static void
+test_auto (Fixture *fixture, gconstpointer data)
+{
+  each_original (fixture, run_auto);
+}
+
+static void
+test_empty_plan (Fixture *fixture, gconstpointer data)
+{
+  each_original (fixture, run_empty_plan);
+}
+
+/* The target of a link, and what lies under the name of our temporary file, are never written. */
+static void
+test_outside (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VpndResolver) resolver = open_backend (fixture);
+  g_autofree char *temporary = g_build_filename (fixture->path, "etc", ".resolv.conf.vpnd", NULL);
+  g_autofree char *target = g_build_filename (fixture->path, "outside", "target", NULL);
+  g_autofree char *before = NULL, *during = NULL, *after = NULL;
+
+  make_link (fixture);
+  g_assert_cmpint (symlink ("../outside/target", temporary), ==, 0);
+  before = describe (target);
+  g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+  during = describe (target);
+  g_assert_true (restore (resolver, NULL));
+  after = describe (target);
+  g_assert_cmpstr (during, ==, before);
+  g_assert_cmpstr (after, ==, before);
+}
+
+static void
+test_refused (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VpndResolver) resolver = open_backend (fixture);
+  g_autoptr (VpndResolver) nowhere = vpnd_resolver_file_new (fixture->run_dirfd, "/nowhere/at/all/resolv.conf");
+
+  g_assert_false (apply (nowhere, "10.64.0.1", NULL, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
+  g_clear_error (&error);
+
+  g_assert_cmpint (g_mkdir (fixture->conf, 0700), ==, 0);
+  g_assert_false (apply (resolver, "10.64.0.1", NULL, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
+  g_assert_false (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (resolver)));
+  g_clear_error (&error);
+  g_assert_cmpint (g_rmdir (fixture->conf), ==, 0);
+
+  /* A saved copy that cannot be read is an error that keeps both files as they are. */
+  put (fixture, "run/resolv-conf.before", "garbage");
+  put (fixture, "etc/resolv.conf", "nameserver 10.64.0.1\n");
+  g_assert_false (restore (resolver, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
+  g_assert_true (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (resolver)));
+}
+
+static void
+test_text (void)
+{
+  g_autoptr (VpndDnsPlan) plan = make_plan ("10.64.0.1", "a.example");
+  g_autofree char *text = NULL;
+  VpndAddr second;
+
+  g_assert_true (vpnd_addr_parse ("fc00::1", &second));
+  g_array_append_val (plan->servers, second);
+  g_ptr_array_add (plan->search, g_strdup ("b.example"));
+  text = vpnd_resolv_conf_print (plan, "; c\n#options no\nnameserver 9.9.9.9\ndomain d.example\nsearch e.example\noptions\tedns0  trust-ad\r\noptions rotate");
+  g_assert_true (g_str_has_suffix (text, "\nnameserver 10.64.0.1\nnameserver fc00::1\nsearch a.example b.example\noptions edns0 trust-ad\noptions rotate\n"));
+}
+
+static void
+test_owner (void)
+{
+  static const struct
+  {
+    VpndDnsFacts facts;
+    VpndDnsOwner owner;
+  } cases[] = {
+    { { TRUE, "../run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/run/systemd/resolve/stub-resolv.conf", NULL }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/var/run/systemd/resolve/stub-resolv.conf", NULL }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "../usr/lib/systemd/resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { FALSE, "../run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, NULL, "# by hand\nnameserver 127.0.0.53\noptions edns0\nsearch lan\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, NULL, "nameserver 127.0.0.54\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, NULL, "nameserver 127.0.0.53\nnameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, NULL, "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, NULL, "#nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, NULL, "nameserver 127.0.0.1\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, NULL, "nameserver\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, NULL, "" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, NULL, NULL }, VPND_DNS_OWNER_FILE },
+    { { FALSE, NULL, "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, "/run/NetworkManager/resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, "/etc/resolvconf/run/resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/run/systemd/resolve/../evil", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_test_message ("case %u", i);
+      g_assert_cmpint (vpnd_dns_owner_decide (&cases[i].facts), ==, cases[i].owner);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/resolver/text", test_text);
+  g_test_add_func ("/resolver/owner", test_owner);
+  g_test_add ("/resolver/file/apply-restore", Fixture, NULL, set_up, test_apply_restore, tear_down);
+  g_test_add ("/resolver/file/crash", Fixture, NULL, set_up, test_crash, tear_down);
+  g_test_add ("/resolver/file/auto", Fixture, NULL, set_up, test_auto, tear_down);
+  g_test_add ("/resolver/file/empty-plan", Fixture, NULL, set_up, test_empty_plan, tear_down);
+  g_test_add ("/resolver/file/outside", Fixture, NULL, set_up, test_outside, tear_down);
+  g_test_add ("/resolver/file/refused", Fixture, NULL, set_up, test_refused, tear_down);
+  return g_test_run ();
+}
