@@ -68,7 +68,11 @@ request (VpndCli *cli, VpndClient *client, const char *interface, const char *me
   g_autoptr (GVariant) reply = vpnd_client_call (client, interface, member, held, reply_type, error);
 
   if (reply == NULL)
-    return FALSE;
+    {
+      if (error != NULL && (g_error_matches (*error, VPND_CLI_ERROR, VPND_CLI_ERROR_INTERRUPTED) || g_error_matches (*error, VPND_CLI_ERROR, VPND_CLI_ERROR_TIMEOUT)))
+        vpnd_failure_add_hint (error, "%s", _ ("vpnd has not answered the request, and may still carry it out. To see: vpnctl status"));
+      return FALSE;
+    }
   if (wait != NULL && !vpnd_wait_run (wait, error))
     return FALSE;
   return show_status (cli, client, FALSE, error);

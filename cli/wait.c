@@ -227,7 +227,10 @@ explain_stop (VpndWait *wait, GError **error)
   if ((*error)->code == VPND_CLI_ERROR_TIMEOUT && wants_connected)
     vpnd_failure_add_hint (error, "%s", _ ("The server has not answered yet: its address, port or keys may be wrong, or a firewall is in the way."));
   if (wants_connected)
-    vpnd_failure_add_hint (error, "%s", _ ("vpnd goes on trying, and the network stays blocked meanwhile. To see: vpnctl status. To stop: vpnctl disconnect"));
+    {
+      vpnd_failure_add_hint (error, "%s", _ ("vpnd goes on trying, and the network stays blocked meanwhile."));
+      vpnd_failure_add_hint (error, "%s", _ ("To see: vpnctl status. To stop: vpnctl disconnect"));
+    }
   else
     vpnd_failure_add_hint (error, "%s", _ ("vpnd goes on with it. To see: vpnctl status"));
 }

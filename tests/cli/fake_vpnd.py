@@ -123,7 +123,7 @@ class Fake:
         return {'activate': (True,), 'deactivate': (True,)}.get(member, ())
 
     def on_call(self, bus, sender, path, interface, member, params, invocation):
-        self.calls.append([member, [a if not isinstance(a, list) else '(bytes)' for a in params.unpack()]])
+        self.calls.append([member, [a if not isinstance(a, list) else f'({len(a)} bytes)' for a in params.unpack()]])
         named = {p['name'] for p in self.profiles}
         steps = self.on.get(member)
         if steps is None and member in ('Activate', 'Export', 'Remove', 'Rename') and params[0] not in named:

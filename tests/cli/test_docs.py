@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Help, manual page, completions, interface XML and translations say the same."""
+import gettext
 import json
 import os
 import re
@@ -162,13 +163,31 @@ def test_every_source_with_messages_is_in_potfiles():
     assert listed == marked | policies
 
 
-def test_german_is_complete():
+def messages(text):
+    return {''.join(re.findall(r'"(.*)"', m)) for m in re.findall(r'^msgid ((?:".*"\n)+)', text, re.M)} - {''}
+
+
+@pytest.fixture(scope='module')
+def template():
+    """What translators get, from the sources."""
+    sources = [f for f in (SOURCE / 'po/POTFILES').read_text().splitlines() if f.endswith('.c')]
+    return messages(subprocess.run(['xgettext', '--from-code=UTF-8', '--keyword=_', '--keyword=N_', '--keyword=ngettext:1,2', '-o', '-', *sources],
+                                   capture_output=True, text=True, cwd=SOURCE, env={'PATH': '/usr/bin:/bin', 'LC_ALL': 'C.UTF-8'}, check=True).stdout)
+
+
+def test_what_scripts_read_is_not_translated(template):
+    assert template and not template & {'Connected', 'Connecting', 'Disconnecting', 'Disconnected', 'Blocked', 'Blocked: %s', '%s: %s'}
+
+
+def test_german_is_complete(template):
     check = subprocess.run(['msgfmt', '--check', '--statistics', '-o', '/dev/null', str(SOURCE / 'po/de.po')], capture_output=True, text=True, env={'PATH': '/usr/bin:/bin', 'LC_ALL': 'C'})
     assert check.returncode == 0 and 'fuzzy' not in check.stderr and 'untranslated' not in check.stderr, check.stderr
-    template = subprocess.run(['xgettext', '--from-code=UTF-8', '--keyword=_', '--keyword=N_', '--keyword=ngettext:1,2', '-o', '-', *[f for f in (SOURCE / 'po/POTFILES').read_text().splitlines() if f.endswith('.c')]],
-                              capture_output=True, text=True, cwd=SOURCE, env={'PATH': '/usr/bin:/bin', 'LC_ALL': 'C.UTF-8'}, check=True).stdout
-    translated = (SOURCE / 'po/de.po').read_text()
+    assert template <= messages((SOURCE / 'po/de.po').read_text())
 
-    def ids(text):
-        return {''.join(re.findall(r'"(.*)"', m)) for m in re.findall(r'^msgid ((?:".*"\n)+)', text, re.M)} - {''}
-    assert ids(template) <= ids(translated), ids(template) - ids(translated)
+
+def test_german_is_shown(tmp_path):
+    """The catalogue as it is installed, read by gettext itself."""
+    (tmp_path / 'de/LC_MESSAGES').mkdir(parents=True)
+    subprocess.run(['msgfmt', '-o', str(tmp_path / 'de/LC_MESSAGES/vpnd.mo'), str(SOURCE / 'po/de.po')], check=True, stderr=subprocess.DEVNULL)
+    catalogue = gettext.translation('vpnd', tmp_path, ['de'])
+    assert catalogue.gettext('not authorized') == 'nicht berechtigt' and catalogue.ngettext('not done within %u second', 'not done within %u seconds', 2) == 'in %u Sekunden nicht fertig'

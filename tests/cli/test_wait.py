@@ -115,6 +115,16 @@ def test_interrupt(vpnd, spawn):
     assert (process.returncode, out) == (130, '') and 'vpnctl: stopped waiting' in err and 'vpnctl disconnect' in err
 
 
+def test_interrupt_before_the_answer(vpnd, spawn):
+    vpnd.on('Activate', {'silent': True})
+    process = spawn('connect', 'home', '--wait')
+    while ['Activate', ['home']] not in vpnd.calls():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, '') and 'may still carry it out' in err
+
+
 def events(process, n):
     return [json.loads(process.stdout.readline()) for _ in range(n)]
 
