@@ -12,9 +12,9 @@
 
 G_BEGIN_DECLS
 
-#define VPND_PROFILE_NAME_MAX 64        /* characters; file name plus ".conf" stays below NAME_MAX */
-#define VPND_PROFILE_PEERS_MAX 256      /* more peers than any known provider uses; bounds the ruleset */
-#define VPND_PROFILE_ALLOWED_MAX 16384  /* allowed-ips over all peers */
+#define VPND_PROFILE_NAME_MAX 64       /* characters; file name plus ".conf" stays below NAME_MAX */
+#define VPND_PROFILE_PEERS_MAX 256     /* more peers than any known provider uses; bounds the ruleset */
+#define VPND_PROFILE_ALLOWED_MAX 16384 /* allowed-ips over all peers */
 
 /**
  * VpndPeer:
