@@ -63,9 +63,45 @@ is_address (const char *word, gsize length)
   return vpnd_addr_parse (text, &addr);
 }
 
+/* One part of a word between "=" signs; an address may also stand behind a "/", as in "udp://192.0.2.1:53". */
+static void
+append_part (GString *result, const char *part, gsize length)
+{
+  for (gsize start = 0; start < length; start++)
+    if ((start == 0 || part[start - 1] == '/') && is_address (part + start, length - start))
+      {
+        g_string_append_len (result, part, (gssize) start);
+        g_string_append (result, "(address)");
+        return;
+      }
+  g_string_append_len (result, part, (gssize) length);
+}
+
+static void
+append_word (GString *result, const char *word, gsize length)
+{
+  gsize start = 0;
+
+  if (is_key (word, length))
+    {
+      g_string_append (result, "(hidden)");
+      return;
+    }
+
+  for (gsize i = 0; i <= length; i++)
+    if (i == length || word[i] == '=')
+      {
+        append_part (result, word + start, i - start);
+        g_string_append (result, i < length ? "=" : "");
+        start = i + 1;
+      }
+}
+
 /**
  * vpnd_log_redact:
  * @text: a line
+ *
+ * Takes out what must not be read, and makes one line of it: a line break in a value must not look like another line of the log.
  *
  * Returns: (transfer full): @text with "(hidden)" for every key and "(address)" for every IPv4 or IPv6 address, with or without port or prefix
  */
@@ -83,15 +119,11 @@ vpnd_log_redact (const char *text)
         length++;
       if (length == 0)
         {
-          g_string_append_c (result, *at++);
+          g_string_append_c (result, g_ascii_iscntrl (*at) ? ' ' : *at);
+          at++;
           continue;
         }
-      if (is_key (at, length))
-        g_string_append (result, "(hidden)");
-      else if (is_address (at, length))
-        g_string_append (result, "(address)");
-      else
-        g_string_append_len (result, at, length);
+      append_word (result, at, length);
       at += length;
     }
   return g_string_free (result, FALSE);

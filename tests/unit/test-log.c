@@ -58,6 +58,10 @@ test_redact (void)
     { "2001:db8::7", "(address)" },
     { "(10.64.0.7)", "((address))" },
     { "a::b", "(address)" },
+    { "endpoint=192.0.2.7:51820=x", "endpoint=(address)=x" },
+    { "dst=10.0.0.0/8 src=fc00::1", "dst=(address) src=(address)" },
+    { "udp://192.0.2.7:53", "udp://(address)" },
+    { "one\ntwo\x1b[31m", "one two [31m" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
