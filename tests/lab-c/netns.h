@@ -60,11 +60,13 @@ netns_fresh (void)
   NETNS_DO ("ip link set lo up");
 }
 
-/* A link that is up, with its other end, which stays without addresses, in the same namespace. */
+/* A link that is up, with its other end in the same namespace. Neither gets a link-local address: the kernel makes it some time later, when
+ * its link watch runs, and what a test compares would change meanwhile. */
 static inline void
 netns_add_link (const char *ifname)
 {
   NETNS_DO ("ip link add %s type veth peer name p-%s", ifname, ifname);
+  NETNS_DO ("ip link set %s addrgenmode none", ifname);
   NETNS_DO ("ip link set p-%s addrgenmode none", ifname);
   NETNS_DO ("ip link set p-%s up", ifname);
   NETNS_DO ("ip link set %s up", ifname);
