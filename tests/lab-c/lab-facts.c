@@ -128,6 +128,12 @@ has_bridge (const VpndFacts *facts)
 }
 
 static gboolean
+has_two_networks (const VpndFacts *facts)
+{
+  return facts->bridges->len == 2;
+}
+
+static gboolean
 has_no_bridge (const VpndFacts *facts)
 {
   return facts->bridges->len == 0;
@@ -205,6 +211,13 @@ test_ipv6 (void)
   gateway = vpnd_addr_to_string (&fixture.facts->default6.gateway);
   g_assert_cmpstr (gateway, ==, "fe80::1");
   g_assert_cmpstr (g_array_index (fixture.facts->next_hops, VpndHop, 0).ifname, ==, "eth0");
+  for (guint i = 0; i < 3; i++) /* nothing but the route changes */
+    {
+      NETNS_DO ("ip -6 route del default via fe80::1 dev eth0");
+      wait_until (&fixture, is_offline);
+      NETNS_DO ("ip -6 route add default via fe80::1 dev eth0");
+      wait_until (&fixture, is_online6);
+    }
   NETNS_DO ("sysctl -qw net.ipv6.conf.all.disable_ipv6=1");
   wait_until (&fixture, has_no_ipv6);
   g_assert_false (fixture.facts->default6.present);
@@ -269,6 +282,10 @@ test_bridges (void)
   NETNS_DO ("ip link set macv0 nomaster");
   wait_until (&fixture, has_bridge);
   g_assert_cmpstr (g_array_index (fixture.facts->bridges, VpndHop, 0).ifname, ==, "docker0");
+  NETNS_DO ("ip addr add 172.18.0.1/16 dev docker0 noprefixroute"); /* nothing but the address changes */
+  wait_until (&fixture, has_two_networks);
+  NETNS_DO ("ip addr del 172.18.0.1/16 dev docker0");
+  wait_until (&fixture, has_bridge);
   NETNS_DO ("ip link del docker0");
   wait_until (&fixture, has_no_bridge);
 }
