@@ -38,6 +38,7 @@ struct _VpndEngine
   GTask *request;         /* (owned) (nullable): what is being worked at, until nothing follows */
   GError *request_error;  /* (owned) (nullable): the first failure on the way */
   gboolean is_busy;       /* effects are being performed */
+  gboolean is_started;    /* the event of the start has been posted; until then everything else waits */
 
   gint64 since_us;           /* wall clock */
   gint64 attempt_started_us; /* clock */
@@ -251,7 +252,7 @@ adopt_state (VpndEngine *self, VpndState *next)
 static void
 process (VpndEngine *self)
 {
-  while (!self->is_busy && !g_queue_is_empty (&self->queue))
+  while (self->is_started && !self->is_busy && !g_queue_is_empty (&self->queue))
     {
       Item *item = g_queue_pop_head (&self->queue);
       g_autoptr (VpndFacts) facts = vpnd_facts_source_get (self->ports.facts_source);
@@ -535,7 +536,9 @@ post_start (VpndEngine *self, VpndRecovery recovery, VpndProfile *profile, GTask
   item->event.recovery = recovery;
   if (recovery != VPND_RECOVERY_NONE)
     vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_RECOVERED, "An earlier instance left the host protected, or the settings ask for it");
-  post_request (self, item);
+  self->is_started = TRUE;
+  g_queue_push_head (&self->queue, item);
+  process (self);
 }
 
 static void
@@ -787,6 +790,8 @@ vpnd_engine_dispose (GObject *object)
   g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
   g_queue_clear_full (&self->queue, (GDestroyNotify) item_free);
+  if (self->handshake != NULL)
+    vpnd_handshake_stop (self->handshake); /* a reading under way may outlive us */
   g_clear_object (&self->handshake);
   g_clear_object (&self->executor);
   if (self->ports.facts_source != NULL)

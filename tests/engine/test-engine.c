@@ -1,0 +1,751 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The engine on a host in memory: the order of things, every call failing in turn, and a crash after every call. Stores and ledger are
+ * the real ones, in a directory of the test's.
+ */
+#include "config.h"
+
+#include "engine.h"
+#include "error.h"
+#include "fake-host.h"
+#include "log.h"
+#include "random-values.h"
+#include "reserved.h"
+#include "tunnel-plan.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct
+{
+  FakeHost *host;
+  char *directory;
+  int state_dirfd;
+  int runtime_dirfd;
+  VpndLedger *ledger;
+  VpndProfileStore *profiles;
+  VpndSettingsStore *settings;
+  VpndEngine *engine;
+  guint connected;
+  guint disconnected;
+  char *pubkey;
+} Rig;
+
+static void
+on_connected (VpndEngine *engine, const char *pubkey, gpointer user_data)
+{
+  Rig *rig = user_data;
+
+  rig->connected++;
+  g_free (rig->pubkey);
+  rig->pubkey = g_strdup (pubkey);
+}
+
+static void
+on_disconnected (VpndEngine *engine, gpointer user_data)
+{
+  ((Rig *) user_data)->disconnected++;
+}
+
+typedef struct
+{
+  gboolean is_done;
+  gboolean ok;
+  GError *error;
+} Answer;
+
+static void
+answer_clear (Answer *answer)
+{
+  g_clear_error (&answer->error);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Answer, answer_clear)
+
+static void
+on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Answer *answer = user_data;
+
+  answer->ok = g_task_propagate_boolean (G_TASK (result), &answer->error);
+  answer->is_done = TRUE;
+}
+
+static void
+wait_for (Answer *answer)
+{
+  while (!answer->is_done)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+/* A new instance of the daemon's heart on the same host and the same files. */
+static void
+rig_boot (Rig *rig)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (Answer) answer = { 0 };
+  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock };
+
+  rig->host->is_dead = FALSE;
+  rig->ledger = vpnd_ledger_open (rig->runtime_dirfd, &error);
+  g_assert_no_error (error);
+  rig->profiles = vpnd_profile_store_new (rig->state_dirfd, rig->runtime_dirfd, &error);
+  g_assert_no_error (error);
+  rig->settings = vpnd_settings_store_new (rig->state_dirfd, &error);
+  g_assert_no_error (error);
+  rig->engine = vpnd_engine_new (&ports, rig->ledger, rig->profiles, rig->settings);
+  g_signal_connect (rig->engine, "connected", G_CALLBACK (on_connected), rig);
+  g_signal_connect (rig->engine, "disconnected", G_CALLBACK (on_disconnected), rig);
+  vpnd_engine_start_async (rig->engine, NULL, on_answer, &answer);
+  wait_for (&answer);
+}
+
+/* The end of an instance that nobody asked for: what is on the host and on disk stays. */
+static void
+rig_crash (Rig *rig)
+{
+  rig->host->is_dead = TRUE;
+  g_clear_object (&rig->engine);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_array_set_size (rig->host->timers, 0);
+  g_clear_object (&rig->profiles);
+  g_clear_object (&rig->settings);
+  g_clear_pointer (&rig->ledger, vpnd_ledger_free);
+}
+
+static Rig *
+rig_new (void)
+{
+  Rig *rig = g_new0 (Rig, 1);
+  g_autofree char *state = NULL;
+  g_autofree char *runtime = NULL;
+
+  rig->host = fake_host_new ();
+  rig->directory = g_dir_make_tmp ("vpnd-engine-XXXXXX", NULL);
+  state = g_build_filename (rig->directory, "state", NULL);
+  runtime = g_build_filename (rig->directory, "run", NULL);
+  g_assert_cmpint (g_mkdir (state, 0700), ==, 0);
+  g_assert_cmpint (g_mkdir (runtime, 0700), ==, 0);
+  rig->state_dirfd = open (state, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  rig->runtime_dirfd = open (runtime, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  rig_boot (rig);
+  return rig;
+}
+
+static void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+
+      if (g_file_test (child, G_FILE_TEST_IS_DIR))
+        remove_tree (child);
+      else
+        g_assert_cmpint (g_unlink (child), ==, 0);
+    }
+  g_assert_cmpint (g_rmdir (path), ==, 0);
+}
+
+static void
+rig_free (Rig *rig)
+{
+  rig_crash (rig);
+  close (rig->state_dirfd);
+  close (rig->runtime_dirfd);
+  remove_tree (rig->directory);
+  g_free (rig->directory);
+  g_free (rig->pubkey);
+  fake_host_free (rig->host);
+  g_free (rig);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Rig, rig_free)
+
+static VpndProfile *
+make_profile (const char *name)
+{
+  VpndProfile *profile;
+
+  do
+    {
+      profile = random_profile (name);
+      if (vpnd_profile_primary_peer (profile)->endpoints->len == 2 && profile->dns_servers->len > 0)
+        return profile;
+      vpnd_profile_unref (profile);
+    }
+  while (TRUE);
+}
+
+static gboolean
+activate (Rig *rig, VpndProfile *profile, GError **error)
+{
+  g_auto (Answer) answer = { 0 };
+
+  vpnd_engine_activate_async (rig->engine, profile, NULL, on_answer, &answer);
+  wait_for (&answer);
+  if (answer.error != NULL)
+    g_propagate_error (error, g_steal_pointer (&answer.error));
+  return answer.ok;
+}
+
+static void
+deactivate (Rig *rig)
+{
+  g_auto (Answer) answer = { 0 };
+
+  vpnd_engine_deactivate_async (rig->engine, NULL, on_answer, &answer);
+  wait_for (&answer);
+  g_assert_no_error (answer.error);
+}
+
+static void
+shake_hands (Rig *rig)
+{
+  rig->host->handshake_s = 1000;
+  rig->host->rx_bytes += 92;
+  fake_host_advance (rig->host, 100);
+}
+
+static void
+assert_status (Rig *rig, const char *state, const char *cause, gboolean blocking)
+{
+  g_autoptr (VpndStatus) status = vpnd_engine_dup_status (rig->engine);
+
+  g_assert_cmpstr (status->state, ==, state);
+  g_assert_cmpstr (status->cause, ==, cause);
+  g_assert_cmpint (status->blocking, ==, blocking);
+}
+
+static void
+set_setting (Rig *rig, const char *key, GVariant *value)
+{
+  g_auto (Answer) answer = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (value);
+  g_autoptr (VpndSettings) settings = vpnd_settings_with (vpnd_engine_get_settings (rig->engine), vpnd_setting_info_by_key (key), sunk, &error);
+
+  g_assert_no_error (error);
+  vpnd_engine_set_settings_async (rig->engine, settings, NULL, on_answer, &answer);
+  wait_for (&answer);
+  g_assert_no_error (answer.error);
+}
+
+static void
+test_connect_and_back (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (VpndStatus) status = NULL;
+  g_autoptr (GError) error = NULL;
+
+  assert_status (rig, "disconnected", "", FALSE);
+  g_assert_true (fake_host_is_clean (rig->host));
+  g_assert_true (activate (rig, profile, &error));
+  g_assert_no_error (error);
+  assert_status (rig, "connecting", "", TRUE);
+  fake_host_advance (rig->host, 500);
+  g_assert_cmpuint (rig->connected, ==, 0);
+
+  rig->host->handshake_s = 1000;
+  fake_host_advance (rig->host, 20); /* reported within 20 ms */
+  g_assert_cmpuint (rig->connected, ==, 1);
+  g_assert_cmpstr (rig->pubkey, ==, vpnd_profile_primary_peer (profile)->public_key_text);
+  status = vpnd_engine_dup_status (rig->engine);
+  g_assert_cmpstr (status->state, ==, "connected");
+  g_assert_cmpstr (status->profile, ==, "home");
+  g_assert_cmpstr (status->interface, ==, VPND_IFNAME);
+  g_assert_cmpstr (status->backend, ==, "kernel");
+  g_assert_cmpint (((VpndStatusPeer *) g_ptr_array_index (status->peers, 0))->handshake_us, ==, 1000 * G_USEC_PER_SEC);
+  g_assert_cmpstr (g_hash_table_lookup (rig->host->sysctls, "ipv4/conf/all/arp_ignore"), ==, "2");
+
+  deactivate (rig);
+  g_assert_cmpuint (rig->disconnected, ==, 1);
+  assert_status (rig, "disconnected", "", FALSE);
+  g_assert_true (fake_host_is_clean (rig->host));
+  g_assert_cmpuint (rig->host->timers->len, ==, 0); /* nothing wakes up a daemon that does nothing */
+}
+
+static int
+find_call (FakeHost *host, const char *name)
+{
+  for (guint i = 0; i < host->journal->len; i++)
+    if (strcmp (g_ptr_array_index (host->journal, i), name) == 0)
+      return (int) i;
+  g_error ("%s was never called", name);
+}
+
+static void
+test_order (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  g_ptr_array_set_size (rig->host->journal, 0);
+  g_assert_true (activate (rig, profile, NULL));
+  g_assert_cmpint (find_call (rig->host, "firewall.apply"), <, find_call (rig->host, "tunnel.create"));
+  g_assert_cmpint (find_call (rig->host, "tunnel.create"), <, find_call (rig->host, "tunnel.configure"));
+  g_assert_cmpint (find_call (rig->host, "tunnel.configure"), <, find_call (rig->host, "router.apply"));
+  g_assert_cmpint (find_call (rig->host, "router.apply"), <, find_call (rig->host, "resolver.apply"));
+
+  g_ptr_array_set_size (rig->host->journal, 0);
+  deactivate (rig);
+  g_assert_cmpint (find_call (rig->host, "resolver.restore"), <, find_call (rig->host, "router.clear"));
+  g_assert_cmpint (find_call (rig->host, "router.clear"), <, find_call (rig->host, "tunnel.destroy"));
+  g_assert_cmpint (find_call (rig->host, "tunnel.destroy"), <, find_call (rig->host, "firewall.remove"));
+}
+
+/* Every call that an activation makes fails in turn: the error is told, and the host is exactly as before. */
+static void
+test_every_call_fails (void)
+{
+  for (guint n = 1;; n++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      g_autoptr (GError) error = NULL;
+
+      rig->host->calls = 0;
+      rig->host->fail_at = n;
+      if (activate (rig, profile, &error))
+        {
+          g_assert_cmpuint (n, >, 5); /* so many were made to fail */
+          return;
+        }
+      g_assert_cmpint (error->domain, ==, VPND_ERROR);
+      assert_status (rig, "disconnected", "", FALSE);
+      g_assert_true (fake_host_is_clean (rig->host));
+      g_assert_cmpuint (rig->disconnected, ==, 0); /* it was never connected */
+      g_assert_false (vpnd_ledger_get_protected (rig->ledger));
+      g_assert_cmpuint (vpnd_ledger_get_changes (rig->ledger), ==, 0);
+
+      /* and nothing stands in the way of the next try */
+      g_assert_true (activate (rig, profile, NULL));
+    }
+}
+
+/* The same from a connection: closed all the while, and back to it. */
+static void
+test_every_call_of_a_switch_fails (void)
+{
+  for (guint n = 1;; n++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) first = make_profile ("first");
+      g_autoptr (VpndProfile) second = make_profile ("second");
+      g_autoptr (VpndStatus) status = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (activate (rig, first, NULL));
+      shake_hands (rig);
+      rig->host->calls = 0;
+      rig->host->fail_at = n;
+      if (activate (rig, second, &error) && rig->host->calls < n)
+        return;
+      g_assert_nonnull (rig->host->ruleset);
+      status = vpnd_engine_dup_status (rig->engine);
+      g_assert_true (status->blocking);
+      g_assert_cmpstr (status->profile, ==, error != NULL ? "first" : "second");
+      shake_hands (rig);
+      assert_status (rig, "connected", "", TRUE);
+    }
+}
+
+/* Taking down goes on whatever fails, and says what could not be undone. */
+static void
+test_every_call_of_an_end_fails (void)
+{
+  for (guint n = 1;; n++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      g_autoptr (VpndStatus) status = NULL;
+
+      g_assert_true (activate (rig, profile, NULL));
+      shake_hands (rig);
+      rig->host->calls = 0;
+      rig->host->fail_at = n;
+      deactivate (rig);
+      status = vpnd_engine_dup_status (rig->engine);
+      g_assert_cmpstr (status->state, ==, "disconnected");
+      g_assert_cmpuint (rig->disconnected, ==, 1);
+      if (rig->host->calls < n)
+        {
+          g_assert_true (fake_host_is_clean (rig->host));
+          return;
+        }
+      g_assert_true (status->warnings[0] != NULL || *status->detail != '\0');
+
+      /* The next start undoes what this one could not. */
+      rig->host->fail_at = 0;
+      rig_crash (rig);
+      rig_boot (rig);
+      g_assert_true (fake_host_is_clean (rig->host));
+    }
+}
+
+static void
+test_peer_dies_and_returns (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  assert_status (rig, "connected", "", TRUE);
+  for (guint second = 0; second < 25; second++)
+    {
+      rig->host->tx_bytes += 100; /* the user goes on sending */
+      fake_host_advance (rig->host, 1000);
+      if (rig->host->handshake_s == 0)
+        break;
+    }
+  g_assert_cmpuint (rig->host->probes, >, 0);
+  assert_status (rig, "connecting", "", TRUE);
+  g_assert_nonnull (rig->host->ruleset);
+  fake_host_advance (rig->host, 300 * 1000);
+  assert_status (rig, "connecting", "", TRUE); /* for ever */
+  shake_hands (rig);
+  assert_status (rig, "connected", "", TRUE);
+  g_assert_cmpuint (rig->connected, ==, 2);
+}
+
+static void
+test_device_dies (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  for (guint i = 0; i < 5; i++)
+    {
+      guint calls = rig->host->calls;
+
+      vpnd_tunnel_emit_lost (rig->host->tunnel, "killed");
+      fake_host_advance (rig->host, 10);
+      g_assert_nonnull (rig->host->ruleset);
+      g_assert_cmpuint (rig->host->calls - calls, <, 12); /* one that dies at once does not spin */
+      fake_host_advance (rig->host, 1000);
+      assert_status (rig, "connecting", "", TRUE);
+      g_assert_true (rig->host->has_link);
+    }
+  shake_hands (rig);
+  assert_status (rig, "connected", "", TRUE);
+}
+
+static void
+test_offline_and_back (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  VpndFacts *offline = vpnd_facts_new ();
+  VpndFacts *online = vpnd_facts_new ();
+
+  offline->ipv6_enabled = TRUE;
+  online->ipv6_enabled = TRUE;
+  online->default4 = (VpndDefaultRoute){ TRUE, 3, "wlan0", { AF_INET, { 192, 0, 2, 9 } }, 1500 };
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  fake_host_set_facts (rig->host, offline);
+  fake_host_advance (rig->host, 10);
+  assert_status (rig, "error", "offline", TRUE);
+  g_assert_nonnull (rig->host->ruleset);
+  fake_host_set_facts (rig->host, online);
+  fake_host_advance (rig->host, 10);
+  assert_status (rig, "connecting", "", TRUE);
+  shake_hands (rig);
+  assert_status (rig, "connected", "", TRUE);
+}
+
+static void
+test_tampering (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (VpndRuleset) ruleset = NULL;
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  ruleset = g_steal_pointer (&rig->host->ruleset);
+  vpnd_firewall_emit_tampered (rig->host->firewall);
+  fake_host_advance (rig->host, 0);
+  g_assert_nonnull (rig->host->ruleset);
+  g_assert_true (vpnd_ruleset_equal (ruleset, rig->host->ruleset));
+  assert_status (rig, "connected", "", TRUE);
+
+  /* When it cannot be put back, nobody is told that it is there. */
+  g_clear_pointer (&rig->host->ruleset, vpnd_ruleset_unref);
+  rig->host->calls = 0;
+  rig->host->fail_at = 1;
+  vpnd_firewall_emit_tampered (rig->host->firewall);
+  while (rig->host->calls < 1)
+    g_main_context_iteration (NULL, TRUE);
+  fake_host_advance (rig->host, 0);
+  g_assert_nonnull (rig->host->ruleset); /* the blocking one, at once */
+  assert_status (rig, "error", "firewall-failed", TRUE);
+}
+
+static void
+test_lookup (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  VpndPeer *peer = g_ptr_array_index (profile->peers, 0);
+  VpndAddr addr = random_public_addr (AF_INET);
+  g_autoptr (GError) error = NULL;
+
+  g_array_set_size (peer->endpoints, 0);
+  peer->host = g_strdup ("vpn.example");
+  g_assert_false (activate (rig, profile, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_ENDPOINT_UNRESOLVABLE);
+  assert_status (rig, "disconnected", "", FALSE);
+  g_assert_true (fake_host_is_clean (rig->host));
+
+  rig->host->lookup = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  g_array_append_val (rig->host->lookup, addr);
+  g_ptr_array_set_size (rig->host->journal, 0);
+  g_assert_true (activate (rig, profile, NULL));
+  g_assert_cmpint (find_call (rig->host, "names.lookup"), <, find_call (rig->host, "firewall.apply")); /* before the lock */
+  g_assert_true (vpnd_addr_equal (&((VpndTunnelPeer *) g_ptr_array_index (rig->host->config->peers, 0))->endpoint.addr, &addr));
+}
+
+static void
+test_settings (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_auto (Answer) answer = { 0 };
+  g_autoptr (VpndSettings) settings = NULL;
+
+  set_setting (rig, "lockdown", g_variant_new_boolean (TRUE));
+  g_assert_nonnull (rig->host->ruleset);
+  assert_status (rig, "disconnected", "", TRUE);
+  rig_crash (rig);
+  rig_boot (rig); /* it survives */
+  assert_status (rig, "disconnected", "", TRUE);
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  deactivate (rig);
+  g_assert_nonnull (rig->host->ruleset);
+  set_setting (rig, "lockdown", g_variant_new_boolean (FALSE));
+  g_assert_true (fake_host_is_clean (rig->host));
+
+  /* One that cannot be applied is not kept. */
+  settings = vpnd_settings_with (vpnd_engine_get_settings (rig->engine), vpnd_setting_info_by_key ("lockdown"), g_variant_new_boolean (TRUE), NULL);
+  rig->host->calls = 0;
+  rig->host->fail_at = 1;
+  g_assert_true (activate (rig, profile, NULL) == FALSE);
+  rig->host->fail_at = 0;
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  g_clear_pointer (&settings, vpnd_settings_unref);
+  settings = vpnd_settings_with (vpnd_engine_get_settings (rig->engine), vpnd_setting_info_by_key ("allow-lan"), g_variant_new_boolean (TRUE), NULL);
+  rig->host->calls = 0;
+  rig->host->fail_at = 1;
+  vpnd_engine_set_settings_async (rig->engine, settings, NULL, on_answer, &answer);
+  wait_for (&answer);
+  g_assert_error (answer.error, VPND_ERROR, VPND_ERROR_FIREWALL);
+  g_assert_false (vpnd_engine_get_settings (rig->engine)->allow_lan);
+  g_assert_nonnull (rig->host->ruleset);
+}
+
+static void
+test_stop (void)
+{
+  static const struct
+  {
+    VpndStopReason reason;
+    gboolean was_connected;
+    gboolean keeps_rules;
+    const char *state_after_start;
+  } cases[] = {
+    { VPND_STOP_REQUESTED, FALSE, FALSE, "disconnected" },
+    { VPND_STOP_REQUESTED, TRUE, FALSE, "disconnected" },
+    { VPND_STOP_RESTART, FALSE, FALSE, "disconnected" },
+    { VPND_STOP_RESTART, TRUE, TRUE, "connecting" },
+    { VPND_STOP_GOING_DOWN, TRUE, TRUE, "connecting" },
+    { VPND_STOP_GOING_DOWN, FALSE, FALSE, "disconnected" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      g_auto (Answer) answer = { 0 };
+
+      if (cases[i].was_connected)
+        {
+          g_assert_true (activate (rig, profile, NULL));
+          shake_hands (rig);
+        }
+      vpnd_engine_stop_async (rig->engine, cases[i].reason, NULL, on_answer, &answer);
+      wait_for (&answer);
+      g_assert_false (rig->host->has_link);
+      g_assert_cmpint (rig->host->ruleset != NULL, ==, cases[i].keeps_rules);
+      if (!cases[i].keeps_rules)
+        g_assert_true (fake_host_is_clean (rig->host));
+
+      rig_crash (rig);
+      rig_boot (rig);
+      assert_status (rig, cases[i].state_after_start, "", cases[i].keeps_rules);
+    }
+}
+
+/* The instance dies after each of its calls in turn. The table stays; the next one does what crash-recovery says. */
+static void
+test_crash_after_every_call (void)
+{
+  static const struct
+  {
+    const char *setting;
+    const char *state;
+    const char *cause;
+    gboolean blocking;
+  } cases[] = {
+    { "block", "error", "crashed", TRUE },
+    { "reconnect", "connecting", "", TRUE },
+    { "release", "disconnected", "", FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    for (guint n = 1; n < 14; n++)
+      {
+        g_autoptr (Rig) rig = rig_new ();
+        g_autoptr (VpndProfile) profile = make_profile ("home");
+        g_auto (Answer) answer = { 0 };
+        gboolean had_rules;
+
+        set_setting (rig, "crash-recovery", g_variant_new_string (cases[i].setting));
+        rig->host->calls = 0;
+        vpnd_engine_activate_async (rig->engine, profile, NULL, on_answer, &answer);
+        while (rig->host->calls < n && !answer.is_done)
+          g_main_context_iteration (NULL, TRUE);
+        had_rules = rig->host->ruleset != NULL;
+        rig_crash (rig);
+        g_assert_cmpint (rig->host->ruleset != NULL, ==, had_rules);
+        rig->host->now_us += G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC;
+        rig_boot (rig);
+        assert_status (rig, cases[i].state, cases[i].cause, cases[i].blocking);
+        deactivate (rig);
+        g_assert_true (fake_host_is_clean (rig->host));
+      }
+}
+
+static void
+test_two_crashes_block (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  set_setting (rig, "crash-recovery", g_variant_new_string ("reconnect"));
+  g_assert_true (activate (rig, profile, NULL));
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "connecting", "", TRUE);
+  rig->host->now_us += 30 * G_USEC_PER_SEC;
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "error", "crashed", TRUE);
+  rig->host->now_us += 90 * G_USEC_PER_SEC;
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "connecting", "", TRUE); /* long enough apart */
+}
+
+static void
+test_broken_settings_block (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autofree char *path = g_build_filename (rig->directory, "state", "settings.json", NULL);
+
+  set_setting (rig, "allow-lan", g_variant_new_boolean (TRUE));
+  rig_crash (rig);
+  g_assert_true (g_file_set_contents (path, "{\"version\":", -1, NULL));
+  rig_boot (rig);
+  assert_status (rig, "error", "settings-unreadable", TRUE);
+  g_assert_false (vpnd_engine_get_settings (rig->engine)->allow_lan);
+  deactivate (rig);
+  g_assert_true (fake_host_is_clean (rig->host));
+}
+
+static void
+test_reconnect (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_auto (Answer) refused = { 0 };
+  g_auto (Answer) answer = { 0 };
+
+  vpnd_engine_reconnect_async (rig->engine, NULL, on_answer, &refused);
+  wait_for (&refused);
+  g_assert_error (refused.error, VPND_ERROR, VPND_ERROR_NOT_CONNECTED);
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  vpnd_engine_reconnect_async (rig->engine, NULL, on_answer, &answer);
+  wait_for (&answer);
+  g_assert_no_error (answer.error);
+  assert_status (rig, "connecting", "", TRUE);
+  shake_hands (rig);
+  g_assert_cmpuint (rig->connected, ==, 2);
+}
+
+/* Requests that come while another is worked at are done after it, in order, and each is answered once. */
+static void
+test_requests_queue (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) first = make_profile ("first");
+  g_autoptr (VpndProfile) second = make_profile ("second");
+  Answer answers[5] = { 0 };
+
+  vpnd_engine_activate_async (rig->engine, first, NULL, on_answer, &answers[0]);
+  vpnd_engine_deactivate_async (rig->engine, NULL, on_answer, &answers[1]);
+  vpnd_engine_activate_async (rig->engine, first, NULL, on_answer, &answers[2]);
+  vpnd_engine_activate_async (rig->engine, second, NULL, on_answer, &answers[3]);
+  wait_for (&answers[0]);
+  wait_for (&answers[1]);
+  wait_for (&answers[2]);
+  wait_for (&answers[3]);
+  for (guint i = 0; i < 4; i++)
+    g_assert_no_error (answers[i].error);
+  vpnd_engine_deactivate_async (rig->engine, NULL, on_answer, &answers[4]);
+  wait_for (&answers[4]);
+  g_assert_true (fake_host_is_clean (rig->host));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (VpndLogRing) ring = vpnd_log_ring_new (VPND_LOG_RING_MAX_BYTES);
+
+  g_test_init (&argc, &argv, NULL);
+  vpnd_log_install (ring); /* failures that the tests provoke are logged, and that is right */
+  g_test_add_func ("/engine/connect-and-back", test_connect_and_back);
+  g_test_add_func ("/engine/order", test_order);
+  g_test_add_func ("/engine/every-call-fails", test_every_call_fails);
+  g_test_add_func ("/engine/every-call-of-a-switch-fails", test_every_call_of_a_switch_fails);
+  g_test_add_func ("/engine/every-call-of-an-end-fails", test_every_call_of_an_end_fails);
+  g_test_add_func ("/engine/peer-dies-and-returns", test_peer_dies_and_returns);
+  g_test_add_func ("/engine/device-dies", test_device_dies);
+  g_test_add_func ("/engine/offline-and-back", test_offline_and_back);
+  g_test_add_func ("/engine/tampering", test_tampering);
+  g_test_add_func ("/engine/lookup", test_lookup);
+  g_test_add_func ("/engine/settings", test_settings);
+  g_test_add_func ("/engine/stop", test_stop);
+  g_test_add_func ("/engine/crash-after-every-call", test_crash_after_every_call);
+  g_test_add_func ("/engine/two-crashes-block", test_two_crashes_block);
+  g_test_add_func ("/engine/broken-settings-block", test_broken_settings_block);
+  g_test_add_func ("/engine/reconnect", test_reconnect);
+  g_test_add_func ("/engine/requests-queue", test_requests_queue);
+  return g_test_run ();
+}

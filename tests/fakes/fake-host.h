@@ -1,0 +1,78 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A host in memory, and a fake of every port that changes or reads it. Each call of a port counts; the one whose number is @fail_at
+ * fails, so that a test can fail every step in turn. The contract of each port stands in service/ports.
+ */
+#pragma once
+
+#include "clock.h"
+#include "facts-source.h"
+#include "firewall.h"
+#include "names-lookup.h"
+#include "prober.h"
+#include "resolver.h"
+#include "router.h"
+#include "tunnel.h"
+
+G_BEGIN_DECLS
+
+/**
+ * FakeHost:
+ * @ruleset: (nullable): the table in force
+ * @has_link: the tunnel's link exists
+ * @config: (nullable): what the device was told
+ * @handshake_s: wall clock of the peers' handshake, 0 for none
+ * @n_routes: routes and rules of ours that are there
+ * @sysctls: (element-type utf8 utf8)
+ * @dns: (nullable): the DNS setting of ours
+ * @facts: what facts-source tells
+ * @lookup: (element-type VpndAddr) (nullable): answer of names-lookup; NULL fails
+ * @probes: probes sent
+ * @now_us: the fake clock; fake_host_advance () moves it
+ * @calls: calls of ports that change the host so far
+ * @fail_at: the call that fails, from 1; 0 for none
+ * @is_dead: the instance has crashed: what it had under way is never answered
+ * @journal: (element-type utf8): the calls, by name
+ */
+typedef struct
+{
+  VpndRuleset *ruleset;
+  gboolean has_link;
+  VpndTunnelConfig *config;
+  gint64 handshake_s;
+  guint64 rx_bytes;
+  guint64 tx_bytes;
+  int n_routes;
+  GHashTable *sysctls;
+  VpndDnsPlan *dns;
+  VpndFacts *facts;
+  GArray *lookup;
+  guint probes;
+  gint64 now_us;
+  guint calls;
+  guint fail_at;
+  gboolean is_dead;
+  GPtrArray *journal;
+
+  VpndFirewall *firewall;
+  VpndTunnel *tunnel;
+  VpndRouter *router;
+  VpndResolver *resolver;
+  VpndFactsSource *facts_source;
+  VpndNamesLookup *names_lookup;
+  VpndProber *prober;
+  VpndClock *clock;
+  GArray *timers;
+  guint last_timer;
+} FakeHost;
+
+FakeHost *fake_host_new (void);
+void fake_host_free (FakeHost *host);
+void fake_host_advance (FakeHost *host, guint ms);
+void fake_host_set_facts (FakeHost *host, VpndFacts *facts);
+gboolean fake_host_is_clean (FakeHost *host);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FakeHost, fake_host_free)
+
+G_END_DECLS
