@@ -345,7 +345,7 @@ vpnd_command_remove (VpndCli *cli, char **args, GError **error)
       if (client != NULL)
         vpnd_profiles_explain_missing (client, args[0], error);
       if (error != NULL && vpnd_failure_is (*error, VPND_ERROR_EXISTS))
-        vpnd_failure_add_hint (error, "%s", _ ("Disconnect first: vpnctl disconnect"));
+        vpnd_failure_add_hint (error, "%s", _ ("To disconnect: vpnctl disconnect"));
       return FALSE;
     }
   if (vpnd_output_is_json (cli->output))

@@ -130,7 +130,7 @@ vpnd_command_reconnect (VpndCli *cli, char **args, GError **error)
   if (request (cli, client, VPND_INTERFACE_PROFILES, "Reconnect", NULL, "()", VPND_STATE_WORD_CONNECTED, error))
     return TRUE;
   if (error != NULL && vpnd_failure_is (*error, VPND_ERROR_NOT_CONNECTED))
-    vpnd_failure_add_hint (error, "%s", _ ("Nothing is connected. To connect: vpnctl connect PROFILE"));
+    vpnd_failure_add_hint (error, "%s", _ ("To connect: vpnctl connect PROFILE"));
   return FALSE;
 }
 
