@@ -13,6 +13,7 @@ import sys
 
 TAP_LINE = re.compile(r"^(not ok|ok)\b(.*)$")
 TAP_PLAN = re.compile(r"^1\.\.(\d+)\s*(#\s*skip.*)?$", re.IGNORECASE)
+PYTEST_COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)\b")
 TAP_SKIP = re.compile(r"#\s*(skip|todo)", re.IGNORECASE)
 
 
@@ -39,6 +40,12 @@ def count_test(test):
     text = test.get("stdout") or ""
     if any(TAP_LINE.match(line) for line in text.splitlines()):
         passed, failed = count_tap(text)
+    elif any(PYTEST_COUNT.search(line) for line in text.splitlines()[-1:]):
+        for number, what in PYTEST_COUNT.findall(text.splitlines()[-1]):
+            if what == "passed":
+                passed += int(number)
+            else:
+                failed += [what] * int(number)
     elif test["result"] == "OK":
         passed = 1
     if test["result"] != "OK" and not failed:
