@@ -289,6 +289,7 @@ on_set_tls (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GTask) task = user_data;
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
 
+  (void) reply; /* refused or not, the rest is the same */
   settle (task);
 }
 

@@ -329,7 +329,6 @@ test_foreign_things_stay (void)
     {
       g_autoptr (VpndRouter) router = NULL;
       g_autoptr (VpndRoutePlan) plan = NULL;
-      g_autoptr (VpndRoutePlan) host = NULL;
       g_autofree char *before = NULL;
       g_autofree char *after = NULL;
 
