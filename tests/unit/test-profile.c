@@ -160,7 +160,9 @@ broadcast_endpoint (VpndProfile *p)
 static void
 same_family (VpndProfile *p)
 {
-  g_array_append_vals (first_peer (p)->endpoints, first_peer (p)->endpoints->data, 1);
+  VpndEndpoint again = g_array_index (first_peer (p)->endpoints, VpndEndpoint, 0);
+
+  g_array_append_val (first_peer (p)->endpoints, again);
 }
 static void
 host_bad (VpndProfile *p)
