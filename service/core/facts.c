@@ -59,7 +59,7 @@ static gboolean
 default_route_equal (const VpndDefaultRoute *a, const VpndDefaultRoute *b)
 {
   return a->present == b->present && a->ifindex == b->ifindex && strcmp (a->ifname, b->ifname) == 0 &&
-         vpnd_addr_equal (&a->gateway, &b->gateway) && a->mtu == b->mtu;
+      vpnd_addr_equal (&a->gateway, &b->gateway) && a->mtu == b->mtu;
 }
 
 static gboolean
@@ -90,8 +90,8 @@ gboolean
 vpnd_facts_equal (const VpndFacts *a, const VpndFacts *b)
 {
   return default_route_equal (&a->default4, &b->default4) && default_route_equal (&a->default6, &b->default6) &&
-         hops_equal (a->next_hops, b->next_hops) && hops_equal (a->bridges, b->bridges) &&
-         a->ipv6_enabled == b->ipv6_enabled && a->link_present == b->link_present;
+      hops_equal (a->next_hops, b->next_hops) && hops_equal (a->bridges, b->bridges) &&
+      a->ipv6_enabled == b->ipv6_enabled && a->link_present == b->link_present;
 }
 
 /**

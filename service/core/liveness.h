@@ -10,12 +10,12 @@
 
 G_BEGIN_DECLS
 
-#define VPND_LIVENESS_POLL_MS 1000     /* how often the counters are read while connected */
-#define VPND_LIVENESS_SILENCE_MS 5000  /* sent, but nothing received: start probing */
-#define VPND_LIVENESS_IDLE_MS 120000   /* neither sent nor received: start probing */
-#define VPND_LIVENESS_PROBE_MS 3000    /* between two probes */
-#define VPND_LIVENESS_LOST_MS 15000    /* from the first probe: the peer acknowledges data within 10 s (KEEPALIVE_TIMEOUT of WireGuard) */
-#define VPND_LIVENESS_GAP_MS 6000      /* a poll that is this late says that we slept, not that the peer did */
+#define VPND_LIVENESS_POLL_MS 1000    /* how often the counters are read while connected */
+#define VPND_LIVENESS_SILENCE_MS 5000 /* sent, but nothing received: start probing */
+#define VPND_LIVENESS_IDLE_MS 120000  /* neither sent nor received: start probing */
+#define VPND_LIVENESS_PROBE_MS 3000   /* between two probes */
+#define VPND_LIVENESS_LOST_MS 15000   /* from the first probe: the peer acknowledges data within 10 s (KEEPALIVE_TIMEOUT of WireGuard) */
+#define VPND_LIVENESS_GAP_MS 6000     /* a poll that is this late says that we slept, not that the peer did */
 
 typedef enum
 {

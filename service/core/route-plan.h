@@ -75,8 +75,8 @@ typedef struct
 typedef struct
 {
   char ifname[16];
-  guint32 mtu;       /* 0: leave */
-  gboolean link_up;  /* TRUE: set the link up */
+  guint32 mtu;      /* 0: leave */
+  gboolean link_up; /* TRUE: set the link up */
   GArray *add_addresses;
   GArray *add_routes;
   GArray *add_rules;

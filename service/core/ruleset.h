@@ -53,33 +53,33 @@ typedef struct
 /* What a match, a set or a map looks at. */
 typedef enum
 {
-  VPND_FIELD_IIFNAME,     /* 16 bytes, NUL padded */
-  VPND_FIELD_OIFNAME,     /* 16 bytes, NUL padded */
-  VPND_FIELD_NFPROTO,     /* 1 byte: NFPROTO_IPV4 or NFPROTO_IPV6 */
-  VPND_FIELD_L4PROTO,     /* 1 byte: IPPROTO_* */
-  VPND_FIELD_IP_SADDR,    /* 4 bytes; implies NFPROTO_IPV4 */
-  VPND_FIELD_IP_DADDR,    /* 4 bytes; implies NFPROTO_IPV4 */
-  VPND_FIELD_IP6_SADDR,   /* 16 bytes; implies NFPROTO_IPV6 */
-  VPND_FIELD_IP6_DADDR,   /* 16 bytes; implies NFPROTO_IPV6 */
-  VPND_FIELD_UDP_SPORT,   /* 2 bytes, network order; implies IPPROTO_UDP */
+  VPND_FIELD_IIFNAME,   /* 16 bytes, NUL padded */
+  VPND_FIELD_OIFNAME,   /* 16 bytes, NUL padded */
+  VPND_FIELD_NFPROTO,   /* 1 byte: NFPROTO_IPV4 or NFPROTO_IPV6 */
+  VPND_FIELD_L4PROTO,   /* 1 byte: IPPROTO_* */
+  VPND_FIELD_IP_SADDR,  /* 4 bytes; implies NFPROTO_IPV4 */
+  VPND_FIELD_IP_DADDR,  /* 4 bytes; implies NFPROTO_IPV4 */
+  VPND_FIELD_IP6_SADDR, /* 16 bytes; implies NFPROTO_IPV6 */
+  VPND_FIELD_IP6_DADDR, /* 16 bytes; implies NFPROTO_IPV6 */
+  VPND_FIELD_UDP_SPORT, /* 2 bytes, network order; implies IPPROTO_UDP */
   VPND_FIELD_UDP_DPORT,
-  VPND_FIELD_TCP_SPORT,   /* 2 bytes, network order; implies IPPROTO_TCP */
+  VPND_FIELD_TCP_SPORT, /* 2 bytes, network order; implies IPPROTO_TCP */
   VPND_FIELD_TCP_DPORT,
-  VPND_FIELD_ICMPV6_TYPE, /* 1 byte; implies IPPROTO_ICMPV6 */
-  VPND_FIELD_ICMPV6_CODE, /* 1 byte; implies IPPROTO_ICMPV6 */
-  VPND_FIELD_MARK,        /* 4 bytes, host order */
-  VPND_FIELD_CT_MARK,     /* 4 bytes, host order */
-  VPND_FIELD_CT_STATE,    /* 4 bytes, host order: bits of NF_CT_STATE_BIT; matches when any bit of value is set */
-  VPND_FIELD_SKUID,       /* 4 bytes, host order */
+  VPND_FIELD_ICMPV6_TYPE,    /* 1 byte; implies IPPROTO_ICMPV6 */
+  VPND_FIELD_ICMPV6_CODE,    /* 1 byte; implies IPPROTO_ICMPV6 */
+  VPND_FIELD_MARK,           /* 4 bytes, host order */
+  VPND_FIELD_CT_MARK,        /* 4 bytes, host order */
+  VPND_FIELD_CT_STATE,       /* 4 bytes, host order: bits of NF_CT_STATE_BIT; matches when any bit of value is set */
+  VPND_FIELD_SKUID,          /* 4 bytes, host order */
   VPND_FIELD_FIB_SADDR_TYPE, /* 4 bytes, host order: RTN_* */
   VPND_N_FIELDS
 } VpndField;
 
 typedef enum
 {
-  VPND_OP_EQ,  /* field == value (under mask) */
-  VPND_OP_NE,  /* field != value (under mask) */
-  VPND_OP_IN,  /* field in the named set */
+  VPND_OP_EQ, /* field == value (under mask) */
+  VPND_OP_NE, /* field != value (under mask) */
+  VPND_OP_IN, /* field in the named set */
   VPND_OP_NOT_IN,
 } VpndOp;
 
@@ -105,7 +105,7 @@ typedef struct
 typedef enum
 {
   VPND_STATEMENT_VERDICT,
-  VPND_STATEMENT_REJECT,          /* reject with icmpx type port-unreachable */
+  VPND_STATEMENT_REJECT, /* reject with icmpx type port-unreachable */
   VPND_STATEMENT_REJECT_TCP_RESET,
   VPND_STATEMENT_REJECT_NO_ROUTE, /* reject with icmpx type no-route */
   VPND_STATEMENT_SET_MARK,        /* meta mark set (mark & ~mask) | value */
@@ -117,11 +117,11 @@ typedef enum
 typedef struct
 {
   VpndStatementKind kind;
-  VpndVerdict verdict;          /* VERDICT */
-  guint32 value;                /* SET_MARK, SET_CT_MARK */
-  guint32 mask;                 /* the same: bits that may change */
-  VpndField field;              /* VMAP */
-  char map[VPND_NFT_NAME_MAX];  /* VMAP */
+  VpndVerdict verdict;         /* VERDICT */
+  guint32 value;               /* SET_MARK, SET_CT_MARK */
+  guint32 mask;                /* the same: bits that may change */
+  VpndField field;             /* VMAP */
+  char map[VPND_NFT_NAME_MAX]; /* VMAP */
 } VpndStatement;
 
 /**

@@ -20,7 +20,7 @@ typedef enum
 
 typedef enum
 {
-  VPND_BACKEND_AUTO,      /* kernel WireGuard where the kernel has it, else wireguard-go */
+  VPND_BACKEND_AUTO, /* kernel WireGuard where the kernel has it, else wireguard-go */
   VPND_BACKEND_KERNEL,
   VPND_BACKEND_USERSPACE,
 } VpndBackend;
