@@ -57,6 +57,11 @@ class Daemon:
     def calls(self):
         return json.loads(self.tell(calls=True))
 
+    def wait_for_read(self):
+        """Until somebody has asked for properties: with a wait, that is after its request was answered."""
+        while json.loads(self.tell(reads=True)) == 0:
+            assert self.process.poll() is None
+
     def stop(self):
         self.process.stdin.close()
         self.process.wait(10)

@@ -11,7 +11,8 @@ Interfaces and types come from dbus/org.vpnd1.xml. One JSON object a line on sta
   {"on": {"MEMBER": [STEP, ...]}}    what a call of MEMBER does, in order; without: plain success. Steps:
       {"set": ...}  {"status": ...}  {"emit": [INTERFACE, SIGNAL, SIGNATURE, [ARGS]]}  {"sleep_ms": N}
       {"error": [NAME, MESSAGE]}  {"reply": true}  {"silent": true}  {"die": true}
-  {"emit": [...]}  {"calls": true}   the latter answers with the calls so far
+  {"emit": [...]}
+  {"calls": true}  {"reads": true}   answered with the calls so far, or with how many properties were read
 """
 import json
 import os
@@ -42,6 +43,7 @@ class Fake:
         self.profiles = [self.profile('home'), self.profile('office')]
         self.on = {}
         self.calls = []
+        self.reads = 0
         self.bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
         for info in self.info.interfaces:
             self.bus.register_object(PATH, info, self.on_call, self.on_get, self.on_set)
@@ -69,6 +71,8 @@ class Fake:
     def command(self, c):
         if 'calls' in c:
             return json.dumps(self.calls)
+        if 'reads' in c:
+            return json.dumps(self.reads)
         if 'profiles' in c:
             self.profiles = [dict(self.profile(p['name']), **p) for p in c['profiles']]
         if 'on' in c:
@@ -154,6 +158,7 @@ class Fake:
         invocation.return_value(GLib.Variant(f'({out})', self.reply(member, params)))
 
     def on_get(self, bus, sender, path, interface, name):
+        self.reads += 1
         return self.typed(interface, name, self.properties[interface][name])
 
     def on_set(self, bus, sender, path, interface, name, value):

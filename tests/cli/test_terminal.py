@@ -54,6 +54,7 @@ def test_no_progress_when_not_wanted(vpnd, terminal, args, env):
 def test_ctrl_c(vpnd, terminal):
     vpnd.on('Activate', TRYING)
     t = terminal('connect', 'home', '--wait')
+    vpnd.wait_for_read()
     t.read_until('Connecting, ')
     t.type(b'\x03')
     assert t.wait() == 130

@@ -108,8 +108,7 @@ def test_daemon_dies_instead_of_answering(vpnd, vpnctl):
 def test_interrupt(vpnd, spawn):
     vpnd.on('Activate', TRYING)
     process = spawn('connect', 'home', '--wait')
-    while ['Activate', ['home']] not in vpnd.calls():
-        assert process.poll() is None
+    vpnd.wait_for_read()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (130, '') and 'vpnctl: stopped waiting' in err and 'vpnctl disconnect' in err
