@@ -71,6 +71,7 @@ def test_deactivate_withdraws_what_still_waits(rig):
     rig.answers(configure="wait", any="yes")
     results = rig.together(rigs.activate() | {"pause": 0.2}, call(DAEMON, "deactivate"))
     assert results[0]["error"] == error_name("Cancelled")
+    assert results[0]["took"] < 10, "it was withdrawn, not overdue"
     assert results[1]["ok"] == "(true,)"
     assert rig.waiting() == 0
     assert rig.status()["state"] == "disconnected"

@@ -48,9 +48,9 @@ random_list (void)
 static gint64
 random_count (void)
 {
-  gint64 bits = (gint64) g_test_rand_int () << 32 | (guint32) g_test_rand_int ();
+  guint64 bits = (guint64) (guint32) g_test_rand_int () << 32 | (guint32) g_test_rand_int ();
 
-  return (bits & G_MAXINT64) >> g_test_rand_int_range (0, 63);
+  return (gint64) ((bits & G_MAXINT64) >> g_test_rand_int_range (0, 63));
 }
 
 /* 0 or a moment of the years 1970 to 9999, often with no fraction */
