@@ -31,6 +31,12 @@
  * NFTNL_UDATA_SET_ELEM_FLAGS, four bytes, SET_ELEM_F_INTERVAL_OPEN. */
 static const guint8 open_interval[] = { 1, 4, 1, 0, 0, 0 };
 
+/* User data of a set, without which nft(8) lists keys in host byte order as rubbish: NFTNL_UDATA_SET_KEYBYTEORDER, four bytes,
+ * BYTEORDER_HOST_ENDIAN or BYTEORDER_BIG_ENDIAN of its include/datatype.h. The kernel only keeps it. */
+#define UDATA_KEY_BYTE_ORDER 0
+#define UDATA_HOST_ORDER 1u
+#define UDATA_NETWORK_ORDER 2u
+
 typedef struct
 {
   GByteArray *bytes;
@@ -116,6 +122,18 @@ put_chain (Batch *batch, const char *table, const VpndChain *chain, guint16 ack)
 }
 
 static void
+set_key_order (struct nftnl_set *nftnl, VpndField field)
+{
+  const VpndNftLoad *load = vpnd_nft_field_load (field);
+  gboolean is_network_order = load->kind == VPND_NFT_LOAD_PAYLOAD || field == VPND_FIELD_L4PROTO;
+  guint32 order = is_network_order ? UDATA_NETWORK_ORDER : UDATA_HOST_ORDER;
+  guint8 udata[2 + sizeof order] = { UDATA_KEY_BYTE_ORDER, sizeof order };
+
+  memcpy (udata + 2, &order, sizeof order);
+  nftnl_set_set_data (nftnl, NFTNL_SET_USERDATA, udata, sizeof udata);
+}
+
+static void
 put_set (Batch *batch, const char *table, const VpndSet *set, guint32 id, guint16 ack)
 {
   struct nlmsghdr *message = batch_message (batch, NFT_MSG_NEWSET, NLM_F_CREATE | ack);
@@ -133,6 +151,7 @@ put_set (Batch *batch, const char *table, const VpndSet *set, guint32 id, guint1
       nftnl_set_set_u32 (nftnl, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
       nftnl_set_set_u32 (nftnl, NFTNL_SET_DATA_LEN, 0);
     }
+  set_key_order (nftnl, set->field);
   nftnl_set_nlmsg_build_payload (message, nftnl);
   nftnl_set_free (nftnl);
   batch_commit (batch, message);

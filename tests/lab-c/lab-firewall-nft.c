@@ -1,0 +1,500 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The firewall on the real kernel, in a network namespace of its own. `nft` plays the other program and the witness.
+ */
+#include "config.h"
+
+#include "firewall-nft.h"
+
+#include "error.h"
+#include "random-ruleset.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RANDOM_ROUNDS 150
+#define CYCLES 1000
+
+typedef struct
+{
+  gboolean is_done;
+  gboolean is_good;
+  GError *error;
+} Outcome;
+
+static void
+on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Outcome *outcome = user_data;
+
+  outcome->is_good = vpnd_firewall_apply_finish (VPND_FIREWALL (source), result, &outcome->error);
+  outcome->is_done = TRUE;
+}
+
+static void
+on_removed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Outcome *outcome = user_data;
+
+  outcome->is_good = vpnd_firewall_remove_finish (VPND_FIREWALL (source), result, &outcome->error);
+  outcome->is_done = TRUE;
+}
+
+static void
+wait_for (const gboolean *flag)
+{
+  while (!*flag)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static gboolean
+apply (VpndFirewall *firewall, VpndRuleset *ruleset, GError **error)
+{
+  Outcome outcome = { 0 };
+
+  vpnd_firewall_apply_async (firewall, ruleset, NULL, on_applied, &outcome);
+  wait_for (&outcome.is_done);
+  if (outcome.error != NULL)
+    g_propagate_error (error, outcome.error);
+  return outcome.is_good;
+}
+
+static void
+apply_ok (VpndFirewall *firewall, VpndRuleset *ruleset)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean is_good = apply (firewall, ruleset, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (is_good);
+}
+
+static void
+remove_ok (VpndFirewall *firewall)
+{
+  Outcome outcome = { 0 };
+
+  vpnd_firewall_remove_async (firewall, NULL, on_removed, &outcome);
+  wait_for (&outcome.is_done);
+  g_assert_no_error (outcome.error);
+  g_assert_true (outcome.is_good);
+}
+
+/* Runs nft(8) and returns what it prints; NULL when it fails. */
+static char *
+nft (const char *arguments)
+{
+  g_autofree char *command = g_strdup_printf ("nft %s", arguments);
+  char *output = NULL;
+  int status;
+
+  g_assert_true (g_spawn_command_line_sync (command, &output, NULL, &status, NULL));
+  if (!g_spawn_check_wait_status (status, NULL))
+    g_clear_pointer (&output, g_free);
+  return output;
+}
+
+static gboolean
+table_exists (void)
+{
+  g_autofree char *output = nft ("list table inet vpnd");
+
+  return output != NULL;
+}
+
+static VpndFirewall *
+new_firewall (gboolean allow_owner)
+{
+  g_autoptr (GError) error = NULL;
+  VpndFirewall *firewall = vpnd_firewall_nft_new_full (allow_owner, &error);
+
+  g_assert_no_error (error);
+  return firewall;
+}
+
+static VpndRuleset *
+small_ruleset (guint variant)
+{
+  VpndRuleset *ruleset = vpnd_ruleset_new ("vpnd");
+  VpndChain *chain = vpnd_ruleset_add_chain (ruleset, "output", VPND_CHAIN_FILTER, VPND_HOOK_OUTPUT, 0, VPND_VERDICT_DROP);
+  VpndSet *set = vpnd_ruleset_add_set (ruleset, "ports", VPND_FIELD_UDP_DPORT, FALSE, FALSE);
+
+  vpnd_set_add_port (set, 53, NULL);
+  vpnd_rule_accept (vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo"));
+  vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_DPORT, VPND_OP_IN, "ports"));
+  vpnd_rule_accept (vpnd_rule_match_port (vpnd_chain_add_rule (chain), VPND_FIELD_TCP_DPORT, (guint16) (1000 + variant)));
+  return ruleset;
+}
+
+static void
+test_apply_replace_remove (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+
+  for (guint i = 0; i < RANDOM_ROUNDS; i++)
+    {
+      g_autoptr (VpndRuleset) ruleset = random_ruleset_new ("vpnd");
+
+      apply_ok (firewall, ruleset); /* success is judged on what was read back */
+      g_assert_true (vpnd_firewall_nft_is_owner (VPND_FIREWALL_NFT (firewall)));
+    }
+  g_assert_true (table_exists ());
+  remove_ok (firewall);
+  g_assert_false (table_exists ());
+  remove_ok (firewall); /* nothing there: no error */
+}
+
+static void
+test_owner_survives_flush (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+  g_autoptr (VpndRuleset) ruleset = small_ruleset (1);
+  g_autofree char *flushed = NULL;
+  g_autofree char *added = NULL;
+  g_autofree char *listed = NULL;
+
+  apply_ok (firewall, ruleset);
+  flushed = nft ("flush ruleset");
+  g_assert_nonnull (flushed);
+  added = nft ("add rule inet vpnd output accept");
+  g_assert_null (added);
+  listed = nft ("list table inet vpnd");
+  g_assert_nonnull (listed);
+  g_assert_nonnull (strstr (listed, "tcp dport 1001 accept"));
+  remove_ok (firewall);
+}
+
+/* The table outlives its owner, and the next instance takes it over and replaces it. */
+static void
+test_adoption (void)
+{
+  VpndFirewall *first = new_firewall (TRUE);
+  g_autoptr (VpndFirewall) second = NULL;
+  g_autoptr (VpndRuleset) one = small_ruleset (1);
+  g_autoptr (VpndRuleset) two = small_ruleset (2);
+  g_autoptr (GError) error = NULL;
+
+  apply_ok (first, one);
+  second = new_firewall (TRUE);
+  g_assert_false (apply (second, two, &error)); /* the owner lives */
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_FIREWALL);
+  g_assert_nonnull (strstr (error->message, "table inet vpnd"));
+
+  g_object_unref (first);
+  g_assert_true (table_exists ());
+  apply_ok (second, two);
+  g_assert_true (vpnd_firewall_nft_is_owner (VPND_FIREWALL_NFT (second)));
+  remove_ok (second);
+}
+
+static void
+test_takes_over_a_plain_table (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+  g_autoptr (VpndRuleset) ruleset = small_ruleset (3);
+  g_autofree char *added = nft ("add table inet vpnd { chain foreign { accept; }; }");
+
+  g_assert_nonnull (added);
+  apply_ok (firewall, ruleset);
+  g_assert_true (vpnd_firewall_nft_is_owner (VPND_FIREWALL_NFT (firewall)));
+  remove_ok (firewall);
+}
+
+typedef struct
+{
+  guint n_tampered;
+  gboolean put_back;
+  VpndRuleset *ruleset;
+  Outcome outcome;
+} Guard;
+
+static void
+on_tampered (VpndFirewall *firewall, gpointer user_data)
+{
+  Guard *guard = user_data;
+
+  guard->n_tampered++;
+  if (guard->put_back)
+    {
+      guard->outcome = (Outcome){ 0 };
+      vpnd_firewall_apply_async (firewall, guard->ruleset, NULL, on_applied, &guard->outcome);
+    }
+}
+
+static void
+settle (void)
+{
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+static void
+test_tampering (void)
+{
+  static const char *const changes[] = {
+    "flush ruleset",
+    "delete table inet vpnd",
+    "insert rule inet vpnd output accept",
+    "add element inet vpnd ports { 54 }",
+    "add chain inet vpnd other",
+    "chain inet vpnd output '{ policy accept ; }'",
+    "flush chain inet vpnd output",
+    "add table inet vpnd '{ flags dormant ; }'",
+  };
+  g_autoptr (VpndFirewall) firewall = new_firewall (FALSE);
+  g_autoptr (VpndRuleset) ruleset = small_ruleset (4);
+  Guard guard = { .put_back = TRUE, .ruleset = ruleset };
+
+  g_signal_connect (firewall, "tampered", G_CALLBACK (on_tampered), &guard);
+  apply_ok (firewall, ruleset);
+  g_assert_false (vpnd_firewall_nft_is_owner (VPND_FIREWALL_NFT (firewall)));
+  settle ();
+  g_assert_cmpuint (guard.n_tampered, ==, 0); /* our own changes are not foreign */
+
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++)
+    {
+      g_autofree char *output = nft (changes[i]);
+      g_autofree char *listed = NULL;
+
+      g_test_message ("nft %s", changes[i]);
+      g_assert_nonnull (output);
+      guard.outcome.is_done = FALSE;
+      wait_for (&guard.outcome.is_done);
+      g_assert_no_error (guard.outcome.error);
+      listed = nft ("list table inet vpnd");
+      g_assert_nonnull (listed);
+      g_assert_nonnull (strstr (listed, "tcp dport 1004 accept"));
+      settle ();
+      g_assert_cmpuint (guard.n_tampered, ==, i + 1); /* once a change */
+    }
+  remove_ok (firewall);
+}
+
+static void
+test_others_do_not_disturb (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (FALSE);
+  g_autoptr (VpndRuleset) ruleset = small_ruleset (5);
+  g_autofree char *output = NULL;
+  g_autofree char *back = NULL;
+  Guard guard = { .ruleset = ruleset };
+
+  g_signal_connect (firewall, "tampered", G_CALLBACK (on_tampered), &guard);
+  apply_ok (firewall, ruleset);
+  output = nft ("'add table inet other ; add chain inet other c ; add rule inet other c accept ; add table ip vpnd'");
+  g_assert_nonnull (output);
+  back = nft ("'add element inet vpnd ports { 99 } ; delete element inet vpnd ports { 99 }'"); /* no difference in the end */
+  g_assert_nonnull (back);
+  settle ();
+  apply_ok (firewall, ruleset);
+  settle ();
+  g_assert_cmpuint (guard.n_tampered, ==, 0);
+
+  remove_ok (firewall);
+  g_clear_pointer (&output, g_free);
+  output = nft ("flush ruleset");
+  settle ();
+  g_assert_cmpuint (guard.n_tampered, ==, 0); /* nothing of ours is in force */
+}
+
+/* The atomic transaction: a refused ruleset leaves the former one in force, and the error says where. */
+static void
+test_refusal_keeps_the_former (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+  g_autoptr (VpndRuleset) good = small_ruleset (6);
+  g_autoptr (VpndRuleset) bad = small_ruleset (7);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *listed = NULL;
+
+  vpnd_rule_jump (vpnd_chain_add_rule (g_ptr_array_index (bad->chains, 0)), "missing");
+  apply_ok (firewall, good);
+  g_assert_false (apply (firewall, bad, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_FIREWALL);
+  g_assert_nonnull (strstr (error->message, "rule 4 of chain output"));
+  listed = nft ("list table inet vpnd");
+  g_assert_nonnull (strstr (listed, "tcp dport 1006 accept"));
+  remove_ok (firewall);
+}
+
+static void
+test_operations_take_turns (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+  Outcome outcomes[6] = { 0 };
+
+  for (guint i = 0; i < 5; i++)
+    {
+      g_autoptr (VpndRuleset) ruleset = small_ruleset (10 + i);
+
+      vpnd_firewall_apply_async (firewall, ruleset, NULL, on_applied, &outcomes[i]);
+    }
+  vpnd_firewall_remove_async (firewall, NULL, on_removed, &outcomes[5]);
+  wait_for (&outcomes[5].is_done);
+  for (guint i = 0; i < G_N_ELEMENTS (outcomes); i++)
+    {
+      g_assert_true (outcomes[i].is_done);
+      g_assert_no_error (outcomes[i].error);
+    }
+  g_assert_false (table_exists ());
+}
+
+static gsize
+resident_pages (void)
+{
+  g_autofree char *text = NULL;
+  gsize pages = 0;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
+  g_assert_cmpint (sscanf (text, "%*u %zu", &pages), ==, 1);
+  return pages;
+}
+
+/* As many rules as the policy makes. */
+static VpndRuleset *
+usual_ruleset (void)
+{
+  VpndRuleset *ruleset = vpnd_ruleset_new ("vpnd");
+  VpndSet *lan = vpnd_ruleset_add_set (ruleset, "lan", VPND_FIELD_IP_DADDR, TRUE, FALSE);
+
+  for (guint i = 0; i < 8; i++)
+    {
+      VpndPrefix prefix = { .addr = { .family = AF_INET, .bytes = { (guint8) (10 + i) } }, .length = 8 };
+
+      vpnd_set_add_prefix (lan, &prefix, NULL);
+    }
+  for (guint hook = VPND_HOOK_INPUT; hook <= VPND_HOOK_OUTPUT; hook++)
+    {
+      g_autofree char *name = g_strdup_printf ("chain%u", hook);
+      VpndChain *chain = vpnd_ruleset_add_chain (ruleset, name, VPND_CHAIN_FILTER, (VpndHook) hook, 0, VPND_VERDICT_DROP);
+
+      for (guint i = 0; i < 20; i++)
+        {
+          VpndRule *rule = vpnd_chain_add_rule (chain);
+
+          vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_NE, "vpnd0");
+          vpnd_rule_match_set (rule, VPND_FIELD_IP_DADDR, VPND_OP_IN, "lan");
+          vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, (guint16) (100 + i));
+          vpnd_rule_accept (rule);
+        }
+    }
+  return ruleset;
+}
+
+static void
+test_many_cycles (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+  g_autoptr (VpndRuleset) ruleset = usual_ruleset ();
+  gint64 start;
+  gsize before;
+
+  for (guint i = 0; i < CYCLES / 10; i++)
+    apply_ok (firewall, ruleset);
+  before = resident_pages ();
+  start = g_get_monotonic_time ();
+  for (guint i = 0; i < CYCLES; i++)
+    apply_ok (firewall, ruleset);
+  g_test_message ("%u rules: %.0f us each replace, read back included", 60u, (double) (g_get_monotonic_time () - start) / CYCLES);
+  g_assert_cmpuint (resident_pages (), <=, before + 32); /* the allocator may still settle; a leak of a reply is 10 KiB a cycle */
+  remove_ok (firewall);
+}
+
+static int
+compare_lines (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+static char *
+sorted_pieces (const char *text, const char *delimiters)
+{
+  g_auto (GStrv) pieces = g_strsplit_set (text, delimiters, -1);
+
+  qsort (pieces, g_strv_length (pieces), sizeof pieces[0], compare_lines);
+  return g_strjoinv (" ", pieces);
+}
+
+/* A listing without two kinds of order: that of a set's elements, which the kernel hashes with a seed of its own for each set, and that
+ * of the matches of a rule, since nft(8) moves looks at neighbouring ports together. */
+static char *
+sorted_lines (const char *text)
+{
+  /* Listed or left out, depending on how the matches were moved. */
+  static const char *const implied[] = { "meta l4proto udp ", "meta l4proto tcp ", "meta l4proto ipv6-icmp ", "meta nfproto ipv4 ", "meta nfproto ipv6 " };
+  GString *spread = g_string_new (text);
+  g_auto (GStrv) lines = NULL;
+
+  g_string_replace (spread, ",\n", "\n", 0);
+  g_string_replace (spread, ", ", "\n", 0); /* elements; states have a comma without a blank */
+  for (guint i = 0; i < G_N_ELEMENTS (implied); i++)
+    g_string_replace (spread, implied[i], "", 0);
+  lines = g_strsplit_set (spread->str, "\n{}", -1);
+  g_string_free (spread, TRUE);
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      char *sorted = sorted_pieces (g_strstrip (lines[i]), " ");
+
+      g_free (lines[i]);
+      lines[i] = sorted;
+    }
+  qsort (lines, g_strv_length (lines), sizeof lines[0], compare_lines);
+  return g_strjoinv ("\n", lines);
+}
+
+/* The batch and the text are the same ruleset: what nft(8) lists after one is what it lists after the other. */
+static void
+test_loaded_by_nft (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (FALSE);
+
+  for (guint i = 0; i < 20; i++)
+    {
+      g_autoptr (VpndRuleset) ruleset = random_ruleset_new ("vpnd");
+      g_autofree char *text = vpnd_ruleset_to_text (ruleset);
+      g_autofree char *ours = NULL;
+      g_autofree char *theirs = NULL;
+      g_autofree char *deleted = NULL;
+      g_autofree char *loaded = NULL;
+      g_autofree char *sorted_ours = NULL;
+      g_autofree char *sorted_theirs = NULL;
+
+      apply_ok (firewall, ruleset);
+      ours = nft ("-s list table inet vpnd");
+      g_assert_nonnull (ours);
+      remove_ok (firewall);
+      g_assert_true (g_file_set_contents ("lab-firewall-nft.nft", text, -1, NULL));
+      loaded = nft ("-f lab-firewall-nft.nft");
+      g_assert_nonnull (loaded);
+      theirs = nft ("-s list table inet vpnd");
+      deleted = nft ("delete table inet vpnd");
+      g_assert_nonnull (deleted);
+      (void) unlink ("lab-firewall-nft.nft");
+      sorted_ours = sorted_lines (ours);
+      sorted_theirs = sorted_lines (theirs);
+      if (!g_str_equal (sorted_ours, sorted_theirs))
+        g_error ("nft lists after our batch:\n%s\nand after our text:\n%s", ours, theirs);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_assert_no_errno (unshare (CLONE_NEWNET));
+  g_test_add_func ("/firewall-nft/apply-replace-remove", test_apply_replace_remove);
+  g_test_add_func ("/firewall-nft/owner-survives-flush", test_owner_survives_flush);
+  g_test_add_func ("/firewall-nft/adoption", test_adoption);
+  g_test_add_func ("/firewall-nft/takes-over-a-plain-table", test_takes_over_a_plain_table);
+  g_test_add_func ("/firewall-nft/tampering", test_tampering);
+  g_test_add_func ("/firewall-nft/others-do-not-disturb", test_others_do_not_disturb);
+  g_test_add_func ("/firewall-nft/refusal-keeps-the-former", test_refusal_keeps_the_former);
+  g_test_add_func ("/firewall-nft/operations-take-turns", test_operations_take_turns);
+  g_test_add_func ("/firewall-nft/loaded-by-nft", test_loaded_by_nft);
+  g_test_add_func ("/firewall-nft/many-cycles", test_many_cycles);
+  return g_test_run ();
+}
