@@ -325,6 +325,26 @@ write_statement (Writer *writer, const VpndStatement *statement)
     }
 }
 
+/* A TCP reset needs a rule that looks at TCP only. Where the rule does not say so, nft(8) puts that match before all others, so that
+ * no statement of the rule is performed on other packets. */
+static gboolean
+needs_tcp_first (const VpndRule *rule)
+{
+  gboolean has_reset = FALSE;
+
+  for (guint i = 0; i < rule->statements->len; i++)
+    if (g_array_index (rule->statements, VpndStatement, i).kind == VPND_STATEMENT_REJECT_TCP_RESET)
+      has_reset = TRUE;
+  for (guint i = 0; has_reset && i < rule->matches->len; i++)
+    {
+      const VpndMatch *match = &g_array_index (rule->matches, VpndMatch, i);
+
+      if (vpnd_field_implied_l4proto (match->field) == IPPROTO_TCP || (match->field == VPND_FIELD_L4PROTO && match->op == VPND_OP_EQ))
+        return FALSE;
+    }
+  return has_reset;
+}
+
 /**
  * vpnd_nft_encode_rule:
  * @table: name of the table
@@ -341,6 +361,8 @@ vpnd_nft_encode_rule (const char *table, const char *chain, const VpndRule *rule
   nftnl_rule_set_u32 (writer.rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
   nftnl_rule_set_str (writer.rule, NFTNL_RULE_TABLE, table);
   nftnl_rule_set_str (writer.rule, NFTNL_RULE_CHAIN, chain);
+  if (needs_tcp_first (rule))
+    need_known (&writer, VPND_FIELD_L4PROTO, IPPROTO_TCP);
   for (guint i = 0; i < rule->matches->len; i++)
     write_match (&writer, &g_array_index (rule->matches, VpndMatch, i));
   for (guint i = 0; i < rule->statements->len; i++)
