@@ -300,6 +300,14 @@ add_bridges (VpndRuleset *ruleset, Chains *chains, const VpndFacts *facts)
   vpnd_rule_accept (vpnd_rule_match_set (rule, VPND_FIELD_OIFNAME, VPND_OP_IN, SET_BRIDGES));
 }
 
+/* 11: TCP by a reset: the kernel does not give an ICMPv6 error to a socket that is bound to a physical link, which would hang. */
+static void
+add_reject (VpndChain *chain)
+{
+  vpnd_rule_statement (vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, IPPROTO_TCP), VPND_STATEMENT_REJECT_TCP_RESET);
+  vpnd_rule_statement (vpnd_chain_add_rule (chain), VPND_STATEMENT_REJECT);
+}
+
 static void
 add_chains (VpndRuleset *ruleset, Chains *chains, gboolean has_tunnel)
 {
@@ -346,7 +354,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
   add_dns_reject (chains.forward);
   if (input->settings->allow_lan)
     add_lan (ruleset, &chains);
-  vpnd_rule_statement (vpnd_chain_add_rule (chains.output), VPND_STATEMENT_REJECT);
-  vpnd_rule_statement (vpnd_chain_add_rule (chains.forward), VPND_STATEMENT_REJECT);
+  add_reject (chains.output);
+  add_reject (chains.forward);
   return ruleset;
 }

@@ -209,10 +209,12 @@ test_blocked_has_no_first_hop (void)
       world_init (&world, VPND_POLICY_BLOCKED);
       packet = random_packet ("eth0", endpoint_of (&world)->addr);
       packet.l4proto = IPPROTO_UDP;
+      packet.sport = 40000; /* not 67: being a DHCPv4 server is part of a LAN that is allowed */
       packet.dport = endpoint_of (&world)->port;
       packet.mark = VPND_MARK_VALUE;
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
       packet = random_packet (VPND_IFNAME, random_public_addr (random_family ()));
+      packet.sport = 40000;
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
     }
 }

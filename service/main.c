@@ -1,0 +1,81 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * vpnd(8): options, locale, log writer, run. Everything else stands in daemon.c.
+ */
+#include "config.h"
+
+#include "daemon.h"
+#include "log.h"
+
+#include <glib/gi18n.h>
+#include <locale.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+/* An option, else the first directory of the environment variable that systemd sets (systemd.exec(5)), else the default. */
+static char *
+pick_directory (const char *option, const char *variable, const char *fallback)
+{
+  const char *value = g_getenv (variable);
+
+  if (option != NULL)
+    return g_strdup (option);
+  if (value != NULL && *value != '\0')
+    return g_strndup (value, strcspn (value, ":"));
+  return g_strdup (fallback);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autofree char *state_option = NULL;
+  g_autofree char *runtime_option = NULL;
+  gboolean show_version = FALSE;
+  gboolean debug = FALSE;
+  const GOptionEntry entries[] = {
+    { "state-directory", 0, 0, G_OPTION_ARG_FILENAME, &state_option, N_ ("Where settings and profiles are kept (default: $STATE_DIRECTORY, else /var/lib/vpnd)"), N_ ("DIR") },
+    { "runtime-directory", 0, 0, G_OPTION_ARG_FILENAME, &runtime_option, N_ ("Where the record of changes is kept (default: $RUNTIME_DIRECTORY, else /run/vpnd)"), N_ ("DIR") },
+    { "debug", 0, 0, G_OPTION_ARG_NONE, &debug, N_ ("Log debug messages"), NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &show_version, N_ ("Print the version and exit"), NULL },
+    { NULL },
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_autoptr (VpndLogRing) ring = vpnd_log_ring_new (VPND_LOG_RING_MAX_BYTES);
+  g_autoptr (VpndDaemon) daemon = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *state_directory = NULL;
+  g_autofree char *runtime_directory = NULL;
+
+  setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, VPND_LOCALEDIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
+  umask (0077);
+  (void) prctl (PR_SET_DUMPABLE, 0); /* keys are in memory: no core file, no ptrace by the same user */
+
+  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  g_option_context_set_summary (context, _ ("The VPN daemon. It is started by the service manager or by the message bus; vpnctl(1) controls it."));
+  if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
+    {
+      g_printerr ("vpnd: %s\n", error != NULL ? error->message : _ ("unexpected argument"));
+      return 2;
+    }
+  if (show_version)
+    {
+      g_print ("vpnd %s\n", VPND_VERSION);
+      return 0;
+    }
+
+  vpnd_log_install (ring);
+  g_log_set_debug_enabled (debug);
+  state_directory = pick_directory (state_option, "STATE_DIRECTORY", "/var/lib/vpnd");
+  runtime_directory = pick_directory (runtime_option, "RUNTIME_DIRECTORY", "/run/vpnd");
+  daemon = vpnd_daemon_new (&(VpndDaemonOptions){ state_directory, runtime_directory }, ring, &error);
+  if (daemon == NULL)
+    {
+      g_warning ("%s", error->message);
+      return 1;
+    }
+  return vpnd_daemon_run (daemon);
+}
