@@ -49,6 +49,7 @@ random_peer (gboolean is_primary, gboolean v4, gboolean v6)
 
   for (guint i = 0; i < VPND_KEY_BYTES; i++)
     peer->public_key.bytes[i] = random_byte ();
+  g_free (peer->public_key_text);
   peer->public_key_text = vpnd_public_key_to_base64 (&peer->public_key);
   peer->port = g_test_rand_int_range (1, 65536);
   if (v4)
