@@ -8,6 +8,7 @@
 #include "firewall-nft.h"
 
 #include "error.h"
+#include "random-policy.h"
 #include "random-ruleset.h"
 
 #include <sched.h>
@@ -146,6 +147,21 @@ test_apply_replace_remove (void)
   remove_ok (firewall);
   g_assert_false (table_exists ());
   remove_ok (firewall); /* nothing there: no error */
+}
+
+/* The rulesets that are in force in earnest, all kinds one after the other. */
+static void
+test_policy (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+
+  for (guint i = 0; i < RANDOM_ROUNDS; i++)
+    {
+      g_autoptr (VpndRuleset) ruleset = random_policy_new ((VpndPolicyKind) (i % 3));
+
+      apply_ok (firewall, ruleset);
+    }
+  remove_ok (firewall);
 }
 
 static void
@@ -487,6 +503,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_assert_no_errno (unshare (CLONE_NEWNET));
   g_test_add_func ("/firewall-nft/apply-replace-remove", test_apply_replace_remove);
+  g_test_add_func ("/firewall-nft/policy", test_policy);
   g_test_add_func ("/firewall-nft/owner-survives-flush", test_owner_survives_flush);
   g_test_add_func ("/firewall-nft/adoption", test_adoption);
   g_test_add_func ("/firewall-nft/takes-over-a-plain-table", test_takes_over_a_plain_table);

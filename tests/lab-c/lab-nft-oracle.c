@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "nft-encode-rule.h"
+#include "random-policy.h"
 #include "random-ruleset.h"
 
 #include <libnftnl/common.h>
@@ -95,6 +96,33 @@ is_joined_by_nft (const VpndRule *rule)
   return n_transport > 1;
 }
 
+static guint
+compare (const VpndRuleset *ruleset)
+{
+  g_autoptr (GPtrArray) theirs = rules_of_nft (ruleset);
+  g_autoptr (GPtrArray) ours = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) values = g_ptr_array_new ();
+  guint n_compared = 0;
+
+  /* The text has chains without a hook first. */
+  for (guint pass = 0; pass < 2; pass++)
+    for (guint i = 0; i < ruleset->chains->len; i++)
+      {
+        const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+
+        if ((chain->hook == VPND_HOOK_NONE) == (pass == 0))
+          add_our_rules (ours, values, chain);
+      }
+  g_assert_cmpuint (ours->len, ==, theirs->len);
+  for (guint i = 0; i < ours->len; i++)
+    if (!is_joined_by_nft (g_ptr_array_index (values, i)))
+      {
+        g_assert_cmpstr (g_ptr_array_index (ours, i), ==, g_ptr_array_index (theirs, i));
+        n_compared++;
+      }
+  return n_compared;
+}
+
 static void
 test_random (void)
 {
@@ -103,26 +131,23 @@ test_random (void)
   for (guint round = 0; round < ROUNDS; round++)
     {
       g_autoptr (VpndRuleset) ruleset = random_ruleset_new ("vpnd");
-      g_autoptr (GPtrArray) theirs = rules_of_nft (ruleset);
-      g_autoptr (GPtrArray) ours = g_ptr_array_new_with_free_func (g_free);
-      g_autoptr (GPtrArray) values = g_ptr_array_new ();
 
-      /* The text has chains without a hook first. */
-      for (guint pass = 0; pass < 2; pass++)
-        for (guint i = 0; i < ruleset->chains->len; i++)
-          {
-            const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+      n_compared += compare (ruleset);
+    }
+  g_test_message ("%u rules compared", n_compared);
+  g_assert_cmpuint (n_compared, >, 100);
+}
 
-            if ((chain->hook == VPND_HOOK_NONE) == (pass == 0))
-              add_our_rules (ours, values, chain);
-          }
-      g_assert_cmpuint (ours->len, ==, theirs->len);
-      for (guint i = 0; i < ours->len; i++)
-        if (!is_joined_by_nft (g_ptr_array_index (values, i)))
-          {
-            g_assert_cmpstr (g_ptr_array_index (ours, i), ==, g_ptr_array_index (theirs, i));
-            n_compared++;
-          }
+static void
+test_policy (void)
+{
+  guint n_compared = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_autoptr (VpndRuleset) ruleset = random_policy_new ((VpndPolicyKind) (round % 3));
+
+      n_compared += compare (ruleset);
     }
   g_test_message ("%u rules compared", n_compared);
   g_assert_cmpuint (n_compared, >, 100);
@@ -134,5 +159,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_assert_no_errno (unshare (CLONE_NEWNET));
   g_test_add_func ("/nft-oracle/random", test_random);
+  g_test_add_func ("/nft-oracle/policy", test_policy);
   return g_test_run ();
 }

@@ -1,0 +1,46 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Builds what random-policy.h promises, the way the engine does.
+ */
+#include "config.h"
+
+#include "random-policy.h"
+
+#include "random-values.h"
+#include "tunnel-plan.h"
+
+/**
+ * random_policy_new:
+ * @kind: which policy
+ *
+ * Returns: (transfer full): its ruleset for random inputs
+ */
+VpndRuleset *
+random_policy_new (VpndPolicyKind kind)
+{
+  VpndProfile *profile = random_profile ("random");
+  VpndSettings *settings = random_settings ();
+  VpndFacts *facts = random_facts ();
+  VpndTunnelConfig *config;
+  VpndRoutePlan *routes;
+  VpndDnsPlan *dns;
+  VpndRuleset *ruleset;
+  VpndCause cause;
+
+  facts->default4.present = TRUE;
+  facts->default6.present = TRUE;
+  config = vpnd_tunnel_plan_build (profile, settings, facts, TRUE, &cause);
+  g_assert_nonnull (config);
+  routes = vpnd_route_plan_build (profile, settings, facts);
+  dns = vpnd_dns_plan_build (profile, settings);
+  ruleset = vpnd_policy_build (&(VpndPolicyInput){ kind, config, routes, dns, settings, facts });
+
+  vpnd_dns_plan_unref (dns);
+  vpnd_route_plan_unref (routes);
+  vpnd_tunnel_config_unref (config);
+  vpnd_facts_unref (facts);
+  vpnd_settings_unref (settings);
+  vpnd_profile_unref (profile);
+  return ruleset;
+}
