@@ -213,14 +213,17 @@ make_engine (VpndDaemon *self, GError **error)
   g_autoptr (VpndNamesLookup) names = vpnd_names_lookup_gio_new ();
   g_autoptr (VpndProber) prober = vpnd_prober_icmp_new ();
   g_autoptr (VpndClock) clock = vpnd_clock_system_new ();
-  g_autoptr (VpndAuthorizer) authorizer = vpnd_authorizer_polkit_new ();
   VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock };
 
   if (facts == NULL)
     return FALSE;
   self->engine = vpnd_engine_new (&ports, self->ledger, self->profiles, self->settings);
   if (self->connection != NULL)
-    self->adaptor = vpnd_adaptor_new (self->engine, self->profiles, self->ring, authorizer, clock);
+    {
+      g_autoptr (VpndAuthorizer) authorizer = vpnd_authorizer_polkit_new (self->connection);
+
+      self->adaptor = vpnd_adaptor_new (self->engine, self->profiles, self->ring, authorizer, clock);
+    }
   return TRUE;
 }
 

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See authorizer-polkit.h. The authority is asked for at the first check and again after a failure, so a polkitd that comes late or
- * was restarted is found. Keeps no decision: polkit remembers what may be kept.
+ * was restarted is found. Keeps no decision: polkit remembers what may be kept. Without polkit root may do what it may anyway, since
+ * polkit never refuses root; nobody else may do anything.
  */
 #include "config.h"
 
@@ -16,11 +17,15 @@ struct _VpndAuthorizerPolkit
 {
   GObject parent_instance;
 
-  PolkitAuthority *authority; /* (owned) (nullable) */
+  GDBusConnection *connection; /* (owned): where senders are */
+  PolkitAuthority *authority;  /* (owned) (nullable) */
 };
+
+#define BUS_TIMEOUT_MS 1000 /* any bus call to another daemon (docs/security.md, "Timings") */
 
 typedef struct
 {
+  char *sender;           /* (owned) */
   PolkitSubject *subject; /* (owned) */
   char *action;           /* (owned) */
   PolkitDetails *details; /* (owned) (nullable) */
@@ -36,6 +41,7 @@ check_free (gpointer data)
 {
   Check *check = data;
 
+  g_free (check->sender);
   g_object_unref (check->subject);
   g_free (check->action);
   g_clear_object (&check->details);
@@ -50,6 +56,35 @@ deny (GTask *task, const char *why)
 }
 
 static void
+on_user (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  guint32 uid = G_MAXUINT32;
+
+  if (reply != NULL)
+    g_variant_get (reply, "(u)", &uid);
+  if (uid != 0)
+    {
+      deny (task, "polkit could not be asked; is it running?");
+      return;
+    }
+  g_task_return_boolean (task, TRUE);
+  g_object_unref (task);
+}
+
+/* polkit is not there. The bus itself knows whether the sender is root; it is the bus that told us the sender's name. */
+static void
+ask_bus (GTask *task)
+{
+  VpndAuthorizerPolkit *self = VPND_AUTHORIZER_POLKIT (g_task_get_source_object (task));
+  const Check *check = g_task_get_task_data (task);
+
+  g_dbus_connection_call (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+      g_variant_new ("(s)", check->sender), G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, BUS_TIMEOUT_MS, g_task_get_cancellable (task), on_user, task);
+}
+
+static void
 on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   GTask *task = user_data;
@@ -57,7 +92,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (PolkitAuthorizationResult) answer = polkit_authority_check_authorization_finish (POLKIT_AUTHORITY (source), result, NULL);
 
   if (answer == NULL)
-    deny (task, "polkit could not be asked; is it running?");
+    ask_bus (task);
   else if (polkit_authorization_result_get_is_authorized (answer))
     {
       g_task_return_boolean (task, TRUE);
@@ -90,7 +125,7 @@ on_authority (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (authority == NULL)
     {
-      deny (task, "polkit could not be reached");
+      ask_bus (task);
       return;
     }
   g_set_object (&self->authority, authority);
@@ -122,6 +157,7 @@ vpnd_authorizer_polkit_check_async (VpndAuthorizer *port, const char *sender, co
   Check *check = g_new0 (Check, 1);
 
   g_task_set_source_tag (task, vpnd_authorizer_polkit_check_async);
+  check->sender = g_strdup (sender);
   check->subject = polkit_system_bus_name_new (sender);
   check->action = g_strdup (action);
   check->details = details_from_table (details);
@@ -156,6 +192,7 @@ vpnd_authorizer_polkit_dispose (GObject *object)
   VpndAuthorizerPolkit *self = VPND_AUTHORIZER_POLKIT (object);
 
   g_clear_object (&self->authority);
+  g_clear_object (&self->connection);
   G_OBJECT_CLASS (vpnd_authorizer_polkit_parent_class)->dispose (object);
 }
 
@@ -179,11 +216,15 @@ vpnd_authorizer_polkit_init (VpndAuthorizerPolkit *self)
 
 /**
  * vpnd_authorizer_polkit_new:
+ * @connection: the system bus (DBUS_SYSTEM_BUS_ADDRESS where that is set), the same that polkit is asked on
  *
- * Returns: (transfer full): an authorizer that asks the polkit of the system bus (DBUS_SYSTEM_BUS_ADDRESS where that is set)
+ * Returns: (transfer full): an authorizer that asks the polkit of the system bus
  */
 VpndAuthorizer *
-vpnd_authorizer_polkit_new (void)
+vpnd_authorizer_polkit_new (GDBusConnection *connection)
 {
-  return g_object_new (VPND_TYPE_AUTHORIZER_POLKIT, NULL);
+  VpndAuthorizerPolkit *self = g_object_new (VPND_TYPE_AUTHORIZER_POLKIT, NULL);
+
+  self->connection = g_object_ref (connection);
+  return VPND_AUTHORIZER (self);
 }

@@ -12,6 +12,6 @@ G_BEGIN_DECLS
 #define VPND_TYPE_AUTHORIZER_POLKIT (vpnd_authorizer_polkit_get_type ())
 G_DECLARE_FINAL_TYPE (VpndAuthorizerPolkit, vpnd_authorizer_polkit, VPND, AUTHORIZER_POLKIT, GObject)
 
-VpndAuthorizer *vpnd_authorizer_polkit_new (void);
+VpndAuthorizer *vpnd_authorizer_polkit_new (GDBusConnection *connection);
 
 G_END_DECLS

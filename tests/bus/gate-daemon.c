@@ -138,7 +138,7 @@ main (int argc, char **argv)
   Run run = { .loop = loop };
   g_autoptr (VpndLogRing) ring = vpnd_log_ring_new (VPND_LOG_RING_MAX_BYTES);
   g_autoptr (QuickClock) clock = g_object_new (TYPE_QUICK_CLOCK, NULL);
-  g_autoptr (VpndAuthorizer) authorizer = vpnd_authorizer_polkit_new ();
+  g_autoptr (VpndAuthorizer) authorizer = NULL;
   g_autoptr (VpndEngine) engine = vpnd_engine_new (NULL, NULL, NULL, NULL);
   g_autoptr (VpndProfileStore) profiles = NULL;
   g_autoptr (VpndAdaptor) adaptor = NULL;
@@ -153,6 +153,7 @@ main (int argc, char **argv)
   bus = g_bus_get_sync (G_BUS_TYPE_SYSTEM, NULL, &error);
   g_assert_no_error (error);
   g_dbus_connection_set_exit_on_close (bus, FALSE);
+  authorizer = vpnd_authorizer_polkit_new (bus);
 
   adaptor = vpnd_adaptor_new (engine, profiles, ring, authorizer, VPND_CLOCK (clock));
   g_assert_true (vpnd_adaptor_export (adaptor, bus, &error));

@@ -43,10 +43,13 @@ def test_the_message_says_what_is_missing(real):
     assert "no authentication agent" in asking["message"]
 
 
-def test_without_polkitd_nobody_may_and_with_it_again(real):
+def test_without_polkitd_only_root_may_and_with_it_all_is_as_before(real):
     real.stop_polkit()
-    without = real.calls(call(DAEMON, "status"), rigs.activate(), uid=0)
+    before = real.snapshot()
+    without = real.calls(call(DAEMON, "status"), rigs.activate())
     assert [r.get("error") for r in without] == [error_name("NotAuthorized")] * 2
+    assert real.snapshot() == before
+    assert all("ok" in result for result in real.calls(call(DAEMON, "status"), rigs.activate(), uid=0)), "polkit would not refuse root either"
     assert "ok" in real.calls(call(rigs.PROPERTIES, "Get", "(ss)", f"('{DAEMON}', 'State')"))[0], "what needs no action needs no polkit"
     real.start_real_polkit()
     assert "ok" in sandbox.wait_until(lambda: [r for r in real.calls(call(DAEMON, "status")) if "ok" in r], 10, "authorization after the restart of polkitd")[0]
