@@ -31,11 +31,13 @@ main (int argc, char **argv)
 {
   g_autofree char *state_option = NULL;
   g_autofree char *runtime_option = NULL;
+  g_autofree char *logs_option = NULL;
   gboolean show_version = FALSE;
   gboolean debug = FALSE;
   const GOptionEntry entries[] = {
     { "state-directory", 0, 0, G_OPTION_ARG_FILENAME, &state_option, N_ ("Where settings and profiles are kept (default: $STATE_DIRECTORY, else /var/lib/vpnd)"), N_ ("DIR") },
     { "runtime-directory", 0, 0, G_OPTION_ARG_FILENAME, &runtime_option, N_ ("Where the record of changes is kept (default: $RUNTIME_DIRECTORY, else /run/vpnd)"), N_ ("DIR") },
+    { "logs-directory", 0, 0, G_OPTION_ARG_FILENAME, &logs_option, N_ ("Where the log is kept when there is no journal (default: $LOGS_DIRECTORY, else nowhere)"), N_ ("DIR") },
     { "debug", 0, 0, G_OPTION_ARG_NONE, &debug, N_ ("Log debug messages"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &show_version, N_ ("Print the version and exit"), NULL },
     { NULL },
@@ -44,6 +46,8 @@ main (int argc, char **argv)
   g_autoptr (VpndLogRing) ring = vpnd_log_ring_new (VPND_LOG_RING_MAX_BYTES);
   g_autoptr (VpndDaemon) daemon = NULL;
   g_autoptr (GError) error = NULL;
+  g_autoptr (VpndLogFile) log_file = NULL;
+  g_autofree char *logs_directory = NULL;
   g_autofree char *state_directory = NULL;
   g_autofree char *runtime_directory = NULL;
 
@@ -67,7 +71,14 @@ main (int argc, char **argv)
       return 0;
     }
 
-  vpnd_log_install (ring);
+  /* systemd makes the directory also where the journal takes the lines; the writer then leaves it alone. */
+  logs_directory = pick_directory (logs_option, "LOGS_DIRECTORY", NULL);
+  if (logs_directory != NULL)
+    log_file = vpnd_log_file_open (logs_directory, VPND_LOG_FILE_MAX_BYTES, &error);
+  vpnd_log_install (ring, g_steal_pointer (&log_file));
+  if (error != NULL)
+    g_warning ("%s", error->message);
+  g_clear_error (&error);
   g_log_set_debug_enabled (debug);
   state_directory = pick_directory (state_option, "STATE_DIRECTORY", "/var/lib/vpnd");
   runtime_directory = pick_directory (runtime_option, "RUNTIME_DIRECTORY", "/run/vpnd");

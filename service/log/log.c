@@ -60,10 +60,27 @@ write_journald (GLogLevelFlags level, const GLogField *fields, gsize n_fields, c
   (void) g_log_writer_journald (level, copy, n_fields, NULL); /* there is nowhere left to tell that it failed */
 }
 
+/* Where lines go besides stderr; kept for the life of the process. */
+typedef struct
+{
+  VpndLogRing *ring; /* (owned) */
+  VpndLogFile *file; /* (owned) (nullable) */
+} Sinks;
+
+static void
+sinks_free (gpointer data)
+{
+  Sinks *sinks = data;
+
+  vpnd_log_ring_unref (sinks->ring);
+  vpnd_log_file_free (sinks->file);
+  g_free (sinks);
+}
+
 static GLogWriterOutput
 write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
 {
-  VpndLogRing *ring = user_data;
+  Sinks *sinks = user_data;
   const GLogField *field = find_message (fields, n_fields);
   guint row = find_level (level);
   g_autofree char *text = NULL;
@@ -80,11 +97,16 @@ write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoint
   now = g_date_time_new_now_utc ();
   stamp = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
   line = g_strdup_printf ("%s %s: %s", stamp, levels[row].word, message);
-  vpnd_log_ring_append (ring, line);
+  vpnd_log_ring_append (sinks->ring, line);
 
   if (g_log_writer_is_journald (STDERR_FILENO))
-    write_journald (level, fields, n_fields, message);
-  else if (isatty (STDERR_FILENO))
+    {
+      write_journald (level, fields, n_fields, message);
+      return G_LOG_WRITER_HANDLED;
+    }
+  if (sinks->file != NULL)
+    vpnd_log_file_append (sinks->file, line);
+  if (isatty (STDERR_FILENO))
     fprintf (stderr, "%s\n", line);
   else
     fprintf (stderr, "<%c>%s\n", levels[row].priority, message);
@@ -93,14 +115,19 @@ write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoint
 
 /**
  * vpnd_log_install:
- * @ring: (transfer none): where every line also goes; kept for the life of the process, because GLib's writer cannot be taken back
+ * @ring: (transfer none): where every line also goes
+ * @file: (transfer full) (nullable): where lines go, too, when there is no journal
  *
- * Makes this the process's log writer. To be called once, by main.
+ * Makes this the process's log writer, for its life: GLib's writer cannot be taken back. To be called once, by main.
  */
 void
-vpnd_log_install (VpndLogRing *ring)
+vpnd_log_install (VpndLogRing *ring, VpndLogFile *file)
 {
-  g_log_set_writer_func (write_log, vpnd_log_ring_ref (ring), (GDestroyNotify) vpnd_log_ring_unref);
+  Sinks *sinks = g_new0 (Sinks, 1);
+
+  sinks->ring = vpnd_log_ring_ref (ring);
+  sinks->file = file;
+  g_log_set_writer_func (write_log, sinks, sinks_free);
 }
 
 /**

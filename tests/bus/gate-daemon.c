@@ -146,7 +146,7 @@ main (int argc, char **argv)
 
   g_assert_cmpint (argc, ==, 4);
   clock->speed = atoi (argv[3]);
-  vpnd_log_install (ring);
+  vpnd_log_install (ring, NULL);
   vpnd_log_ring_append (ring, "planted line");
   profiles = vpnd_profile_store_new (open_folder (argv[1]), open_folder (argv[2]), &error);
   g_assert_no_error (error);

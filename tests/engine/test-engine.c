@@ -729,7 +729,7 @@ main (int argc, char **argv)
   g_autoptr (VpndLogRing) ring = vpnd_log_ring_new (VPND_LOG_RING_MAX_BYTES);
 
   g_test_init (&argc, &argv, NULL);
-  vpnd_log_install (ring); /* failures that the tests provoke are logged, and that is right */
+  vpnd_log_install (ring, NULL); /* failures that the tests provoke are logged, and that is right */
   g_test_add_func ("/engine/connect-and-back", test_connect_and_back);
   g_test_add_func ("/engine/order", test_order);
   g_test_add_func ("/engine/every-call-fails", test_every_call_fails);

@@ -5,9 +5,11 @@
  */
 #include "config.h"
 
+#include "error.h"
 #include "log.h"
 #include "redact.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,6 +96,51 @@ test_redact_finds_secrets_anywhere (void)
     }
 }
 
+/* Two bounded files; whole lines; a link in their place is not followed. */
+static void
+test_file (void)
+{
+  g_autofree char *directory = g_dir_make_tmp ("vpnd-log-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "vpnd.log", NULL);
+  g_autofree char *old_path = g_build_filename (directory, "vpnd.log.old", NULL);
+  g_autofree char *text = NULL;
+  g_autofree char *old_text = NULL;
+  g_autoptr (GError) error = NULL;
+  VpndLogFile *file = vpnd_log_file_open (directory, 1000, &error);
+  GStatBuf status;
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < 500; i++)
+    {
+      g_autofree char *line = g_strdup_printf ("line %03u", i);
+
+      vpnd_log_file_append (file, line);
+      g_assert_cmpint (g_stat (path, &status), ==, 0);
+      g_assert_cmpint (status.st_size, <=, 1000);
+      g_assert_cmpint (status.st_mode & 0777, ==, 0600);
+    }
+  vpnd_log_file_free (file);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_true (g_file_get_contents (old_path, &old_text, NULL, NULL));
+  g_assert_true (g_str_has_suffix (text, "line 499\n"));
+  g_assert_true (g_str_has_prefix (old_text, "line "));
+
+  file = vpnd_log_file_open (directory, 1000, &error); /* goes on where it was */
+  vpnd_log_file_append (file, "more");
+  vpnd_log_file_free (file);
+  g_free (text);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_true (g_str_has_suffix (text, "line 499\nmore\n"));
+
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_cmpint (symlink (old_path, path), ==, 0);
+  g_assert_null (vpnd_log_file_open (directory, 1000, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_STORAGE);
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_cmpint (g_unlink (old_path), ==, 0);
+  g_assert_cmpint (g_rmdir (directory), ==, 0);
+}
+
 /* Everything that is logged, at any level, through any entry, with a secret in it. */
 static void
 test_writer (void)
@@ -103,7 +150,7 @@ test_writer (void)
 
   if (g_test_subprocess ())
     {
-      vpnd_log_install (ring);
+      vpnd_log_install (ring, NULL);
       g_log_set_debug_enabled (TRUE);
       g_message ("message " KEY);
       g_info ("info 192.0.2.77:51820");
@@ -136,6 +183,7 @@ main (int argc, char **argv)
   g_test_add_func ("/log/ring-is-bounded", test_ring_is_bounded);
   g_test_add_func ("/log/redact", test_redact);
   g_test_add_func ("/log/redact-finds-secrets-anywhere", test_redact_finds_secrets_anywhere);
+  g_test_add_func ("/log/file", test_file);
   g_test_add_func ("/log/writer", test_writer);
   return g_test_run ();
 }
