@@ -82,7 +82,7 @@ class BootedLab(lab.Lab):
         return self.host.run("journalctl", "--no-pager", "-o", "short-monotonic", "-u", "vpnd", check=False).stdout
 
     def resolv_conf(self):
-        return self.host.run("resolvectl", "status", check=False).stdout
+        return "".join(self.host.run("resolvectl", word, check=False).stdout for word in ("dns", "domain", "default-route", "dnsovertls"))
 
     def snapshot(self):
         found = super().snapshot()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The README's command on a Debian 12 without any tool of ours: only what debootstrap makes."""
+"""The README's commands on a Debian 12 without any tool of ours: only what debootstrap makes."""
 import pathlib
 import subprocess
 import sys
@@ -8,28 +8,43 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
+import pytest  # noqa: E402
 import roots  # noqa: E402
 import sandbox  # noqa: E402
 
 
-def test_demo_on_a_clean_root():
-    scratch = sandbox.Scratch().path
-    root = roots.overlay(roots.root(), scratch)
+@pytest.fixture(name="clean", scope="module")
+def clean_fixture():
+    """A clean root with this tree in /root/vpnd, and a function that runs a command of the README there."""
+    root = roots.overlay(roots.root(), sandbox.Scratch().path)
     assert not (root / "usr/bin/gcc").exists() and not (root / "usr/bin/meson").exists()
     archives = roots.CACHE / "archives"
     (archives / "partial").mkdir(parents=True, exist_ok=True)
     (root / "root/vpnd").mkdir()
-    tree = subprocess.Popen(["tar", "-C", str(roots.SOURCE), "--exclude=./build*", "--exclude=./.git", "--exclude=__pycache__", "-cf", "-", "."], stdout=subprocess.PIPE)
-    subprocess.run(["tar", "-C", str(root / "root/vpnd"), "-xf", "-"], stdin=tree.stdout, check=True)
-    assert tree.wait() == 0
+    with subprocess.Popen(["tar", "-C", str(roots.SOURCE), "--exclude=./build*", "--exclude=./.git", "--exclude=__pycache__", "-cf", "-", "."], stdout=subprocess.PIPE) as tree:
+        subprocess.run(["tar", "-C", str(root / "root/vpnd"), "-xf", "-"], stdin=tree.stdout, check=True)
     # The packages that are fetched stay in the cache, so that the next run fetches nothing.
     (root / "etc/apt/apt.conf.d/99keep").write_text('APT::Keep-Downloaded-Packages "true";\n', encoding="ascii")
-    with roots.locked("archives"):
-        done = subprocess.run(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--capability=all", "--bind=/dev/net/tun", "--resolv-conf=copy-host",
-                               "--console=pipe", f"--bind={archives}:/var/cache/apt/archives", f"--directory={root}", "--chdir=/root/vpnd", "./run", "demo"],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
-    print(done.stdout[-6000:], done.stderr[-3000:])
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "exactly as before" in done.stdout
-    kernels = list((root / "boot").glob("vmlinuz*")) if (root / "boot").exists() else []
-    assert not kernels, "a kernel was dragged in"
+
+    def command(*words):
+        with roots.locked("archives"):
+            done = subprocess.run(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--capability=all", "--bind=/dev/net/tun", "--resolv-conf=copy-host",
+                                   "--console=pipe", f"--bind={archives}:/var/cache/apt/archives", f"--directory={root}", "--chdir=/root/vpnd", *words],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
+        assert done.returncode == 0, f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout
+    command.root = root
+    return command
+
+
+def test_demo(clean):
+    out = clean("./run", "demo")
+    assert "exactly as before" in out
+    assert not list((clean.root / "boot").glob("vmlinuz*")), "a kernel was dragged in"
+
+
+def test_install(clean):
+    clean("./run", "install")
+    assert (clean.root / "usr/libexec/vpnd/vpnd").exists()
+    assert "vpnctl" in clean("/usr/bin/vpnctl", "--help")
+    assert not list((clean.root / "boot").glob("vmlinuz*")), "a kernel was dragged in"

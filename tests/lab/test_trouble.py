@@ -7,7 +7,7 @@ import pytest
 
 import sandbox
 from capture import none
-from lab import ECHO_PORT, HOST4, PUBLIC4, PUBLIC6, TUNNEL_HOST4
+from lab import ECHO_PORT, HOST4, OUTSIDE_DNS4, PUBLIC4, PUBLIC6, TUNNEL_HOST4
 from test_connect import only_transport
 from test_leaks import assert_sealed
 
@@ -190,10 +190,11 @@ def test_default_route_lost_and_found(connected):
 
 
 def test_resolv_conf_overwritten_by_another_program(connected):
-    """Another program renames its own file over ours: its content is the host's newest wish and is not lost by our restore."""
-    connected.host.run("sh", "-c", "printf 'nameserver 192.0.2.9\\n' > /etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf")
-    mark = connected.capture.mark()
+    """Another program renames its own file over ours: no question goes to its servers outside, and the end is as before."""
+    connected.host.run("sh", "-c", f"echo 'nameserver {OUTSIDE_DNS4}' > /etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf")
+    mark, asked = connected.capture.mark(), len(connected.services.questions)
     connected.host.run("getent", "hosts", "fresh.lab.example", check=False)
     none(connected.capture.since(mark), dport=53)
+    assert not [question for question in connected.services.questions[asked:] if question[0] == OUTSIDE_DNS4]
     connected.vpnctl("disconnect", "--wait")
-    assert "nameserver 192.0.2.9\n" in connected.resolv_conf()
+    assert connected.resolv_conf() == connected.before["resolv.conf"]
