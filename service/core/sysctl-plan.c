@@ -9,9 +9,12 @@
 
 static const VpndSysctl sysctls[] = {
   /* A strict rp_filter looks a reply's source up by mark, like the request (ip-sysctl.rst). */
-  { "ipv4/conf/all/src_valid_mark", 1 },
+  { "ipv4/conf/all/src_valid_mark", VPND_SYSCTL_AT_LEAST, 1 },
   /* 2: answer ARP only for an address of the link that is asked; the tunnel's address is not there for the LAN. */
-  { "ipv4/conf/all/arp_ignore", 2 },
+  { "ipv4/conf/all/arp_ignore", VPND_SYSCTL_AT_LEAST, 2 },
+  /* The kernel's WireGuard writes 0 when its link goes up (drivers/net/wireguard/device.c, wg_open()) and never puts it back: done here
+   * before, so that the value of the host is known and restored. */
+  { "ipv4/conf/all/send_redirects", VPND_SYSCTL_AT_MOST, 0 },
 };
 
 /**
@@ -28,16 +31,25 @@ vpnd_sysctl_plan (guint *out_n)
 }
 
 /**
- * vpnd_sysctl_needs_raise:
+ * vpnd_sysctl_needs_change:
  * @sysctl: a row of the table
  * @present: (nullable): the value that the kernel has, NULL when it has no such sysctl
  *
- * Returns: TRUE when @present is a number below the row's minimum
+ * Returns: TRUE when @present is a number beyond the row's bound
  */
 gboolean
-vpnd_sysctl_needs_raise (const VpndSysctl *sysctl, const char *present)
+vpnd_sysctl_needs_change (const VpndSysctl *sysctl, const char *present)
 {
   gint64 value;
 
-  return present != NULL && g_ascii_string_to_signed (present, 10, G_MININT64, G_MAXINT64, &value, NULL) && value < sysctl->minimum;
+  if (present == NULL || !g_ascii_string_to_signed (present, 10, G_MININT64, G_MAXINT64, &value, NULL))
+    return FALSE;
+  switch (sysctl->bound)
+    {
+    case VPND_SYSCTL_AT_LEAST:
+      return value < sysctl->value;
+    case VPND_SYSCTL_AT_MOST:
+      return value > sysctl->value;
+    }
+  return FALSE;
 }

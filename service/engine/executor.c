@@ -132,7 +132,7 @@ record_sysctls (VpndExecutor *self, const VpndEffect *effect, GError **error)
     {
       g_autofree char *present = vpnd_router_read_sysctl (self->router, plan[i].name);
 
-      if (vpnd_sysctl_needs_raise (&plan[i], present))
+      if (vpnd_sysctl_needs_change (&plan[i], present))
         g_hash_table_insert (old_values, g_strdup (plan[i].name), g_steal_pointer (&present));
     }
   return g_hash_table_size (old_values) == 0 || vpnd_ledger_set_sysctls (self->ledger, old_values, error);
@@ -149,8 +149,8 @@ start_set_sysctls (VpndExecutor *self, const VpndEffect *effect, GTask *task)
     {
       g_autofree char *present = vpnd_router_read_sysctl (self->router, plan[i].name);
 
-      if (vpnd_sysctl_needs_raise (&plan[i], present))
-        g_hash_table_insert (values, g_strdup (plan[i].name), g_strdup_printf ("%" G_GINT64_FORMAT, plan[i].minimum));
+      if (vpnd_sysctl_needs_change (&plan[i], present))
+        g_hash_table_insert (values, g_strdup (plan[i].name), g_strdup_printf ("%" G_GINT64_FORMAT, plan[i].value));
     }
   start_write_sysctls (self, values, task);
 }
