@@ -162,7 +162,11 @@ on_engine_started (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   if (!vpnd_engine_start_finish (VPND_ENGINE (source), result, &error))
-    g_warning ("At the start: %s", error->message);
+    {
+      g_warning ("The network of this host cannot be read: %s", error->message);
+      quit (self, 1); /* nothing was touched: a host that was closed stays closed */
+      return;
+    }
   if (self->connection == NULL)
     {
       g_warning ("There is no message bus to be controlled by; the host is left as the start made it");

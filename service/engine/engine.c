@@ -31,6 +31,7 @@ struct _VpndEngine
   VpndExecutor *executor;            /* (owned) */
   VpndHandshake *handshake;          /* (owned) */
   GCancellable *cancellable;         /* (owned): cancelled at dispose */
+  GCancellable *lookup;              /* (owned) (nullable): of the lookup for the latest activation */
 
   VpndState *state;       /* (owned) */
   VpndSettings *settings; /* (owned) */
@@ -322,15 +323,26 @@ on_firewall_tampered (VpndFirewall *firewall, gpointer user_data)
 
 /* --- requests --- */
 
+/* An activation whose names are still being looked up is withdrawn by whatever is asked for after it. */
+static void
+withdraw_lookup (VpndEngine *self)
+{
+  g_cancellable_cancel (self->lookup);
+  g_clear_object (&self->lookup);
+}
+
 static void
 on_resolved_for_activate (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   VpndEngine *self = g_task_get_source_object (task);
+  GCancellable *lookup = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
   g_autoptr (VpndProfile) profile = vpnd_resolve_profile_finish (result, &error);
 
-  if (profile == NULL)
+  if (g_cancellable_is_cancelled (lookup))
+    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_CANCELLED, "A later request came before the endpoint's name was looked up");
+  else if (profile == NULL)
     g_task_return_error (task, g_steal_pointer (&error));
   else
     post_request (self, item_new (VPND_EVENT_ACTIVATE, profile, task));
@@ -351,7 +363,18 @@ vpnd_engine_activate_async (VpndEngine *self, VpndProfile *profile, GCancellable
 
   g_task_set_source_tag (task, vpnd_engine_activate_async);
   g_task_set_check_cancellable (task, FALSE);
-  vpnd_resolve_profile_async (self->ports.names_lookup, profile, cancellable, on_resolved_for_activate, task);
+  withdraw_lookup (self);
+  if (!vpnd_resolve_profile_is_needed (profile))
+    {
+      post_request (self, item_new (VPND_EVENT_ACTIVATE, profile, task));
+      g_object_unref (task);
+      return;
+    }
+  self->lookup = g_cancellable_new ();
+  g_task_set_task_data (task, g_object_ref (self->lookup), g_object_unref);
+  if (cancellable != NULL)
+    g_signal_connect_object (cancellable, "cancelled", G_CALLBACK (g_cancellable_cancel), self->lookup, G_CONNECT_SWAPPED);
+  vpnd_resolve_profile_async (self->ports.names_lookup, profile, self->lookup, on_resolved_for_activate, task);
 }
 
 /**
@@ -388,6 +411,7 @@ request_event (VpndEngine *self, VpndEventKind kind, gpointer tag, GCancellable 
 void
 vpnd_engine_deactivate_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
+  withdraw_lookup (self);
   request_event (self, VPND_EVENT_DEACTIVATE, vpnd_engine_deactivate_async, cancellable, callback, user_data);
 }
 
@@ -684,6 +708,7 @@ vpnd_engine_stop_async (VpndEngine *self, VpndStopReason reason, GCancellable *c
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   Item *item = item_new (VPND_EVENT_STOP, NULL, task);
 
+  withdraw_lookup (self);
   g_task_set_source_tag (task, vpnd_engine_stop_async);
   g_task_set_check_cancellable (task, FALSE);
   item->event.keep_rules = keeps_rules (self, reason);
@@ -787,6 +812,7 @@ vpnd_engine_dispose (GObject *object)
 
   if (self->ports.clock != NULL)
     cancel_retry (self);
+  withdraw_lookup (self);
   g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
   g_queue_clear_full (&self->queue, (GDestroyNotify) item_free);

@@ -517,6 +517,35 @@ test_lookup (void)
   g_assert_true (vpnd_addr_equal (&((VpndTunnelPeer *) g_ptr_array_index (rig->host->config->peers, 0))->endpoint.addr, &addr));
 }
 
+/* Who asks to disconnect while a name is being looked up is not connected afterwards. */
+static void
+test_lookup_is_withdrawn (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  VpndPeer *peer = g_ptr_array_index (profile->peers, 0);
+  VpndAddr addr = random_public_addr (AF_INET);
+  g_auto (Answer) first = { 0 };
+  g_auto (Answer) second = { 0 };
+  g_auto (Answer) end = { 0 };
+
+  g_array_set_size (peer->endpoints, 0);
+  peer->host = g_strdup ("vpn.example");
+  rig->host->lookup = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  g_array_append_val (rig->host->lookup, addr);
+  vpnd_engine_activate_async (rig->engine, profile, NULL, on_answer, &first);
+  vpnd_engine_activate_async (rig->engine, profile, NULL, on_answer, &second);
+  vpnd_engine_deactivate_async (rig->engine, NULL, on_answer, &end);
+  wait_for (&first);
+  wait_for (&second);
+  wait_for (&end);
+  g_assert_error (first.error, VPND_ERROR, VPND_ERROR_CANCELLED);
+  g_assert_error (second.error, VPND_ERROR, VPND_ERROR_CANCELLED);
+  fake_host_advance (rig->host, 1000);
+  assert_status (rig, "disconnected", "", FALSE);
+  g_assert_true (fake_host_is_clean (rig->host));
+}
+
 static void
 test_settings (void)
 {
@@ -740,6 +769,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);
   g_test_add_func ("/engine/tampering", test_tampering);
   g_test_add_func ("/engine/lookup", test_lookup);
+  g_test_add_func ("/engine/lookup-is-withdrawn", test_lookup_is_withdrawn);
   g_test_add_func ("/engine/settings", test_settings);
   g_test_add_func ("/engine/stop", test_stop);
   g_test_add_func ("/engine/crash-after-every-call", test_crash_after_every_call);
