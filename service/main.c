@@ -1,11 +1,12 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * vpnd(8): options, locale, log writer, run. Everything else stands in daemon.c.
+ * vpnd(8): options, locale, log writer, run. Everything else stands in daemon.c and early-boot.c.
  */
 #include "config.h"
 
 #include "daemon.h"
+#include "early-boot.h"
 #include "log.h"
 
 #include <glib/gi18n.h>
@@ -34,10 +35,12 @@ main (int argc, char **argv)
   g_autofree char *logs_option = NULL;
   gboolean show_version = FALSE;
   gboolean debug = FALSE;
+  gboolean early_boot = FALSE;
   const GOptionEntry entries[] = {
     { "state-directory", 0, 0, G_OPTION_ARG_FILENAME, &state_option, N_ ("Where settings and profiles are kept (default: $STATE_DIRECTORY, else /var/lib/vpnd)"), N_ ("DIR") },
     { "runtime-directory", 0, 0, G_OPTION_ARG_FILENAME, &runtime_option, N_ ("Where the record of changes is kept (default: $RUNTIME_DIRECTORY, else /run/vpnd)"), N_ ("DIR") },
     { "logs-directory", 0, 0, G_OPTION_ARG_FILENAME, &logs_option, N_ ("Where the log is kept when there is no journal (default: $LOGS_DIRECTORY, else nowhere)"), N_ ("DIR") },
+    { "early-boot", 0, 0, G_OPTION_ARG_NONE, &early_boot, N_ ("Close the network where the settings want it closed, and exit"), NULL },
     { "debug", 0, 0, G_OPTION_ARG_NONE, &debug, N_ ("Log debug messages"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &show_version, N_ ("Print the version and exit"), NULL },
     { NULL },
@@ -72,7 +75,7 @@ main (int argc, char **argv)
     }
 
   /* systemd makes the directory also where the journal takes the lines; the writer then leaves it alone. */
-  logs_directory = pick_directory (logs_option, "LOGS_DIRECTORY", NULL);
+  logs_directory = early_boot ? NULL : pick_directory (logs_option, "LOGS_DIRECTORY", NULL);
   if (logs_directory != NULL)
     log_file = vpnd_log_file_open (logs_directory, VPND_LOG_FILE_MAX_BYTES, &error);
   vpnd_log_install (ring, g_steal_pointer (&log_file));
@@ -82,6 +85,8 @@ main (int argc, char **argv)
   g_log_set_debug_enabled (debug);
   state_directory = pick_directory (state_option, "STATE_DIRECTORY", "/var/lib/vpnd");
   runtime_directory = pick_directory (runtime_option, "RUNTIME_DIRECTORY", "/run/vpnd");
+  if (early_boot)
+    return vpnd_early_boot_run (state_directory, runtime_directory);
   daemon = vpnd_daemon_new (&(VpndDaemonOptions){ state_directory, runtime_directory }, ring, &error);
   if (daemon == NULL)
     {

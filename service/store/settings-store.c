@@ -134,6 +134,39 @@ parse_settings (const char *text, gsize length, GError **error)
   return g_steal_pointer (&settings);
 }
 
+/* NULL when there is a file that cannot be used. */
+static VpndSettings *
+read_settings (int dirfd, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  g_autofree char *text = NULL;
+  gsize length;
+
+  text = vpnd_safe_file_read (dirfd, FILE_NAME, VPND_JSON_MAX_BYTES, &length, &local_error);
+  if (text != NULL)
+    return parse_settings (text, length, error);
+  if (g_error_matches (local_error, VPND_ERROR, VPND_ERROR_NOT_FOUND))
+    return vpnd_settings_new_default ();
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return NULL;
+}
+
+/**
+ * vpnd_settings_store_peek:
+ * @state_dirfd: the state directory
+ * @error: return location for an error
+ *
+ * Reads the settings and changes nothing on the disk, also where the file cannot be used. For a moment when nothing may be written.
+ *
+ * Returns: (transfer full) (nullable): the settings, the defaults where there is no file; NULL with VPND_ERROR_STORAGE,
+ *   VPND_ERROR_INVALID_JSON or VPND_ERROR_INVALID_ARGUMENT when there is one that cannot be used: the caller blocks the host
+ */
+VpndSettings *
+vpnd_settings_store_peek (int state_dirfd, GError **error)
+{
+  return read_settings (state_dirfd, error);
+}
+
 /**
  * vpnd_settings_store_load:
  * @self: the store
@@ -150,22 +183,15 @@ vpnd_settings_store_load (VpndSettingsStore *self, gboolean *out_was_broken, GEr
 {
   g_autoptr (GError) local_error = NULL;
   g_autoptr (VpndSettings) settings = NULL;
-  g_autofree char *text = NULL;
   g_autofree char *aside = NULL;
-  gsize length;
 
   g_return_val_if_fail (VPND_IS_SETTINGS_STORE (self) && out_was_broken != NULL, NULL);
 
-  *out_was_broken = FALSE;
-  text = vpnd_safe_file_read (self->dirfd, FILE_NAME, VPND_JSON_MAX_BYTES, &length, &local_error);
-  if (g_error_matches (local_error, VPND_ERROR, VPND_ERROR_NOT_FOUND))
-    return vpnd_settings_new_default ();
-  if (text != NULL)
-    settings = parse_settings (text, length, &local_error);
+  settings = read_settings (self->dirfd, &local_error);
+  *out_was_broken = settings == NULL;
   if (settings != NULL)
     return g_steal_pointer (&settings);
 
-  *out_was_broken = TRUE;
   aside = vpnd_safe_file_set_aside (self->dirfd, FILE_NAME, error);
   if (aside == NULL)
     {

@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VpndSettingsStore, vpnd_settings_store, VPND, SETTINGS_STORE, GObject)
 
 VpndSettingsStore *vpnd_settings_store_new (int state_dirfd, GError **error);
+VpndSettings *vpnd_settings_store_peek (int state_dirfd, GError **error);
 VpndSettings *vpnd_settings_store_load (VpndSettingsStore *self, gboolean *out_was_broken, GError **error);
 gboolean vpnd_settings_store_save (VpndSettingsStore *self, VpndSettings *settings, GError **error);
 

@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the first moment of a boot to the way out of an emergency: what runs before the daemon, and without it."""
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+import sandbox
+from capture import none, seen
+from lab import ECHO_PORT, HOST4, PRIVATE4, PUBLIC4, TUNNEL_HOST4, built
+from test_connect import only_transport
+from test_leaks import assert_sealed
+
+FLOOD_PORT = 4711
+
+# Every file system read-only, then the program: what an early boot may find.
+READ_ONLY = """
+awk '{print $5}' /proc/self/mountinfo | while read -r mount; do mount -o remount,bind,ro "$mount" 2>/dev/null; done
+if touch /run/vpnd-lab/x 2>/dev/null || touch /etc/x 2>/dev/null || touch /var/x 2>/dev/null; then exit 99; fi
+exec "$@"
+"""
+
+
+@contextlib.contextmanager
+def flood(lab):
+    """A packet a millisecond to a public address, straight to the link, from before to after."""
+    with lab.host.net():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+    ended, tries = threading.Event(), [0]
+
+    def send():
+        while not ended.wait(0.001):
+            tries[0] += 1
+            with contextlib.suppress(OSError):
+                sender.sendto(b"flood", (PUBLIC4, FLOOD_PORT))
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield tries
+    finally:
+        ended.set()
+        thread.join()
+        sender.close()
+
+
+def write_settings(lab, text):
+    """What an earlier boot left in the state directory."""
+    path = lab.host_run / "vpnd-lab/state/settings.json"
+    path.write_text(text if isinstance(text, str) else json.dumps({"version": 1} | text), encoding="ascii")
+    path.chmod(0o600)
+
+
+def files(lab):
+    """Every file of the host that a run may have made or changed. /run/mount is made by mount(8), which makes the view read-only."""
+    return {str(p): p.lstat().st_mtime_ns for p in lab.host_run.rglob("*") if p != lab.host_run / "mount"}
+
+
+def early_boot(lab):
+    """The unit's program, with no bus, no log and nothing to write to."""
+    lab.vpnd, lab.vpnctl_path = built("service/vpnd"), built("cli/vpnctl")
+    environment = {key: value for key, value in lab.environment().items() if key != "LOGS_DIRECTORY"} | {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nowhere"}
+    before = files(lab)
+    done = lab.host.run("unshare", "-m", "sh", "-c", READ_ONLY, "sh", lab.vpnd, "--early-boot", check=False, env=environment)
+    assert files(lab) == before
+    return done
+
+
+@pytest.mark.parametrize("settings", [{"lockdown": True}, {"auto-connect": True}, "{", '{"version":2}'])
+def test_early_boot_seals(lab, settings):
+    write_settings(lab, settings)
+    with flood(lab):
+        mark = lab.capture.mark()
+        lab.capture.wait(lambda frame: frame.dport == FLOOD_PORT, mark, 5, "the flood, before")
+        done = early_boot(lab)
+        assert done.returncode == 0, done.stderr
+        assert_sealed(lab)
+    none(lab.capture.since(lab.capture.mark()), dport=FLOOD_PORT)
+
+
+@pytest.mark.parametrize("settings", [None, {}, {"allow-lan": True, "crash-recovery": "block"}])
+def test_early_boot_does_nothing_where_nothing_is_wanted(lab, settings):
+    if settings is not None:
+        write_settings(lab, settings)
+    before = lab.snapshot()
+    done = early_boot(lab)
+    assert done.returncode == 0 and done.stderr == ""
+    assert lab.difference(before, lab.snapshot()) == ""
+    assert lab.echo(PUBLIC4) == HOST4
+
+
+def test_early_boot_without_a_state_directory(lab):
+    (lab.host_run / "vpnd-lab/state").rmdir()
+    assert early_boot(lab).returncode == 0
+    assert not (lab.host_run / "vpnd-lab/state").exists()
+    assert lab.echo(PUBLIC4) == HOST4
+
+
+@pytest.mark.parametrize("allow", [True, False])
+def test_early_boot_heeds_allow_lan(lab, allow):
+    write_settings(lab, {"lockdown": True, "allow-lan": allow})
+    assert early_boot(lab).returncode == 0
+    mark = lab.capture.mark()
+    lab.probe([{"kind": "udp", "address": address, "port": ECHO_PORT, "device": "eth0"} for address in (PRIVATE4, PUBLIC4)])
+    frames = lab.capture.since(mark)
+    (seen if allow else none)(frames, dst=PRIVATE4)
+    none(frames, dst=PUBLIC4)
+
+
+def test_daemon_takes_over_from_early_boot_without_a_gap(lab):
+    write_settings(lab, {"lockdown": True})
+    assert early_boot(lab).returncode == 0
+    with flood(lab) as tries:
+        mark = lab.capture.mark()
+        lab.start_daemon()
+        status = lab.wait_state("disconnected")
+        assert status["blocking"] is True
+        assert_sealed(lab)
+        sandbox.wait_until(lambda: tries[0] > 200, 10, "some packets were tried")
+        frames = lab.capture.since(mark)
+    none(frames, dport=FLOOD_PORT)
+    lab.vpnctl("settings", "set", "lockdown", "off")
+    assert lab.echo(PUBLIC4) == HOST4
+
+
+def test_auto_connect_after_early_boot_is_never_open(host):
+    """A boot with auto-connect: closed by the early boot, connected by the daemon, nothing in the clear in between."""
+    host.vpnctl("import", "-", "demo", input=host.profile())
+    host.vpnctl("settings", "set", "auto-connect-profile", "demo")
+    host.vpnctl("settings", "set", "auto-connect", "true")
+    host.daemons[-1].stop()
+    for path in (host.host_run / "vpnd").iterdir():
+        path.unlink()
+    assert early_boot(host).returncode == 0
+    with flood(host):
+        mark = host.capture.mark()
+        host.start_daemon()
+        host.wait_state("connected")
+        frames = host.capture.since(mark)
+    only_transport(frames)
+    assert host.echo(PUBLIC4) == TUNNEL_HOST4
+
+
+def test_early_boot_leaves_a_running_daemon_alone(connected):
+    """As when the package is upgraded in the running system."""
+    write_settings(connected, {"lockdown": True})
+    before = connected.snapshot()
+    assert early_boot(connected).returncode == 0
+    assert connected.difference(before, connected.snapshot()) == ""
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
