@@ -1,0 +1,374 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Filling a ruleset that is not shared yet: rules out of matches and statements, sets out of elements.
+ */
+#include "config.h"
+
+#include "ruleset.h"
+
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <string.h>
+
+/**
+ * vpnd_chain_add_rule:
+ * @chain: a chain of a ruleset that is not shared yet
+ *
+ * Returns: (transfer none): a rule without matches, at the end of @chain
+ */
+VpndRule *
+vpnd_chain_add_rule (VpndChain *chain)
+{
+  VpndRule *rule = g_new0 (VpndRule, 1);
+
+  rule->matches = g_array_new (FALSE, TRUE, sizeof (VpndMatch));
+  rule->statements = g_array_new (FALSE, TRUE, sizeof (VpndStatement));
+  g_ptr_array_add (chain->rules, rule);
+  return rule;
+}
+
+static VpndRule *
+append_match (VpndRule *rule, VpndField field, VpndOp op, const void *value, const void *mask, const char *set)
+{
+  VpndMatch match = { .field = field, .op = op };
+  gsize size = vpnd_field_size_bytes (field);
+
+  if (value != NULL)
+    memcpy (match.value, value, size);
+  if (mask != NULL)
+    memcpy (match.mask, mask, size);
+  else if (set == NULL)
+    memset (match.mask, 0xff, size);
+  if (set != NULL)
+    g_strlcpy (match.set, set, sizeof match.set);
+  g_array_append_val (rule->matches, match);
+  return rule;
+}
+
+/**
+ * vpnd_rule_match:
+ * @rule: a rule
+ * @field: what to look at
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @value: as many bytes as @field has, in the order that VpndField states
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match (VpndRule *rule, VpndField field, VpndOp op, const void *value)
+{
+  return append_match (rule, field, op, value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_ifname:
+ * @rule: a rule
+ * @field: VPND_FIELD_IIFNAME or VPND_FIELD_OIFNAME
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @ifname: a whole name; a "*" has no meaning here
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_ifname (VpndRule *rule, VpndField field, VpndOp op, const char *ifname)
+{
+  char value[VPND_FIELD_MAX_BYTES] = "";
+
+  g_strlcpy (value, ifname, sizeof value);
+  return append_match (rule, field, op, value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_prefix:
+ * @rule: a rule
+ * @is_source: match the source address, else the destination
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @prefix: the network; its family selects IPv4 or IPv6
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_prefix (VpndRule *rule, gboolean is_source, VpndOp op, const VpndPrefix *prefix)
+{
+  VpndPrefix masked = vpnd_prefix_masked (prefix);
+  guint8 mask[VPND_FIELD_MAX_BYTES] = { 0 };
+  VpndField field;
+
+  if (prefix->addr.family == AF_INET)
+    field = is_source ? VPND_FIELD_IP_SADDR : VPND_FIELD_IP_DADDR;
+  else
+    field = is_source ? VPND_FIELD_IP6_SADDR : VPND_FIELD_IP6_DADDR;
+
+  for (guint bit = 0; bit < prefix->length; bit++)
+    mask[bit / 8] |= 0x80 >> (bit % 8);
+  return append_match (rule, field, op, masked.addr.bytes, mask, NULL);
+}
+
+/**
+ * vpnd_rule_match_port:
+ * @rule: a rule
+ * @field: one of the four port fields
+ * @port: host byte order
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_port (VpndRule *rule, VpndField field, guint16 port)
+{
+  guint16 value = g_htons (port);
+
+  return append_match (rule, field, VPND_OP_EQ, &value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_mark:
+ * @rule: a rule
+ * @field: VPND_FIELD_MARK or VPND_FIELD_CT_MARK
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @value: what the bits under @mask must be
+ * @mask: which bits count
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_mark (VpndRule *rule, VpndField field, VpndOp op, guint32 value, guint32 mask)
+{
+  return append_match (rule, field, op, &value, &mask, NULL);
+}
+
+/**
+ * vpnd_rule_match_u8:
+ * @rule: a rule
+ * @field: a field of one byte
+ * @value: the value
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_u8 (VpndRule *rule, VpndField field, guint8 value)
+{
+  return append_match (rule, field, VPND_OP_EQ, &value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_u32:
+ * @rule: a rule
+ * @field: a field of four bytes in host order
+ * @op: VPND_OP_EQ or VPND_OP_NE
+ * @value: the value
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_u32 (VpndRule *rule, VpndField field, VpndOp op, guint32 value)
+{
+  return append_match (rule, field, op, &value, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_set:
+ * @rule: a rule
+ * @field: what to look at; of the type of the set's keys
+ * @op: VPND_OP_IN or VPND_OP_NOT_IN
+ * @set: name of a set of the same ruleset
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set)
+{
+  return append_match (rule, field, op, NULL, NULL, set);
+}
+
+/**
+ * vpnd_rule_match_established:
+ * @rule: a rule
+ *
+ * Matches packets of a flow that was answered; never RELATED, which helpers could be made to open.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_established (VpndRule *rule)
+{
+  guint32 bits = NF_CT_STATE_BIT (IP_CT_ESTABLISHED);
+
+  return append_match (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, &bits, NULL, NULL);
+}
+
+static void
+append_verdict (VpndRule *rule, VpndVerdictKind kind, const char *chain)
+{
+  VpndStatement statement = { .kind = VPND_STATEMENT_VERDICT, .verdict = { .kind = kind } };
+
+  g_strlcpy (statement.verdict.chain, chain, sizeof statement.verdict.chain);
+  g_array_append_val (rule->statements, statement);
+}
+
+/**
+ * vpnd_rule_accept:
+ * @rule: a rule, which is thereby complete
+ */
+void
+vpnd_rule_accept (VpndRule *rule)
+{
+  append_verdict (rule, VPND_VERDICT_ACCEPT, "");
+}
+
+/**
+ * vpnd_rule_drop:
+ * @rule: a rule, which is thereby complete
+ */
+void
+vpnd_rule_drop (VpndRule *rule)
+{
+  append_verdict (rule, VPND_VERDICT_DROP, "");
+}
+
+/**
+ * vpnd_rule_jump:
+ * @rule: a rule, which is thereby complete
+ * @chain: name of a chain of the same ruleset that has no hook
+ */
+void
+vpnd_rule_jump (VpndRule *rule, const char *chain)
+{
+  append_verdict (rule, VPND_VERDICT_JUMP, chain);
+}
+
+/**
+ * vpnd_rule_statement:
+ * @rule: a rule
+ * @kind: a statement that needs no argument: the rejects and VPND_STATEMENT_MASQUERADE
+ */
+void
+vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind)
+{
+  VpndStatement statement = { .kind = kind };
+
+  g_array_append_val (rule->statements, statement);
+}
+
+/**
+ * vpnd_rule_set_mark:
+ * @rule: a rule
+ * @kind: VPND_STATEMENT_SET_MARK or VPND_STATEMENT_SET_CT_MARK
+ * @value: the new bits under @mask
+ * @mask: which bits change; the bits of other tools survive
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_set_mark (VpndRule *rule, VpndStatementKind kind, guint32 value, guint32 mask)
+{
+  VpndStatement statement = { .kind = kind, .value = value, .mask = mask };
+
+  g_array_append_val (rule->statements, statement);
+  return rule;
+}
+
+/**
+ * vpnd_rule_vmap:
+ * @rule: a rule, which is thereby complete
+ * @field: what to look up
+ * @map: name of a verdict map of the same ruleset
+ */
+void
+vpnd_rule_vmap (VpndRule *rule, VpndField field, const char *map)
+{
+  VpndStatement statement = { .kind = VPND_STATEMENT_VMAP, .field = field };
+
+  g_strlcpy (statement.map, map, sizeof statement.map);
+  g_array_append_val (rule->statements, statement);
+}
+
+static void
+insert_element (VpndSet *set, const void *key, const void *key_end, const VpndVerdict *verdict)
+{
+  VpndSetElement element = { 0 };
+  gsize size = vpnd_field_size_bytes (set->field);
+  guint at = 0;
+
+  memcpy (element.key, key, size);
+  memcpy (element.key_end, key_end, size);
+  if (verdict != NULL)
+    element.verdict = *verdict;
+
+  while (at < set->elements->len && memcmp (g_array_index (set->elements, VpndSetElement, at).key, key, size) < 0)
+    at++;
+  if (at < set->elements->len && memcmp (g_array_index (set->elements, VpndSetElement, at).key, key, size) == 0)
+    return; /* the kernel refuses a duplicate; twice the same is once */
+  g_array_insert_val (set->elements, at, element);
+}
+
+/**
+ * vpnd_set_add_ifname:
+ * @set: a set of interface names
+ * @ifname: a whole name
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_ifname (VpndSet *set, const char *ifname, const VpndVerdict *verdict)
+{
+  char key[VPND_FIELD_MAX_BYTES] = "";
+
+  g_strlcpy (key, ifname, sizeof key);
+  insert_element (set, key, key, verdict);
+}
+
+/**
+ * vpnd_set_add_addr:
+ * @set: a set of addresses of the family of @addr
+ * @addr: an address
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_addr (VpndSet *set, const VpndAddr *addr, const VpndVerdict *verdict)
+{
+  insert_element (set, addr->bytes, addr->bytes, verdict);
+}
+
+/**
+ * vpnd_set_add_prefix:
+ * @set: an interval set of addresses of the family of @prefix
+ * @prefix: a network that overlaps no other element
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_prefix (VpndSet *set, const VpndPrefix *prefix, const VpndVerdict *verdict)
+{
+  VpndPrefix first = vpnd_prefix_masked (prefix);
+  guint8 last[VPND_FIELD_MAX_BYTES];
+  guint bits = 8 * vpnd_field_size_bytes (set->field);
+
+  memcpy (last, first.addr.bytes, sizeof last);
+  for (guint bit = prefix->length; bit < bits; bit++)
+    last[bit / 8] |= 0x80 >> (bit % 8);
+  insert_element (set, first.addr.bytes, last, verdict);
+}
+
+/**
+ * vpnd_set_add_port:
+ * @set: a set of ports
+ * @port: host byte order
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_port (VpndSet *set, guint16 port, const VpndVerdict *verdict)
+{
+  guint16 key = g_htons (port);
+
+  insert_element (set, &key, &key, verdict);
+}
+
+/**
+ * vpnd_set_add_u8:
+ * @set: a set whose keys have one byte
+ * @value: the key
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_u8 (VpndSet *set, guint8 value, const VpndVerdict *verdict)
+{
+  insert_element (set, &value, &value, verdict);
+}
