@@ -73,7 +73,7 @@ void
 vpnd_log_ring_append (VpndLogRing *ring, const char *line)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&ring->mutex);
-  char *copy = g_strndup (line, ring->max_bytes - 1);
+  char *copy = g_strndup (line, MIN (strlen (line), ring->max_bytes - 1)); /* g_strndup () allocates all that it may copy */
 
   ring->bytes += strlen (copy) + 1;
   g_queue_push_tail (&ring->lines, copy);
