@@ -34,6 +34,7 @@ struct _VpndEngine
   GCancellable *lookup;              /* (owned) (nullable): of the lookup for the latest activation */
 
   VpndState *state;       /* (owned) */
+  VpndState *shown;       /* (owned): the state that status tells */
   VpndSettings *settings; /* (owned) */
   GQueue queue;           /* (element-type Item) (owned) */
   GTask *request;         /* (owned) (nullable): what is being worked at, until nothing follows */
@@ -107,6 +108,37 @@ post_request (VpndEngine *self, Item *item)
   process (self);
 }
 
+/* From here on status tells the present state. "connected" is told when names can be asked for, "disconnected" when the host is open again,
+ * and a protected state when its rules are in force: nobody may be told more than is so. */
+static void
+publish (VpndEngine *self)
+{
+  if (self->shown->kind != self->state->kind || self->shown->cause != self->state->cause)
+    self->since_us = vpnd_clock_wall_us (self->ports.clock);
+  vpnd_state_ref (self->state);
+  vpnd_state_unref (self->shown);
+  self->shown = self->state;
+  g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
+}
+
+static gboolean
+may_publish_early (VpndEngine *self)
+{
+  switch (self->state->kind)
+    {
+    case VPND_STATE_DISCONNECTED:
+    case VPND_STATE_CONNECTED:
+      return FALSE;
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_DISCONNECTING:
+    case VPND_STATE_ERROR:
+      return !vpnd_state_is_protected (self->state) || vpnd_executor_is_blocking (self->executor);
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
 static VpndContext
 make_context (VpndEngine *self, VpndFacts *facts)
 {
@@ -157,9 +189,15 @@ on_local_effect (const VpndEffect *effect, gpointer user_data)
       self->retry = vpnd_clock_schedule (self->ports.clock, effect->delay_ms, on_retry, self);
     }
   else if (effect->kind == VPND_EFFECT_EMIT_CONNECTED)
-    g_signal_emit (self, signals[SIGNAL_CONNECTED], 0, effect->text);
+    {
+      publish (self);
+      g_signal_emit (self, signals[SIGNAL_CONNECTED], 0, effect->text);
+    }
   else if (effect->kind == VPND_EFFECT_EMIT_DISCONNECTED)
-    g_signal_emit (self, signals[SIGNAL_DISCONNECTED], 0);
+    {
+      publish (self);
+      g_signal_emit (self, signals[SIGNAL_DISCONNECTED], 0);
+    }
 }
 
 /* --- one event --- */
@@ -224,7 +262,7 @@ on_effects_performed (GObject *source, GAsyncResult *result, gpointer user_data)
 
   self->is_busy = FALSE;
   g_queue_push_head (&self->queue, item);
-  g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
+  publish (self);
   process (self);
 }
 
@@ -234,11 +272,8 @@ adopt_state (VpndEngine *self, VpndState *next)
   gboolean is_new = next->kind != self->state->kind || next->cause != self->state->cause;
 
   if (is_new)
-    {
-      self->since_us = vpnd_clock_wall_us (self->ports.clock);
-      vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_STATE_CHANGED, "%s -> %s%s%s", vpnd_state_word (self->state->kind), vpnd_state_word (next->kind),
-          next->cause != VPND_CAUSE_NONE ? ", because " : "", vpnd_cause_word (next->cause));
-    }
+    vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_STATE_CHANGED, "%s -> %s%s%s", vpnd_state_word (self->state->kind), vpnd_state_word (next->kind),
+        next->cause != VPND_CAUSE_NONE ? ", because " : "", vpnd_cause_word (next->cause));
   if (is_new && (next->kind == VPND_STATE_CONNECTED || next->kind == VPND_STATE_DISCONNECTED))
     {
       g_free (self->detail);
@@ -246,6 +281,14 @@ adopt_state (VpndEngine *self, VpndState *next)
     }
   vpnd_state_unref (self->state);
   self->state = next;
+}
+
+/* The rules have come into force in the middle of a run, which may take a while yet. */
+static void
+on_blocking (VpndEngine *self)
+{
+  if (may_publish_early (self))
+    publish (self);
 }
 
 /* Works at the queue until effects are under way or nothing is left. An event that follows from effects stands first, so a request is
@@ -272,10 +315,11 @@ process (VpndEngine *self)
       adopt_state (self, next);
 
       self->is_busy = effects->len > 0;
+      if (!self->is_busy || may_publish_early (self))
+        publish (self);
       if (self->is_busy)
         vpnd_executor_run_async (self->executor, effects, self->cancellable, on_effects_performed, g_object_ref (self));
-      g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
-      if (effects->len == 0)
+      else
         finish_request (self);
     }
 }
@@ -743,7 +787,7 @@ VpndStatus *
 vpnd_engine_dup_status (VpndEngine *self)
 {
   VpndStatusInput input = {
-    .state = self->state,
+    .state = self->shown,
     .settings = self->settings,
     .is_blocking = vpnd_executor_is_blocking (self->executor),
     .since_us = self->since_us,
@@ -819,6 +863,8 @@ vpnd_engine_dispose (GObject *object)
   if (self->handshake != NULL)
     vpnd_handshake_stop (self->handshake); /* a reading under way may outlive us */
   g_clear_object (&self->handshake);
+  if (self->executor != NULL)
+    g_signal_handlers_disconnect_by_data (self->executor, self);
   g_clear_object (&self->executor);
   if (self->ports.facts_source != NULL)
     g_signal_handlers_disconnect_by_data (self->ports.facts_source, self);
@@ -845,6 +891,7 @@ vpnd_engine_finalize (GObject *object)
   VpndEngine *self = VPND_ENGINE (object);
 
   g_clear_pointer (&self->state, vpnd_state_unref);
+  g_clear_pointer (&self->shown, vpnd_state_unref);
   g_clear_pointer (&self->settings, vpnd_settings_unref);
   g_clear_pointer (&self->warnings, g_ptr_array_unref);
   g_clear_error (&self->request_error);
@@ -872,6 +919,7 @@ vpnd_engine_init (VpndEngine *self)
 {
   g_queue_init (&self->queue);
   self->state = vpnd_state_new ();
+  self->shown = vpnd_state_ref (self->state);
   self->settings = vpnd_settings_new_default ();
   self->detail = g_strdup ("");
   self->warnings = g_ptr_array_new_with_free_func (g_free);
@@ -906,6 +954,7 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
   self->settings_store = g_object_ref (settings_store);
   self->since_us = vpnd_clock_wall_us (self->ports.clock);
   self->executor = vpnd_executor_new (&executor_ports, ledger, profiles, on_local_effect, self);
+  g_signal_connect_swapped (self->executor, "blocking", G_CALLBACK (on_blocking), self);
   self->handshake = vpnd_handshake_new (ports->tunnel, ports->prober, ports->clock, on_handshake_report, self);
 
   g_signal_connect (self->ports.facts_source, "changed", G_CALLBACK (on_facts_changed), self);

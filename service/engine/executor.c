@@ -28,6 +28,14 @@ struct _VpndExecutor
 
 G_DEFINE_FINAL_TYPE (VpndExecutor, vpnd_executor, G_TYPE_OBJECT)
 
+enum
+{
+  SIGNAL_BLOCKING, /* our rules have come into force */
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS]; /* filled once at type registration */
+
 /* One run: the data of its GTask. */
 typedef struct
 {
@@ -93,7 +101,11 @@ finish_apply_ruleset (VpndExecutor *self, const VpndEffect *effect, GAsyncResult
   if (!vpnd_firewall_apply_finish (self->firewall, result, error))
     return FALSE; /* the former rules may still be in force: what was known of them stays known */
 
-  self->is_blocking = TRUE;
+  if (!self->is_blocking)
+    {
+      self->is_blocking = TRUE;
+      g_signal_emit (self, signals[SIGNAL_BLOCKING], 0);
+    }
   return TRUE;
 }
 
@@ -453,6 +465,8 @@ static void
 vpnd_executor_class_init (VpndExecutorClass *klass)
 {
   G_OBJECT_CLASS (klass)->dispose = vpnd_executor_dispose;
+
+  signals[SIGNAL_BLOCKING] = g_signal_new ("blocking", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void

@@ -46,6 +46,7 @@ typedef struct
 } VpndExecutorFailure;
 
 #define VPND_TYPE_EXECUTOR (vpnd_executor_get_type ())
+/* Signal "blocking" (): our rules have come into force; vpnd_executor_is_blocking () says so from here on. */
 G_DECLARE_FINAL_TYPE (VpndExecutor, vpnd_executor, VPND, EXECUTOR, GObject)
 
 VpndExecutor *vpnd_executor_new (const VpndExecutorPorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndLocalEffectFunc local_func, gpointer user_data);

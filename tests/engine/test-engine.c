@@ -273,6 +273,36 @@ test_connect_and_back (void)
   g_assert_cmpuint (rig->host->timers->len, ==, 0); /* nothing wakes up a daemon that does nothing */
 }
 
+/* What clients see on the way, once for each change. */
+static void
+note_state (VpndEngine *engine, gpointer user_data)
+{
+  GPtrArray *seen = user_data;
+  g_autoptr (VpndStatus) status = vpnd_engine_dup_status (engine);
+  g_autofree char *word = g_strdup_printf ("%s%s", status->state, status->blocking ? "" : " (open)");
+
+  if (seen->len == 0 || strcmp (g_ptr_array_index (seen, seen->len - 1), word) != 0)
+    g_ptr_array_add (seen, g_steal_pointer (&word));
+}
+
+static void
+test_nobody_is_told_more_than_is_so (void)
+{
+  static const char *const expected[] = { "connecting", "connected", "disconnecting", "disconnected (open)" };
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (GPtrArray) seen = g_ptr_array_new_with_free_func (g_free);
+  gulong id = g_signal_connect (rig->engine, "changed", G_CALLBACK (note_state), seen);
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  deactivate (rig);
+  g_signal_handler_disconnect (rig->engine, id);
+  g_assert_cmpuint (seen->len, ==, G_N_ELEMENTS (expected));
+  for (guint i = 0; i < G_N_ELEMENTS (expected); i++)
+    g_assert_cmpstr (g_ptr_array_index (seen, i), ==, expected[i]);
+}
+
 static int
 find_call (FakeHost *host, const char *name)
 {
@@ -760,6 +790,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   vpnd_log_install (ring, NULL); /* failures that the tests provoke are logged, and that is right */
   g_test_add_func ("/engine/connect-and-back", test_connect_and_back);
+  g_test_add_func ("/engine/nobody-is-told-more-than-is-so", test_nobody_is_told_more_than_is_so);
   g_test_add_func ("/engine/order", test_order);
   g_test_add_func ("/engine/every-call-fails", test_every_call_fails);
   g_test_add_func ("/engine/every-call-of-a-switch-fails", test_every_call_of_a_switch_fails);
