@@ -378,14 +378,22 @@ receive_failed (VpndNlSocket *self)
   return errno == EINTR ? RECEIVE_AGAIN : RECEIVE_DRAINED;
 }
 
+/* The kernel fills a datagram of a dump up to the size of the buffer that the last one was received with, 32 KiB at most
+ * (netlink_recvmsg, max_recvmsg_len): a large buffer means few datagrams. One that is larger still is lost, which is told, and the next of
+ * its size is not. */
 static ReceiveResult
 receive_one (VpndNlSocket *self)
 {
   struct sockaddr_nl sender = { 0 };
   char control[CMSG_SPACE (sizeof (struct nl_pktinfo))];
-  struct iovec iov = { .iov_base = self->buffer, .iov_len = 0 }; /* first the size alone */
-  struct msghdr header = { .msg_name = &sender, .msg_namelen = sizeof sender, .msg_iov = &iov, .msg_iovlen = 1 };
-  ssize_t size = recvmsg (self->fd, &header, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  struct iovec iov = { .iov_base = self->buffer, .iov_len = self->buffer_bytes };
+  struct msghdr header = { .msg_name = &sender,
+    .msg_namelen = sizeof sender,
+    .msg_iov = &iov,
+    .msg_iovlen = 1,
+    .msg_control = control,
+    .msg_controllen = sizeof control };
+  ssize_t size = recvmsg (self->fd, &header, MSG_TRUNC | MSG_DONTWAIT);
 
   if (size < 0)
     return receive_failed (self);
@@ -395,21 +403,10 @@ receive_one (VpndNlSocket *self)
       g_free (self->buffer);
       self->buffer_bytes = (gsize) size;
       self->buffer = g_malloc (self->buffer_bytes);
+      handle_overrun (self);
+      return RECEIVE_AGAIN;
     }
-
-  iov = (struct iovec){ .iov_base = self->buffer, .iov_len = self->buffer_bytes };
-  header = (struct msghdr){ .msg_name = &sender,
-    .msg_namelen = sizeof sender,
-    .msg_iov = &iov,
-    .msg_iovlen = 1,
-    .msg_control = control,
-    .msg_controllen = sizeof control };
-  size = recvmsg (self->fd, &header, MSG_DONTWAIT);
-  if (size < 0)
-    return receive_failed (self);
-  if ((header.msg_flags & MSG_TRUNC) != 0)
-    handle_overrun (self);
-  else if (sender.nl_pid == 0) /* any local process may send to us; only the kernel is believed */
+  if (sender.nl_pid == 0) /* any local process may send to us; only the kernel is believed */
     handle_datagram (self, (gsize) size, datagram_group (&header) != 0);
   explicit_bzero (self->buffer, (gsize) size);
   return RECEIVE_AGAIN;
