@@ -15,6 +15,7 @@
 #include "nl-socket.h"
 #include "reserved.h"
 #include "route-batch.h"
+#include "route-watch.h"
 #include "rtnl-decode.h"
 #include "rtnl-encode.h"
 #include "sysctl.h"
@@ -26,7 +27,8 @@ struct _VpndRouterRtnl
 {
   GObject parent_instance;
 
-  VpndNlSocket *socket; /* (owned) (nullable) until constructed */
+  VpndNlSocket *socket;  /* (owned) (nullable) until constructed */
+  VpndRouteWatch *watch; /* (owned) (nullable) */
 };
 
 static void vpnd_router_rtnl_iface_init (VpndRouterInterface *iface);
@@ -332,10 +334,33 @@ vpnd_router_rtnl_write_sysctls_async (VpndRouter *router, GHashTable *values, GC
 }
 
 static void
+on_disturbed (const char *what, gpointer user_data)
+{
+  vpnd_router_emit_disturbed (VPND_ROUTER (user_data), what);
+}
+
+static void
+vpnd_router_rtnl_watch (VpndRouter *router, VpndRoutePlan *plan)
+{
+  VpndRouterRtnl *self = VPND_ROUTER_RTNL (router);
+  g_autoptr (GError) error = NULL;
+
+  if (self->watch != NULL)
+    vpnd_route_watch_stop (self->watch);
+  g_clear_object (&self->watch);
+  if (plan == NULL)
+    return;
+  self->watch = vpnd_route_watch_new (self->socket, plan, on_disturbed, self, &error);
+  if (self->watch == NULL)
+    g_warning ("Rules and routes are not watched: %s", error->message);
+}
+
+static void
 vpnd_router_rtnl_dispose (GObject *object)
 {
   VpndRouterRtnl *self = VPND_ROUTER_RTNL (object);
 
+  vpnd_router_rtnl_watch (VPND_ROUTER (self), NULL);
   g_clear_object (&self->socket);
   G_OBJECT_CLASS (vpnd_router_rtnl_parent_class)->dispose (object);
 }
@@ -361,6 +386,7 @@ vpnd_router_rtnl_iface_init (VpndRouterInterface *iface)
   iface->read_sysctl = vpnd_router_rtnl_read_sysctl;
   iface->write_sysctls_async = vpnd_router_rtnl_write_sysctls_async;
   iface->write_sysctls_finish = vpnd_router_rtnl_boolean_finish;
+  iface->watch = vpnd_router_rtnl_watch;
 }
 
 /**

@@ -660,6 +660,24 @@ on_tampered (Decision *d)
   effect->ruleset = vpnd_ruleset_ref (d->state->ruleset);
 }
 
+/* Another program changed what the tunnel needs: all of it is asked for once more; what is there already stays as it is. A failure leaves
+ * the tunnel as it is, for whoever watches will find the same again. */
+static void
+on_disturbed (Decision *d)
+{
+  VpndState *state = d->state;
+  VpndEffect *effect;
+
+  if (!has_tunnel (state) || state->is_waiting || state->routes == NULL)
+    return;
+  if (state->host & VPND_HOST_SYSCTLS)
+    add_cleanup (d, VPND_EFFECT_SET_SYSCTLS);
+  effect = add_effect (d, VPND_EFFECT_APPLY_ROUTES);
+  effect->keep_going = TRUE;
+  effect->diff = vpnd_route_plan_diff (NULL, state->routes);
+  state->host |= VPND_HOST_ROUTES;
+}
+
 static void
 on_stop (Decision *d, const VpndEvent *event)
 {
@@ -742,6 +760,9 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
       break;
     case VPND_EVENT_TAMPERED:
       on_tampered (&decision);
+      break;
+    case VPND_EVENT_DISTURBED:
+      on_disturbed (&decision);
       break;
     case VPND_EVENT_STOP:
       on_stop (&decision, event);
@@ -827,6 +848,7 @@ vpnd_event_name (VpndEventKind kind)
     [VPND_EVENT_FACTS_CHANGED] = "facts-changed",
     [VPND_EVENT_SETTINGS_CHANGED] = "settings-changed",
     [VPND_EVENT_TAMPERED] = "tampered",
+    [VPND_EVENT_DISTURBED] = "disturbed",
     [VPND_EVENT_STOP] = "stop",
   };
   G_STATIC_ASSERT (G_N_ELEMENTS (names) == VPND_N_EVENTS);

@@ -8,6 +8,7 @@
 
 #include "engine.h"
 
+#include "backoff.h"
 #include "error.h"
 #include "executor.h"
 #include "handshake.h"
@@ -19,6 +20,8 @@
 #include "transition.h"
 
 #define CRASH_WINDOW_US (60 * G_USEC_PER_SEC) /* two crashes within it end in block */
+#define WARNINGS_MAX 16                       /* a status stays readable, however much goes wrong */
+#define REPAIR_WARNING "repaired: "
 
 struct _VpndEngine
 {
@@ -46,7 +49,12 @@ struct _VpndEngine
   gint64 attempt_started_us; /* clock */
   guint retry;               /* id of the clock's schedule, 0 for none */
   char *detail;              /* (owned): one sentence on the last failure, "" for none */
-  GPtrArray *warnings;       /* (element-type utf8) (owned): what could not be undone */
+  GPtrArray *warnings;       /* (element-type utf8) (owned): what could not be undone, what had to be repaired; at most WARNINGS_MAX */
+
+  gboolean is_watching; /* the router watches what is in force */
+  VpndBackoff backoff;  /* of repairs */
+  guint repair;         /* id of the clock's schedule, 0 for none */
+  guint repairs;        /* since the last activation */
 };
 
 G_DEFINE_FINAL_TYPE (VpndEngine, vpnd_engine, G_TYPE_OBJECT)
@@ -200,6 +208,79 @@ on_local_effect (const VpndEffect *effect, gpointer user_data)
     }
 }
 
+/* --- what the status tells beside the state --- */
+
+static void
+add_warning (VpndEngine *self, const char *text)
+{
+  if (g_ptr_array_find_with_equal_func (self->warnings, text, g_str_equal, NULL))
+    return;
+  if (self->warnings->len == WARNINGS_MAX)
+    g_ptr_array_remove_index (self->warnings, 0);
+  g_ptr_array_add (self->warnings, g_strdup (text));
+}
+
+/* One line stands for all repairs; in the log each has its own. */
+static void
+note_repair (VpndEngine *self, const char *what)
+{
+  g_autofree char *text = NULL;
+
+  self->repairs++;
+  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_REPAIRED, "Another program has taken away: %s; putting it back", what);
+  for (guint i = self->warnings->len; i > 0; i--)
+    {
+      if (g_str_has_prefix (g_ptr_array_index (self->warnings, i - 1), REPAIR_WARNING))
+        g_ptr_array_remove_index (self->warnings, i - 1);
+    }
+  text = g_strdup_printf (REPAIR_WARNING "another program took away %s (%u %s in all)", what, self->repairs, self->repairs == 1 ? "time" : "times");
+  add_warning (self, text);
+}
+
+/* --- repairs: what is in force is watched whenever we do not change it ourselves --- */
+
+static void
+on_repair_due (gpointer user_data)
+{
+  VpndEngine *self = user_data;
+
+  self->repair = 0;
+  post (self, VPND_EVENT_DISTURBED);
+}
+
+static void
+cancel_repair (VpndEngine *self)
+{
+  if (self->repair != 0)
+    vpnd_clock_cancel (self->ports.clock, self->repair);
+  self->repair = 0;
+}
+
+static void
+repair (VpndEngine *self, const char *what)
+{
+  guint delay_ms;
+
+  if (self->repair != 0 || self->is_busy || self->state->routes == NULL)
+    return;
+
+  note_repair (self, what);
+  delay_ms = vpnd_backoff_next (&self->backoff, vpnd_clock_now_us (self->ports.clock) / 1000);
+  if (delay_ms == 0)
+    post (self, VPND_EVENT_DISTURBED);
+  else
+    self->repair = vpnd_clock_schedule (self->ports.clock, delay_ms, on_repair_due, self);
+}
+
+static void
+watch_router (VpndEngine *self, VpndRoutePlan *plan)
+{
+  if (plan == NULL && !self->is_watching)
+    return;
+  self->is_watching = plan != NULL;
+  vpnd_router_watch (self->ports.router, plan);
+}
+
 /* --- one event --- */
 
 static void
@@ -223,7 +304,11 @@ note_failure (VpndEngine *self, const VpndExecutorFailure *failure)
   if (self->request_error == NULL && !failure->keep_going)
     self->request_error = g_error_copy (failure->error);
   if (failure->keep_going && failure->effect != VPND_EFFECT_APPLY_RULESET)
-    g_ptr_array_add (self->warnings, g_strdup_printf ("%s: %s", name, failure->error->message));
+    {
+      g_autofree char *text = g_strdup_printf ("%s: %s", name, failure->error->message);
+
+      add_warning (self, text);
+    }
   else
     {
       g_free (self->detail);
@@ -305,7 +390,10 @@ process (VpndEngine *self)
       VpndState *next = vpnd_transition (self->state, &item->event, &context, &effects);
 
       if (item->event.kind == VPND_EVENT_ACTIVATE)
-        g_ptr_array_set_size (self->warnings, 0);
+        {
+          g_ptr_array_set_size (self->warnings, 0);
+          self->repairs = 0;
+        }
       if (item->event.kind != VPND_EVENT_EFFECTS_DONE && item->event.kind != VPND_EVENT_EFFECT_FAILED)
         {
           g_clear_error (&self->request_error);
@@ -318,10 +406,18 @@ process (VpndEngine *self)
       if (!self->is_busy || may_publish_early (self))
         publish (self);
       if (self->is_busy)
+        watch_router (self, NULL);
+      if (self->is_busy)
         vpnd_executor_run_async (self->executor, effects, self->cancellable, on_effects_performed, g_object_ref (self));
       else
         finish_request (self);
     }
+  if (self->is_busy)
+    return;
+  if (self->state->routes == NULL)
+    cancel_repair (self);
+  if (!self->is_watching && !self->state->is_waiting)
+    watch_router (self, self->state->routes);
 }
 
 /* --- what comes from the ports --- */
@@ -334,8 +430,12 @@ on_handshake_report (VpndHandshakeReport what, gpointer user_data)
     [VPND_HANDSHAKE_TIMED_OUT] = VPND_EVENT_ESTABLISH_TIMEOUT,
     [VPND_HANDSHAKE_PEER_LOST] = VPND_EVENT_PEER_LOST,
   };
+  VpndEngine *self = user_data;
 
-  post (VPND_ENGINE (user_data), events[what]);
+  if (what != VPND_HANDSHAKE_POLLED)
+    post (self, events[what]);
+  else if (!vpnd_executor_sysctls_hold (self->executor))
+    repair (self, "sysctls"); /* the kernel does not tell when one of ours is written, so they are read with the counters */
 }
 
 static void
@@ -363,6 +463,12 @@ on_firewall_tampered (VpndFirewall *firewall, gpointer user_data)
   vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_TAMPERED, "Another program changed our rules; putting them back");
   vpnd_executor_doubt_blocking (self->executor);
   post (self, VPND_EVENT_TAMPERED);
+}
+
+static void
+on_router_disturbed (VpndRouter *router, const char *what, gpointer user_data)
+{
+  repair (VPND_ENGINE (user_data), what);
 }
 
 /* --- requests --- */
@@ -855,7 +961,10 @@ vpnd_engine_dispose (GObject *object)
   VpndEngine *self = VPND_ENGINE (object);
 
   if (self->ports.clock != NULL)
-    cancel_retry (self);
+    {
+      cancel_retry (self);
+      cancel_repair (self);
+    }
   withdraw_lookup (self);
   g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
@@ -872,6 +981,11 @@ vpnd_engine_dispose (GObject *object)
     g_signal_handlers_disconnect_by_data (self->ports.tunnel, self);
   if (self->ports.firewall != NULL)
     g_signal_handlers_disconnect_by_data (self->ports.firewall, self);
+  if (self->ports.router != NULL)
+    {
+      g_signal_handlers_disconnect_by_data (self->ports.router, self);
+      watch_router (self, NULL);
+    }
   g_clear_object (&self->ports.firewall);
   g_clear_object (&self->ports.tunnel);
   g_clear_object (&self->ports.router);
@@ -960,5 +1074,6 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
   g_signal_connect (self->ports.facts_source, "changed", G_CALLBACK (on_facts_changed), self);
   g_signal_connect (self->ports.tunnel, "lost", G_CALLBACK (on_tunnel_lost), self);
   g_signal_connect (self->ports.firewall, "tampered", G_CALLBACK (on_firewall_tampered), self);
+  g_signal_connect (self->ports.router, "disturbed", G_CALLBACK (on_router_disturbed), self);
   return self;
 }

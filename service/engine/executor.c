@@ -448,6 +448,28 @@ vpnd_executor_doubt_blocking (VpndExecutor *self)
   self->is_blocking = FALSE;
 }
 
+/**
+ * vpnd_executor_sysctls_hold:
+ * @self: the executor
+ *
+ * Returns: TRUE when no sysctl of ours is below what the tunnel needs
+ */
+gboolean
+vpnd_executor_sysctls_hold (VpndExecutor *self)
+{
+  guint n;
+  const VpndSysctl *plan = vpnd_sysctl_plan (&n);
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *present = vpnd_router_read_sysctl (self->router, plan[i].name);
+
+      if (vpnd_sysctl_needs_raise (&plan[i], present))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 static void
 vpnd_executor_dispose (GObject *object)
 {

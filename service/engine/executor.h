@@ -56,5 +56,6 @@ GArray *vpnd_executor_run_finish (VpndExecutor *self, GAsyncResult *result);
 
 gboolean vpnd_executor_is_blocking (VpndExecutor *self);
 void vpnd_executor_doubt_blocking (VpndExecutor *self);
+gboolean vpnd_executor_sysctls_hold (VpndExecutor *self);
 
 G_END_DECLS

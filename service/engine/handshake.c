@@ -114,6 +114,7 @@ judge_liveness (VpndHandshake *self)
       return;
     case VPND_LIVENESS_ALIVE:
       schedule (self, VPND_LIVENESS_POLL_MS);
+      self->func (VPND_HANDSHAKE_POLLED, self->func_data);
       return;
     case VPND_LIVENESS_LOST:
       report (self, VPND_HANDSHAKE_PEER_LOST);
@@ -197,7 +198,8 @@ vpnd_handshake_watch_establish (VpndHandshake *self, const VpndProfile *profile,
  * @self: the monitor
  * @profile: whose primary peer to watch
  *
- * Reports VPND_HANDSHAKE_PEER_LOST, once, when the peer has stopped answering. Replaces any former watch.
+ * Reports VPND_HANDSHAKE_PEER_LOST, once, when the peer has stopped answering, and VPND_HANDSHAKE_POLLED once a second while it has not.
+ * Replaces any former watch.
  */
 void
 vpnd_handshake_watch_liveness (VpndHandshake *self, const VpndProfile *profile)

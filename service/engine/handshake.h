@@ -19,6 +19,7 @@ typedef enum
   VPND_HANDSHAKE_ESTABLISHED,
   VPND_HANDSHAKE_TIMED_OUT,
   VPND_HANDSHAKE_PEER_LOST,
+  VPND_HANDSHAKE_POLLED, /* one more reading of a peer that lives; the watch goes on */
 } VpndHandshakeReport;
 
 typedef void (*VpndHandshakeFunc) (VpndHandshakeReport report, gpointer user_data);

@@ -740,6 +740,34 @@ vpnd_nl_socket_join (VpndNlSocket *self, guint group, GError **error)
   return TRUE;
 }
 
+/**
+ * vpnd_nl_socket_set_filter:
+ * @self: a socket
+ * @filter: (array length=length): a classic BPF program; what it returns 0 for never wakes this process
+ * @length: its number of instructions
+ * @error: return location for an error
+ *
+ * Has the kernel drop messages before they are queued. It sees answers as well, so a filtered socket should ask nothing.
+ *
+ * Returns: TRUE on success; errors: G_IO_ERROR with the errno
+ */
+gboolean
+vpnd_nl_socket_set_filter (VpndNlSocket *self, const struct sock_filter *filter, guint16 length, GError **error)
+{
+  struct sock_fprog program = { .len = length, .filter = (struct sock_filter *) filter };
+
+  g_return_val_if_fail (VPND_IS_NL_SOCKET (self), FALSE);
+
+  if (setsockopt (self->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+    {
+      int code = errno;
+
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "filtering a netlink socket: %s", g_strerror (code));
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 socket_open (VpndNlSocket *self)
 {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
 
 G_BEGIN_DECLS
@@ -21,6 +22,7 @@ typedef void (*VpndNlNotifyFunc) (const struct nlmsghdr *message, gpointer user_
 
 VpndNlSocket *vpnd_nl_socket_new (int protocol, GError **error);
 gboolean vpnd_nl_socket_join (VpndNlSocket *self, guint group, GError **error);
+gboolean vpnd_nl_socket_set_filter (VpndNlSocket *self, const struct sock_filter *filter, guint16 length, GError **error);
 void vpnd_nl_socket_set_notify (VpndNlSocket *self, VpndNlNotifyFunc func, gpointer user_data);
 guint32 vpnd_nl_socket_get_portid (VpndNlSocket *self);
 guint32 vpnd_nl_socket_next_seq (VpndNlSocket *self, guint count);

@@ -9,9 +9,18 @@
 
 G_DEFINE_INTERFACE (VpndRouter, vpnd_router, G_TYPE_OBJECT)
 
+enum
+{
+  SIGNAL_DISTURBED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS]; /* filled once at type registration, never written again */
+
 static void
 vpnd_router_default_init (VpndRouterInterface *iface)
 {
+  signals[SIGNAL_DISTURBED] = g_signal_new ("disturbed", VPND_TYPE_ROUTER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 }
 
 /**
@@ -136,4 +145,34 @@ vpnd_router_write_sysctls_finish (VpndRouter *self, GAsyncResult *result, GError
   g_return_val_if_fail (VPND_IS_ROUTER (self), FALSE);
 
   return VPND_ROUTER_GET_IFACE (self)->write_sysctls_finish (self, result, error);
+}
+
+/**
+ * vpnd_router_watch:
+ * @self: the port
+ * @plan: (nullable): see VpndRouterInterface
+ *
+ * Dispatches; see VpndRouterInterface.
+ */
+void
+vpnd_router_watch (VpndRouter *self, VpndRoutePlan *plan)
+{
+  g_return_if_fail (VPND_IS_ROUTER (self));
+
+  VPND_ROUTER_GET_IFACE (self)->watch (self, plan);
+}
+
+/**
+ * vpnd_router_emit_disturbed:
+ * @self: the port
+ * @what: see VpndRouterInterface
+ *
+ * For implementations: emits the signal "disturbed".
+ */
+void
+vpnd_router_emit_disturbed (VpndRouter *self, const char *what)
+{
+  g_return_if_fail (VPND_IS_ROUTER (self));
+
+  g_signal_emit (self, signals[SIGNAL_DISTURBED], 0, what);
 }

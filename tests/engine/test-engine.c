@@ -421,6 +421,135 @@ test_every_call_of_an_end_fails (void)
     }
 }
 
+static guint
+count_calls (FakeHost *host, const char *name)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < host->journal->len; i++)
+    count += strcmp (g_ptr_array_index (host->journal, i), name) == 0;
+  return count;
+}
+
+static void
+settle (void)
+{
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+/* Watched while there is a tunnel, and only then. */
+static void
+test_router_is_watched (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  g_assert_null (rig->host->watched);
+  g_assert_true (activate (rig, profile, NULL));
+  g_assert_nonnull (rig->host->watched);
+  shake_hands (rig);
+  settle ();
+  g_assert_nonnull (rig->host->watched);
+  g_assert_cmpint (rig->host->n_routes, ==, rig->host->watched->routes->len + rig->host->watched->rules->len);
+  deactivate (rig);
+  g_assert_null (rig->host->watched);
+  fake_host_disturb (rig->host);
+  settle ();
+  g_assert_cmpint (rig->host->n_routes, ==, 0);
+}
+
+/* Put back at once; one that goes on tearing is answered ever less often, down to once a second; the tunnel stays all the while. */
+static void
+test_repair (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (VpndStatus) status = NULL;
+  int n_routes;
+  guint n_warnings = 0;
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  settle ();
+  n_routes = rig->host->n_routes;
+  g_ptr_array_set_size (rig->host->journal, 0);
+
+  fake_host_disturb (rig->host);
+  settle ();
+  g_assert_cmpint (rig->host->n_routes, ==, n_routes);
+  g_assert_cmpuint (count_calls (rig->host, "router.apply"), ==, 1);
+  g_assert_cmpuint (count_calls (rig->host, "firewall.apply"), ==, 0);
+  g_assert_cmpuint (count_calls (rig->host, "tunnel.create"), ==, 0);
+
+  for (guint ms = 0; ms < 20000; ms += 10)
+    {
+      fake_host_disturb (rig->host);
+      rig->host->rx_bytes++; /* the peer lives */
+      fake_host_advance (rig->host, 10);
+      settle ();
+    }
+  g_assert_cmpuint (count_calls (rig->host, "router.apply"), >=, 20);
+  g_assert_cmpuint (count_calls (rig->host, "router.apply"), <=, 20 + 10);
+  assert_status (rig, "connected", "", TRUE);
+  g_assert_cmpuint (rig->connected, ==, 1);
+
+  status = vpnd_engine_dup_status (rig->engine);
+  for (guint i = 0; status->warnings[i] != NULL; i++)
+    n_warnings += strstr (status->warnings[i], "took away") != NULL;
+  g_assert_cmpuint (n_warnings, ==, 1); /* however often */
+
+  deactivate (rig);
+  g_assert_true (fake_host_is_clean (rig->host));
+  g_assert_cmpuint (rig->host->timers->len, ==, 0);
+}
+
+/* The kernel tells nobody that these were written; they come back with the next reading of the counters, and at the end the host has its own. */
+static void
+test_sysctls_come_back (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  g_assert_cmpstr (g_hash_table_lookup (rig->host->sysctls, "ipv4/conf/all/src_valid_mark"), ==, "1");
+  g_hash_table_insert (rig->host->sysctls, g_strdup ("ipv4/conf/all/src_valid_mark"), g_strdup ("0"));
+  fake_host_advance (rig->host, 1000);
+  settle ();
+  g_assert_cmpstr (g_hash_table_lookup (rig->host->sysctls, "ipv4/conf/all/src_valid_mark"), ==, "1");
+  g_assert_cmpstr (g_hash_table_lookup (rig->host->sysctls, "ipv4/conf/all/arp_ignore"), ==, "2");
+  assert_status (rig, "connected", "", TRUE);
+  deactivate (rig);
+  g_assert_true (fake_host_is_clean (rig->host));
+}
+
+/* Whichever call of a repair fails: told, and the tunnel stays. */
+static void
+test_every_call_of_a_repair_fails (void)
+{
+  for (guint n = 1;; n++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+
+      g_assert_true (activate (rig, profile, NULL));
+      shake_hands (rig);
+      settle ();
+      rig->host->calls = 0;
+      rig->host->fail_at = n;
+      fake_host_disturb (rig->host);
+      settle ();
+      assert_status (rig, "connected", "", TRUE);
+      if (rig->host->calls < n)
+        return;
+      fake_host_disturb (rig->host); /* what a router that watches finds again */
+      fake_host_advance (rig->host, 1000);
+      settle ();
+      g_assert_cmpint (rig->host->n_routes, >, 0);
+    }
+}
+
 static void
 test_peer_dies_and_returns (void)
 {
@@ -795,6 +924,10 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/every-call-fails", test_every_call_fails);
   g_test_add_func ("/engine/every-call-of-a-switch-fails", test_every_call_of_a_switch_fails);
   g_test_add_func ("/engine/every-call-of-an-end-fails", test_every_call_of_an_end_fails);
+  g_test_add_func ("/engine/router-is-watched", test_router_is_watched);
+  g_test_add_func ("/engine/repair", test_repair);
+  g_test_add_func ("/engine/sysctls-come-back", test_sysctls_come_back);
+  g_test_add_func ("/engine/every-call-of-a-repair-fails", test_every_call_of_a_repair_fails);
   g_test_add_func ("/engine/peer-dies-and-returns", test_peer_dies_and_returns);
   g_test_add_func ("/engine/device-dies", test_device_dies);
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);

@@ -209,6 +209,8 @@ router_apply_async (VpndRouter *self, const VpndRouteDiff *diff, GCancellable *c
 
   if (!begin (self, "router.apply", VPND_ERROR_ROUTING, task))
     return;
+  if (diff->link_up)
+    host->n_routes = 0; /* the whole plan: what is there already is not there twice */
   host->n_routes += (int) (diff->add_routes->len + diff->add_rules->len) - (int) (diff->delete_routes->len + diff->delete_rules->len);
   g_assert_cmpint (host->n_routes, >=, 0);
   g_task_return_boolean (task, TRUE);
@@ -247,8 +249,20 @@ router_write_sysctls_async (VpndRouter *self, GHashTable *values, GCancellable *
 }
 
 static void
+router_watch (VpndRouter *self, VpndRoutePlan *plan)
+{
+  FakeHost *host = host_of (self);
+
+  if (plan != NULL)
+    vpnd_route_plan_ref (plan);
+  g_clear_pointer (&host->watched, vpnd_route_plan_unref);
+  host->watched = plan;
+}
+
+static void
 router_iface_init (VpndRouterInterface *iface)
 {
+  iface->watch = router_watch;
   iface->apply_async = router_apply_async;
   iface->apply_finish = (gboolean (*) (VpndRouter *, GAsyncResult *, GError **)) finish_boolean;
   iface->clear_async = router_clear_async;
@@ -473,6 +487,7 @@ fake_host_free (FakeHost *host)
   g_clear_pointer (&host->config, vpnd_tunnel_config_unref);
   g_clear_pointer (&host->dns, vpnd_dns_plan_unref);
   g_clear_pointer (&host->facts, vpnd_facts_unref);
+  g_clear_pointer (&host->watched, vpnd_route_plan_unref);
   g_clear_pointer (&host->lookup, g_array_unref);
   g_hash_table_unref (host->sysctls);
   g_ptr_array_unref (host->journal);
@@ -522,4 +537,13 @@ fake_host_is_clean (FakeHost *host)
   return host->ruleset == NULL && !host->has_link && host->n_routes == 0 && host->dns == NULL &&
       g_strcmp0 (g_hash_table_lookup (host->sysctls, "ipv4/conf/all/src_valid_mark"), "0") == 0 &&
       g_strcmp0 (g_hash_table_lookup (host->sysctls, "ipv4/conf/all/arp_ignore"), "1") == 0;
+}
+
+/* Another program has removed the routes and rules; a router that watches tells it. */
+void
+fake_host_disturb (FakeHost *host)
+{
+  host->n_routes = 0;
+  if (host->watched != NULL)
+    vpnd_router_emit_disturbed (host->router, "routes");
 }

@@ -24,6 +24,7 @@ G_BEGIN_DECLS
  * @config: (nullable): what the device was told
  * @handshake_s: wall clock of the peers' handshake, 0 for none
  * @n_routes: routes and rules of ours that are there
+ * @watched: (nullable): the plan that the router watches
  * @sysctls: (element-type utf8 utf8)
  * @dns: (nullable): the DNS setting of ours
  * @facts: what facts-source tells
@@ -44,6 +45,7 @@ typedef struct
   guint64 rx_bytes;
   guint64 tx_bytes;
   int n_routes;
+  VpndRoutePlan *watched;
   GHashTable *sysctls;
   VpndDnsPlan *dns;
   VpndFacts *facts;
@@ -71,6 +73,7 @@ FakeHost *fake_host_new (void);
 void fake_host_free (FakeHost *host);
 void fake_host_advance (FakeHost *host, guint ms);
 void fake_host_set_facts (FakeHost *host, VpndFacts *facts);
+void fake_host_disturb (FakeHost *host);
 gboolean fake_host_is_clean (FakeHost *host);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FakeHost, fake_host_free)

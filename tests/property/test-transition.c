@@ -114,6 +114,7 @@ perform (World *world, const VpndEffect *effect)
     case VPND_EFFECT_APPLY_ROUTES:
       g_assert_nonnull (world->ruleset); /* L3 */
       g_assert_true (world->link);
+      g_assert_nonnull (effect->diff);
       world->routes = TRUE;
       return;
     case VPND_EFFECT_CLEAR_ROUTES:
@@ -389,6 +390,52 @@ test_repeated_facts (void)
     }
 }
 
+/* What another program took away is asked for whole, by a diff that does not ask what was there, and nothing else happens. */
+static void
+test_disturbed (void)
+{
+  guint repairs = 0;
+
+  for (guint round = 0; round < 1000; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("random");
+      g_autoptr (GPtrArray) effects = NULL;
+      g_autoptr (VpndState) next = NULL;
+      VpndEvent event = { .kind = VPND_EVENT_DISTURBED };
+      VpndContext context;
+      gboolean has_routes;
+
+      world_init (&world);
+      for (int i = g_test_rand_int_range (0, 8); i > 0; i--)
+        feed (&world, random_event (&world, profile), 0);
+      has_routes = world.state->routes != NULL && !world.state->is_waiting;
+      context = (VpndContext){ world.settings, world.facts, 5000 };
+      next = vpnd_transition (world.state, &event, &context, &effects);
+
+      g_assert_cmpint (next->kind, ==, world.state->kind);
+      g_assert_true (next->routes == world.state->routes && next->ruleset == world.state->ruleset && next->config == world.state->config);
+      g_assert_cmpuint (effects->len, ==, has_routes ? 2 : 0);
+      for (guint i = 0; i < effects->len; i++)
+        {
+          const VpndEffect *effect = g_ptr_array_index (effects, i);
+
+          g_assert_true (effect->keep_going); /* a repair that fails takes nothing down */
+          g_assert_cmpint (effect->kind, ==, i == 0 ? VPND_EFFECT_SET_SYSCTLS : VPND_EFFECT_APPLY_ROUTES);
+          if (i == 0)
+            continue;
+          g_assert_true (effect->diff->link_up);
+          g_assert_cmpuint (effect->diff->mtu, ==, next->routes->mtu);
+          g_assert_cmpuint (effect->diff->add_addresses->len, ==, next->routes->addresses->len);
+          g_assert_cmpuint (effect->diff->add_routes->len, ==, next->routes->routes->len);
+          g_assert_cmpuint (effect->diff->add_rules->len, ==, next->routes->rules->len);
+          g_assert_cmpuint (effect->diff->delete_routes->len + effect->diff->delete_rules->len + effect->diff->delete_addresses->len, ==, 0);
+          repairs++;
+        }
+    }
+  g_assert_cmpuint (repairs, >, 50);
+}
+
 /* L5: each change has exactly one inverse in the table, and every bit is made by somebody. */
 static void
 test_inverses (void)
@@ -561,6 +608,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transition/walk", test_walk);
   g_test_add_func ("/transition/walk-with-failures", test_walk_with_failures);
   g_test_add_func ("/transition/repeated-facts", test_repeated_facts);
+  g_test_add_func ("/transition/disturbed", test_disturbed);
   g_test_add_func ("/transition/inverses", test_inverses);
   g_test_add_func ("/transition/connect-and-back", test_connect_and_back);
   g_test_add_func ("/transition/roll-back", test_roll_back);
