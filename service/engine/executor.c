@@ -452,7 +452,7 @@ vpnd_executor_doubt_blocking (VpndExecutor *self)
  * vpnd_executor_sysctls_hold:
  * @self: the executor
  *
- * Returns: TRUE when no sysctl of ours is below what the tunnel needs
+ * Returns: TRUE when every sysctl is as the tunnel needs it
  */
 gboolean
 vpnd_executor_sysctls_hold (VpndExecutor *self)
@@ -464,7 +464,7 @@ vpnd_executor_sysctls_hold (VpndExecutor *self)
     {
       g_autofree char *present = vpnd_router_read_sysctl (self->router, plan[i].name);
 
-      if (vpnd_sysctl_needs_raise (&plan[i], present))
+      if (vpnd_sysctl_needs_change (&plan[i], present))
         return FALSE;
     }
   return TRUE;
