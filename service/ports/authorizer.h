@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Port: may this sender do this?
- * Real: backends/authorizer-polkit. Fake: tests/fakes/fake-authorizer.
+ * Real: backends/authorizer-polkit. Fake: tests/bus/scripted_polkit.py, on the bus of the tests.
  */
 #pragma once
 

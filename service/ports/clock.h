@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Port: time. Counts suspend (CLOCK_BOOTTIME) and fires callbacks on the thread-default main context.
- * Real: backends/clock-system. Fake: tests/fakes/fake-clock, which tests advance by hand.
+ * Real: backends/clock-system. Fake: in tests/fakes/fake-host, which tests advance by hand.
  */
 #pragma once
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Port: where the facts about the host's network come from.
- * Real: backends/facts-rtnl. Fake: tests/fakes/fake-facts.
+ * Real: backends/facts-rtnl. Fake: in tests/fakes/fake-host.
  */
 #pragma once
 

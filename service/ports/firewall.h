@@ -3,7 +3,7 @@
  *
  * Port: the one nftables table that is ours.
  * apply replaces it whole in one transaction, reads it back, compares, and only then succeeds.
- * Real: backends/firewall-nft. Fake: tests/fakes/fake-firewall.
+ * Real: backends/firewall-nft. Fake: in tests/fakes/fake-host.
  */
 #pragma once
 

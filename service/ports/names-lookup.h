@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Port: addresses of a host name (for endpoints that are given by name).
- * Real: backends/names-lookup-gio (GResolver). Fake: tests/fakes/fake-names-lookup.
+ * Real: backends/names-lookup-gio (GResolver). Fake: in tests/fakes/fake-host.
  */
 #pragma once
 

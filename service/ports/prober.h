@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Port: sends one probe into the tunnel, so that a living peer has a reason to answer.
- * Real: backends/prober-icmp. Fake: tests/fakes/fake-prober.
+ * Real: backends/prober-icmp. Fake: in tests/fakes/fake-host.
  */
 #pragma once
 

@@ -3,7 +3,7 @@
  *
  * Port: the host's DNS setting.
  * Real: backends/resolver-resolved, backends/resolver-file, and backends/resolver-auto that asks who owns DNS at each apply.
- * Fake: tests/fakes/fake-resolver.
+ * Fake: in tests/fakes/fake-host.
  */
 #pragma once
 

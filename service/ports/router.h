@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Port: addresses, routes, policy rules and the network sysctls that go with them.
- * Real: backends/router-rtnl. Fake: tests/fakes/fake-router.
+ * Real: backends/router-rtnl. Fake: in tests/fakes/fake-host.
  */
 #pragma once
 

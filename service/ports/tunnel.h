@@ -3,7 +3,7 @@
  *
  * Port: one WireGuard device.
  * Real: backends/tunnel-kernel, backends/tunnel-userspace, and backends/tunnel-auto that picks one of them.
- * Fake: tests/fakes/fake-tunnel.
+ * Fake: in tests/fakes/fake-host.
  */
 #pragma once
 

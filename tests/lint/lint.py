@@ -227,8 +227,9 @@ def check_potfiles():
             yield f"po/POTFILES: {name} is missing"
 
 
-def main():
-    checks = [value for key, value in sorted(globals().items()) if key.startswith("check_")]
+def run(namespace):
+    """Speaks TAP about every function check_... of @namespace; returns the exit status."""
+    checks = [value for key, value in sorted(namespace.items()) if key.startswith("check_")]
     print(f"1..{len(checks)}")
     bad = 0
     for number, check in enumerate(checks, 1):
@@ -242,4 +243,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(globals()))
