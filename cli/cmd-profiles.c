@@ -13,6 +13,8 @@
 #include "input.h"
 #include "names.h"
 #include "profiles.h"
+#include "status-view.h"
+#include "wait.h"
 
 #define CONF_MAX_BYTES (256 * 1024) /* Profiles.Import refuses more */
 #define NAME_MAX_LENGTH 64          /* and longer names */
@@ -243,6 +245,18 @@ print_list (VpndCli *cli, GVariant *profiles)
     vpnd_output_table (cli->output, "", headers, rows);
 }
 
+/* A list of names is read by programs, which ask for nothing else. */
+static gboolean
+check_blocking (VpndCli *cli, GError **error)
+{
+  g_autoptr (VpndStatus) status = NULL;
+
+  if (cli->options.names)
+    return TRUE;
+  status = vpnd_read_status (cli->client, NULL, error);
+  return status != NULL && vpnd_status_view_check (status->state, status->lockdown, status->blocking, error);
+}
+
 /**
  * vpnd_command_list:
  *
@@ -260,7 +274,7 @@ vpnd_command_list (VpndCli *cli, char **args, GError **error)
   if (!vpnd_output_is_json (cli->output))
     {
       print_list (cli, profiles);
-      return TRUE;
+      return check_blocking (cli, error);
     }
   builder = vpnd_output_json_begin ();
   json_builder_set_member_name (builder, "profiles");
@@ -273,7 +287,7 @@ vpnd_command_list (VpndCli *cli, char **args, GError **error)
     }
   json_builder_end_array (builder);
   vpnd_output_json_end (cli->output, builder);
-  return TRUE;
+  return check_blocking (cli, error);
 }
 
 static GVariant *

@@ -53,24 +53,42 @@ static const OwnError own_errors[] = {
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (own_errors) == VPND_N_CLI_ERRORS);
 
+/**
+ * Cause:
+ * @cause: the word of the contract
+ * @error: as what a command that waited fails
+ * @sentence: (translatable): what it means
+ * @remedy: (translatable): what to do
+ */
 typedef struct
 {
   const char *cause;
   VpndError error;
   const char *sentence;
+  const char *remedy;
 } Cause;
 
 static const Cause causes[] = {
-  { VPND_CAUSE_WORD_OFFLINE, VPND_ERROR_OFFLINE, N_ ("this machine has no network; vpnd goes on by itself when it is back") },
-  { VPND_CAUSE_WORD_FIREWALL, VPND_ERROR_FIREWALL, N_ ("the packet filter could not be put in force") },
-  { VPND_CAUSE_WORD_TUNNEL, VPND_ERROR_TUNNEL, N_ ("the tunnel device could not be set up") },
-  { VPND_CAUSE_WORD_ROUTING, VPND_ERROR_ROUTING, N_ ("addresses or routes could not be set") },
-  { VPND_CAUSE_WORD_DNS, VPND_ERROR_DNS, N_ ("the name servers could not be set") },
-  { VPND_CAUSE_WORD_ENDPOINT, VPND_ERROR_ENDPOINT_UNRESOLVABLE, N_ ("the host name of the server has no address") },
-  { VPND_CAUSE_WORD_FAMILY, VPND_ERROR_OFFLINE, N_ ("this network lacks the IP version that the server needs") },
-  { VPND_CAUSE_WORD_PROFILE, VPND_ERROR_INVALID_PROFILE, N_ ("the profile cannot be used as it is") },
-  { VPND_CAUSE_WORD_CRASHED, VPND_ERROR_FAILED, N_ ("vpnd ended unexpectedly; connect again, or disconnect to open the network") },
-  { VPND_CAUSE_WORD_SETTINGS, VPND_ERROR_STORAGE, N_ ("the settings could not be read; see vpnctl logs") },
+  { VPND_CAUSE_WORD_OFFLINE, VPND_ERROR_OFFLINE, N_ ("this machine has no network"),
+      N_ ("Nothing needs to be done: vpnd goes on by itself when the network is back.") },
+  { VPND_CAUSE_WORD_FIREWALL, VPND_ERROR_FIREWALL, N_ ("the packet filter could not be put in force"),
+      N_ ("The kernel may lack nf_tables, or another program holds the table inet vpnd. When that is solved: vpnctl reconnect") },
+  { VPND_CAUSE_WORD_TUNNEL, VPND_ERROR_TUNNEL, N_ ("the tunnel device could not be set up"),
+      N_ ("The kernel needs WireGuard, or wireguard-go and /dev/net/tun must be there. When that is solved: vpnctl reconnect") },
+  { VPND_CAUSE_WORD_ROUTING, VPND_ERROR_ROUTING, N_ ("addresses or routes could not be set"),
+      N_ ("Another program may use the routing tables 22096 and 22097 or the same address. When that is solved: vpnctl reconnect") },
+  { VPND_CAUSE_WORD_DNS, VPND_ERROR_DNS, N_ ("the name servers could not be set"),
+      N_ ("See whether systemd-resolved runs, or whether /etc/resolv.conf can be written. When that is solved: vpnctl reconnect") },
+  { VPND_CAUSE_WORD_ENDPOINT, VPND_ERROR_ENDPOINT_UNRESOLVABLE, N_ ("the host name of the server has no address"),
+      N_ ("Look at the name in the profile, or write the address there. To look it up again: vpnctl disconnect, then vpnctl connect") },
+  { VPND_CAUSE_WORD_FAMILY, VPND_ERROR_OFFLINE, N_ ("this network lacks the IP version that the server needs"),
+      N_ ("vpnd goes on by itself in a network that has it; or use a server with an address of the other version.") },
+  { VPND_CAUSE_WORD_PROFILE, VPND_ERROR_INVALID_PROFILE, N_ ("the profile cannot be used as it is"),
+      N_ ("Import it again from a file of the provider (vpnctl import --replace), or connect to another one.") },
+  { VPND_CAUSE_WORD_CRASHED, VPND_ERROR_FAILED, N_ ("vpnd ended unexpectedly, and the network stays closed until you decide"),
+      N_ ("Connect again (vpnctl connect), or open the network (vpnctl disconnect). The setting crash-recovery decides for you.") },
+  { VPND_CAUSE_WORD_SETTINGS, VPND_ERROR_STORAGE, N_ ("the settings could not be read; the defaults hold"),
+      N_ ("The file was kept aside in /var/lib/vpnd. Set what you need (vpnctl settings), then vpnctl connect or vpnctl disconnect.") },
 };
 
 static const VpndExit exit_codes[] = {
@@ -304,4 +322,18 @@ vpnd_cause_sentence (const char *cause)
   const Cause *found = find_cause (cause);
 
   return found != NULL ? _ (found->sentence) : cause;
+}
+
+/**
+ * vpnd_cause_remedy:
+ * @cause: the property Cause
+ *
+ * Returns: (transfer none): what to do, translated; for a word that this version does not know where to look
+ */
+const char *
+vpnd_cause_remedy (const char *cause)
+{
+  const Cause *found = find_cause (cause);
+
+  return found != NULL ? _ (found->remedy) : _ ("See vpnctl logs.");
 }

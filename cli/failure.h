@@ -53,5 +53,6 @@ void vpnd_failure_add_hint (GError **error, const char *format, ...) G_GNUC_PRIN
 
 VpndError vpnd_cause_to_error (const char *cause);
 const char *vpnd_cause_sentence (const char *cause);
+const char *vpnd_cause_remedy (const char *cause);
 
 G_END_DECLS

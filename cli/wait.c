@@ -185,7 +185,10 @@ set_state_error (VpndWait *wait, GError **error)
       (void) vpnd_status_view_check (status->state, status->lockdown, status->blocking, error);
     }
   else
-    vpnd_failure_add_hint (error, "%s", _ ("The network stays blocked. To open it: vpnctl disconnect"));
+    {
+      vpnd_failure_add_hint (error, "%s", vpnd_cause_remedy (wait->cause));
+      vpnd_failure_add_hint (error, "%s", _ ("The network stays blocked. To open it: vpnctl disconnect"));
+    }
 }
 
 /* -1: go on; 0: failed; 1: reached */

@@ -359,6 +359,40 @@ vpnd_daemon_run (VpndDaemon *self)
 }
 
 static void
+on_released (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  VpndDaemon *self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (!vpnd_engine_release_finish (VPND_ENGINE (source), result, &error))
+    g_warning ("Not everything could be undone: %s", error->message);
+  quit (self, error != NULL ? 1 : 0);
+}
+
+/**
+ * vpnd_daemon_release:
+ * @self: a daemon that does not run
+ *
+ * Undoes what an earlier instance left on the host, without a bus, and turns lockdown and auto-connect off.
+ *
+ * Returns: the exit status: 0 when the network is open and the host as before
+ */
+int
+vpnd_daemon_release (VpndDaemon *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!make_engine (self, &error))
+    {
+      g_warning ("%s", error->message);
+      return 1;
+    }
+  vpnd_engine_release_async (self->engine, NULL, on_released, self);
+  g_main_loop_run (self->loop);
+  return self->exit_status;
+}
+
+static void
 close_fd (int *fd)
 {
   if (*fd >= 0)

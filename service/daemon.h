@@ -28,5 +28,6 @@ G_DECLARE_FINAL_TYPE (VpndDaemon, vpnd_daemon, VPND, DAEMON, GObject)
 
 VpndDaemon *vpnd_daemon_new (const VpndDaemonOptions *options, VpndLogRing *ring, GError **error);
 int vpnd_daemon_run (VpndDaemon *self);
+int vpnd_daemon_release (VpndDaemon *self);
 
 G_END_DECLS

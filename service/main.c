@@ -7,6 +7,7 @@
 
 #include "daemon.h"
 #include "early-boot.h"
+#include "error.h"
 #include "log.h"
 
 #include <glib/gi18n.h>
@@ -36,11 +37,13 @@ main (int argc, char **argv)
   gboolean show_version = FALSE;
   gboolean debug = FALSE;
   gboolean early_boot = FALSE;
+  gboolean emergency_unlock = FALSE;
   const GOptionEntry entries[] = {
     { "state-directory", 0, 0, G_OPTION_ARG_FILENAME, &state_option, N_ ("Where settings and profiles are kept (default: $STATE_DIRECTORY, else /var/lib/vpnd)"), N_ ("DIR") },
     { "runtime-directory", 0, 0, G_OPTION_ARG_FILENAME, &runtime_option, N_ ("Where the record of changes is kept (default: $RUNTIME_DIRECTORY, else /run/vpnd)"), N_ ("DIR") },
     { "logs-directory", 0, 0, G_OPTION_ARG_FILENAME, &logs_option, N_ ("Where the log is kept when there is no journal (default: $LOGS_DIRECTORY, else nowhere)"), N_ ("DIR") },
     { "early-boot", 0, 0, G_OPTION_ARG_NONE, &early_boot, N_ ("Close the network where the settings want it closed, and exit"), NULL },
+    { "emergency-unlock", 0, 0, G_OPTION_ARG_NONE, &emergency_unlock, N_ ("Open the network while vpnd is not running, turn lockdown and auto-connect off, and exit"), NULL },
     { "debug", 0, 0, G_OPTION_ARG_NONE, &debug, N_ ("Log debug messages"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &show_version, N_ ("Print the version and exit"), NULL },
     { NULL },
@@ -90,8 +93,8 @@ main (int argc, char **argv)
   daemon = vpnd_daemon_new (&(VpndDaemonOptions){ state_directory, runtime_directory }, ring, &error);
   if (daemon == NULL)
     {
-      g_warning ("%s", error->message);
+      g_warning ("%s%s", error->message, emergency_unlock && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) ? "; ask it: vpnctl emergency-unlock, or end it: systemctl kill -s KILL vpnd && systemctl stop vpnd" : "");
       return 1;
     }
-  return vpnd_daemon_run (daemon);
+  return emergency_unlock ? vpnd_daemon_release (daemon) : vpnd_daemon_run (daemon);
 }

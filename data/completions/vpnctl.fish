@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion of vpnctl(1).
 
-set -l verbs connect disconnect reconnect status monitor import export list show rename remove activate settings logs version help
+set -l verbs connect disconnect reconnect status monitor import export list show rename remove activate settings lockdown lan auto-connect emergency-unlock logs version help
 
 function __vpnctl_profiles
     vpnctl list --names --timeout 2 2>/dev/null
@@ -28,6 +28,10 @@ complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a rename -d 'Ren
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a remove -d 'Delete a profile'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a activate -d 'Connect as a JSON file says'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a settings -d 'Show or change settings'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a lockdown -d 'Block the network also while disconnected, or not'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a lan -d 'Allow or block the local network'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a auto-connect -d 'Connect when the machine starts, or not'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a emergency-unlock -d 'Open the network whatever it takes'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a logs -d 'Show the log of vpnd'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Show the versions of vpnctl and vpnd'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'Show what vpnctl can do'
@@ -39,6 +43,9 @@ complete -c vpnctl -n '__fish_seen_subcommand_from list' -l names -d 'Only the n
 complete -c vpnctl -n '__fish_seen_subcommand_from logs' -l clear -d 'Empty the log'
 complete -c vpnctl -n '__fish_seen_subcommand_from connect export show rename remove' -a '(__vpnctl_profiles)'
 complete -c vpnctl -n '__fish_seen_subcommand_from import activate' -F
+complete -c vpnctl -n "__fish_seen_subcommand_from lockdown auto-connect; and not __fish_seen_subcommand_from settings on off get" -a 'on off get'
+complete -c vpnctl -n "__fish_seen_subcommand_from lan; and not __fish_seen_subcommand_from allow block get" -a 'allow block get'
+complete -c vpnctl -n '__fish_seen_subcommand_from auto-connect; and __fish_seen_subcommand_from on; and not __fish_seen_subcommand_from settings' -a '(__vpnctl_profiles)'
 complete -c vpnctl -n '__fish_seen_subcommand_from help' -a "$verbs"
 
 set -l keys lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers crash-recovery backend

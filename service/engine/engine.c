@@ -827,6 +827,87 @@ vpnd_engine_start_finish (VpndEngine *self, GAsyncResult *result, GError **error
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
+/* What could not be undone stands in the warnings: nobody reads a status here. */
+static void
+on_released (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  VpndEngine *self = VPND_ENGINE (source);
+  g_autoptr (GError) error = NULL;
+
+  g_autoptr (GString) all = g_string_new (NULL);
+
+  (void) g_task_propagate_boolean (G_TASK (result), &error);
+  for (guint i = 0; i < self->warnings->len; i++)
+    g_string_append_printf (all, "%s%s", i > 0 ? "; " : "", (const char *) g_ptr_array_index (self->warnings, i));
+  if (error != NULL)
+    g_task_return_error (task, g_steal_pointer (&error));
+  else if (all->len > 0)
+    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_FAILED, "%s", all->str);
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+/* The settings with nothing in them that closes the network, saved. A disk that takes nothing is no reason to keep it closed. */
+static void
+loosen_settings (VpndEngine *self)
+{
+  static const char *const keys[] = { "lockdown", "auto-connect" };
+  g_autoptr (GError) error = NULL;
+  gboolean is_broken;
+  g_autoptr (VpndSettings) settings = vpnd_settings_store_load (self->settings_store, &is_broken, NULL);
+
+  if (settings == NULL)
+    settings = vpnd_settings_new_default ();
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+    {
+      VpndSettings *looser = vpnd_settings_with (settings, vpnd_setting_info_by_key (keys[i]), g_variant_new_boolean (FALSE), NULL);
+
+      vpnd_settings_unref (settings);
+      settings = looser;
+    }
+  adopt_settings (self, settings);
+  if (!vpnd_settings_store_save (self->settings_store, settings, &error))
+    g_ptr_array_add (self->warnings, g_strdup_printf ("lockdown and auto-connect could not be turned off: %s", error->message));
+}
+
+/**
+ * vpnd_engine_release_async:
+ * @self: an engine, instead of starting it
+ * @cancellable: (nullable): not heeded
+ * @callback: called when everything has been tried
+ * @user_data: passed to @callback
+ *
+ * The way out when the daemon cannot be started: undoes whatever an earlier instance left on the host, and turns lockdown and
+ * auto-connect off. Goes on after a failure.
+ */
+void
+vpnd_engine_release_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GTask) start = g_task_new (self, NULL, on_released, task);
+
+  g_task_set_source_tag (task, vpnd_engine_release_async);
+  g_task_set_source_tag (start, vpnd_engine_release_async);
+  g_task_set_check_cancellable (task, FALSE);
+  loosen_settings (self);
+  post_start (self, VPND_RECOVERY_RELEASE, NULL, start);
+}
+
+/**
+ * vpnd_engine_release_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error: VPND_ERROR_FAILED with all that could not be undone
+ *
+ * Returns: TRUE when the host is as if vpnd had never run
+ */
+gboolean
+vpnd_engine_release_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
 static gboolean
 keeps_rules (VpndEngine *self, VpndStopReason reason)
 {

@@ -63,6 +63,10 @@ VpndEngine *vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, V
 void vpnd_engine_start_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_engine_start_finish (VpndEngine *self, GAsyncResult *result, GError **error);
 
+/* Instead of a start: undoes what an earlier instance left, and turns lockdown and auto-connect off. */
+void vpnd_engine_release_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_release_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+
 void vpnd_engine_stop_async (VpndEngine *self, VpndStopReason reason, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_engine_stop_finish (VpndEngine *self, GAsyncResult *result, GError **error);
 

@@ -131,6 +131,9 @@ def test_bash_completes_verbs_options_names_and_values(names):
     assert complete(names, 'connect', '--wait', 'h') == {'home'}
     assert complete(names, 'connect', 'home', '') == set()
     assert complete(names, 'import', 'so') == {'some.conf'}
+    assert complete(names, 'lockdown', '') == complete(names, 'auto-connect', '') == {'on', 'off', 'get'}
+    assert complete(names, 'lan', '') == {'allow', 'block', 'get'}
+    assert complete(names, 'auto-connect', 'on', '') == {'home', 'office'} and complete(names, 'auto-connect', 'off', '') == set()
     assert complete(names, 'settings', '') == {'get', 'set', 'reset'}
     assert complete(names, 'settings', 'set', '') == set(settings_keys())
     assert complete(names, 'settings', 'set', 'backend', '') == {'auto', 'kernel', 'userspace'}

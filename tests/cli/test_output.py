@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every verb writes, as text and as JSON, and its exit code."""
 import json
+import os
 import re
 import time
+from pathlib import Path
 
 import pytest
 
+SOURCE = Path(os.environ['VPND_SOURCE_ROOT'])
 KEY = 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk='
 SECRET = 'cGxhbnRlZC1wcml2YXRlLWtleS0wMTIzNDU2Nzg5YWI='
 CONF = f'[Interface]\nPrivateKey = {SECRET}\nAddress = 10.64.0.7/32\nDNS = 10.64.0.1\nPostUp = true\n\n[Peer]\nPublicKey = {KEY}\nAllowedIPs = 0.0.0.0/0\nEndpoint = 192.0.2.10:51820\n'
@@ -67,13 +70,22 @@ def test_status_blocked_tells_cause_and_detail(vpnd, vpnctl):
     vpnd.tell(set={'State': 'error', 'Cause': 'tunnel-failed', 'Blocking': True}, status={'detail': 'creating vpnd0: Operation not permitted'})
     lines = vpnctl('status').out.splitlines()
     assert lines[:3] == ['Blocked: tunnel-failed', '  the tunnel device could not be set up', '  creating vpnd0: Operation not permitted']
+    assert '/dev/net/tun' in lines[3] and 'vpnctl reconnect' in lines[3]
+
+
+@pytest.mark.parametrize('cause', re.findall(r'#define VPND_CAUSE_WORD_\w+ "(.+)"', (SOURCE / 'dbus/names.h').read_text()) + ['word-of-later'])
+def test_status_says_what_to_do_for_every_cause(vpnd, vpnctl, cause):
+    vpnd.tell(set={'State': 'error', 'Cause': cause, 'Blocking': True})
+    lines = vpnctl('status').out.splitlines()
+    assert lines[0] == f'Blocked: {cause}' and all(line.startswith('  ') for line in lines[1:3])
+    assert lines[1] != lines[2] and ('vpnctl' in lines[2] or 'by itself' in lines[2])
 
 
 def test_lockdown_adds_an_indented_line(vpnd, vpnctl):
     vpnd.tell(settings={'Lockdown': True})
     vpnd.tell(set={'Blocking': True})
     result = vpnctl('status')
-    assert result.out == 'Disconnected\n  The network is blocked: lockdown is on (to open it: vpnctl settings set lockdown off)\n'
+    assert result.out == 'Disconnected\n  The network is blocked: lockdown is on (to open it: vpnctl lockdown off)\n'
     assert result.code == 0
 
 
@@ -235,6 +247,58 @@ def test_settings_usage(vpnd, vpnctl, words):
 def test_settings_unknown_key(vpnd, vpnctl):
     result = vpnctl('settings', 'set', 'lokdown', 'on')
     assert result.code == 4 and 'Did you mean lockdown?' in result.err
+
+
+@pytest.mark.parametrize('words, printed, calls', [
+    (['lockdown'], 'off', []), (['lockdown', 'get'], 'off', []), (['lockdown', 'on'], 'on', [['Set', ['Lockdown', True]]]), (['lockdown', 'off'], 'off', [['Set', ['Lockdown', False]]]),
+    (['lan'], 'allow', []), (['lan', 'block'], 'block', [['Set', ['AllowLan', False]]]), (['lan', 'allow'], 'allow', [['Set', ['AllowLan', True]]]),
+    (['auto-connect', 'get'], 'off', []), (['auto-connect', 'on'], 'on', [['Set', ['AutoConnect', True]]]), (['auto-connect', 'off'], 'off', [['Set', ['AutoConnect', False]]]),
+    (['auto-connect', 'on', 'home'], 'on home', [['Set', ['AutoConnectProfile', 'home']], ['Set', ['AutoConnect', True]]])])
+def test_switches(vpnd, vpnctl, words, printed, calls):
+    vpnd.tell(set={'Blocking': True})
+    result = vpnctl(*words)
+    assert (result.code, result.out, result.err) == (0, printed + '\n', '')
+    assert [c for c in vpnd.calls() if c[0] == 'Set'] == calls
+
+
+def test_switches_json(vpnd, vpnctl):
+    assert vpnctl('lan', '--json').json() == {'schema': 1, 'settings': {'allow-lan': True}}
+    assert vpnctl('auto-connect', 'on', 'home', '--json').json() == {'schema': 1, 'settings': {'auto-connect': True, 'auto-connect-profile': 'home'}}
+
+
+@pytest.mark.parametrize('words', [['lockdown', 'maybe'], ['lan', 'on'], ['auto-connect', 'off', 'home'], ['auto-connect', 'get', 'home'], ['lockdown', 'on', 'x']])
+def test_switches_usage(vpnd, vpnctl, words):
+    assert vpnctl(*words).code == 2
+    assert vpnd.calls() == []
+
+
+@pytest.mark.parametrize('words', [['lockdown', 'on'], ['list'], ['list', '--json'], ['connect', 'home']])
+def test_missing_blocking_is_loud_everywhere(vpnd, vpnctl, words):
+    vpnd.tell(settings={'Lockdown': True})
+    result = vpnctl(*words)
+    assert result.code == 7 and 'BLOCKING IS NOT IN FORCE' in result.err and result.out != ''
+
+
+def test_emergency_unlock(vpnd, vpnctl):
+    vpnd.tell(set={'State': 'error', 'Cause': 'crashed', 'Blocking': True}, settings={'Lockdown': True, 'AutoConnect': True})
+    vpnd.on('deactivate', {'set': {'State': 'disconnected', 'Cause': '', 'Blocking': False}})
+    result = vpnctl('emergency-unlock')
+    assert (result.code, result.err) == (0, '') and result.out.startswith('The network is open.')
+    assert [c for c in vpnd.calls() if c[0] != 'status'] == [['Set', ['Lockdown', False]], ['Set', ['AutoConnect', False]], ['deactivate', []]]
+    assert vpnctl('emergency-unlock', '--json').json() == {'schema': 1, 'unlocked': True}
+
+
+def test_emergency_unlock_that_did_not_open(vpnd, vpnctl):
+    vpnd.tell(set={'State': 'disconnected', 'Blocking': True})
+    result = vpnctl('emergency-unlock')
+    assert result.code == 7 and 'still in force' in result.err and '/vpnd --emergency-unlock' in result.err
+
+
+def test_emergency_unlock_without_vpnd_tells_the_command(vpnctl):
+    for options in ({}, {'address': 'unix:path=/nowhere'}):
+        result = vpnctl('emergency-unlock', **options)
+        assert result.code == 8 and 'As root:' in result.err
+        assert re.search(r'^ *systemctl stop vpnd; /\S+/vpnd/vpnd --emergency-unlock$', result.err, re.M), result.err
 
 
 def test_logs(vpnd, vpnctl):

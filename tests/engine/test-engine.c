@@ -83,10 +83,9 @@ wait_for (Answer *answer)
 
 /* A new instance of the daemon's heart on the same host and the same files. */
 static void
-rig_boot (Rig *rig)
+rig_make (Rig *rig)
 {
   g_autoptr (GError) error = NULL;
-  g_auto (Answer) answer = { 0 };
   VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock };
 
   rig->host->is_dead = FALSE;
@@ -99,6 +98,14 @@ rig_boot (Rig *rig)
   rig->engine = vpnd_engine_new (&ports, rig->ledger, rig->profiles, rig->settings);
   g_signal_connect (rig->engine, "connected", G_CALLBACK (on_connected), rig);
   g_signal_connect (rig->engine, "disconnected", G_CALLBACK (on_disconnected), rig);
+}
+
+static void
+rig_boot (Rig *rig)
+{
+  g_auto (Answer) answer = { 0 };
+
+  rig_make (rig);
   vpnd_engine_start_async (rig->engine, NULL, on_answer, &answer);
   wait_for (&answer);
 }
@@ -828,6 +835,46 @@ test_crash_after_every_call (void)
       }
 }
 
+/* The way out after a crash: open and clean whatever the settings say, and they say so no more. Each call fails in turn: the others are made all
+ * the same, and the failure is told. */
+static void
+test_release (void)
+{
+  static const char *const keys[] = { "lockdown", "auto-connect" };
+  guint calls = 1;
+
+  for (guint fail_at = 0; fail_at <= calls; fail_at++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      g_auto (Answer) answer = { 0 };
+
+      for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
+        set_setting (rig, keys[i], g_variant_new_boolean (TRUE));
+      g_assert_true (activate (rig, profile, NULL));
+      shake_hands (rig);
+      rig_crash (rig);
+
+      rig_make (rig);
+      rig->host->calls = 0;
+      rig->host->fail_at = fail_at;
+      vpnd_engine_release_async (rig->engine, NULL, on_answer, &answer);
+      wait_for (&answer);
+      if (fail_at == 0)
+        calls = rig->host->calls;
+      rig->host->fail_at = 0;
+      g_assert_cmpint (answer.ok, ==, fail_at == 0);
+      g_assert_cmpint (fake_host_is_clean (rig->host), ==, fail_at == 0);
+      g_assert_cmpuint (rig->host->calls, >=, calls);
+
+      rig_crash (rig);
+      rig_boot (rig);
+      assert_status (rig, "disconnected", "", FALSE);
+      g_assert_true (fake_host_is_clean (rig->host));
+    }
+  g_assert_cmpuint (calls, >, 4);
+}
+
 static void
 test_two_crashes_block (void)
 {
@@ -937,6 +984,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/settings", test_settings);
   g_test_add_func ("/engine/stop", test_stop);
   g_test_add_func ("/engine/crash-after-every-call", test_crash_after_every_call);
+  g_test_add_func ("/engine/release", test_release);
   g_test_add_func ("/engine/two-crashes-block", test_two_crashes_block);
   g_test_add_func ("/engine/broken-settings-block", test_broken_settings_block);
   g_test_add_func ("/engine/reconnect", test_reconnect);

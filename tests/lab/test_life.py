@@ -3,16 +3,14 @@
 """From the first moment of a boot to the way out of an emergency: what runs before the daemon, and without it."""
 import contextlib
 import json
-import os
 import socket
 import threading
-import time
 
 import pytest
 
 import sandbox
 from capture import none, seen
-from lab import ECHO_PORT, HOST4, PRIVATE4, PUBLIC4, TUNNEL_HOST4, built
+from lab import ECHO_PORT, HOST4, NOBODY, PRIVATE4, PUBLIC4, TUNNEL_HOST4, built
 from test_connect import only_transport
 from test_leaks import assert_sealed
 
@@ -153,3 +151,63 @@ def test_early_boot_leaves_a_running_daemon_alone(connected):
     assert early_boot(connected).returncode == 0
     assert connected.difference(before, connected.snapshot()) == ""
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+
+
+# --- the way out
+
+
+def unlock_without_daemon(lab):
+    return lab.host.run(lab.vpnd, "--emergency-unlock", check=False, env=lab.environment() | {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nowhere"})
+
+
+@pytest.mark.parametrize("settings", [["lockdown"], ["auto-connect"], ["lockdown", "auto-connect"]])
+def test_emergency_unlock_without_a_daemon(connected, settings):
+    """A daemon that died and cannot be started: one command of root opens the network and leaves nothing behind."""
+    for setting in settings:
+        connected.vpnctl(setting, "on")
+    connected.daemons[-1].kill()
+    connected.kill_wireguard()
+    assert_sealed(connected)
+    told = connected.vpnctl("emergency-unlock", check=False)
+    assert told.returncode == 8 and "/vpnd --emergency-unlock" in told.stderr
+    done = unlock_without_daemon(connected)
+    assert done.returncode == 0, done.stderr
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+    assert connected.echo(PUBLIC4) == HOST4
+    connected.start_daemon()
+    assert connected.status()["state"] == "disconnected"
+    assert connected.vpnctl("lockdown").stdout == connected.vpnctl("auto-connect").stdout == "off\n"
+    assert connected.echo(PUBLIC4) == HOST4
+
+
+def test_emergency_unlock_after_early_boot_with_broken_settings(lab):
+    write_settings(lab, "{")
+    assert early_boot(lab).returncode == 0
+    assert lab.echo(PUBLIC4, wait=100) is None
+    done = unlock_without_daemon(lab)
+    assert done.returncode == 0, done.stderr
+    assert lab.echo(PUBLIC4) == HOST4
+
+
+def test_emergency_unlock_does_not_pull_the_rug_from_a_daemon(connected):
+    before = connected.snapshot()
+    done = unlock_without_daemon(connected)
+    assert done.returncode == 1 and "vpnctl emergency-unlock" in done.stderr
+    assert connected.difference(before, connected.snapshot()) == ""
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+
+
+def test_emergency_unlock_asks_the_daemon(connected):
+    connected.vpnctl("lockdown", "on")
+    denied = connected.vpnctl("emergency-unlock", uid=NOBODY, check=False)
+    assert denied.returncode == 3 and connected.status()["blocking"] is True
+    connected.vpnctl("emergency-unlock")
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+    assert connected.echo(PUBLIC4) == HOST4
+
+
+def test_error_without_network_says_what_to_do(connected):
+    connected.host.run("ip", "link", "set", "eth0", "down")
+    connected.wait_state("error")
+    lines = connected.vpnctl("status").stdout.splitlines()
+    assert lines[0] == "Blocked: offline" and "by itself" in lines[2]

@@ -173,6 +173,36 @@ test_settings_unknown_key (Fixture *fixture, gconstpointer data)
   g_assert_true (!was_broken && settings->lockdown);
 }
 
+/* A look changes nothing on the disk, whatever it finds. */
+static void
+test_settings_peek (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VpndSettings) defaults = vpnd_settings_new_default ();
+  g_autoptr (VpndSettings) unusual = unusual_settings ();
+  g_autoptr (VpndSettings) none = NULL, broken = NULL, good = NULL;
+  g_autoptr (GError) error = NULL;
+  struct stat before, after;
+
+  none = vpnd_settings_store_peek (fixture->dirfd, &error);
+  g_assert_no_error (error);
+  g_assert_true (vpnd_settings_equal (none, defaults));
+  g_assert_cmpint (faccessat (fixture->dirfd, "settings.json", F_OK, 0), ==, -1);
+
+  save_settings (fixture, unusual);
+  good = vpnd_settings_store_peek (fixture->dirfd, &error);
+  g_assert_no_error (error);
+  g_assert_true (vpnd_settings_equal (good, unusual));
+
+  put (fixture, "settings.json", "{\"version\":2}");
+  g_assert_cmpint (fstat (fixture->dirfd, &before), ==, 0);
+  broken = vpnd_settings_store_peek (fixture->dirfd, &error);
+  g_assert_null (broken);
+  g_assert_nonnull (error);
+  g_assert_cmpint (fstat (fixture->dirfd, &after), ==, 0);
+  g_assert_true (before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+  g_assert_cmpint (faccessat (fixture->dirfd, "settings.json", F_OK, 0), ==, 0);
+}
+
 static void
 test_settings_broken (Fixture *fixture, gconstpointer data)
 {
@@ -622,6 +652,7 @@ main (int argc, char **argv)
     { "/store/settings/round-trip", test_settings_round_trip },
     { "/store/settings/unknown-key", test_settings_unknown_key },
     { "/store/settings/broken", test_settings_broken },
+    { "/store/settings/peek", test_settings_peek },
     { "/store/settings/untrusted", test_settings_untrusted },
     { "/store/settings/foreign-owner", test_settings_foreign_owner },
     { "/store/settings/write-through-link", test_write_through_link },
