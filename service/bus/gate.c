@@ -189,7 +189,7 @@ on_deadline (gpointer user_data)
   Call *call = user_data;
 
   call->deadline_id = 0;
-  withdraw (call, VPND_ERROR_CANCELLED, "it was not authorized in time");
+  withdraw (call, VPND_ERROR_CANCELLED, call->is_committed ? "it was not done in time" : "it was not authorized in time");
 }
 
 static void
