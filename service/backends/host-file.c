@@ -18,7 +18,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define CONTENT_MAX_BYTES (1024 * 1024)
+#define CONTENT_MAX_BYTES VPND_HOST_FILE_MAX_BYTES
 #define XATTRS_MAX_BYTES (64 * 1024)
 #define XATTRS_TYPE "a(say)"
 #define FORMAT_MAGIC "vpnd host file 1"
@@ -340,6 +340,29 @@ vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, GEr
 
   (void) fsync (dirfd); /* not every file system can; a power failure then shows the old file, which is right after a boot */
   return TRUE;
+}
+
+/**
+ * vpnd_host_file_read_text:
+ * @path: a file, or a link to one
+ *
+ * Reads what a program sees there. Anything but a regular file of at most VPND_HOST_FILE_MAX_BYTES is nothing: a device or a pipe would never end.
+ *
+ * Returns: (transfer full) (nullable): the text up to its first NUL
+ */
+char *
+vpnd_host_file_read_text (const char *path)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  g_autoptr (GBytes) content = NULL;
+  struct stat status;
+
+  if (fd < 0)
+    return NULL;
+  if (fstat (fd, &status) == 0 && S_ISREG (status.st_mode))
+    content = read_content (fd);
+  close (fd);
+  return content != NULL ? g_strndup (g_bytes_get_data (content, NULL), g_bytes_get_size (content)) : NULL;
 }
 
 /**

@@ -10,6 +10,8 @@
 
 G_BEGIN_DECLS
 
+#define VPND_HOST_FILE_MAX_BYTES (2 * 1024 * 1024)
+
 typedef enum
 {
   VPND_HOST_FILE_MISSING,
@@ -45,6 +47,7 @@ void vpnd_host_file_free (VpndHostFile *file);
 VpndHostFile *vpnd_host_file_read (int dirfd, const char *name, GError **error);
 gboolean vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, GError **error);
 gboolean vpnd_host_file_says_same (const VpndHostFile *a, const VpndHostFile *b);
+char *vpnd_host_file_read_text (const char *path);
 GBytes *vpnd_host_file_to_bytes (const VpndHostFile *file);
 VpndHostFile *vpnd_host_file_from_bytes (GBytes *bytes);
 

@@ -9,6 +9,7 @@
 #include "resolver-auto.h"
 
 #include "error.h"
+#include "host-file.h"
 #include "resolv-conf.h"
 #include "resolver-file.h"
 #include "resolver-resolved.h"
@@ -71,6 +72,12 @@ vpnd_resolver_auto_init (VpndResolverAuto *self)
   self->applied = APPLIED_FILE | APPLIED_RESOLVED;
 }
 
+static void
+on_overwritten (VpndResolverAuto *self, const char *reason)
+{
+  vpnd_resolver_emit_overwritten (VPND_RESOLVER (self), reason);
+}
+
 /**
  * vpnd_resolver_auto_new:
  * @connection: (nullable): the system bus; NULL for none, then the file is used
@@ -86,10 +93,12 @@ vpnd_resolver_auto_new (GDBusConnection *connection, int runtime_dirfd, const ch
 
   self->path = g_strdup (path != NULL ? path : VPND_RESOLV_CONF_PATH);
   self->file = vpnd_resolver_file_new (runtime_dirfd, self->path);
+  g_signal_connect_object (self->file, "overwritten", G_CALLBACK (on_overwritten), self, G_CONNECT_SWAPPED);
   if (connection != NULL)
     {
       self->connection = g_object_ref (connection);
       self->resolved = vpnd_resolver_resolved_new (connection);
+      g_signal_connect_object (self->resolved, "overwritten", G_CALLBACK (on_overwritten), self, G_CONNECT_SWAPPED);
     }
   return VPND_RESOLVER (self);
 }
@@ -250,11 +259,9 @@ decide (GTask *task, gboolean is_available)
 {
   VpndResolverAuto *self = g_task_get_source_object (task);
   g_autofree char *target = g_file_read_link (self->path, NULL);
-  g_autofree char *text = NULL;
-  VpndDnsFacts facts = { .resolved_available = is_available, .link_target = target };
+  g_autofree char *text = vpnd_host_file_read_text (self->path);
+  VpndDnsFacts facts = { .resolved_available = is_available, .link_target = target, .text = text };
 
-  if (g_file_get_contents (self->path, &text, NULL, NULL))
-    facts.text = text;
   tell (task, vpnd_dns_owner_decide (&facts) == VPND_DNS_OWNER_RESOLVED ? APPLIED_RESOLVED : APPLIED_FILE);
 }
 

@@ -2,13 +2,15 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See resolver-file.h. The copy of the original is written before the original is touched and removed after it is back, so whoever finds
- * one knows that there is something to restore. A link in its place is replaced, never written through.
+ * one knows that there is something to restore. A link in its place is replaced, never written through. What another program puts there
+ * meanwhile becomes the original: the newest wish of the host's owner is what comes back.
  */
 #include "config.h"
 
 #include "resolver-file.h"
 
 #include "error.h"
+#include "file-watch.h"
 #include "host-file.h"
 #include "resolv-conf.h"
 
@@ -26,6 +28,8 @@
  * @dirfd: the directory of the file, -1 when it cannot be opened
  * @path: (owned): the file
  * @name: (owned): its name in @dirfd
+ * @written: (owned) (nullable): what this instance wrote last; NULL when nothing of it is there
+ * @watch: (owned) (nullable): tells when the file is touched, while @written is there
  */
 struct _VpndResolverFile
 {
@@ -35,6 +39,8 @@ struct _VpndResolverFile
   int dirfd;
   char *path;
   char *name;
+  VpndHostFile *written;
+  VpndFileWatch *watch;
 };
 
 static void resolver_iface_init (VpndResolverInterface *iface);
@@ -47,6 +53,8 @@ vpnd_resolver_file_finalize (GObject *object)
 {
   VpndResolverFile *self = VPND_RESOLVER_FILE (object);
 
+  vpnd_file_watch_free (self->watch);
+  vpnd_host_file_free (self->written);
   if (self->runtime_dirfd >= 0)
     close (self->runtime_dirfd);
   if (self->dirfd >= 0)
@@ -115,16 +123,17 @@ check_open (VpndResolverFile *self, GError **error)
 }
 
 static gboolean
-save_original (VpndResolverFile *self, GError **error)
+save_original (VpndResolverFile *self, const VpndHostFile *original, GError **error)
 {
-  g_autoptr (VpndHostFile) original = vpnd_host_file_read (self->dirfd, self->name, error);
   g_autoptr (VpndHostFile) backup = NULL;
   g_autoptr (GBytes) bytes = NULL;
 
-  if (original == NULL)
-    return FALSE;
-
   bytes = vpnd_host_file_to_bytes (original);
+  if (g_bytes_get_size (bytes) > VPND_HOST_FILE_MAX_BYTES)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_DNS, "\"%s\" is too large to be kept", self->path);
+      return FALSE;
+    }
   backup = vpnd_host_file_new_regular (0600, bytes);
   return vpnd_host_file_write (backup, self->runtime_dirfd, BACKUP_NAME, error);
 }
@@ -145,13 +154,55 @@ load_original (VpndResolverFile *self, GError **error)
   return original;
 }
 
-/* What programs read now, through a link too; NULL when that is nothing. */
-static char *
-read_text (VpndResolverFile *self)
+/* Whether another program wants @file there. A file that was deleted, emptied, or that is ours with something added says nothing that
+ * could be put back. */
+static gboolean
+is_foreign (const VpndHostFile *file)
 {
-  char *text = NULL;
+  gsize length;
+  const char *content = g_bytes_get_data (file->content, &length);
 
-  return g_file_get_contents (self->path, &text, NULL, NULL) ? text : NULL;
+  switch (file->kind)
+    {
+    case VPND_HOST_FILE_MISSING:
+      return FALSE;
+    case VPND_HOST_FILE_LINK:
+      return TRUE;
+    case VPND_HOST_FILE_REGULAR:
+      return length > 0 && !vpnd_resolv_conf_is_ours (content, length);
+    }
+  g_assert_not_reached ();
+}
+
+/* Before the file is written: what is there now is the original, if it is nobody's but the host's. */
+static gboolean
+keep_original (VpndResolverFile *self, GError **error)
+{
+  g_autoptr (VpndHostFile) present = vpnd_host_file_read (self->dirfd, self->name, error);
+
+  if (present == NULL)
+    return FALSE;
+  return (vpnd_resolver_file_is_applied (self) && !is_foreign (present)) || save_original (self, present, error);
+}
+
+static void
+on_touched (gpointer user_data)
+{
+  VpndResolverFile *self = user_data;
+  g_autoptr (VpndHostFile) present = vpnd_host_file_read (self->dirfd, self->name, NULL);
+
+  if (present != NULL && vpnd_host_file_says_same (self->written, present))
+    return;
+  if (present != NULL && is_foreign (present))
+    (void) save_original (self, present, NULL); /* tried again before the file is written */
+  vpnd_resolver_emit_overwritten (VPND_RESOLVER (self), "resolv.conf was changed");
+}
+
+static void
+forget_written (VpndResolverFile *self)
+{
+  g_clear_pointer (&self->watch, vpnd_file_watch_free);
+  g_clear_pointer (&self->written, vpnd_host_file_free);
 }
 
 static gboolean
@@ -177,6 +228,7 @@ restore (VpndResolverFile *self, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
   g_autoptr (VpndHostFile) original = load_original (self, &local_error);
+  g_autoptr (VpndHostFile) present = NULL;
 
   if (local_error != NULL)
     {
@@ -185,7 +237,11 @@ restore (VpndResolverFile *self, GError **error)
     }
   if (original == NULL)
     return TRUE;
-  if (!check_open (self, error) || !write_and_compare (self, original, error))
+  forget_written (self);
+  if (!check_open (self, error))
+    return FALSE;
+  present = vpnd_host_file_read (self->dirfd, self->name, NULL);
+  if ((present == NULL || !is_foreign (present)) && !write_and_compare (self, original, error))
     return FALSE;
   if (unlinkat (self->runtime_dirfd, BACKUP_NAME, 0) != 0)
     {
@@ -205,14 +261,18 @@ apply (VpndResolverFile *self, const VpndDnsPlan *plan, GError **error)
 
   if (vpnd_dns_plan_is_empty (plan))
     return restore (self, error);
-  if (!check_open (self, error) || (!vpnd_resolver_file_is_applied (self) && !save_original (self, error)))
+  if (!check_open (self, error) || !keep_original (self, error))
     return FALSE;
 
-  before = read_text (self);
+  before = vpnd_host_file_read_text (self->path);
   text = vpnd_resolv_conf_print (plan, before);
   bytes = g_bytes_new_take (text, strlen (text));
   wanted = vpnd_host_file_new_regular (FILE_MODE, bytes);
-  return write_and_compare (self, wanted, error);
+  g_clear_pointer (&self->written, vpnd_host_file_free);
+  self->written = g_steal_pointer (&wanted);
+  if (self->watch == NULL)
+    self->watch = vpnd_file_watch_new (self->path, on_touched, self); /* without inotify the setting holds until somebody changes it */
+  return write_and_compare (self, self->written, error);
 }
 
 static void

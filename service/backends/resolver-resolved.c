@@ -3,6 +3,8 @@
  *
  * See resolver-resolved.h. The four settings of a link are sent at once, because the bus keeps their order; then the link is looked up
  * and its properties are read. The domain "." as routing-only sends every name to our link, whatever the others say.
+ * While it is set, the link is read again whenever resolved says that anything changed, and when resolved begins anew. resolved tells no
+ * property of a link by itself, only those of its manager, and anybody can send such a signal: it is a hint, the reading decides.
  */
 #include "config.h"
 
@@ -22,11 +24,17 @@
 #define CALL_TIMEOUT_MS 1000 /* security model: any call to another daemon */
 #define RETRY_MS 20          /* resolved learns of a new link from the kernel, a moment after us */
 #define RETRIES_MAX 25       /* half a second */
+#define SETTLE_MS 50         /* one look for all the signals of one change */
 
 /**
  * VpndResolverResolved:
  * @connection: (owned): the system bus
  * @ifindex: the link that was set last, 0 for none
+ * @plan: (owned) (nullable): what it was set to, while it is watched
+ * @changed_id: subscription to PropertiesChanged, 0 for none
+ * @owner_id: subscription to NameOwnerChanged, 0 for none
+ * @settle: (owned) (nullable): fires when it is time to look
+ * @checks: (owned) (nullable): cancels looks that are under way
  */
 struct _VpndResolverResolved
 {
@@ -34,6 +42,11 @@ struct _VpndResolverResolved
 
   GDBusConnection *connection;
   guint ifindex;
+  VpndDnsPlan *plan;
+  guint changed_id;
+  guint owner_id;
+  GSource *settle;
+  GCancellable *checks;
 };
 
 /**
@@ -57,6 +70,7 @@ typedef struct
 
 static void resolver_iface_init (VpndResolverInterface *iface);
 static void send_settings (GTask *task);
+static void unwatch (VpndResolverResolved *self);
 
 G_DEFINE_FINAL_TYPE_WITH_CODE (VpndResolverResolved, vpnd_resolver_resolved, G_TYPE_OBJECT,
     G_IMPLEMENT_INTERFACE (VPND_TYPE_RESOLVER, resolver_iface_init))
@@ -64,6 +78,7 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VpndResolverResolved, vpnd_resolver_resolved, G_T
 static void
 vpnd_resolver_resolved_dispose (GObject *object)
 {
+  unwatch (VPND_RESOLVER_RESOLVED (object));
   g_clear_object (&VPND_RESOLVER_RESOLVED (object)->connection);
   G_OBJECT_CLASS (vpnd_resolver_resolved_parent_class)->dispose (object);
 }
@@ -167,6 +182,124 @@ property_equals (GVariant *properties, const char *name, GVariant *wanted)
   return value != NULL && g_variant_equal (value, sunk);
 }
 
+/* a{sv} of the link against @plan. */
+static gboolean
+says_plan (GVariant *properties, const VpndDnsPlan *plan)
+{
+  return property_equals (properties, "DNS", servers_to_variant (plan)) && property_equals (properties, "Domains", domains_to_variant (plan)) &&
+      property_equals (properties, "DefaultRoute", g_variant_new_boolean (TRUE));
+}
+
+/* --- the watch --- */
+
+static void
+on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  VpndResolverResolved *self = user_data; /* not ours when cancelled */
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  g_autoptr (GVariant) properties = NULL;
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return;
+  if (reply != NULL)
+    properties = g_variant_get_child_value (reply, 0);
+  if (properties == NULL || !says_plan (properties, self->plan))
+    vpnd_resolver_emit_overwritten (VPND_RESOLVER (self), "the setting of our link at systemd-resolved was changed");
+}
+
+static void
+on_checked_link (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  VpndResolverResolved *self = user_data; /* not ours when cancelled */
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  const char *path;
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return;
+  if (reply == NULL)
+    {
+      vpnd_resolver_emit_overwritten (VPND_RESOLVER (self), "systemd-resolved does not know our link any more");
+      return;
+    }
+  g_variant_get (reply, "(&o)", &path);
+  g_dbus_connection_call (self->connection, BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new ("(s)", LINK_INTERFACE),
+      G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS, self->checks, on_checked, self);
+}
+
+static gboolean
+on_settled (gpointer user_data)
+{
+  VpndResolverResolved *self = user_data;
+
+  g_clear_pointer (&self->settle, g_source_unref);
+  g_dbus_connection_call (self->connection, BUS_NAME, MANAGER_PATH, MANAGER_INTERFACE, "GetLink", g_variant_new ("(i)", (gint) self->ifindex), G_VARIANT_TYPE ("(o)"),
+      G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS, self->checks, on_checked_link, self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+look_soon (VpndResolverResolved *self)
+{
+  if (self->plan == NULL || self->settle != NULL)
+    return;
+  self->settle = g_timeout_source_new (SETTLE_MS);
+  g_source_set_callback (self->settle, on_settled, self, NULL);
+  g_source_attach (self->settle, g_main_context_get_thread_default ());
+}
+
+static void
+on_changed (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *signal, GVariant *arguments, gpointer user_data)
+{
+  look_soon (user_data);
+}
+
+/* One that went away is no change yet: names cannot be asked at all, until it is back. */
+static void
+on_owner_changed (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *signal, GVariant *arguments,
+    gpointer user_data)
+{
+  const char *name;
+  const char *new_owner;
+
+  if (!g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(sss)")))
+    return;
+  g_variant_get (arguments, "(&s&s&s)", &name, NULL, &new_owner);
+  if (new_owner[0] != '\0')
+    look_soon (user_data);
+}
+
+static void
+unwatch (VpndResolverResolved *self)
+{
+  if (self->changed_id != 0)
+    g_dbus_connection_signal_unsubscribe (self->connection, self->changed_id);
+  if (self->owner_id != 0)
+    g_dbus_connection_signal_unsubscribe (self->connection, self->owner_id);
+  self->changed_id = self->owner_id = 0;
+  if (self->settle != NULL)
+    g_source_destroy (self->settle);
+  g_clear_pointer (&self->settle, g_source_unref);
+  g_cancellable_cancel (self->checks);
+  g_clear_object (&self->checks);
+  g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
+}
+
+/* Before the link is set, so that no change after the reading is missed. What is heard until then says nothing. */
+static void
+start_listening (VpndResolverResolved *self)
+{
+  unwatch (self);
+  self->checks = g_cancellable_new ();
+  self->changed_id = g_dbus_connection_signal_subscribe (self->connection, BUS_NAME, "org.freedesktop.DBus.Properties", "PropertiesChanged", NULL, NULL,
+      G_DBUS_SIGNAL_FLAGS_NONE, on_changed, self, NULL);
+  self->owner_id = g_dbus_connection_signal_subscribe (self->connection, "org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged",
+      "/org/freedesktop/DBus", BUS_NAME, G_DBUS_SIGNAL_FLAGS_NONE, on_owner_changed, self, NULL);
+}
+
+/* --- apply --- */
+
 static void
 on_properties (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -183,9 +316,14 @@ on_properties (GObject *source, GAsyncResult *result, gpointer user_data)
     }
 
   properties = g_variant_get_child_value (reply, 0);
-  if (property_equals (properties, "DNS", servers_to_variant (apply->plan)) && property_equals (properties, "Domains", domains_to_variant (apply->plan)) &&
-      property_equals (properties, "DefaultRoute", g_variant_new_boolean (TRUE)))
-    g_task_return_boolean (task, TRUE);
+  if (says_plan (properties, apply->plan))
+    {
+      VpndResolverResolved *self = g_task_get_source_object (task);
+
+      g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
+      self->plan = vpnd_dns_plan_ref (apply->plan);
+      g_task_return_boolean (task, TRUE);
+    }
   else
     g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_DNS, "systemd-resolved: the link does not say what it was told");
 }
@@ -332,6 +470,7 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
     }
 
   self->ifindex = apply->ifindex;
+  start_listening (self);
   send_settings (task);
 }
 
@@ -364,6 +503,7 @@ on_reverted (GObject *source, GAsyncResult *result, gpointer user_data)
 static void
 revert_link (VpndResolverResolved *self, guint ifindex, GTask *task)
 {
+  unwatch (self);
   if (ifindex == 0)
     g_task_return_boolean (task, TRUE);
   else

@@ -70,6 +70,19 @@ vpnd_resolv_conf_print (const VpndDnsPlan *plan, const char *before)
   return g_string_free (text, FALSE);
 }
 
+/**
+ * vpnd_resolv_conf_is_ours:
+ * @text: bytes of a file, which may hold anything
+ * @length: how many
+ *
+ * Returns: TRUE when vpnd_resolv_conf_print () wrote them, or somebody edited what it wrote
+ */
+gboolean
+vpnd_resolv_conf_is_ours (const char *text, gsize length)
+{
+  return length >= strlen (HEADER) && memcmp (text, HEADER, strlen (HEADER)) == 0;
+}
+
 static gboolean
 contains (const char *const *strings, gsize n_strings, const char *string)
 {

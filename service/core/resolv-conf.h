@@ -29,6 +29,7 @@ typedef struct
 } VpndDnsFacts;
 
 char *vpnd_resolv_conf_print (const VpndDnsPlan *plan, const char *before);
+gboolean vpnd_resolv_conf_is_ours (const char *text, gsize length);
 VpndDnsOwner vpnd_dns_owner_decide (const VpndDnsFacts *facts);
 
 G_END_DECLS

@@ -678,6 +678,19 @@ on_disturbed (Decision *d)
   state->host |= VPND_HOST_ROUTES;
 }
 
+/* The setting of ours is made anew. When that fails the tunnel stays: the rules let no question out beside it. */
+static void
+on_dns_overwritten (Decision *d)
+{
+  VpndEffect *effect;
+
+  if (!has_tunnel (d->state) || d->state->is_waiting || !(d->state->host & VPND_HOST_DNS) || d->state->dns == NULL)
+    return;
+  effect = add_effect (d, VPND_EFFECT_APPLY_DNS);
+  effect->keep_going = TRUE;
+  effect->dns = vpnd_dns_plan_ref (d->state->dns);
+}
+
 static void
 on_stop (Decision *d, const VpndEvent *event)
 {
@@ -764,6 +777,9 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
     case VPND_EVENT_DISTURBED:
       on_disturbed (&decision);
       break;
+    case VPND_EVENT_DNS_OVERWRITTEN:
+      on_dns_overwritten (&decision);
+      break;
     case VPND_EVENT_STOP:
       on_stop (&decision, event);
       break;
@@ -849,6 +865,7 @@ vpnd_event_name (VpndEventKind kind)
     [VPND_EVENT_SETTINGS_CHANGED] = "settings-changed",
     [VPND_EVENT_TAMPERED] = "tampered",
     [VPND_EVENT_DISTURBED] = "disturbed",
+    [VPND_EVENT_DNS_OVERWRITTEN] = "dns-overwritten",
     [VPND_EVENT_STOP] = "stop",
   };
   G_STATIC_ASSERT (G_N_ELEMENTS (names) == VPND_N_EVENTS);

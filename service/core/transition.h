@@ -34,9 +34,10 @@ typedef enum
   VPND_EVENT_RETRY,
   VPND_EVENT_FACTS_CHANGED,
   VPND_EVENT_SETTINGS_CHANGED,
-  VPND_EVENT_TAMPERED,  /* another program changed our table */
-  VPND_EVENT_DISTURBED, /* another program changed our rules, routes, addresses, link or sysctls */
-  VPND_EVENT_STOP,      /* @keep_rules */
+  VPND_EVENT_TAMPERED,        /* another program changed our table */
+  VPND_EVENT_DISTURBED,       /* another program changed our rules, routes, addresses, link or sysctls */
+  VPND_EVENT_DNS_OVERWRITTEN, /* another program changed the DNS setting */
+  VPND_EVENT_STOP,            /* @keep_rules */
   VPND_N_EVENTS
 } VpndEventKind;
 

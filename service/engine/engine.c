@@ -48,6 +48,8 @@ struct _VpndEngine
   gint64 since_us;           /* wall clock */
   gint64 attempt_started_us; /* clock */
   guint retry;               /* id of the clock's schedule, 0 for none */
+  guint dns_repair;          /* id of the clock's schedule, 0 for none */
+  VpndBackoff dns_backoff;   /* of the repairs of DNS */
   char *detail;              /* (owned): one sentence on the last failure, "" for none */
   GPtrArray *warnings;       /* (element-type utf8) (owned): what could not be undone, what had to be repaired; at most WARNINGS_MAX */
 
@@ -295,6 +297,9 @@ finish_request (VpndEngine *self)
   g_clear_error (&self->request_error);
 }
 
+static void repair_dns (VpndEngine *self);
+static void cancel_dns_repair (VpndEngine *self);
+
 static void
 note_failure (VpndEngine *self, const VpndExecutorFailure *failure)
 {
@@ -339,7 +344,13 @@ on_effects_performed (GObject *source, GAsyncResult *result, gpointer user_data)
   Item *item = item_new (decisive == NULL ? VPND_EVENT_EFFECTS_DONE : VPND_EVENT_EFFECT_FAILED, NULL, NULL);
 
   for (guint i = 0; i < failures->len; i++)
-    note_failure (self, &g_array_index (failures, VpndExecutorFailure, i));
+    {
+      const VpndExecutorFailure *failure = &g_array_index (failures, VpndExecutorFailure, i);
+
+      note_failure (self, failure);
+      if (failure->keep_going && failure->effect == VPND_EFFECT_APPLY_DNS)
+        repair_dns (self);
+    }
   if (decisive != NULL)
     item->event.effect = decisive->effect;
   if (vpnd_state_is_protected (self->state) && !vpnd_executor_is_blocking (self->executor))
@@ -366,6 +377,8 @@ adopt_state (VpndEngine *self, VpndState *next)
     }
   vpnd_state_unref (self->state);
   self->state = next;
+  if (!(next->host & VPND_HOST_DNS))
+    cancel_dns_repair (self);
 }
 
 /* The rules have come into force in the middle of a run, which may take a while yet. */
@@ -451,6 +464,43 @@ on_tunnel_lost (VpndTunnel *tunnel, const char *reason, gpointer user_data)
 
   g_message ("The tunnel's device is gone: %s", reason);
   post (self, VPND_EVENT_LINK_LOST);
+}
+
+static void
+on_dns_repair_due (gpointer user_data)
+{
+  VpndEngine *self = user_data;
+
+  self->dns_repair = 0;
+  post (self, VPND_EVENT_DNS_OVERWRITTEN);
+}
+
+/* At once, or when the back-off says so: two programs that both insist cost little. */
+static void
+repair_dns (VpndEngine *self)
+{
+  if (self->dns_repair == 0 && (self->state->host & VPND_HOST_DNS))
+    self->dns_repair = vpnd_clock_schedule (self->ports.clock, vpnd_backoff_next (&self->dns_backoff, vpnd_clock_now_us (self->ports.clock) / 1000), on_dns_repair_due, self);
+}
+
+static void
+cancel_dns_repair (VpndEngine *self)
+{
+  if (self->dns_repair != 0)
+    vpnd_clock_cancel (self->ports.clock, self->dns_repair);
+  self->dns_repair = 0;
+}
+
+static void
+on_dns_overwritten (VpndResolver *resolver, const char *reason, gpointer user_data)
+{
+  VpndEngine *self = user_data;
+
+  if (!(self->state->host & VPND_HOST_DNS))
+    return;
+  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_REPAIRED, "Another program has taken away: the DNS setting (%s); putting it back", reason);
+  add_warning (self, "dns: another program changed the DNS setting; ours was put back");
+  repair_dns (self);
 }
 
 static void
@@ -1045,6 +1095,7 @@ vpnd_engine_dispose (GObject *object)
     {
       cancel_retry (self);
       cancel_repair (self);
+      cancel_dns_repair (self);
     }
   withdraw_lookup (self);
   g_cancellable_cancel (self->cancellable);
@@ -1067,6 +1118,8 @@ vpnd_engine_dispose (GObject *object)
       g_signal_handlers_disconnect_by_data (self->ports.router, self);
       watch_router (self, NULL);
     }
+  if (self->ports.resolver != NULL)
+    g_signal_handlers_disconnect_by_data (self->ports.resolver, self);
   g_clear_object (&self->ports.firewall);
   g_clear_object (&self->ports.tunnel);
   g_clear_object (&self->ports.router);
@@ -1154,6 +1207,7 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
 
   g_signal_connect (self->ports.facts_source, "changed", G_CALLBACK (on_facts_changed), self);
   g_signal_connect (self->ports.tunnel, "lost", G_CALLBACK (on_tunnel_lost), self);
+  g_signal_connect (self->ports.resolver, "overwritten", G_CALLBACK (on_dns_overwritten), self);
   g_signal_connect (self->ports.firewall, "tampered", G_CALLBACK (on_firewall_tampered), self);
   g_signal_connect (self->ports.router, "disturbed", G_CALLBACK (on_router_disturbed), self);
   return self;

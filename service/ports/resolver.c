@@ -9,9 +9,18 @@
 
 G_DEFINE_INTERFACE (VpndResolver, vpnd_resolver, G_TYPE_OBJECT)
 
+enum
+{
+  SIGNAL_OVERWRITTEN,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS]; /* filled once at type registration, never written again */
+
 static void
 vpnd_resolver_default_init (VpndResolverInterface *iface)
 {
+  signals[SIGNAL_OVERWRITTEN] = g_signal_new ("overwritten", VPND_TYPE_RESOLVER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 }
 
 /**
@@ -83,4 +92,19 @@ vpnd_resolver_restore_finish (VpndResolver *self, GAsyncResult *result, GError *
   g_return_val_if_fail (VPND_IS_RESOLVER (self), FALSE);
 
   return VPND_RESOLVER_GET_IFACE (self)->restore_finish (self, result, error);
+}
+
+/**
+ * vpnd_resolver_emit_overwritten:
+ * @self: the port
+ * @reason: what happened, a clause for the log
+ *
+ * For implementations: emits the signal "overwritten".
+ */
+void
+vpnd_resolver_emit_overwritten (VpndResolver *self, const char *reason)
+{
+  g_return_if_fail (VPND_IS_RESOLVER (self));
+
+  g_signal_emit (self, signals[SIGNAL_OVERWRITTEN], 0, reason);
 }

@@ -21,6 +21,9 @@ G_DECLARE_INTERFACE (VpndResolver, vpnd_resolver, VPND, RESOLVER, GObject)
  * @apply_async: make @plan the host's DNS, read it back and compare. Errors: VPND_ERROR_DNS
  * @restore_async: put back what was there before, to the byte; also after a crash of an earlier instance, from what that
  *   instance saved. Not an error when there is nothing to restore
+ *
+ * Signal "overwritten" (utf8): another program changed the setting, or the service that held it began anew; the text says which.
+ * Emitted between a successful apply and the restore; the setting is not put back until it is applied again.
  */
 struct _VpndResolverInterface
 {
@@ -36,5 +39,6 @@ void vpnd_resolver_apply_async (VpndResolver *self, VpndDnsPlan *plan, GCancella
 gboolean vpnd_resolver_apply_finish (VpndResolver *self, GAsyncResult *result, GError **error);
 void vpnd_resolver_restore_async (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_resolver_restore_finish (VpndResolver *self, GAsyncResult *result, GError **error);
+void vpnd_resolver_emit_overwritten (VpndResolver *self, const char *reason);
 
 G_END_DECLS

@@ -371,6 +371,107 @@ test_nothing_to_revert (Fixture *fixture, gconstpointer data)
   g_assert_no_error (error);
 }
 
+static void
+on_overwritten (VpndResolver *resolver, const char *reason, gpointer user_data)
+{
+  (*(guint *) user_data)++;
+}
+
+static gboolean
+on_deadline (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* Runs the main loop until @count is @wanted, or for @ms. */
+static void
+run_until (const guint *count, guint wanted, guint ms)
+{
+  gboolean is_late = FALSE;
+  guint id = g_timeout_add (ms, on_deadline, &is_late);
+
+  while (*count != wanted && !is_late)
+    g_main_context_iteration (NULL, TRUE);
+  if (!is_late)
+    g_source_remove (id);
+}
+
+/* As resolved does: of the manager's property, not of the link's. */
+static void
+tell_changed (Fixture *fixture)
+{
+  g_assert_true (g_dbus_connection_emit_signal (fixture->mock, NULL, "/org/freedesktop/resolve1", "org.freedesktop.DBus.Properties", "PropertiesChanged",
+      g_variant_new_parsed ("('org.freedesktop.resolve1.Manager', @a{sv} {}, ['DNS'])"), NULL));
+}
+
+/* What is still ours after a change of somebody else's is left alone; what is not is told, also when resolved began anew without it. */
+static void
+test_overwritten (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VpndResolver) resolver = vpnd_resolver_resolved_new (fixture->client);
+  guint count = 0;
+
+  g_signal_connect (resolver, "overwritten", G_CALLBACK (on_overwritten), &count);
+  g_assert_true (apply (resolver, NULL));
+  tell_changed (fixture);
+  run_until (&count, 1, 200);
+  g_assert_cmpuint (count, ==, 0);
+
+  for (guint i = 1; i <= 3; i++)
+    {
+      revert (fixture);
+      tell_changed (fixture);
+      tell_changed (fixture); /* one look for both */
+      run_until (&count, i, 2000);
+      g_assert_cmpuint (count, ==, i);
+      g_assert_true (apply (resolver, NULL));
+      assert_applied (fixture);
+    }
+
+  disown_name (fixture);
+  run_until (&count, 4, 200);
+  g_assert_cmpuint (count, ==, 3); /* not there: nobody can be told */
+  own_name (fixture);
+  run_until (&count, 4, 200);
+  g_assert_cmpuint (count, ==, 3); /* it kept our setting over the restart */
+  disown_name (fixture);
+  revert (fixture);
+  own_name (fixture);
+  run_until (&count, 4, 2000);
+  g_assert_cmpuint (count, ==, 4);
+  g_assert_true (apply (resolver, NULL));
+
+  g_assert_true (restore (resolver, NULL));
+  tell_changed (fixture);
+  run_until (&count, 5, 200);
+  g_assert_cmpuint (count, ==, 4);
+}
+
+/* A resolved that hangs does not hold us, and one that goes while it is asked is not used after. */
+static void
+test_overwritten_hangs (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VpndResolver) resolver = vpnd_resolver_resolved_new (fixture->client);
+  gint64 start_us;
+  guint count = 0;
+
+  g_signal_connect (resolver, "overwritten", G_CALLBACK (on_overwritten), &count);
+  g_assert_true (apply (resolver, NULL));
+  fixture->silent = "GetLink";
+  tell_changed (fixture);
+  start_us = g_get_monotonic_time ();
+  run_until (&count, 1, 5000);
+  g_assert_cmpuint (count, ==, 1);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 2 * G_USEC_PER_SEC);
+
+  tell_changed (fixture);
+  run_until (&count, 2, 150);
+  g_clear_object (&resolver);
+  run_until (&count, 2, 1200);
+  g_assert_cmpuint (count, ==, 1);
+}
+
 static char *
 read_conf (Fixture *fixture)
 {
@@ -468,6 +569,8 @@ main (int argc, char **argv)
     { "/resolved/no-answer", test_no_answer },
     { "/resolved/link-known-late", test_link_known_late },
     { "/resolved/nothing-to-revert", test_nothing_to_revert },
+    { "/resolved/overwritten", test_overwritten },
+    { "/resolved/overwritten-hangs", test_overwritten_hangs },
     { "/auto/resolved", test_auto_resolved },
     { "/auto/file", test_auto_file },
     { "/auto/switch", test_auto_switch },

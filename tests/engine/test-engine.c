@@ -660,6 +660,76 @@ test_tampering (void)
 }
 
 static void
+overwrite_dns (Rig *rig)
+{
+  g_clear_pointer (&rig->host->dns, vpnd_dns_plan_unref);
+  vpnd_resolver_emit_overwritten (rig->host->resolver, "a test did it");
+  fake_host_advance (rig->host, 0);
+}
+
+static gboolean
+warns_of (Rig *rig, const char *text)
+{
+  g_autoptr (VpndStatus) status = vpnd_engine_dup_status (rig->engine);
+
+  for (guint i = 0; status->warnings != NULL && status->warnings[i] != NULL; i++)
+    if (strstr (status->warnings[i], text) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+test_dns_overwritten (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (VpndDnsPlan) plan = NULL;
+  guint before;
+
+  vpnd_resolver_emit_overwritten (rig->host->resolver, "nothing of ours is there");
+  fake_host_advance (rig->host, 2000);
+  g_assert_cmpuint (count_calls (rig->host, "resolver.apply"), ==, 0);
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  g_assert_nonnull (rig->host->dns);
+  plan = vpnd_dns_plan_ref (rig->host->dns);
+  g_assert_false (warns_of (rig, "DNS setting"));
+
+  /* At once the first time, and said in the status. */
+  overwrite_dns (rig);
+  g_assert_nonnull (rig->host->dns);
+  g_assert_true (vpnd_dns_plan_equal (plan, rig->host->dns));
+  g_assert_true (warns_of (rig, "DNS setting"));
+  assert_status (rig, "connected", "", TRUE);
+
+  /* Then less and less often, but always within a second. */
+  before = count_calls (rig->host, "resolver.apply");
+  for (guint i = 0; i < 1000; i++)
+    {
+      overwrite_dns (rig);
+      fake_host_advance (rig->host, 10);
+    }
+  g_assert_cmpuint (count_calls (rig->host, "resolver.apply") - before, <, 25);
+  fake_host_advance (rig->host, 1000);
+  g_assert_nonnull (rig->host->dns);
+
+  /* One that fails is tried again, and the tunnel stays. */
+  fake_host_advance (rig->host, 10000);
+  rig->host->calls = 0;
+  rig->host->fail_at = 1;
+  overwrite_dns (rig);
+  fake_host_advance (rig->host, 1000);
+  g_assert_nonnull (rig->host->dns);
+  assert_status (rig, "connected", "", TRUE);
+
+  overwrite_dns (rig);
+  deactivate (rig);
+  g_assert_true (fake_host_is_clean (rig->host));
+  g_assert_cmpuint (rig->host->timers->len, ==, 0);
+}
+
+static void
 test_lookup (void)
 {
   g_autoptr (Rig) rig = rig_new ();
@@ -979,6 +1049,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/device-dies", test_device_dies);
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);
   g_test_add_func ("/engine/tampering", test_tampering);
+  g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
   g_test_add_func ("/engine/lookup", test_lookup);
   g_test_add_func ("/engine/lookup-is-withdrawn", test_lookup_is_withdrawn);
   g_test_add_func ("/engine/settings", test_settings);

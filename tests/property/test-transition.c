@@ -326,6 +326,44 @@ walk (guint fail_one_in)
     }
 }
 
+/* In every state that a walk reaches: the answer is the plan that was asked for last, or nothing; never a change of state. */
+static void
+test_dns_overwritten (void)
+{
+  guint answers = 0;
+
+  for (guint i = 0; i < WALKS; i++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("first");
+
+      world_init (&world);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_START, .recovery = VPND_RECOVERY_NONE }, 0);
+      for (guint step = 0; step < 5; step++)
+        {
+          VpndContext context = { world.settings, world.facts, 1000 };
+          VpndEvent event = { .kind = VPND_EVENT_DNS_OVERWRITTEN };
+          g_autoptr (GPtrArray) effects = NULL;
+          g_autoptr (VpndState) next = NULL;
+          const VpndEffect *effect;
+
+          feed (&world, step == 0 ? (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile } : random_event (&world, profile), 0);
+          next = vpnd_transition (world.state, &event, &context, &effects);
+          g_assert_cmpint (next->kind, ==, world.state->kind);
+          g_assert_cmphex (next->host, ==, world.state->host);
+          g_assert_cmpuint (effects->len, <=, 1);
+          if (effects->len == 0)
+            continue;
+          effect = g_ptr_array_index (effects, 0);
+          g_assert_cmpint (effect->kind, ==, VPND_EFFECT_APPLY_DNS);
+          g_assert_true (effect->keep_going);
+          g_assert_true (world.dns && vpnd_dns_plan_equal (effect->dns, world.state->dns));
+          answers++;
+        }
+    }
+  g_assert_cmpuint (answers, >, WALKS / 10);
+}
+
 static void
 test_walk (void)
 {
@@ -604,6 +642,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/transition/dns-overwritten", test_dns_overwritten);
   g_test_add_func ("/transition/total", test_total);
   g_test_add_func ("/transition/walk", test_walk);
   g_test_add_func ("/transition/walk-with-failures", test_walk_with_failures);

@@ -7,10 +7,12 @@
 #include "config.h"
 
 #include "error.h"
+#include "host-file.h"
 #include "resolv-conf.h"
 #include "resolver-auto.h"
 #include "resolver-file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -354,6 +356,190 @@ test_refused (Fixture *fixture, gconstpointer data)
 }
 
 static void
+on_overwritten (VpndResolver *resolver, const char *reason, gpointer user_data)
+{
+  (*(guint *) user_data)++;
+}
+
+static gboolean
+on_deadline (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* Runs the main loop until @count has grown beyond @before, or for @ms. */
+static void
+run_until (const guint *count, guint before, guint ms)
+{
+  gboolean is_late = FALSE;
+  guint id = g_timeout_add (ms, on_deadline, &is_late);
+
+  while (*count == before && !is_late)
+    g_main_context_iteration (NULL, TRUE);
+  if (!is_late)
+    g_source_remove (id);
+}
+
+typedef struct
+{
+  const char *name;
+  const char *restored; /* what is there after the end, NULL for what was there at the start */
+} Overwrite;
+
+/* How another program gets at the file. */
+static void
+overwrite (Fixture *fixture, const char *how)
+{
+  g_autofree char *other = g_strconcat (fixture->conf, ".other", NULL);
+  g_autoptr (GError) error = NULL;
+
+  if (g_str_equal (how, "rename"))
+    {
+      g_file_set_contents (other, "nameserver 192.0.2.9\n", -1, &error);
+      g_assert_cmpint (g_rename (other, fixture->conf), ==, 0);
+    }
+  else if (g_str_equal (how, "in-place"))
+    {
+      int fd = open (fixture->conf, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+      g_assert_cmpint (write (fd, "nameserver 192.0.2.8\n", 21), ==, 21);
+      close (fd);
+    }
+  else if (g_str_equal (how, "link"))
+    {
+      g_assert_cmpint (symlink ("../run/other", other), ==, 0);
+      g_assert_cmpint (g_rename (other, fixture->conf), ==, 0);
+    }
+  else if (g_str_equal (how, "delete"))
+    g_assert_cmpint (g_unlink (fixture->conf), ==, 0);
+  else
+    {
+      int fd = open (fixture->conf, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+      g_assert_cmpint (write (fd, "nameserver 192.0.2.7\n", 21), ==, 21);
+      close (fd);
+    }
+  g_assert_no_error (error);
+}
+
+static void
+assert_is (Fixture *fixture, const char *content)
+{
+  g_autofree char *target = g_file_read_link (fixture->conf, NULL);
+  g_autofree char *text = NULL;
+
+  if (target == NULL)
+    g_assert_true (g_file_get_contents (fixture->conf, &text, NULL, NULL));
+  g_assert_cmpstr (target != NULL ? target : text, ==, content);
+}
+
+/* Whatever another program does, and as often: it is told, and the newest of what it wanted is what comes back. */
+static void
+test_overwritten (Fixture *fixture, gconstpointer data)
+{
+  static const Overwrite ways[] = {
+    { "rename", "nameserver 192.0.2.9\n" },
+    { "in-place", "nameserver 192.0.2.8\n" },
+    { "link", "../run/other" },
+    { "delete", NULL },
+    { "append", NULL },
+  };
+  g_autoptr (VpndResolver) resolver = open_backend (fixture);
+  guint count = 0;
+
+  g_signal_connect (resolver, "overwritten", G_CALLBACK (on_overwritten), &count);
+  for (guint i = 0; i < G_N_ELEMENTS (ways) * G_N_ELEMENTS (ways); i++)
+    {
+      const Overwrite *first = &ways[i / G_N_ELEMENTS (ways)];
+      const Overwrite *second = &ways[i % G_N_ELEMENTS (ways)];
+      const char *restored = second->restored != NULL ? second->restored : first->restored;
+      guint before = count;
+
+      g_assert_true (g_unlink (fixture->conf) == 0 || errno == ENOENT);
+      g_assert_true (g_file_set_contents (fixture->conf, "nameserver 192.0.2.1\n", -1, NULL));
+      g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+      run_until (&count, before, 120); /* our own writing is nobody else's */
+      g_assert_cmpuint (count, ==, before);
+
+      overwrite (fixture, first->name);
+      run_until (&count, before, 2000);
+      g_assert_cmpuint (count, ==, before + 1);
+      g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+      overwrite (fixture, second->name);
+      run_until (&count, before + 1, 2000);
+      g_assert_cmpuint (count, ==, before + 2);
+      g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+
+      g_assert_true (restore (resolver, NULL));
+      assert_is (fixture, restored != NULL ? restored : "nameserver 192.0.2.1\n");
+      before = count;
+      overwrite (fixture, "rename");
+      run_until (&count, before, 120); /* what is not ours any more is not watched */
+      g_assert_cmpuint (count, ==, before);
+    }
+}
+
+/* Nobody looked: another program wrote after the crash, or just now. Its wish stands. */
+static void
+test_overwritten_unseen (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VpndResolver) resolver = open_backend (fixture);
+  g_autoptr (VpndResolver) second = NULL;
+
+  g_assert_true (g_file_set_contents (fixture->conf, "nameserver 192.0.2.1\n", -1, NULL));
+  g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+  overwrite (fixture, "rename");
+  g_assert_true (apply (resolver, "10.64.0.2", NULL, NULL));
+  g_assert_true (restore (resolver, NULL));
+  assert_is (fixture, "nameserver 192.0.2.9\n");
+
+  g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+  g_clear_object (&resolver);
+  overwrite (fixture, "in-place");
+  second = open_backend (fixture);
+  g_assert_true (restore (second, NULL));
+  assert_is (fixture, "nameserver 192.0.2.8\n");
+  g_assert_false (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (second)));
+}
+
+/* Text that nobody should write: long, with NULs, without an end, or no file at all. */
+static void
+test_odd_content (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VpndResolver) resolver = open_backend (fixture);
+  g_autofree char *large = g_strnfill (1024 * 1024, 'x');
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+  g_autofree char *before = NULL;
+  gsize length;
+
+  memcpy (large + 1000, "\noptions ndots:2\n\0\nnameserver", 28);
+  g_assert_true (g_file_set_contents (fixture->conf, large, 1024 * 1024, NULL));
+  before = describe (fixture->conf);
+  g_assert_true (apply (resolver, "10.64.0.1", NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_file_get_contents (fixture->conf, &text, &length, NULL));
+  g_assert_cmpuint (length, <, 200);
+  g_assert_nonnull (strstr (text, "options ndots:2\n"));
+  g_assert_true (restore (resolver, NULL));
+  {
+    g_autofree char *after = describe (fixture->conf);
+
+    g_assert_cmpstr (before, ==, after);
+  }
+
+  g_assert_cmpint (truncate (fixture->conf, VPND_HOST_FILE_MAX_BYTES), ==, 0);
+  g_assert_false (apply (resolver, "10.64.0.1", NULL, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
+  g_assert_cmpint (g_unlink (fixture->conf), ==, 0);
+  g_assert_cmpint (symlink ("/dev/zero", fixture->conf), ==, 0);
+  g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
+  g_assert_true (restore (resolver, NULL));
+  assert_is (fixture, "/dev/zero");
+}
+
+static void
 test_text (void)
 {
   g_autoptr (VpndDnsPlan) plan = make_plan ("10.64.0.1", "a.example");
@@ -414,6 +600,9 @@ main (int argc, char **argv)
   g_test_add ("/resolver/file/auto", Fixture, NULL, set_up, test_auto, tear_down);
   g_test_add ("/resolver/file/empty-plan", Fixture, NULL, set_up, test_empty_plan, tear_down);
   g_test_add ("/resolver/file/outside", Fixture, NULL, set_up, test_outside, tear_down);
+  g_test_add ("/resolver/file/overwritten", Fixture, NULL, set_up, test_overwritten, tear_down);
+  g_test_add ("/resolver/file/overwritten-unseen", Fixture, NULL, set_up, test_overwritten_unseen, tear_down);
+  g_test_add ("/resolver/file/odd-content", Fixture, NULL, set_up, test_odd_content, tear_down);
   g_test_add ("/resolver/file/refused", Fixture, NULL, set_up, test_refused, tear_down);
   return g_test_run ();
 }
