@@ -378,6 +378,39 @@ vpnd_prefix_contains (const VpndPrefix *prefix, const VpndAddr *addr)
 }
 
 /**
+ * vpnd_prefix_is_private:
+ * @prefix: a network
+ *
+ * Returns: TRUE when every address of it is private in the sense of vpnd_addr_is_private()
+ */
+gboolean
+vpnd_prefix_is_private (const VpndPrefix *prefix)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (private_ranges); i++)
+    if (prefix->length >= private_ranges[i].length && vpnd_prefix_contains (&private_ranges[i], &prefix->addr))
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * vpnd_prefix_append_private:
+ * @prefix: a network
+ * @prefixes: (element-type VpndPrefix): where its private part is appended: nothing, itself, or the private ranges inside it
+ */
+void
+vpnd_prefix_append_private (const VpndPrefix *prefix, GArray *prefixes)
+{
+  if (vpnd_prefix_is_private (prefix))
+    {
+      g_array_append_vals (prefixes, prefix, 1);
+      return;
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (private_ranges); i++)
+    if (prefix->addr.family == private_ranges[i].addr.family && vpnd_prefix_contains (prefix, &private_ranges[i].addr))
+      g_array_append_vals (prefixes, &private_ranges[i], 1);
+}
+
+/**
  * vpnd_prefix_is_default:
  * @prefix: a prefix
  *

@@ -66,6 +66,8 @@ VpndPrefix vpnd_prefix_masked (const VpndPrefix *prefix);
 VpndPrefix vpnd_prefix_host (const VpndAddr *addr);
 gboolean vpnd_prefix_contains (const VpndPrefix *prefix, const VpndAddr *addr);
 gboolean vpnd_prefix_is_default (const VpndPrefix *prefix);
+gboolean vpnd_prefix_is_private (const VpndPrefix *prefix);
+void vpnd_prefix_append_private (const VpndPrefix *prefix, GArray *prefixes);
 
 gboolean vpnd_endpoint_equal (const VpndEndpoint *a, const VpndEndpoint *b);
 char *vpnd_endpoint_to_string (const VpndEndpoint *endpoint);

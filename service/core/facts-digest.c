@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Picks the best default routes, the physical next hops and the networks of host-internal bridges out of what the kernel lists.
+ * Picks the best default routes, the physical next hops, the private on-link networks and the networks of host-internal bridges out of what the kernel lists.
  */
 #include "config.h"
 
@@ -158,14 +158,19 @@ is_internal_bridge (const Digest *digest, const VpndFactsLink *bridge)
   return !carries_default_route (digest, bridge->ifindex);
 }
 
+static gboolean
+is_link_local6 (const VpndAddr *addr)
+{
+  static const VpndPrefix link_local = { { AF_INET6, { 0xfe, 0x80 } }, 10 };
+
+  return vpnd_prefix_contains (&link_local, addr);
+}
+
 /* Link-local networks are on every link, and an address without a network (/32, /128) is the host itself. */
 static gboolean
 is_bridge_network (const VpndPrefix *network)
 {
-  static const VpndPrefix link_local = { { AF_INET6, { 0xfe, 0x80 } }, 10 };
-
-  return network->length > 0 && network->length < vpnd_addr_size (&network->addr) * 8 &&
-      !vpnd_prefix_contains (&link_local, &network->addr);
+  return network->length > 0 && network->length < vpnd_addr_size (&network->addr) * 8 && !is_link_local6 (&network->addr);
 }
 
 static void
@@ -182,6 +187,32 @@ collect_bridges (const Digest *digest, GArray *out_hops)
   sort_unique_hops (out_hops);
 }
 
+/* A hostile network may claim whatever it likes as its own (TunnelCrack): only the private part of it is a LAN, and a default route is none. */
+static void
+collect_lans (const Digest *digest, GArray *out_hops)
+{
+  g_autoptr (GArray) parts = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+
+  for (guint i = 0; i < digest->routes->len; i++)
+    {
+      const VpndFactsRoute *route = &g_array_index (digest->routes, VpndFactsRoute, i);
+      const VpndFactsLink *link = find_physical_link (digest, route);
+
+      if (link == NULL || vpnd_addr_is_set (&route->gateway) || vpnd_prefix_is_default (&route->destination) || is_internal_bridge (digest, link))
+        continue;
+      g_array_set_size (parts, 0);
+      vpnd_prefix_append_private (&route->destination, parts);
+      for (guint j = 0; j < parts->len; j++)
+        {
+          const VpndPrefix *part = &g_array_index (parts, VpndPrefix, j);
+
+          if (!is_link_local6 (&part->addr))
+            append_hop (out_hops, part, link);
+        }
+    }
+  sort_unique_hops (out_hops);
+}
+
 /**
  * vpnd_facts_digest:
  * @own_ifname: name of our link, which is never a fact
@@ -191,7 +222,7 @@ collect_bridges (const Digest *digest, GArray *out_hops)
  * @routes: (element-type VpndFactsRoute): the unicast routes of the tables main and default, in any order
  *
  * Picks, for each family, the default route with the lowest metric whose link is running (then the earliest next hop, then the lowest
- * ifindex); the gateways of all routes on such links; and the on-link networks of bridges that have no port to the outside. The
+ * ifindex); the gateways of all routes on such links; the private networks that are on-link there; and the on-link networks of bridges that have no port to the outside. The
  * result does not depend on the order of its inputs.
  *
  * Returns: (transfer full): the facts
@@ -217,5 +248,6 @@ vpnd_facts_digest (const char *own_ifname, gboolean ipv6_enabled, const GArray *
   facts->default6 = pick_default (&digest, AF_INET6);
   collect_next_hops (&digest, facts->next_hops);
   collect_bridges (&digest, facts->bridges);
+  collect_lans (&digest, facts->lans);
   return g_steal_pointer (&facts);
 }

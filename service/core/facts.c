@@ -24,6 +24,7 @@ vpnd_facts_new (void)
   g_atomic_ref_count_init (&facts->ref_count);
   facts->next_hops = g_array_new (FALSE, TRUE, sizeof (VpndHop));
   facts->bridges = g_array_new (FALSE, TRUE, sizeof (VpndHop));
+  facts->lans = g_array_new (FALSE, TRUE, sizeof (VpndHop));
   return facts;
 }
 
@@ -52,6 +53,7 @@ vpnd_facts_unref (VpndFacts *facts)
 
   g_array_unref (facts->next_hops);
   g_array_unref (facts->bridges);
+  g_array_unref (facts->lans);
   g_free (facts);
 }
 
@@ -90,7 +92,7 @@ gboolean
 vpnd_facts_equal (const VpndFacts *a, const VpndFacts *b)
 {
   return default_route_equal (&a->default4, &b->default4) && default_route_equal (&a->default6, &b->default6) &&
-      hops_equal (a->next_hops, b->next_hops) && hops_equal (a->bridges, b->bridges) &&
+      hops_equal (a->next_hops, b->next_hops) && hops_equal (a->bridges, b->bridges) && hops_equal (a->lans, b->lans) &&
       a->ipv6_enabled == b->ipv6_enabled && a->link_present == b->link_present;
 }
 

@@ -47,6 +47,8 @@ typedef struct
  * @next_hops: (element-type VpndHop) (owned): gateways of the physical routes, sorted, without duplicates
  * @bridges: (element-type VpndHop) (owned): networks of host-internal bridges (docker0, virbr0: bridges with no physical
  *   port), sorted
+ * @lans: (element-type VpndHop) (owned): private networks that are on-link on physical links, whatever the network claims beside them; sorted. Never
+ *   a public prefix and no link-local IPv6 network (those are on every link)
  * @ipv6_enabled: the kernel has IPv6 and it is not disabled for all links
  * @link_present: the link of our tunnel exists
  */
@@ -57,6 +59,7 @@ typedef struct
   VpndDefaultRoute default6;
   GArray *next_hops;
   GArray *bridges;
+  GArray *lans;
   gboolean ipv6_enabled;
   gboolean link_present;
 } VpndFacts;

@@ -316,6 +316,61 @@ append_exceptions (GArray *exceptions, const GArray *hops, const GArray *tunnel,
     }
 }
 
+/* The networks that the settings open beside the tunnel. What the profile itself names as private is the tunnel's, whatever the network claims. */
+static GArray *
+allowed_lans (const VpndSettings *settings, const VpndFacts *facts, const GArray *tunnel)
+{
+  g_autoptr (GArray) lans = g_array_new (FALSE, TRUE, sizeof (VpndHop));
+
+  for (guint i = 0; settings->allow_lan && i < facts->lans->len; i++)
+    {
+      const VpndHop *lan = &g_array_index (facts->lans, VpndHop, i);
+      gboolean is_claimed = FALSE;
+
+      for (guint j = 0; j < tunnel->len; j++)
+        {
+          const VpndPrefix *destination = &g_array_index (tunnel, VpndRoute, j).destination;
+
+          is_claimed |= destination->length <= lan->prefix.length && vpnd_prefix_is_private (destination) &&
+              vpnd_prefix_contains (destination, &lan->prefix.addr);
+        }
+      if (!is_claimed)
+        g_array_append_vals (lans, lan, 1);
+    }
+  return g_steal_pointer (&lans);
+}
+
+static gboolean
+hops_contain (const GArray *hops, const VpndAddr *addr)
+{
+  for (guint i = 0; i < hops->len; i++)
+    if (vpnd_prefix_contains (&g_array_index (hops, VpndHop, i).prefix, addr))
+      return TRUE;
+  return FALSE;
+}
+
+/* Resolvers and gateways of the tunnel often have private addresses. A LAN that claims one of them (by chance, or to be asked instead) does
+ * not get it: a host route stands among the specific routes. A physical next hop stays what it is. */
+static void
+pin_tunnel_hosts (GArray *tunnel, const GArray *lans, const VpndProfile *profile, const VpndFacts *facts, int family, const char *ifname)
+{
+  g_autoptr (GArray) hosts = g_array_copy (profile->dns_servers);
+
+  g_array_append_val (hosts, profile->gateway4);
+  g_array_append_val (hosts, profile->gateway6);
+  for (guint i = 0; i < hosts->len; i++)
+    {
+      const VpndAddr *host = &g_array_index (hosts, VpndAddr, i);
+      VpndPrefix prefix;
+
+      if (host->family != family || !hops_contain (lans, host) || hops_contain (facts->next_hops, host))
+        continue;
+      prefix = vpnd_prefix_host (host);
+      append_route (tunnel, &prefix, VPND_TABLE_TUNNEL, ifname);
+    }
+  sort_unique_routes (tunnel);
+}
+
 static void
 append_rule (VpndRoutePlan *plan, int family, guint32 priority, guint32 table, gboolean is_marked, gint32 suppress_prefixlength)
 {
@@ -332,17 +387,20 @@ append_rule (VpndRoutePlan *plan, int family, guint32 priority, guint32 table, g
 }
 
 static void
-add_family (VpndRoutePlan *plan, const VpndProfile *profile, const VpndFacts *facts, int family)
+add_family (VpndRoutePlan *plan, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, int family)
 {
   const VpndDefaultRoute *physical = family == AF_INET ? &facts->default4 : &facts->default6;
   g_autoptr (GArray) tunnel = tunnel_routes (profile, plan->ifname, family);
   g_autoptr (GArray) exceptions = g_array_new (FALSE, TRUE, sizeof (VpndRoute));
+  g_autoptr (GArray) lans = allowed_lans (settings, facts, tunnel);
   gboolean has_default = routes_have_default (tunnel);
 
   if (tunnel->len == 0)
     return;
 
+  pin_tunnel_hosts (tunnel, lans, profile, facts, family, plan->ifname);
   append_exceptions (exceptions, facts->bridges, tunnel, family, has_default, 0);
+  append_exceptions (exceptions, lans, tunnel, family, has_default, physical->ifindex);
   append_exceptions (exceptions, facts->next_hops, tunnel, family, has_default, physical->ifindex);
   g_array_append_vals (plan->routes, tunnel->data, tunnel->len);
   if (exceptions->len > 0)
@@ -403,7 +461,7 @@ vpnd_route_plan_build (const VpndProfile *profile, const VpndSettings *settings,
   for (gsize i = 0; i < G_N_ELEMENTS (families) && !profile->routes_off; i++)
     {
       if (has_address (plan, families[i]))
-        add_family (plan, profile, facts, families[i]);
+        add_family (plan, profile, settings, facts, families[i]);
     }
 
   g_array_sort (plan->routes, compare_routes_cb);

@@ -154,6 +154,14 @@ random_facts (void)
 
       g_array_append_val (facts->bridges, bridge);
     }
+  if (random_boolean (2))
+    {
+      VpndHop lan = { { { AF_INET, { 192, 168, 7, 0 } }, 24 }, 2, "eth0" };
+      VpndHop lan6 = { { { AF_INET6, { 0xfd, 7 } }, 64 }, 2, "eth0" };
+
+      g_array_append_val (facts->lans, lan);
+      g_array_append_val (facts->lans, lan6);
+    }
   facts->ipv6_enabled = !random_boolean (4);
   return facts;
 }

@@ -131,6 +131,41 @@ test_lowest_metric_of_running_links (void)
   g_assert_cmpuint (third->next_hops->len, ==, 0);
 }
 
+/* What the network says is on-link counts as LAN as far as it is private. */
+static void
+test_lans_are_private (void)
+{
+  static const char *const expected[] = { "10.0.0.0/8", "169.254.0.0/16", "192.168.7.0/24", "fc00::/7", "fd00:7::/64" };
+  g_auto (World) world = new_world ();
+  g_autoptr (VpndFacts) facts = NULL;
+
+  add_link (&world, 2, "eth0", VPND_LINK_KIND_OTHER);
+  add_link (&world, 3, "docker0", VPND_LINK_KIND_BRIDGE);
+  add_link (&world, 9, VPND_IFNAME, VPND_LINK_KIND_OTHER);
+  add_route (&world, "0.0.0.0/0", 2, NULL, 1); /* a default route without a gateway is no LAN */
+  add_route (&world, "192.168.7.0/24", 2, NULL, 0);
+  add_route (&world, "169.254.0.0/16", 2, NULL, 1000);
+  add_route (&world, "203.0.113.0/24", 2, NULL, 0);
+  add_route (&world, "8.0.0.0/5", 2, NULL, 0); /* public, but for 10.0.0.0/8 */
+  add_route (&world, "192.168.8.0/24", 2, "192.168.7.1", 0);
+  add_route (&world, "192.168.9.0/24", 9, NULL, 0);
+  add_route (&world, "192.168.10.0/24", 3, NULL, 0);
+  add_route (&world, "192.168.11.0/24", 2, NULL, 0)->protocol = VPND_RTPROT;
+  add_route (&world, "fd00:7::/64", 2, NULL, 256);
+  add_route (&world, "fe80::/64", 2, NULL, 256);
+  add_route (&world, "2001:db8::/64", 2, NULL, 256);
+  add_route (&world, "fc00::/6", 2, NULL, 256);
+  facts = digest (&world);
+  g_assert_cmpuint (facts->lans->len, ==, G_N_ELEMENTS (expected));
+  for (guint i = 0; i < facts->lans->len; i++)
+    {
+      g_autofree char *text = vpnd_prefix_to_string (&g_array_index (facts->lans, VpndHop, i).prefix);
+
+      g_assert_cmpstr (text, ==, expected[i]);
+      g_assert_cmpstr (g_array_index (facts->lans, VpndHop, i).ifname, ==, "eth0");
+    }
+}
+
 static void
 test_multipath_and_ties (void)
 {
@@ -280,6 +315,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/facts-digest/lans-are-private", test_lans_are_private);
   g_test_add_func ("/facts-digest/nothing", test_nothing);
   g_test_add_func ("/facts-digest/lowest-metric-of-running-links", test_lowest_metric_of_running_links);
   g_test_add_func ("/facts-digest/multipath-and-ties", test_multipath_and_ties);

@@ -120,6 +120,51 @@ test_full_tunnel (void)
       "rule 4890 inet6 lookup 22096\n");
 }
 
+/* The LAN is local with the setting only; what the tunnel's own resolver needs stays in the tunnel even where the LAN claims it. */
+static void
+test_lan (void)
+{
+  g_autoptr (VpndProfile) profile = new_profile ("10.64.0.2/32", "0.0.0.0/0 10.99.0.0/16");
+  g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
+  g_autoptr (VpndFacts) facts = new_facts ();
+  g_autoptr (VpndRoutePlan) without = NULL;
+  g_autoptr (VpndRoutePlan) with = NULL;
+  VpndAddr dns;
+
+  add_endpoint (profile, "203.0.113.5");
+  g_assert_true (vpnd_addr_parse ("10.64.0.1", &dns));
+  g_array_append_val (profile->dns_servers, dns);
+  append_hop (facts->lans, "10.64.0.0/24", 2, "eth0");
+  append_hop (facts->lans, "10.99.3.0/24", 2, "eth0");
+  append_hop (facts->lans, "192.168.1.0/24", 2, "eth0");
+  without = vpnd_route_plan_build (profile, settings, facts);
+  settings->allow_lan = TRUE;
+  with = vpnd_route_plan_build (profile, settings, facts);
+  assert_text (without, "link vpnd0 mtu 1420\n"
+                        "address 10.64.0.2/32\n"
+                        "route 0.0.0.0/0 dev vpnd0 table 22096\n"
+                        "route 10.99.0.0/16 dev vpnd0 table 22096\n"
+                        "route 172.17.0.0/16 dev docker0 table 22097\n"
+                        "route 192.168.1.1/32 dev eth0 table 22097\n"
+                        "rule 4870 inet fwmark 0x56000000/0xff000000 lookup 254\n"
+                        "rule 4875 inet lookup 22096 suppress_prefixlength 0\n"
+                        "rule 4880 inet lookup 22097\n"
+                        "rule 4890 inet lookup 22096\n");
+  assert_text (with, "link vpnd0 mtu 1420\n"
+                     "address 10.64.0.2/32\n"
+                     "route 0.0.0.0/0 dev vpnd0 table 22096\n"
+                     "route 10.64.0.1/32 dev vpnd0 table 22096\n"
+                     "route 10.99.0.0/16 dev vpnd0 table 22096\n"
+                     "route 10.64.0.0/24 dev eth0 table 22097\n"
+                     "route 172.17.0.0/16 dev docker0 table 22097\n"
+                     "route 192.168.1.0/24 dev eth0 table 22097\n"
+                     "route 192.168.1.1/32 dev eth0 table 22097\n"
+                     "rule 4870 inet fwmark 0x56000000/0xff000000 lookup 254\n"
+                     "rule 4875 inet lookup 22096 suppress_prefixlength 0\n"
+                     "rule 4880 inet lookup 22097\n"
+                     "rule 4890 inet lookup 22096\n");
+}
+
 static void
 test_split_profile (void)
 {
@@ -746,6 +791,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/route-plan/full-tunnel", test_full_tunnel);
+  g_test_add_func ("/route-plan/lan", test_lan);
   g_test_add_func ("/route-plan/split-profile", test_split_profile);
   g_test_add_func ("/route-plan/two-halves", test_two_halves);
   g_test_add_func ("/route-plan/table-off", test_table_off);
