@@ -752,6 +752,21 @@ vpnd_engine_set_settings_finish (VpndEngine *self, GAsyncResult *result, GError 
 
 /* --- start and stop --- */
 
+/* A stored profile that vanished without a word would be looked for in vain. */
+static void
+tell_broken_profiles (VpndEngine *self)
+{
+  const GPtrArray *broken = vpnd_profile_store_get_broken (self->profiles);
+
+  for (guint i = 0; i < broken->len; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("profiles: a file could not be used and was kept aside as \"%s\"", (const char *) g_ptr_array_index (broken, i));
+
+      vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_STORAGE, "%s", text);
+      add_warning (self, text);
+    }
+}
+
 static void
 post_start (VpndEngine *self, VpndRecovery recovery, VpndProfile *profile, GTask *task)
 {
@@ -760,6 +775,7 @@ post_start (VpndEngine *self, VpndRecovery recovery, VpndProfile *profile, GTask
   item->event.recovery = recovery;
   if (recovery != VPND_RECOVERY_NONE)
     vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_RECOVERED, "An earlier instance left the host protected, or the settings ask for it");
+  tell_broken_profiles (self);
   self->is_started = TRUE;
   g_queue_push_head (&self->queue, item);
   process (self);

@@ -186,6 +186,7 @@ vpnd_ledger_open (int runtime_dirfd, GError **error)
   g_autoptr (GError) local_error = NULL;
   g_autofree char *text = NULL;
   g_autofree char *aside = NULL;
+  g_auto (Entries) next = { 0 };
   gsize length;
 
   entries_init (&self->entries);
@@ -202,7 +203,10 @@ vpnd_ledger_open (int runtime_dirfd, GError **error)
   self->entries.changes = VPND_HOST_ALL;
   self->entries.is_protected = TRUE;
   aside = vpnd_safe_file_set_aside (self->dirfd, FILE_NAME, NULL); /* the next write replaces it in any case */
-  return g_steal_pointer (&self);
+
+  /* Written down at once: an instance that ends before its next write must not leave a host that looks as if it had never been protected. */
+  entries_copy (&self->entries, &next);
+  return commit (self, &next, error) ? g_steal_pointer (&self) : NULL;
 }
 
 /**

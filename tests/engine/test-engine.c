@@ -983,6 +983,21 @@ test_broken_settings_block (void)
 }
 
 static void
+test_broken_profile_is_told (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autofree char *path = g_build_filename (rig->directory, "state", "profiles", "home.conf", NULL);
+  g_autoptr (VpndStatus) status = NULL;
+
+  rig_crash (rig);
+  g_assert_true (g_file_set_contents (path, "[Interface]\nnonsense\n", -1, NULL));
+  rig_boot (rig);
+  status = vpnd_engine_dup_status (rig->engine);
+  g_assert_cmpuint (g_strv_length (status->warnings), ==, 1);
+  g_assert_nonnull (strstr (status->warnings[0], "home.conf.broken-1"));
+}
+
+static void
 test_reconnect (void)
 {
   g_autoptr (Rig) rig = rig_new ();
@@ -1058,6 +1073,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/release", test_release);
   g_test_add_func ("/engine/two-crashes-block", test_two_crashes_block);
   g_test_add_func ("/engine/broken-settings-block", test_broken_settings_block);
+  g_test_add_func ("/engine/broken-profile-is-told", test_broken_profile_is_told);
   g_test_add_func ("/engine/reconnect", test_reconnect);
   g_test_add_func ("/engine/requests-queue", test_requests_queue);
   return g_test_run ();

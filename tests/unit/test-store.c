@@ -638,6 +638,12 @@ test_ledger_broken (Fixture *fixture, gconstpointer data)
       g_assert_cmpuint (vpnd_ledger_get_changes (ledger), ==, VPND_HOST_ALL);
       g_assert_true (vpnd_ledger_get_protected (ledger));
       g_assert_false (vpnd_ledger_get_handover (ledger));
+
+      /* The instance after one that has done nothing must see the same. */
+      g_clear_pointer (&ledger, vpnd_ledger_free);
+      ledger = open_ledger (fixture);
+      g_assert_cmpuint (vpnd_ledger_get_changes (ledger), ==, VPND_HOST_ALL);
+      g_assert_true (vpnd_ledger_get_protected (ledger));
     }
 }
 
