@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from lint import FILES, LAYERS, ROOT, run, text  # noqa: E402
 
 PAGES = sorted(n for n in FILES if re.fullmatch(r"docs/[\w-]+\.md|[A-Z]+\.md", n))
-PREFIXES = r"VPND_(?:ESTABLISH|ATTEMPT|LIVENESS|DEADLINE|QUOTA)_\w+"
+PREFIXES = r"VPND_(?:ESTABLISH|ATTEMPT|LIVENESS|BACKOFF|DEADLINE|QUOTA)_\w+"
 
 
 def rows(page, heading):
