@@ -531,18 +531,54 @@ withdraw_lookup (VpndEngine *self)
   g_clear_object (&self->lookup);
 }
 
+/* @cancellable: (owned): of the lookup; @profile: (owned): whose names are looked up */
+typedef struct
+{
+  GCancellable *cancellable;
+  VpndProfile *profile;
+} Lookup;
+
+static void
+lookup_free (Lookup *lookup)
+{
+  g_object_unref (lookup->cancellable);
+  vpnd_profile_unref (lookup->profile);
+  g_free (lookup);
+}
+
+/* The result of a lookup; where it failed, because the host is closed or the resolver away, the addresses of the last time. */
+static VpndProfile *
+finish_lookup (VpndEngine *self, GAsyncResult *result, VpndProfile *unresolved, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  g_autoptr (VpndProfile) profile = vpnd_resolve_profile_finish (result, &local_error);
+
+  if (profile != NULL)
+    return g_steal_pointer (&profile);
+  profile = vpnd_profile_store_complete (self->profiles, unresolved);
+  if (profile == NULL)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  else
+    g_message ("The endpoint's name cannot be looked up; taking the address that it had last");
+  return g_steal_pointer (&profile);
+}
+
 static void
 on_resolved_for_activate (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   VpndEngine *self = g_task_get_source_object (task);
-  GCancellable *lookup = g_task_get_task_data (task);
+  Lookup *lookup = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
-  g_autoptr (VpndProfile) profile = vpnd_resolve_profile_finish (result, &error);
+  g_autoptr (VpndProfile) profile = NULL;
 
-  if (g_cancellable_is_cancelled (lookup))
-    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_CANCELLED, "A later request came before the endpoint's name was looked up");
-  else if (profile == NULL)
+  if (g_cancellable_is_cancelled (lookup->cancellable))
+    {
+      g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_CANCELLED, "A later request came before the endpoint's name was looked up");
+      return;
+    }
+  profile = finish_lookup (self, result, lookup->profile, &error);
+  if (profile == NULL)
     g_task_return_error (task, g_steal_pointer (&error));
   else
     post_request (self, item_new (VPND_EVENT_ACTIVATE, profile, task));
@@ -551,7 +587,7 @@ on_resolved_for_activate (GObject *source, GAsyncResult *result, gpointer user_d
 /**
  * vpnd_engine_activate_async:
  * @self: the engine
- * @profile: what to activate; endpoints given by name are looked up first
+ * @profile: what to activate; endpoints given by name are looked up first, and where that fails have the addresses of the last time
  * @cancellable: (nullable): cancels the lookup; what has begun after it runs to its end
  * @callback: called when the tunnel is set up and protection is in force
  * @user_data: passed to @callback
@@ -560,6 +596,7 @@ void
 vpnd_engine_activate_async (VpndEngine *self, VpndProfile *profile, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   GTask *task = g_task_new (self, cancellable, callback, user_data);
+  Lookup *lookup;
 
   g_task_set_source_tag (task, vpnd_engine_activate_async);
   g_task_set_check_cancellable (task, FALSE);
@@ -571,7 +608,10 @@ vpnd_engine_activate_async (VpndEngine *self, VpndProfile *profile, GCancellable
       return;
     }
   self->lookup = g_cancellable_new ();
-  g_task_set_task_data (task, g_object_ref (self->lookup), g_object_unref);
+  lookup = g_new0 (Lookup, 1);
+  lookup->cancellable = g_object_ref (self->lookup);
+  lookup->profile = vpnd_profile_ref (profile);
+  g_task_set_task_data (task, lookup, (GDestroyNotify) lookup_free);
   if (cancellable != NULL)
     g_signal_connect_object (cancellable, "cancelled", G_CALLBACK (g_cancellable_cancel), self->lookup, G_CONNECT_SWAPPED);
   vpnd_resolve_profile_async (self->ports.names_lookup, profile, self->lookup, on_resolved_for_activate, task);
@@ -787,7 +827,7 @@ on_resolved_for_start (GObject *source, GAsyncResult *result, gpointer user_data
   g_autoptr (GTask) task = user_data;
   VpndEngine *self = g_task_get_source_object (task);
   VpndProfile *unresolved = g_task_get_task_data (task);
-  g_autoptr (VpndProfile) profile = vpnd_resolve_profile_finish (result, NULL);
+  g_autoptr (VpndProfile) profile = finish_lookup (self, result, unresolved, NULL);
 
   /* Without an address the state is error, closed, and says so. */
   post_start (self, VPND_RECOVERY_RECONNECT, profile != NULL ? profile : unresolved, task);

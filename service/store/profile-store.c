@@ -8,6 +8,7 @@
 #include "profile-store.h"
 
 #include "error.h"
+#include "known-addresses.h"
 #include "profile-conf.h"
 #include "profile-file.h"
 #include "safe-file.h"
@@ -428,7 +429,8 @@ vpnd_profile_store_get_broken (VpndProfileStore *self)
  * @profile: (nullable): the profile that is wanted now, NULL for none
  * @error: return location for an error
  *
- * Remembers the wanted profile across a crash, not across a boot, and the name that it has as the last one activated.
+ * Remembers the wanted profile across a crash, not across a boot; the name that it has as the last one activated; and the addresses of
+ * the host names in it, see vpnd_profile_store_complete ().
  *
  * Returns: TRUE when done; else FALSE with VPND_ERROR_STORAGE or VPND_ERROR_TOO_LARGE
  */
@@ -445,6 +447,7 @@ vpnd_profile_store_set_wanted (VpndProfileStore *self, VpndProfile *profile, GEr
         return FALSE;
       if (profile->name[0] != '\0')
         write_last (self, profile->name);
+      vpnd_known_addresses_remember (self->state_dirfd, profile);
       return TRUE;
     }
 
@@ -494,4 +497,20 @@ vpnd_profile_store_get_last (VpndProfileStore *self)
   name = read_last (self);
   profile = name != NULL ? g_hash_table_lookup (self->profiles, name) : NULL;
   return profile != NULL ? vpnd_profile_ref (profile) : NULL;
+}
+
+/**
+ * vpnd_profile_store_complete:
+ * @self: the store
+ * @profile: a profile with endpoints that are given by name
+ *
+ * Returns: (transfer full) (nullable): the profile with the addresses that those names had when they were last used; NULL when one of them
+ *   has never been
+ */
+VpndProfile *
+vpnd_profile_store_complete (VpndProfileStore *self, const VpndProfile *profile)
+{
+  g_return_val_if_fail (VPND_IS_PROFILE_STORE (self) && profile != NULL, NULL);
+
+  return vpnd_known_addresses_complete (self->state_dirfd, profile);
 }

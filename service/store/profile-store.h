@@ -32,5 +32,7 @@ gboolean vpnd_profile_store_set_wanted (VpndProfileStore *self, VpndProfile *pro
 VpndProfile *vpnd_profile_store_get_wanted (VpndProfileStore *self);
 /* The stored profile that was activated last; NULL when there is none, or it is gone. */
 VpndProfile *vpnd_profile_store_get_last (VpndProfileStore *self);
+/* The profile with the addresses that its host names had when they were last used, for a host that can ask for none; NULL when one is not known. */
+VpndProfile *vpnd_profile_store_complete (VpndProfileStore *self, const VpndProfile *profile);
 
 G_END_DECLS

@@ -751,6 +751,17 @@ test_lookup (void)
   g_assert_true (activate (rig, profile, NULL));
   g_assert_cmpint (find_call (rig->host, "names.lookup"), <, find_call (rig->host, "firewall.apply")); /* before the lock */
   g_assert_true (vpnd_addr_equal (&((VpndTunnelPeer *) g_ptr_array_index (rig->host->config->peers, 0))->endpoint.addr, &addr));
+
+  /* A closed host can ask for no name: the address of the last time is taken. One that never was looked up stays refused. */
+  deactivate (rig);
+  g_clear_error (&error);
+  g_clear_pointer (&rig->host->lookup, g_array_unref);
+  g_assert_true (activate (rig, profile, NULL));
+  g_assert_true (vpnd_addr_equal (&((VpndTunnelPeer *) g_ptr_array_index (rig->host->config->peers, 0))->endpoint.addr, &addr));
+  g_free (peer->host);
+  peer->host = g_strdup ("other.example");
+  g_assert_false (activate (rig, profile, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_ENDPOINT_UNRESOLVABLE);
 }
 
 /* Who asks to disconnect while a name is being looked up is not connected afterwards. */

@@ -164,3 +164,20 @@ def test_second_daemon_refuses_and_changes_nothing(connected):
     assert connected.difference(before, connected.snapshot()) == ""
     assert connected.status()["state"] == "connected"
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+
+
+def test_endpoint_by_name_on_a_closed_host(host):
+    """A host that is closed can ask for no name: it takes the address that the name had the last time, by hand and at a start after early boot."""
+    host.connect(endpoint="vpn.provider.example:51820")
+    host.vpnctl("settings", "set", "lockdown", "on")
+    host.vpnctl("disconnect", "--wait")
+    mark = host.capture.mark()
+    host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+    host.vpnctl("settings", "set", "auto-connect", "on")
+    host.vpnctl("disconnect", "--wait")
+    host.daemons[-1].stop()
+    assert host.host.run(host.vpnd, "--early-boot", env=host.environment(), check=False).returncode == 0
+    host.start_daemon()
+    host.wait_state("connected")
+    assert host.echo(PUBLIC4) == TUNNEL_HOST4
+    only_transport(host.capture.since(mark), PUBLIC4)

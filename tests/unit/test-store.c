@@ -567,6 +567,75 @@ test_last (Fixture *fixture, gconstpointer data)
   assert_last (fixture, NULL);
 }
 
+static VpndProfile *
+make_named_profile (const char *host, const char *const *addresses)
+{
+  VpndProfile *profile = make_profile ("home");
+  VpndPeer *peer = g_ptr_array_index (profile->peers, 0);
+
+  g_array_set_size (peer->endpoints, 0);
+  g_free (peer->host);
+  peer->host = g_strdup (host);
+  peer->port = 51820;
+  for (guint i = 0; addresses != NULL && addresses[i] != NULL; i++)
+    {
+      VpndEndpoint endpoint = { .port = peer->port };
+
+      g_assert_true (vpnd_addr_parse (addresses[i], &endpoint.addr));
+      g_array_append_val (peer->endpoints, endpoint);
+    }
+  return profile;
+}
+
+/* What a store knows of @host: its addresses joined by a space, NULL when it knows none. */
+static char *
+known (Fixture *fixture, const char *host)
+{
+  g_autoptr (VpndProfileStore) store = open_store (fixture);
+  g_autoptr (VpndProfile) profile = make_named_profile (host, NULL);
+  g_autoptr (VpndProfile) complete = vpnd_profile_store_complete (store, profile);
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint i = 0; complete != NULL && i < ((VpndPeer *) g_ptr_array_index (complete->peers, 0))->endpoints->len; i++)
+    {
+      const VpndEndpoint *endpoint = &g_array_index (((VpndPeer *) g_ptr_array_index (complete->peers, 0))->endpoints, VpndEndpoint, i);
+      char buffer[VPND_ADDR_STRLEN];
+
+      g_assert_cmpuint (endpoint->port, ==, 51820);
+      g_string_append_printf (text, "%s%s", i > 0 ? " " : "", vpnd_addr_format (&endpoint->addr, buffer));
+    }
+  return complete != NULL ? g_strdup (text->str) : NULL;
+}
+
+#define assert_known(fixture, host, expected)        \
+  G_STMT_START                                       \
+  {                                                  \
+    g_autofree char *known_ = known (fixture, host); \
+    g_assert_cmpstr (known_, ==, expected);          \
+  }                                                  \
+  G_STMT_END
+
+static void
+test_known_addresses (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VpndProfileStore) store = open_store (fixture);
+  g_autoptr (VpndProfile) both = make_named_profile ("vpn.example", (const char *[]){ "203.0.113.7", "2001:db8::7", NULL });
+  g_autoptr (VpndProfile) other = make_named_profile ("vpn.example.org", (const char *[]){ "203.0.113.8", NULL });
+  g_autoptr (VpndProfile) moved = make_named_profile ("vpn.example", (const char *[]){ "203.0.113.9", NULL });
+
+  assert_known (fixture, "vpn.example", NULL);
+  g_assert_true (vpnd_profile_store_set_wanted (store, both, NULL) && vpnd_profile_store_set_wanted (store, other, NULL));
+  assert_known (fixture, "vpn.example", "203.0.113.7 2001:db8::7");
+  assert_known (fixture, "VPN.example", "203.0.113.7 2001:db8::7");
+  assert_known (fixture, "vpn.example.org", "203.0.113.8");
+  assert_known (fixture, "vpn", NULL);
+  g_assert_true (vpnd_profile_store_set_wanted (store, moved, NULL) && vpnd_profile_store_set_wanted (store, NULL, NULL));
+  assert_known (fixture, "vpn.example", "203.0.113.9");
+  assert_known (fixture, "vpn.example.org", "203.0.113.8");
+  put (fixture, "known-addresses", "vpn.example\nvpn.example \nvpn.example ::\nvpn.example 300.1.1.1\nvpn.example 203.0.113.5 \nvpn.example 203.0.113.6\n");
+  assert_known (fixture, "vpn.example", "203.0.113.6");
+}
+
 static VpndLedger *
 open_ledger (Fixture *fixture)
 {
@@ -668,6 +737,7 @@ main (int argc, char **argv)
     { "/store/profiles/broken", test_profiles_broken },
     { "/store/profiles/dir-is-link", test_profiles_dir_is_link },
     { "/store/wanted", test_wanted },
+    { "/store/known-addresses", test_known_addresses },
     { "/store/last", test_last },
     { "/store/ledger", test_ledger },
     { "/store/ledger/failure", test_ledger_failure },
