@@ -262,7 +262,7 @@ decide (GTask *task, gboolean is_available)
   g_autofree char *text = vpnd_host_file_read_text (self->path);
   VpndDnsFacts facts = { .resolved_available = is_available, .link_target = target, .text = text };
 
-  tell (task, vpnd_dns_owner_decide (&facts) == VPND_DNS_OWNER_RESOLVED ? APPLIED_RESOLVED : APPLIED_FILE);
+  tell (task, vpnd_dns_owner_decide (&facts).owner == VPND_DNS_OWNER_RESOLVED ? APPLIED_RESOLVED : APPLIED_FILE);
 }
 
 static void
