@@ -58,7 +58,7 @@ def main():
     parser.add_argument("--extra-failures", type=int, default=0)
     parser.add_argument("logs", nargs="*", metavar="LABEL=FILE")
     args = parser.parse_args()
-    passed, failed = 0, ["a tier without tests"] * args.extra_failures
+    passed, failed = 0, ["a build that failed, or a tier without tests (see above)"] * args.extra_failures
     for item in args.logs:
         label, _, path = item.partition("=")
         try:

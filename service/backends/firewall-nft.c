@@ -100,6 +100,7 @@ end_operation (VpndFirewallNft *self, GError *error)
   g_autoptr (VpndFirewallNft) alive = g_object_ref (self);
   g_autoptr (Operation) operation = g_queue_pop_head (&self->operations);
 
+  (void) alive; /* held to the end: who hears the answer may let go of us */
   self->is_running = FALSE;
   if (error != NULL)
     g_task_return_error (operation->task, error);

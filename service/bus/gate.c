@@ -232,6 +232,18 @@ withdraw_starts (VpndGate *gate, const char *sender)
     }
 }
 
+/* What is read must be answered before anything else is sent: an answer that waits for the main loop can be overtaken by the signal of a
+ * newer value, and the client would take the older for the present one. */
+static void
+answer_read (Call *call)
+{
+  g_autoptr (GError) error = NULL;
+  GVariant *floating = call->method->read (call->gate->services, call->request, &error);
+  g_autoptr (GVariant) reply = floating != NULL ? g_variant_ref_sink (floating) : NULL;
+
+  end_call (call, reply, error);
+}
+
 static void
 commit (Call *call)
 {
@@ -240,6 +252,11 @@ commit (Call *call)
   if (call->verdict != NULL)
     {
       end_call (call, NULL, call->verdict);
+      return;
+    }
+  if (call->method->read != NULL)
+    {
+      answer_read (call);
       return;
     }
   call->is_committed = TRUE;

@@ -37,7 +37,8 @@ typedef enum
  * @decode: (nullable): parameters -> request; %NULL: there is nothing to decode, and the request is %NULL
  * @request_free: (nullable): frees the request
  * @action: (nullable): the polkit action of a request; %NULL: the one of the method itself
- * @run: performs the request; the result of the task is the GVariant tuple of the reply
+ * @run: (nullable): performs the request; the result of the task is the GVariant tuple of the reply
+ * @read: (nullable): instead of @run, for what is answered at once: the floating tuple of the reply, or %NULL with an error
  */
 typedef struct
 {
@@ -52,6 +53,7 @@ typedef struct
   GDestroyNotify request_free;
   const char *(*action) (gconstpointer request);
   void (*run) (const VpndServices *services, gpointer request, GTask *task);
+  GVariant *(*read) (const VpndServices *services, gconstpointer request, GError **error);
 } VpndMethod;
 
 /* Clients of the protocol give up after 25 s (libdbus's default) and show an error: no later answer may change anything. */

@@ -192,27 +192,25 @@ write_action (gconstpointer data)
   return vpnd_actions_for_write (request->interface, request->property);
 }
 
-static void
-run_get (const VpndServices *services, gpointer data, GTask *task)
+static GVariant *
+read_one (const VpndServices *services, gconstpointer data, GError **error)
 {
   const Request *request = data;
   g_autoptr (GVariant) value = vpnd_properties_get (services, request->interface, request->property);
 
   if (value != NULL)
-    {
-      vpnd_method_return (task, g_variant_new ("(v)", value));
-      return;
-    }
-  vpnd_method_return_error (task, g_error_new (VPND_ERROR, VPND_ERROR_NOT_FOUND, "%s: there is no such property", request->property));
+    return g_variant_new ("(v)", value);
+  g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "%s: there is no such property", request->property);
+  return NULL;
 }
 
-static void
-run_get_all (const VpndServices *services, gpointer data, GTask *task)
+static GVariant *
+read_all (const VpndServices *services, gconstpointer data, GError **error)
 {
   const Request *request = data;
   g_autoptr (GVariant) values = vpnd_properties_get_all (services, request->interface);
 
-  vpnd_method_return (task, g_variant_new ("(@a{sv})", values));
+  return g_variant_new ("(@a{sv})", values);
 }
 
 static void
@@ -247,9 +245,9 @@ const VpndMethod *
 vpnd_methods_properties (guint *out_n)
 {
   static const VpndMethod methods[] = {
-    { VPND_INTERFACE_PROPERTIES, "Get", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_get, request_free, read_action, run_get },
-    { VPND_INTERFACE_PROPERTIES, "GetAll", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_get_all, request_free, read_action, run_get_all },
-    { VPND_INTERFACE_PROPERTIES, "Set", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_set, request_free, write_action, run_set },
+    { VPND_INTERFACE_PROPERTIES, "Get", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_get, request_free, read_action, NULL, read_one },
+    { VPND_INTERFACE_PROPERTIES, "GetAll", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_get_all, request_free, read_action, NULL, read_all },
+    { VPND_INTERFACE_PROPERTIES, "Set", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_set, request_free, write_action, run_set, NULL },
   };
 
   *out_n = G_N_ELEMENTS (methods);
