@@ -32,7 +32,8 @@ must_probe (const VpndLiveness *liveness, gint64 now_ms)
  * @rx_bytes: the device's counter of received bytes
  * @tx_bytes: the device's counter of sent bytes
  *
- * Judges one reading. Counters that went back (a new session) and a gap between readings start it over.
+ * Judges one reading. Counters that went back (a new session) and a gap between readings start it over. Only a peer to which something was
+ * sent can be lost.
  *
  * Returns: what to do
  */
@@ -63,7 +64,8 @@ vpnd_liveness_update (VpndLiveness *liveness, gint64 now_ms, guint64 rx_bytes, g
       liveness->probed_ms = now_ms;
       return VPND_LIVENESS_PROBE;
     }
-  if (now_ms - liveness->probing_since_ms >= VPND_LIVENESS_LOST_MS)
+  /* Where no probe could be sent nobody was asked, so nobody is dead. */
+  if (now_ms - liveness->probing_since_ms >= VPND_LIVENESS_LOST_MS && liveness->unanswered_since_ms != 0)
     return VPND_LIVENESS_LOST;
   if (now_ms - liveness->probed_ms < VPND_LIVENESS_PROBE_MS)
     return VPND_LIVENESS_ALIVE;

@@ -198,6 +198,17 @@ def check_tests_exist():
                 yield f"{page}: there is no test {name}"
 
 
+def check_capabilities():
+    """Capabilities: the unit has those that the service's files say they need, and the pages name them."""
+    unit = set(re.search(r"^CapabilityBoundingSet=(.*)$", text("data/systemd/vpnd.service.in"), re.M).group(1).split())
+    for name in FILES:
+        if name.startswith("service/"):
+            yield from (f"{name}: needs {cap}, which data/systemd/vpnd.service.in takes away" for cap in sorted(set(re.findall(r"\bCAP_[A-Z_]+\b", text(name))) - unit))
+    for page in ("docs/security.md", "SECURITY.md"):
+        named = set(re.findall(r"`(CAP_[A-Z_]+)`", text(page)))
+        yield from (f"{page}: {cap} is not in the unit, or missing here" for cap in sorted(named ^ unit))
+
+
 def check_paths_exist():
     """Every file, function and page that a page names exists."""
     tops = {n.split("/")[0] for n in FILES}
