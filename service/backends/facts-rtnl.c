@@ -153,6 +153,9 @@ reading_add_address (Reading *reading, const VpndRtnlAddress *address)
   if (vpnd_addr_is_set (&address->peer))
     on_link.addr = address->peer; /* the prefix length of a point-to-point address belongs to the far end */
   row.network = vpnd_prefix_masked (&on_link);
+  /* Until duplicate address detection is over nothing can be sent from it; its end is told. */
+  if (address->scope == RT_SCOPE_UNIVERSE && (address->flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0)
+    row.source = address->address.addr;
   g_array_append_val (reading->addresses, row);
 }
 

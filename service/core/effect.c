@@ -24,6 +24,7 @@ static const VpndEffectInfo infos[] = {
   [VPND_EFFECT_WATCH_ESTABLISH] = { "watch-establish", 0, 0, VPND_CAUSE_TUNNEL },
   [VPND_EFFECT_WATCH_LIVENESS] = { "watch-liveness", 0, 0, VPND_CAUSE_TUNNEL },
   [VPND_EFFECT_WATCH_STOP] = { "watch-stop", 0, 0, VPND_CAUSE_NONE },
+  [VPND_EFFECT_PROBE] = { "probe", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_RETRY_AFTER] = { "retry-after", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_EMIT_CONNECTED] = { "emit-connected", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_EMIT_DISCONNECTED] = { "emit-disconnected", 0, 0, VPND_CAUSE_NONE },

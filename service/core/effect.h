@@ -34,6 +34,7 @@ typedef enum
   VPND_EFFECT_WATCH_ESTABLISH, /* report the first handshake, or a timeout after @delay_ms */
   VPND_EFFECT_WATCH_LIVENESS,  /* report when the peer stops answering */
   VPND_EFFECT_WATCH_STOP,
+  VPND_EFFECT_PROBE,          /* send one packet into the tunnel, so that the peer learns where we are now */
   VPND_EFFECT_RETRY_AFTER,    /* feed VPND_EVENT_RETRY after @delay_ms */
   VPND_EFFECT_EMIT_CONNECTED, /* with @text, the public key as it was received */
   VPND_EFFECT_EMIT_DISCONNECTED,

@@ -48,6 +48,26 @@ route_is_better (const VpndFactsRoute *route, const VpndFactsRoute *best)
   return route->ifindex < best->ifindex;
 }
 
+/* FNV-1a of each address, added up: their order does not count. */
+static guint32
+digest_sources (const Digest *digest, guint ifindex, int family)
+{
+  guint32 sum = 0;
+
+  for (guint i = 0; i < digest->addresses->len; i++)
+    {
+      const VpndFactsAddress *address = &g_array_index (digest->addresses, VpndFactsAddress, i);
+      guint32 hash = 2166136261u;
+
+      if (address->ifindex != ifindex || address->source.family != family)
+        continue;
+      for (guint j = 0; j < vpnd_addr_size (&address->source); j++)
+        hash = (hash ^ address->source.bytes[j]) * 16777619u;
+      sum += hash;
+    }
+  return sum;
+}
+
 static VpndDefaultRoute
 pick_default (const Digest *digest, int family)
 {
@@ -72,6 +92,7 @@ pick_default (const Digest *digest, int family)
   g_strlcpy (result.ifname, link->ifname, sizeof result.ifname);
   result.gateway = best->gateway;
   result.mtu = link->mtu;
+  result.sources = digest_sources (digest, link->ifindex, family);
   return result;
 }
 

@@ -51,11 +51,13 @@ typedef struct
  * VpndFactsAddress:
  * @ifindex: its link
  * @network: the on-link network of the address, masked
+ * @source: the address itself when packets to other networks may carry it, else AF_UNSPEC
  */
 typedef struct
 {
   guint ifindex;
   VpndPrefix network;
+  VpndAddr source;
 } VpndFactsAddress;
 
 /**

@@ -57,11 +57,18 @@ vpnd_facts_unref (VpndFacts *facts)
   g_free (facts);
 }
 
-static gboolean
-default_route_equal (const VpndDefaultRoute *a, const VpndDefaultRoute *b)
+/**
+ * vpnd_default_route_equal:
+ * @a: a default route
+ * @b: a default route
+ *
+ * Returns: TRUE when packets take the same way by both
+ */
+gboolean
+vpnd_default_route_equal (const VpndDefaultRoute *a, const VpndDefaultRoute *b)
 {
   return a->present == b->present && a->ifindex == b->ifindex && strcmp (a->ifname, b->ifname) == 0 &&
-      vpnd_addr_equal (&a->gateway, &b->gateway) && a->mtu == b->mtu;
+      vpnd_addr_equal (&a->gateway, &b->gateway) && a->mtu == b->mtu && a->sources == b->sources;
 }
 
 static gboolean
@@ -91,7 +98,7 @@ hops_equal (const GArray *a, const GArray *b)
 gboolean
 vpnd_facts_equal (const VpndFacts *a, const VpndFacts *b)
 {
-  return default_route_equal (&a->default4, &b->default4) && default_route_equal (&a->default6, &b->default6) &&
+  return vpnd_default_route_equal (&a->default4, &b->default4) && vpnd_default_route_equal (&a->default6, &b->default6) &&
       hops_equal (a->next_hops, b->next_hops) && hops_equal (a->bridges, b->bridges) && hops_equal (a->lans, b->lans) &&
       a->ipv6_enabled == b->ipv6_enabled && a->link_present == b->link_present;
 }

@@ -17,6 +17,7 @@ G_BEGIN_DECLS
  * @ifname: its link's name
  * @gateway: next hop; AF_UNSPEC for a route that is direct on the link. May be of the other family (RFC 5549)
  * @mtu: MTU of the link in bytes
+ * @sources: a number that changes when the addresses do from which packets leave by that link; 0 for none
  */
 typedef struct
 {
@@ -25,6 +26,7 @@ typedef struct
   char ifname[16];
   VpndAddr gateway;
   guint32 mtu;
+  guint32 sources;
 } VpndDefaultRoute;
 
 /**
@@ -67,6 +69,7 @@ typedef struct
 VpndFacts *vpnd_facts_new (void);
 VpndFacts *vpnd_facts_ref (VpndFacts *facts);
 void vpnd_facts_unref (VpndFacts *facts);
+gboolean vpnd_default_route_equal (const VpndDefaultRoute *a, const VpndDefaultRoute *b);
 gboolean vpnd_facts_equal (const VpndFacts *a, const VpndFacts *b);
 gboolean vpnd_facts_is_online (const VpndFacts *facts);
 

@@ -51,7 +51,7 @@ vpnd_liveness_update (VpndLiveness *liveness, gint64 now_ms, guint64 rx_bytes, g
   if (!liveness->is_started || slept || received)
     {
       start_over (liveness, now_ms);
-      return VPND_LIVENESS_ALIVE;
+      return slept ? VPND_LIVENESS_SLEPT : VPND_LIVENESS_ALIVE;
     }
   if (sent && liveness->unanswered_since_ms == 0)
     liveness->unanswered_since_ms = now_ms;

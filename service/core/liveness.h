@@ -22,6 +22,7 @@ typedef enum
   VPND_LIVENESS_ALIVE,
   VPND_LIVENESS_PROBE, /* send one probe now */
   VPND_LIVENESS_LOST,
+  VPND_LIVENESS_SLEPT, /* this reading comes so late that the host, or this process, was asleep */
 } VpndLivenessVerdict;
 
 /**

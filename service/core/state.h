@@ -64,6 +64,8 @@ typedef enum
  * @is_announced: the end of VPND_STATE_DISCONNECTING is told by the signal disconnected
  * @is_waiting: a VPND_EVENT_RETRY is due
  * @profile: (owned) (nullable): the profile that is wanted; NULL when none is
+ * @way4: the host's IPv4 default route when the device was told where the peer is
+ * @way6: the same of IPv6
  * @host: set of VpndHostChange
  * @ruleset: (owned) (nullable): the ruleset that was asked for last; NULL for none
  * @config: (owned) (nullable): what the device was told last
@@ -84,6 +86,8 @@ typedef struct
   gboolean is_announced;
   gboolean is_waiting;
   VpndProfile *profile;
+  VpndDefaultRoute way4;
+  VpndDefaultRoute way6;
   guint host;
   VpndRuleset *ruleset;
   VpndTunnelConfig *config;

@@ -212,6 +212,21 @@ forget_routes (Decision *d)
   g_clear_pointer (&d->state->routes, vpnd_route_plan_unref);
 }
 
+static void
+note_way (Decision *d)
+{
+  d->state->way4 = d->context->facts->default4;
+  d->state->way6 = d->context->facts->default6;
+}
+
+/* The way to the peer is another one: another route, link or source address. */
+static gboolean
+has_moved (Decision *d)
+{
+  return !vpnd_default_route_equal (&d->state->way4, &d->context->facts->default4) ||
+      !vpnd_default_route_equal (&d->state->way6, &d->context->facts->default6);
+}
+
 /* Everything from the rules to the watch for the first handshake. With @anew, link and routes are made afresh. */
 static void
 connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
@@ -244,6 +259,7 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
 
   g_clear_pointer (&state->config, vpnd_tunnel_config_unref);
   state->config = vpnd_tunnel_config_ref (config);
+  note_way (d);
   want_policy (d, VPND_POLICY_CONNECTING, routes, dns, FALSE);
   if (!(state->host & VPND_HOST_SYSCTLS))
     {
@@ -585,22 +601,45 @@ cause_may_have_gone (Decision *d)
   return config != NULL;
 }
 
+/* A tunnel on a network that has changed. When the way to the peer is another one the device is told anew where the peer is, also when that
+ * is the same: wireguard-go would go on sending from an address that is gone. Then a packet tells the peer where we are. */
+static void
+follow_network (Decision *d)
+{
+  VpndState *state = d->state;
+  g_autoptr (VpndTunnelConfig) before = vpnd_tunnel_config_ref (state->config);
+  gboolean moved = has_moved (d);
+  VpndCause cause;
+
+  if (moved && state->kind == VPND_STATE_CONNECTING)
+    {
+      connect_to (d, state->profile, state->attempt + 1, FALSE); /* what was sent the old way is lost */
+      return;
+    }
+  if (!adopt_config (d, &cause))
+    {
+      enter_error (d, cause);
+      return;
+    }
+  if (moved && state->config == before)
+    configure (d, state->config);
+  refresh_tunnel (d, FALSE);
+  if (moved)
+    add_effect (d, VPND_EFFECT_PROBE);
+  note_way (d);
+}
+
 static void
 on_facts_changed (Decision *d)
 {
   VpndState *state = d->state;
-  VpndCause cause;
 
   switch (state->kind)
     {
     case VPND_STATE_CONNECTING:
     case VPND_STATE_CONNECTED:
-      if (state->is_waiting || state->config == NULL)
-        return;
-      if (adopt_config (d, &cause))
-        refresh_tunnel (d, FALSE);
-      else
-        enter_error (d, cause);
+      if (!state->is_waiting && state->config != NULL)
+        follow_network (d);
       return;
     case VPND_STATE_ERROR:
       if (cause_may_have_gone (d))
@@ -689,6 +728,18 @@ on_dns_overwritten (Decision *d)
   effect = add_effect (d, VPND_EFFECT_APPLY_DNS);
   effect->keep_going = TRUE;
   effect->dns = vpnd_dns_plan_ref (d->state->dns);
+}
+
+/* After a sleep the peer may have forgotten the session, and a NAT the way: a new handshake says more, and sooner, than waiting for silence.
+ * The link stays, and with it what programs have open. */
+static void
+on_resumed (Decision *d)
+{
+  VpndState *state = d->state;
+
+  if (has_tunnel (state) && !state->is_waiting &&
+      (state->kind == VPND_STATE_CONNECTED || d->context->attempt_age_ms >= VPND_ATTEMPT_MIN_MS))
+    connect_to (d, state->profile, 1, FALSE);
 }
 
 static void
@@ -780,6 +831,9 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
     case VPND_EVENT_DNS_OVERWRITTEN:
       on_dns_overwritten (&decision);
       break;
+    case VPND_EVENT_RESUMED:
+      on_resumed (&decision);
+      break;
     case VPND_EVENT_STOP:
       on_stop (&decision, event);
       break;
@@ -866,6 +920,7 @@ vpnd_event_name (VpndEventKind kind)
     [VPND_EVENT_TAMPERED] = "tampered",
     [VPND_EVENT_DISTURBED] = "disturbed",
     [VPND_EVENT_DNS_OVERWRITTEN] = "dns-overwritten",
+    [VPND_EVENT_RESUMED] = "resumed",
     [VPND_EVENT_STOP] = "stop",
   };
   G_STATIC_ASSERT (G_N_ELEMENTS (names) == VPND_N_EVENTS);

@@ -193,6 +193,8 @@ on_local_effect (const VpndEffect *effect, gpointer user_data)
     vpnd_handshake_watch_liveness (self->handshake, self->state->profile);
   else if (effect->kind == VPND_EFFECT_WATCH_STOP)
     vpnd_handshake_stop (self->handshake);
+  else if (effect->kind == VPND_EFFECT_PROBE)
+    vpnd_handshake_probe (self->handshake);
   else if (effect->kind == VPND_EFFECT_RETRY_AFTER)
     {
       cancel_retry (self);
@@ -442,6 +444,7 @@ on_handshake_report (VpndHandshakeReport what, gpointer user_data)
     [VPND_HANDSHAKE_ESTABLISHED] = VPND_EVENT_HANDSHAKE,
     [VPND_HANDSHAKE_TIMED_OUT] = VPND_EVENT_ESTABLISH_TIMEOUT,
     [VPND_HANDSHAKE_PEER_LOST] = VPND_EVENT_PEER_LOST,
+    [VPND_HANDSHAKE_SLEPT] = VPND_EVENT_RESUMED,
   };
   VpndEngine *self = user_data;
 

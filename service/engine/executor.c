@@ -295,6 +295,7 @@ static const struct
   [VPND_EFFECT_WATCH_ESTABLISH] = { .now = tell_engine },
   [VPND_EFFECT_WATCH_LIVENESS] = { .now = tell_engine },
   [VPND_EFFECT_WATCH_STOP] = { .now = tell_engine },
+  [VPND_EFFECT_PROBE] = { .now = tell_engine },
   [VPND_EFFECT_RETRY_AFTER] = { .now = tell_engine },
   [VPND_EFFECT_EMIT_CONNECTED] = { .now = tell_engine },
   [VPND_EFFECT_EMIT_DISCONNECTED] = { .now = tell_engine },

@@ -108,13 +108,15 @@ judge_liveness (VpndHandshake *self)
   switch (verdict)
     {
     case VPND_LIVENESS_PROBE:
-      if (self->has_target)
-        (void) vpnd_prober_probe (self->prober, VPND_IFNAME, &self->target, NULL); /* a failed probe is not a failed tunnel */
+      vpnd_handshake_probe (self);
       schedule (self, VPND_LIVENESS_POLL_MS);
       return;
     case VPND_LIVENESS_ALIVE:
       schedule (self, VPND_LIVENESS_POLL_MS);
       self->func (VPND_HANDSHAKE_POLLED, self->func_data);
+      return;
+    case VPND_LIVENESS_SLEPT:
+      report (self, VPND_HANDSHAKE_SLEPT);
       return;
     case VPND_LIVENESS_LOST:
       report (self, VPND_HANDSHAKE_PEER_LOST);
@@ -198,7 +200,7 @@ vpnd_handshake_watch_establish (VpndHandshake *self, const VpndProfile *profile,
  * @self: the monitor
  * @profile: whose primary peer to watch
  *
- * Reports VPND_HANDSHAKE_PEER_LOST, once, when the peer has stopped answering, and VPND_HANDSHAKE_POLLED once a second while it has not.
+ * Reports VPND_HANDSHAKE_PEER_LOST or VPND_HANDSHAKE_SLEPT, once, when the peer has stopped answering or we have slept, and VPND_HANDSHAKE_POLLED once a second while it has not.
  * Replaces any former watch.
  */
 void
@@ -206,6 +208,19 @@ vpnd_handshake_watch_liveness (VpndHandshake *self, const VpndProfile *profile)
 {
   begin (self, MODE_LIVENESS, profile);
   poll_device (self);
+}
+
+/**
+ * vpnd_handshake_probe:
+ * @self: the monitor
+ *
+ * Sends one packet into the tunnel of the profile that is watched.
+ */
+void
+vpnd_handshake_probe (VpndHandshake *self)
+{
+  if (self->mode != MODE_OFF && self->has_target)
+    (void) vpnd_prober_probe (self->prober, VPND_IFNAME, &self->target, NULL); /* a failed probe is not a failed tunnel */
 }
 
 /**

@@ -19,6 +19,7 @@ typedef enum
   VPND_HANDSHAKE_ESTABLISHED,
   VPND_HANDSHAKE_TIMED_OUT,
   VPND_HANDSHAKE_PEER_LOST,
+  VPND_HANDSHAKE_SLEPT,  /* the host, or this process, was asleep: nothing is known of the peer */
   VPND_HANDSHAKE_POLLED, /* one more reading of a peer that lives; the watch goes on */
 } VpndHandshakeReport;
 
@@ -31,6 +32,7 @@ VpndHandshake *vpnd_handshake_new (VpndTunnel *tunnel, VpndProber *prober, VpndC
 void vpnd_handshake_watch_establish (VpndHandshake *self, const VpndProfile *profile, guint timeout_ms);
 void vpnd_handshake_watch_liveness (VpndHandshake *self, const VpndProfile *profile);
 void vpnd_handshake_stop (VpndHandshake *self);
+void vpnd_handshake_probe (VpndHandshake *self);
 GArray *vpnd_handshake_get_stats (VpndHandshake *self);
 void vpnd_handshake_set_stats (VpndHandshake *self, GArray *stats);
 

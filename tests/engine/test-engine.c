@@ -557,6 +557,62 @@ test_every_call_of_a_repair_fails (void)
     }
 }
 
+/* The address of the uplink changes, and nothing else: the device is told anew where the peer is, the peer where we are, and nobody that the
+ * tunnel was ever gone. The same facts once more are no reason for anything. */
+static void
+test_network_moves (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  VpndFacts *facts;
+  guint probes;
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  settle ();
+  for (guint round = 0; round < 2; round++)
+    {
+      probes = rig->host->probes;
+      g_ptr_array_set_size (rig->host->journal, 0);
+      facts = vpnd_facts_new ();
+      facts->default4 = rig->host->facts->default4;
+      facts->default4.sources = 4711;
+      facts->ipv6_enabled = rig->host->facts->ipv6_enabled;
+      fake_host_set_facts (rig->host, facts);
+      settle ();
+      g_assert_cmpuint (rig->host->probes - probes, ==, round == 0 ? 1 : 0);
+      g_assert_cmpuint (count_calls (rig->host, "tunnel.configure"), ==, round == 0 ? 1 : 0);
+      g_assert_cmpuint (count_calls (rig->host, "tunnel.create"), ==, 0);
+    }
+  assert_status (rig, "connected", "", TRUE);
+  g_assert_cmpuint (rig->connected, ==, 1);
+}
+
+/* After a sleep a new handshake is asked for on the same link; it is up as soon as the peer answers, and says "connecting" until then. */
+static void
+test_resume (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  settle ();
+  rig->host->rx_bytes++;
+  fake_host_advance (rig->host, 1000);
+  settle ();
+  g_ptr_array_set_size (rig->host->journal, 0);
+  rig->host->now_us += 10 * G_USEC_PER_SEC; /* nothing runs meanwhile */
+  fake_host_advance (rig->host, 1000);
+  settle ();
+  assert_status (rig, "connecting", "", TRUE);
+  g_assert_cmpuint (count_calls (rig->host, "tunnel.create"), ==, 0);
+  g_assert_cmpuint (count_calls (rig->host, "tunnel.configure"), ==, 2); /* sessions forgotten, then the peers once more */
+  shake_hands (rig);
+  settle ();
+  assert_status (rig, "connected", "", TRUE);
+}
+
 static void
 test_peer_dies_and_returns (void)
 {
@@ -1071,6 +1127,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/repair", test_repair);
   g_test_add_func ("/engine/sysctls-come-back", test_sysctls_come_back);
   g_test_add_func ("/engine/every-call-of-a-repair-fails", test_every_call_of_a_repair_fails);
+  g_test_add_func ("/engine/network-moves", test_network_moves);
+  g_test_add_func ("/engine/resume", test_resume);
   g_test_add_func ("/engine/peer-dies-and-returns", test_peer_dies_and_returns);
   g_test_add_func ("/engine/device-dies", test_device_dies);
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);

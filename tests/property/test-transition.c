@@ -137,6 +137,9 @@ perform (World *world, const VpndEffect *effect)
     case VPND_EFFECT_WATCH_STOP:
       world->is_watching = FALSE;
       return;
+    case VPND_EFFECT_PROBE:
+      g_assert_true (world->link && world->is_watching);
+      return;
     case VPND_EFFECT_RETRY_AFTER:
       world->is_due = TRUE;
       return;

@@ -133,6 +133,7 @@ random_default (VpndDefaultRoute *route, int family, guint ifindex)
   g_snprintf (route->ifname, sizeof route->ifname, "eth%u", ifindex);
   route->gateway = random_addr (family);
   route->mtu = 1500;
+  route->sources = (guint32) g_test_rand_int_range (1, 4);
 }
 
 VpndFacts *

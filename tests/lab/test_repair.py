@@ -1,0 +1,308 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Another program takes away what the tunnel needs, or the network under it moves: it is put back, the flow inside the tunnel survives, and
+not one packet leaves beside it meanwhile."""
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+import sandbox
+from capture import ICMPV6, UDP, none, select_frames
+from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PUBLIC4, TUNNEL_HOST4
+from test_connect import only_transport
+
+FLOW_PORT = 7000
+REPAIR_SECONDS = 1.0
+TRAFFIC_SECONDS = 1.0  # after the new route is there
+
+
+@pytest.fixture(name="flow")
+def flow_fixture(connected):
+    """A TCP connection through the tunnel; calling it sends a line and waits for its echo."""
+    with connected.wan.net():
+        server = socket.create_server((PUBLIC4, FLOW_PORT))
+
+    accepted = []
+
+    def serve():
+        accepted.append(server.accept()[0])
+        with contextlib.suppress(OSError):
+            while data := accepted[0].recv(4096):
+                accepted[0].sendall(data)
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with connected.host.net():
+        client = socket.create_connection((PUBLIC4, FLOW_PORT), 5)
+    assert client.getsockname()[0] == TUNNEL_HOST4
+
+    def ask(timeout=10):
+        client.settimeout(timeout)
+        client.sendall(b"a line through the tunnel\n")
+        data = b""
+        while not data.endswith(b"\n"):
+            data += client.recv(4096)
+    ask()
+    yield ask
+    for end in (client, *accepted):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+    thread.join(10)
+    server.close()
+
+
+@contextlib.contextmanager
+def flood(lab):
+    """UDP to the internet from the host, a thousand a second: what would leave if anything could."""
+    done = threading.Event()
+    with lab.host.net():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def send():
+        while not done.wait(0.001):
+            with contextlib.suppress(OSError):
+                sender.sendto(b"PLAINTEXT", (PUBLIC4, ECHO_PORT))
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(10)
+        sender.close()
+
+
+def only_transport_to(frames, endpoints):
+    """As only_transport(), for a host that may use either family of the endpoint."""
+    for frame in select_frames(frames, from_host=True, proto=lambda p: p != 0):
+        is_transport = frame.proto == UDP and frame.dst in endpoints and frame.dport == PEER_PORT
+        is_ndp = frame.proto == ICMPV6 and frame.icmp_type in (133, 135, 136, 143)
+        assert is_transport or is_ndp, f"left the host in the clear: {frame}"
+
+
+def ours(lab):
+    """What is on the host of the tunnel's: rules, routes of its tables, its link with addresses, its sysctls."""
+    found = {}
+    for family in ("-4", "-6"):
+        rules = json.loads(lab.host.run("ip", "-j", family, "rule").stdout or "[]")
+        found["rules" + family] = sorted(json.dumps(rule, sort_keys=True) for rule in rules if 4870 <= rule["priority"] <= 4890)
+        for table in ("22096", "22097"):
+            routes = json.loads(lab.host.run("ip", "-j", family, "route", "show", "table", table, check=False).stdout or "[]")
+            found[f"routes{family} {table}"] = sorted(json.dumps(route, sort_keys=True) for route in routes)
+    link = json.loads(lab.host.run("ip", "-j", "addr", "show", "dev", "vpnd0", check=False).stdout or "[]")
+    for row in link:
+        found["link"] = [row["mtu"], "UP" in row["flags"], sorted(f"{a['local']}/{a['prefixlen']}" for a in row["addr_info"])]
+    found["sysctls"] = lab.host.run("sysctl", "-n", "net.ipv4.conf.all.src_valid_mark", "net.ipv4.conf.all.arp_ignore").stdout
+    return found
+
+
+def wait_back(lab, before, since, limit):
+    try:
+        sandbox.wait_until(lambda: ours(lab) == before, limit, "what was taken away is back")
+    except TimeoutError:
+        assert ours(lab) == before, lab.daemons[-1].log()
+    return time.monotonic() - since
+
+
+ATTACKS = {
+    "rules4": [f"rule del priority {p}" for p in (4890, 4880, 4875, 4870)],
+    "rules6": [f"rule del priority {p}" for p in (4890, 4880, 4875, 4870)],
+    "routes4": ["route flush table 22096", "route flush table 22097"],
+    "routes6": ["route flush table 22096", "route flush table 22097"],
+    "route-to-the-lan": [f"route replace default via {GATEWAY4} dev eth0 table 22096"],
+    "address4": [f"addr del {TUNNEL_HOST4}/32 dev vpnd0"],
+    "addresses6": ["addr flush dev vpnd0"],
+    "link-down": ["link set vpnd0 down"],
+    "link-down-up": ["link set vpnd0 down", "link set vpnd0 up"],
+    "mtu": ["link set vpnd0 mtu 1280"],
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_taken_away_comes_back(connected, flow, attack):
+    before = ours(connected)
+    mark = connected.capture.mark()
+    with flood(connected):
+        connected.host.run("ip", "-6" if attack.endswith("6") else "-4", "-batch", "-", input="\n".join(ATTACKS[attack]) + "\n")
+        took = wait_back(connected, before, time.monotonic(), REPAIR_SECONDS)
+        print(f"{attack}: back after {took * 1000:.0f} ms")
+        flow()
+    assert connected.status()["state"] == "connected"
+    assert connected.echo(PUBLIC4) == TUNNEL_HOST4
+    if attack != "link-down-up":  # nothing need be missing any more when it is looked at
+        assert any("took away" in text for text in connected.status()["warnings"]), connected.status()
+        assert "Another program has taken away" in connected.daemons[-1].log()
+    frames = connected.capture.since(mark)
+    only_transport(frames)
+    assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
+    connected.vpnctl("disconnect", "--wait")
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+
+
+@pytest.mark.parametrize("name,value", [("src_valid_mark", "0"), ("arp_ignore", "0")])
+def test_sysctl_comes_back(connected, flow, name, value):
+    before = ours(connected)
+    mark = connected.capture.mark()
+    connected.host.sysctl(f"net.ipv4.conf.all.{name}", value)
+    wait_back(connected, before, time.monotonic(), 2 * REPAIR_SECONDS)  # read once a second: the kernel does not tell
+    flow()
+    only_transport(connected.capture.since(mark))
+    connected.vpnctl("disconnect", "--wait")
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+
+
+def test_torn_at_for_two_seconds(connected, flow):
+    """A program that goes on deleting is not answered more than its due, nothing leaves, and when it ends all is as it was."""
+    before = ours(connected)
+    mark = connected.capture.mark()
+    with flood(connected):
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            connected.host.run("ip", "rule", "del", "priority", "4890", check=False)
+            connected.host.run("ip", "route", "flush", "table", "22096", check=False)
+        wait_back(connected, before, time.monotonic(), 2 * REPAIR_SECONDS)
+        flow()
+    assert connected.daemons[-1].log().count("Another program has taken away") <= 12
+    assert connected.status()["state"] == "connected"
+    only_transport(connected.capture.since(mark))
+
+
+# --- a network that moves
+
+def add_second_uplink(lab):
+    """eth1: another network of the same router, as Wi-Fi beside the wire."""
+    lab.lan.ip("""link add lan1 type veth peer name tmp1
+        addr add 198.51.101.1/24 dev lan1
+        link set lan1 up""")
+    subprocess.run([*lab.lan.argv("ip", "link", "set", "tmp1", "netns", f"/proc/self/fd/{lab.host.net_fd}", "name", "eth1")],
+                   pass_fds=(lab.lan.net_fd, lab.lan.mount_fd, lab.host.net_fd), check=True)
+    lab.host.ip("""link set eth1 addrgenmode none
+        addr add 198.51.101.2/24 dev eth1
+        link set eth1 up""")
+
+
+def traffic_again(lab, since, limit=TRAFFIC_SECONDS):
+    """Waits until the far side answers, and returns how long that took."""
+    with lab.host.net():
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with client:
+        client.settimeout(0.02)
+        while time.monotonic() - since < limit:
+            with contextlib.suppress(OSError):
+                client.sendto(b"x", (PUBLIC4, ECHO_PORT))
+                assert client.recv(100).decode() == f"you are {TUNNEL_HOST4}"
+                return time.monotonic() - since
+    raise AssertionError(f"no traffic within {limit} s; {lab.status()}\n{lab.daemons[-1].log()}")
+
+
+def test_from_wire_to_wireless(connected, flow):
+    """The default route moves to another link with another address: still connected, and traffic flows within a second."""
+    add_second_uplink(connected)
+    mark = connected.capture.mark()
+    with flood(connected):
+        since = time.monotonic()
+        connected.host.ip(f"""route replace default via 198.51.101.1 dev eth1
+            addr del {HOST4}/24 dev eth0""")
+        print(f"traffic after {traffic_again(connected, since) * 1000:.0f} ms")
+        flow()
+    status = connected.status()
+    assert status["state"] == "connected", connected.daemons[-1].log()
+    frames = connected.capture.since(mark)
+    only_transport(frames)
+    assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
+    with connected.lan.net():
+        assert "198.51.101.2" in connected.lan.run("ip", "neigh", "show", "dev", "lan1").stdout
+
+
+def test_address_changes(connected, flow):
+    """A new lease: another address on the same link, by the same router."""
+    mark = connected.capture.mark()
+    connected.host.ip(f"""addr del {HOST4}/24 dev eth0
+        addr add 198.51.100.77/24 dev eth0
+        route replace default via {GATEWAY4} dev eth0""")
+    traffic_again(connected, time.monotonic())
+    flow()
+    frames = connected.capture.since(mark)
+    only_transport_to(frames, (PEER4, PEER6))
+    assert connected.status()["state"] == "connected"
+
+
+def test_flapping_ends_in_the_right_plan(connected, flow):
+    """Fifty changes a second for five seconds: nothing leaves, the end is what the last change says, and the tunnel works."""
+    before = ours(connected)
+    mark = connected.capture.mark()
+    with flood(connected):
+        begun = time.monotonic()
+        for turn in range(250):
+            words = f"route del default via {GATEWAY4} dev eth0" if turn % 2 == 0 else f"route add default via {GATEWAY4} dev eth0"
+            connected.host.ip(*words.split())
+            pause = begun + (turn + 1) * 0.02 - time.monotonic()
+            threading.Event().wait(max(pause, 0))
+        connected.wait_state("connected", 5)
+        traffic_again(connected, time.monotonic(), 3)
+    wait_back(connected, before, time.monotonic(), 2)
+    flow()
+    frames = connected.capture.since(mark)
+    only_transport_to(frames, (PEER4, PEER6))
+    assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
+
+
+@pytest.mark.parametrize("gone,back", [
+    (["link set eth0 down"], ["link set eth0 up", f"route replace default via {GATEWAY4} dev eth0"]),
+    (["route del default", "-6 route del default"], [f"route add default via {GATEWAY4} dev eth0"]),
+    ([f"addr del {HOST4}/24 dev eth0", f"addr del {HOST6}/64 dev eth0", "-6 route del default"], [f"addr add {HOST4}/24 dev eth0", f"route add default via {GATEWAY4} dev eth0"]),
+], ids=["link", "route", "address"])
+def test_offline_and_back(connected, gone, back):
+    """No route at all: error, cause offline, blocking. A route again: connected by itself, with traffic within a second."""
+    mark = connected.capture.mark()
+    with flood(connected):
+        for words in gone:
+            connected.host.run("ip", *words.split(), check=False)
+        status = connected.wait_state("error", 3)
+        assert status["cause"] == "offline" and status["blocking"] is True
+        since = time.monotonic()
+        connected.host.ip("\n".join(back) + "\n")
+        print(f"traffic after {traffic_again(connected, since, 3) * 1000:.0f} ms")
+    assert connected.wait_state("connected", 3)["cause"] == ""
+    frames = connected.capture.since(mark)
+    only_transport_to(frames, (PEER4, PEER6))
+    none(frames, dst=PUBLIC4)
+
+
+def processes(lab):
+    """The daemon and what it has started."""
+    own = os.fstat(lab.host.net_fd).st_ino
+    found = [lab.daemons[-1].process.pid]
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "comm").read_text(encoding="utf-8").strip() == "wireguard-go" and os.stat(entry / "ns/net").st_ino == own:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("everything", [False, True], ids=["vpnd", "vpnd-and-wireguard"])
+def test_stopped_for_ten_seconds(connected, flow, everything):
+    """What sleeping looks like to a process: no time passes for it. Nothing leaves, and within 3 s of the end the tunnel is up."""
+    mark = connected.capture.mark()
+    stopped = processes(connected)[:None if everything else 1]
+    with flood(connected):
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        threading.Event().wait(10)
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        since = time.monotonic()
+        traffic_again(connected, since, 3)
+        connected.wait_state("connected", 3)
+        flow()
+    frames = connected.capture.since(mark)
+    only_transport(frames)
+    assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
