@@ -18,6 +18,7 @@ typedef struct
   gboolean probes_are_sent;
   gboolean peer_answers;
   guint probes;
+  guint sleeps;
   gint64 lost_ms; /* since the start of play (); -1 for never */
 } Device;
 
@@ -51,6 +52,9 @@ play (Device *device, gint64 duration_ms, gboolean host_sends)
           device->probes++;
           device->tx_bytes += device->probes_are_sent ? 60 : 0;
           device->rx_bytes += device->probes_are_sent && device->peer_answers ? 32 : 0;
+          break;
+        case VPND_LIVENESS_SLEPT:
+          device->sleeps++;
           break;
         case VPND_LIVENESS_LOST:
           device->lost_ms = device->now_ms - from_ms;
@@ -118,6 +122,7 @@ test_suspend_is_no_silence (void)
       device.now_ms += 10 * VPND_LIVENESS_GAP_MS;
     }
   g_assert_cmpint (device.lost_ms, ==, -1);
+  g_assert_cmpuint (device.sleeps, ==, 49); /* each is told, once, by the first reading after it */
 }
 
 int
