@@ -25,15 +25,61 @@ vpnd_dns_plan_new (const char *ifname)
   g_atomic_ref_count_init (&plan->ref_count);
   g_strlcpy (plan->ifname, ifname, sizeof plan->ifname);
   plan->servers = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
+  plan->outside = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
   plan->search = g_ptr_array_new_with_free_func (g_free);
   return plan;
 }
 
-/* A server is of use where the tunnel carries its family; one on loopback needs no tunnel at all. */
+static gboolean
+addrs_contain (const GArray *addrs, const VpndAddr *addr)
+{
+  for (guint i = 0; i < addrs->len; i++)
+    if (vpnd_addr_equal (&g_array_index (addrs, VpndAddr, i), addr))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+networks_contain (const GArray *networks, const VpndAddr *addr)
+{
+  for (guint i = 0; i < networks->len; i++)
+    {
+      VpndPrefix network = vpnd_prefix_masked (&g_array_index (networks, VpndPrefix, i));
+
+      if (vpnd_prefix_is_private (&network) && vpnd_prefix_contains (&network, addr))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/**
+ * vpnd_dns_server_is_outside:
+ * @server: a resolver
+ * @profile: the profile in use
+ *
+ * A resolver with a private address is one of the user's own network, and asked there; unless the profile itself has it: as its resolver
+ * or gateway, or inside a private network that its address or its peers name.
+ *
+ * Returns: TRUE when @server is to be asked beside the tunnel
+ */
+gboolean
+vpnd_dns_server_is_outside (const VpndAddr *server, const VpndProfile *profile)
+{
+  if (!vpnd_addr_is_private (server) || addrs_contain (profile->dns_servers, server) || vpnd_addr_equal (server, &profile->gateway4) ||
+      vpnd_addr_equal (server, &profile->gateway6) || networks_contain (profile->addresses, server))
+    return FALSE;
+
+  for (guint i = 0; i < profile->peers->len; i++)
+    if (networks_contain (((const VpndPeer *) g_ptr_array_index (profile->peers, i))->allowed_ips, server))
+      return FALSE;
+  return TRUE;
+}
+
+/* A server is of use where the tunnel carries its family; one on loopback or on a network of one's own needs no tunnel at all. */
 static gboolean
 is_usable (const VpndAddr *server, const VpndProfile *profile, const VpndSettings *settings)
 {
-  if (vpnd_addr_is_loopback (server))
+  if (vpnd_addr_is_loopback (server) || vpnd_dns_server_is_outside (server, profile))
     return TRUE;
   if (server->family == AF_INET6 && !settings->ipv6)
     return FALSE;
@@ -47,7 +93,7 @@ is_usable (const VpndAddr *server, const VpndProfile *profile, const VpndSetting
  * @settings: the settings
  *
  * Decides which resolvers the host shall use: the custom ones of the settings, else those of the profile, each only where
- * the tunnel carries its address family. Search domains come from the profile and only along with a server. A profile with
+ * the tunnel carries its address family, or where it is asked beside the tunnel. Search domains come from the profile and only along with a server. A profile with
  * Table = off has no DNS of ours, as its routes are none of ours either.
  *
  * Returns: (transfer full): the plan
@@ -65,8 +111,11 @@ vpnd_dns_plan_build (const VpndProfile *profile, const VpndSettings *settings)
     {
       const VpndAddr *server = &g_array_index (wanted, VpndAddr, i);
 
-      if (is_usable (server, profile, settings))
-        g_array_append_vals (plan->servers, server, 1);
+      if (!is_usable (server, profile, settings))
+        continue;
+      g_array_append_vals (plan->servers, server, 1);
+      if (vpnd_dns_server_is_outside (server, profile))
+        g_array_append_vals (plan->outside, server, 1);
     }
   for (guint i = 0; plan->servers->len > 0 && i < profile->dns_search->len; i++)
     g_ptr_array_add (plan->search, g_strdup (g_ptr_array_index (profile->dns_search, i)));
@@ -97,6 +146,7 @@ vpnd_dns_plan_unref (VpndDnsPlan *plan)
     return;
 
   g_array_unref (plan->servers);
+  g_array_unref (plan->outside);
   g_ptr_array_unref (plan->search);
   g_free (plan);
 }
@@ -111,11 +161,14 @@ vpnd_dns_plan_unref (VpndDnsPlan *plan)
 gboolean
 vpnd_dns_plan_equal (const VpndDnsPlan *a, const VpndDnsPlan *b)
 {
-  if (strcmp (a->ifname, b->ifname) != 0 || a->servers->len != b->servers->len || a->search->len != b->search->len)
+  if (strcmp (a->ifname, b->ifname) != 0 || a->servers->len != b->servers->len || a->outside->len != b->outside->len || a->search->len != b->search->len)
     return FALSE;
 
   for (guint i = 0; i < a->servers->len; i++)
     if (!vpnd_addr_equal (&g_array_index (a->servers, VpndAddr, i), &g_array_index (b->servers, VpndAddr, i)))
+      return FALSE;
+  for (guint i = 0; i < a->outside->len; i++)
+    if (!vpnd_addr_equal (&g_array_index (a->outside, VpndAddr, i), &g_array_index (b->outside, VpndAddr, i)))
       return FALSE;
   for (guint i = 0; i < a->search->len; i++)
     if (!g_str_equal (g_ptr_array_index (a->search, i), g_ptr_array_index (b->search, i)))

@@ -13,7 +13,8 @@ G_BEGIN_DECLS
 /**
  * VpndDnsPlan:
  * @ifname: our link, to which the setting belongs
- * @servers: (element-type VpndAddr) (owned): resolvers inside the tunnel, in order; empty plan: leave DNS alone
+ * @servers: (element-type VpndAddr) (owned): the host's resolvers, in order; empty plan: leave DNS alone
+ * @outside: (element-type VpndAddr) (owned): those of @servers that are asked beside the tunnel; the others are inside it or on loopback
  * @search: (element-type utf8) (owned): search domains
  */
 typedef struct
@@ -21,6 +22,7 @@ typedef struct
   gatomicrefcount ref_count;
   char ifname[16];
   GArray *servers;
+  GArray *outside;
   GPtrArray *search;
 } VpndDnsPlan;
 
@@ -29,6 +31,7 @@ VpndDnsPlan *vpnd_dns_plan_build (const VpndProfile *profile, const VpndSettings
 VpndDnsPlan *vpnd_dns_plan_ref (VpndDnsPlan *plan);
 void vpnd_dns_plan_unref (VpndDnsPlan *plan);
 gboolean vpnd_dns_plan_equal (const VpndDnsPlan *a, const VpndDnsPlan *b);
+gboolean vpnd_dns_server_is_outside (const VpndAddr *server, const VpndProfile *profile);
 gboolean vpnd_dns_plan_is_empty (const VpndDnsPlan *plan);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndDnsPlan, vpnd_dns_plan_unref)

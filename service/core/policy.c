@@ -22,6 +22,8 @@
 #define SET_DNS_PORTS "dns_ports"
 #define SET_DNS4 "dns4"
 #define SET_DNS6 "dns6"
+#define SET_OUTSIDE4 "dns_outside4"
+#define SET_OUTSIDE6 "dns_outside6"
 #define SET_LAN4 "lan4"
 #define SET_LAN6 "lan6"
 #define SET_MULTICAST4 "multicast4"
@@ -173,6 +175,15 @@ add_dns_reject (VpndChain *chain)
   vpnd_rule_statement (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_TCP_DPORT, VPND_OP_IN, SET_DNS_PORTS), VPND_STATEMENT_REJECT_TCP_RESET);
 }
 
+static gboolean
+is_outside (const VpndDnsPlan *dns, const VpndAddr *server)
+{
+  for (guint i = 0; i < dns->outside->len; i++)
+    if (vpnd_addr_equal (&g_array_index (dns->outside, VpndAddr, i), server))
+      return TRUE;
+  return FALSE;
+}
+
 static void
 add_dns_sets (VpndRuleset *ruleset, const VpndDnsPlan *dns)
 {
@@ -186,7 +197,52 @@ add_dns_sets (VpndRuleset *ruleset, const VpndDnsPlan *dns)
     {
       const VpndAddr *server = &g_array_index (dns->servers, VpndAddr, i);
 
-      vpnd_set_add_addr (server->family == AF_INET ? servers4 : servers6, server, NULL);
+      if (!is_outside (dns, server))
+        vpnd_set_add_addr (server->family == AF_INET ? servers4 : servers6, server, NULL);
+    }
+}
+
+/* 5: resolvers of a network of one's own: names and nothing else, and only what answers comes back. The tunnel's link has been decided upon
+ * before these rules. */
+static void
+add_outside_dns (VpndRuleset *ruleset, Chains *chains, const VpndDnsPlan *dns)
+{
+  static const struct
+  {
+    int family;
+    const char *set;
+    VpndField source;
+    VpndField destination;
+  } families[] = {
+    { AF_INET, SET_OUTSIDE4, VPND_FIELD_IP_SADDR, VPND_FIELD_IP_DADDR },
+    { AF_INET6, SET_OUTSIDE6, VPND_FIELD_IP6_SADDR, VPND_FIELD_IP6_DADDR },
+  };
+  static const VpndField ports[][2] = { { VPND_FIELD_UDP_SPORT, VPND_FIELD_UDP_DPORT }, { VPND_FIELD_TCP_SPORT, VPND_FIELD_TCP_DPORT } };
+  VpndChain *const out[] = { chains->output, chains->forward };
+  VpndChain *const in[] = { chains->input, chains->forward };
+
+  for (guint i = 0; i < G_N_ELEMENTS (families); i++)
+    {
+      VpndSet *set = NULL;
+
+      for (guint j = 0; j < dns->outside->len; j++)
+        {
+          const VpndAddr *server = &g_array_index (dns->outside, VpndAddr, j);
+
+          if (server->family != families[i].family)
+            continue;
+          if (set == NULL)
+            set = vpnd_ruleset_add_set (ruleset, families[i].set, families[i].destination, FALSE, FALSE);
+          vpnd_set_add_addr (set, server, NULL);
+        }
+      for (guint j = 0; set != NULL && j < G_N_ELEMENTS (ports) * G_N_ELEMENTS (out); j++)
+        {
+          VpndRule *rule = vpnd_rule_match_set (vpnd_chain_add_rule (out[j / 2]), families[i].destination, VPND_OP_IN, families[i].set);
+
+          vpnd_rule_accept (vpnd_rule_match_set (rule, ports[j % 2][1], VPND_OP_IN, SET_DNS_PORTS));
+          rule = vpnd_rule_match_set (vpnd_chain_add_rule (in[j / 2]), families[i].source, VPND_OP_IN, families[i].set);
+          vpnd_rule_accept (vpnd_rule_match_established (vpnd_rule_match_set (rule, ports[j % 2][0], VPND_OP_IN, SET_DNS_PORTS)));
+        }
     }
 }
 
@@ -350,6 +406,8 @@ vpnd_policy_build (const VpndPolicyInput *input)
   add_ndp (&chains);
   if (input->facts->bridges->len > 0)
     add_bridges (ruleset, &chains, input->facts);
+  if (input->kind == VPND_POLICY_CONNECTED && input->dns != NULL)
+    add_outside_dns (ruleset, &chains, input->dns);
   add_dns_reject (chains.output);
   add_dns_reject (chains.forward);
   if (input->settings->allow_lan)

@@ -13,6 +13,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "dns-plan.h"
 #include "reserved.h"
 
 #define WIREGUARD_OVERHEAD_BYTES 40                       /* UDP header 8, WireGuard data header 16, Poly1305 tag 16 */
@@ -371,6 +372,51 @@ pin_tunnel_hosts (GArray *tunnel, const GArray *lans, const VpndProfile *profile
   sort_unique_routes (tunnel);
 }
 
+/* The way to a resolver beside the tunnel: its link where it is on-link, else the default gateway. */
+static VpndRoute
+resolver_route (const VpndAddr *server, const VpndFacts *facts, const VpndDefaultRoute *physical)
+{
+  VpndRoute route = { .destination = vpnd_prefix_host (server), .table = VPND_TABLE_LOCAL, .gateway = physical->gateway };
+  const VpndHop *best = NULL;
+
+  for (guint i = 0; i < facts->lans->len; i++)
+    {
+      const VpndHop *lan = &g_array_index (facts->lans, VpndHop, i);
+
+      if (vpnd_prefix_contains (&lan->prefix, server) && (best == NULL || lan->prefix.length > best->prefix.length || lan->ifindex == physical->ifindex))
+        best = lan;
+    }
+  if (best != NULL)
+    route.gateway = (VpndAddr){ 0 };
+  g_strlcpy (route.ifname, best != NULL ? best->ifname : physical->ifname, sizeof route.ifname);
+  return route;
+}
+
+/* Custom resolvers of a network of one's own are reached there, LAN allowed or not; the firewall lets nothing but DNS through to them. */
+static void
+append_resolvers (GArray *exceptions, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, const GArray *tunnel, int family, gboolean has_default)
+{
+  const VpndDefaultRoute *physical = family == AF_INET ? &facts->default4 : &facts->default6;
+
+  for (guint i = 0; i < settings->dns_servers->len; i++)
+    {
+      const VpndAddr *server = &g_array_index (settings->dns_servers, VpndAddr, i);
+      VpndRoute route;
+      gboolean is_claimed, is_inside, is_taken = FALSE;
+
+      if (server->family != family || !vpnd_dns_server_is_outside (server, profile) || hops_contain (facts->bridges, server))
+        continue;
+      route = resolver_route (server, facts, physical);
+      is_inside = inside_specific_route (tunnel, &route.destination, &is_claimed);
+      if (is_inside)
+        route.table = VPND_TABLE_TUNNEL;
+      for (guint j = 0; j < exceptions->len; j++)
+        is_taken |= vpnd_prefix_equal (&g_array_index (exceptions, VpndRoute, j).destination, &route.destination);
+      if (route.ifname[0] != '\0' && !is_taken && !is_claimed && (is_inside || has_default))
+        g_array_append_val (exceptions, route);
+    }
+}
+
 static void
 append_rule (VpndRoutePlan *plan, int family, guint32 priority, guint32 table, gboolean is_marked, gint32 suppress_prefixlength)
 {
@@ -402,6 +448,7 @@ add_family (VpndRoutePlan *plan, const VpndProfile *profile, const VpndSettings 
   append_exceptions (exceptions, facts->bridges, tunnel, family, has_default, 0);
   append_exceptions (exceptions, lans, tunnel, family, has_default, physical->ifindex);
   append_exceptions (exceptions, facts->next_hops, tunnel, family, has_default, physical->ifindex);
+  append_resolvers (exceptions, profile, settings, facts, tunnel, family, has_default);
   g_array_append_vals (plan->routes, tunnel->data, tunnel->len);
   if (exceptions->len > 0)
     g_array_append_vals (plan->routes, exceptions->data, exceptions->len);

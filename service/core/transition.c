@@ -176,8 +176,7 @@ want_dns (Decision *d, VpndDnsPlan *dns, gboolean is_new_link)
     }
   else if (!is_same && (d->state->host & VPND_HOST_DNS))
     {
-      add_cleanup (d, VPND_EFFECT_RESTORE_DNS);
-      d->state->host &= ~(guint) VPND_HOST_DNS;
+      add_cleanup (d, VPND_EFFECT_RESTORE_DNS); /* still counted as ours: an earlier effect may fail, and then this one is not performed */
     }
   vpnd_dns_plan_ref (dns);
   g_clear_pointer (&d->state->dns, vpnd_dns_plan_unref);
@@ -723,7 +722,8 @@ on_dns_overwritten (Decision *d)
 {
   VpndEffect *effect;
 
-  if (!has_tunnel (d->state) || d->state->is_waiting || !(d->state->host & VPND_HOST_DNS) || d->state->dns == NULL)
+  if (!has_tunnel (d->state) || d->state->is_waiting || !(d->state->host & VPND_HOST_DNS) || d->state->dns == NULL ||
+      vpnd_dns_plan_is_empty (d->state->dns))
     return;
   effect = add_effect (d, VPND_EFFECT_APPLY_DNS);
   effect->keep_going = TRUE;

@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the settings open beside the tunnel, and that nothing else opens with it: the local network, resolvers of one's own."""
+import json
+import socket
+
 import pytest
 
 import services
 from capture import none, seen
-from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, OUTSIDE_DNS4, OUTSIDE_DNS6, PRIVATE4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 
 LAN_HOST4, LAN_HOST6 = "192.168.77.2", "fd77::2"        # the host's addresses on the private network of its link
 LINK4, LINK6 = (HOST4, LAN_HOST4), (HOST6, LAN_HOST6)    # which of them the kernel chooses is its own affair
@@ -19,7 +22,7 @@ def lan_fixture(host):
         addr add {LAN_PEER6}/64 dev lan0 nodad""")
     host.host.ip(f"""addr add {LAN_HOST4}/24 dev eth0
         addr add {LAN_HOST6}/64 dev eth0 nodad""")
-    host.lan_services = services.Services(host.lan, ECHO_PORT, [LAN_PEER4, LAN_PEER6], [LAN_PEER4, LAN_PEER6])
+    host.lan_services = services.Services(host.lan, ECHO_PORT, [LAN_PEER4, LAN_PEER6], [LAN_PEER4, LAN_PEER6, PRIVATE4])
     host.closers.append(host.lan_services.close)
     host.connect()
     return host
@@ -93,3 +96,81 @@ def test_host_is_reachable_from_the_lan_only_when_allowed(lan):
         done = lan.lan.run("ping", "-c", "1", "-W", "1", LAN_HOST4, check=False)
         assert (done.returncode == 0) == allow, done.stdout
         assert lan.lan.run("ping", "-c", "1", "-W", "1", HOST4, check=False).returncode != 0, "a public neighbour is no LAN"
+
+
+QUESTION = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04test\x00\x00\x01\x00\x01"
+NOBODYS4 = "10.64.100.100"  # a private address inside the tunnel that nobody has
+
+
+def ask(lab, server, device=None):
+    """Asks a resolver for a name by UDP and TCP; returns what became of it."""
+    probes = [{"kind": kind, "address": server, "port": 53, "payload": QUESTION, "wait": 1000, "device": device} for kind in ("udp", "tcp")]
+    return [bool(answer["reply"]) or answer["result"] == "connected" for answer in lab.probe(probes)]
+
+
+def count_inside(lab, action):
+    """Questions that came out of the far end of the tunnel, by destination, counted there."""
+    if action == "start":
+        lab.wan.run("nft", "-f", "-", input="table inet lab_dns {\n set s4 { type ipv4_addr; flags dynamic; }\n set s6 { type ipv6_addr; flags dynamic; }\n"
+                    " chain in { type filter hook prerouting priority 0;\n  iifname wg0 meta l4proto { tcp, udp } th dport { 53, 853 } add @s4 { ip daddr }\n"
+                    "  iifname wg0 meta l4proto { tcp, udp } th dport { 53, 853 } add @s6 { ip6 daddr }\n }\n}\n")
+        return None
+    sets = [item["set"] for item in json.loads(lab.wan.run("nft", "-j", "list", "table", "inet", "lab_dns").stdout)["nftables"] if "set" in item]
+    lab.wan.run("nft", "delete", "table", "inet", "lab_dns")
+    return {str(element) for one in sets for element in one.get("elem", [])}
+
+
+@pytest.mark.parametrize("servers,inside,outside", [
+    ([], {TUNNEL_PEER4}, set()),
+    ([OUTSIDE_DNS4, OUTSIDE_DNS6], {OUTSIDE_DNS4, OUTSIDE_DNS6}, set()),
+    ([LAN_PEER4, LAN_PEER6, PRIVATE4], set(), {LAN_PEER4, LAN_PEER6, PRIVATE4}),
+    (["127.0.0.1", "::1"], set(), set()),
+    ([OUTSIDE_DNS4, LAN_PEER4], {OUTSIDE_DNS4}, {LAN_PEER4}),
+], ids=["default", "custom-public", "custom-private", "custom-loopback", "mixed"])
+def test_names_go_where_the_settings_say(lan, servers, inside, outside):
+    """Every resolver over every link: questions are seen at the allowed ones only, inside for the tunnel's and public ones, outside for private ones."""
+    before = handshake(lan)
+    lan.vpnctl("settings", "set", "dns-servers", ",".join(servers))
+    for server in servers or [TUNNEL_PEER4]:
+        assert f"nameserver {server}\n" in lan.resolv_conf()
+    count_inside(lan, "start")
+    mark = lan.capture.mark()
+    for server in (TUNNEL_PEER4, OUTSIDE_DNS4, OUTSIDE_DNS6, LAN_PEER4, LAN_PEER6, PRIVATE4, NOBODYS4):
+        assert all(ask(lan, server)) == (server in inside | outside), server
+        for device in ("eth0", "vpnd0"):
+            for port in (53, 853):
+                lan.probe([{"kind": kind, "address": server, "port": port, "device": device, "wait": 50} for kind in ("udp", "tcp")])
+    frames = lan.capture.since(mark)
+    assert count_inside(lan, "read") == inside
+    for port in (53, 853):
+        assert {frame.dst for frame in frames if frame.from_host and frame.dport == port} == outside
+    assert lan.echo(LAN_PEER4, wait=100) is None, "a resolver is asked for names, not for anything else"
+    assert lan.echo(PUBLIC4) == TUNNEL_HOST4
+    assert handshake(lan) == before
+
+
+def test_loopback_resolver_is_asked(lan):
+    """A resolver on this very host works, whatever it does with the questions."""
+    lan.vpnctl("settings", "set", "dns-servers", "127.0.0.1")
+    local = services.Services(lan.host, ECHO_PORT, [], ["127.0.0.1"])
+    lan.closers.append(local.close)
+    assert ask(lan, "127.0.0.1") == [True, True]
+    assert local.questions[0] == ("127.0.0.1", "127.0.0.1", "test")
+
+
+def test_private_resolver_may_not_speak_first(lan):
+    lan.vpnctl("settings", "set", "dns-servers", LAN_PEER4)
+    with lan.host.net():
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind(("0.0.0.0", 0))
+        receiver.setblocking(False)
+    with lan.lan.net():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender.bind((LAN_PEER4, 853))
+    with receiver, sender:
+        mark = lan.capture.mark()
+        sender.sendto(b"hello", (LAN_HOST4, receiver.getsockname()[1]))
+        lan.capture.wait(lambda frame: frame.sport == 853 and not frame.from_host, mark, 5, "the packet on the link")
+        assert ask(lan, LAN_PEER4) == [True, True]  # a round trip later the packet has long been dealt with
+        with pytest.raises(BlockingIOError):
+            receiver.recv(100)

@@ -249,14 +249,53 @@ test_dns (void)
           inside.destination = random_public_addr (random_family ());
           g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &inside), ==,
               world.kind == VPND_POLICY_CONNECTED && !has_dns ? FATE_ACCEPT : FATE_REJECT);
-          if (has_dns)
+          for (guint j = 0; j < world.dns->servers->len; j++)
             {
-              inside.destination = g_array_index (world.dns->servers, VpndAddr, 0);
+              gboolean is_outside = vpnd_dns_server_is_outside (&g_array_index (world.dns->servers, VpndAddr, j), world.profile);
+
+              inside.destination = packet.destination = g_array_index (world.dns->servers, VpndAddr, j);
               g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &inside), ==,
-                  world.kind == VPND_POLICY_CONNECTED ? FATE_ACCEPT : FATE_REJECT);
+                  world.kind == VPND_POLICY_CONNECTED && !is_outside ? FATE_ACCEPT : FATE_REJECT);
+              g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==,
+                  world.kind == VPND_POLICY_CONNECTED && is_outside ? FATE_ACCEPT : FATE_REJECT);
             }
         }
     }
+}
+
+/* 5: a resolver beside the tunnel may answer and may not speak first, and nothing but names may be asked of it. */
+static void
+test_outside_resolver_is_exact (void)
+{
+  guint seen = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, VPND_POLICY_CONNECTED);
+      for (guint i = 0; !world.settings->allow_lan && i < world.dns->outside->len; i++)
+        {
+          Packet packet = random_packet ("eth0", g_array_index (world.dns->outside, VpndAddr, i));
+
+          seen++;
+          packet.l4proto = random_boolean (2) ? IPPROTO_UDP : IPPROTO_TCP;
+          packet.dport = 443;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
+          packet.source = packet.destination;
+          packet.iifname = "eth0";
+          packet.oifname = "";
+          packet.sport = random_boolean (2) ? 53 : 853;
+          packet.dport = 40000;
+          packet.is_established = FALSE;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, FATE_DROP);
+          packet.is_established = TRUE;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, FATE_ACCEPT);
+          packet.sport = 54;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, FATE_DROP);
+        }
+    }
+  g_assert_cmpuint (seen, >, 0);
 }
 
 /* 6: inside the tunnel all else passes; the transport's own packets never. */
@@ -483,6 +522,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/endpoint-is-exact", test_endpoint_is_exact);
   g_test_add_func ("/policy/blocked-has-no-first-hop", test_blocked_has_no_first_hop);
   g_test_add_func ("/policy/dns", test_dns);
+  g_test_add_func ("/policy/outside-resolver-is-exact", test_outside_resolver_is_exact);
   g_test_add_func ("/policy/tunnel", test_tunnel);
   g_test_add_func ("/policy/tunnel-address-guard", test_tunnel_address_guard);
   g_test_add_func ("/policy/lan", test_lan);

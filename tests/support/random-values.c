@@ -113,6 +113,7 @@ random_profile (const char *name)
 VpndSettings *
 random_settings (void)
 {
+  static const char *const resolvers[] = { "192.168.7.53", "192.168.9.53", "fd07::53", "198.51.100.53", "2001:db8::53", "127.0.0.1" };
   VpndSettings *settings = vpnd_settings_new_default ();
 
   settings->lockdown = random_boolean (2);
@@ -120,6 +121,13 @@ random_settings (void)
   settings->allow_lan = random_boolean (2);
   settings->ipv6 = random_boolean (2);
   settings->crash_recovery = g_test_rand_int_range (0, 3);
+  for (guint i = 0; i < G_N_ELEMENTS (resolvers) && random_boolean (3); i++)
+    {
+      VpndAddr resolver;
+
+      g_assert_true (vpnd_addr_parse (resolvers[g_test_rand_int_range (0, G_N_ELEMENTS (resolvers))], &resolver));
+      g_array_append_val (settings->dns_servers, resolver);
+    }
   return settings;
 }
 
