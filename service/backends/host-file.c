@@ -241,12 +241,24 @@ write_xattrs (int fd, GVariant *xattrs)
     }
 }
 
+/* What we make belongs to us already. To give it away takes a right that the unit's sandbox takes from us (EPERM, also for chown() itself): a file of
+ * the wrong owner is then better than a host whose DNS points nowhere. */
+static gboolean
+set_owner (int fd, const VpndHostFile *file)
+{
+  struct stat status;
+
+  if (fstat (fd, &status) != 0)
+    return FALSE;
+  return (status.st_uid == file->uid && status.st_gid == file->gid) || fchown (fd, file->uid, file->gid) == 0 || errno == EPERM;
+}
+
 static gboolean
 write_metadata (int fd, const VpndHostFile *file)
 {
   struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = file->mtime_s, .tv_nsec = file->mtime_ns } };
 
-  if (fchown (fd, file->uid, file->gid) != 0 || fchmod (fd, file->mode) != 0)
+  if (!set_owner (fd, file) || fchmod (fd, file->mode) != 0)
     return FALSE;
   write_xattrs (fd, file->xattrs);
   return file->mtime_s == 0 || futimens (fd, times) == 0;
@@ -264,7 +276,7 @@ make_temporary (const VpndHostFile *file, int dirfd, const char *temporary)
     {
       g_autofree char *target = g_strndup (g_bytes_get_data (file->content, NULL), g_bytes_get_size (file->content));
 
-      return symlinkat (target, dirfd, temporary) == 0 && fchownat (dirfd, temporary, file->uid, file->gid, AT_SYMLINK_NOFOLLOW) == 0;
+      return symlinkat (target, dirfd, temporary) == 0 && (fchownat (dirfd, temporary, file->uid, file->gid, AT_SYMLINK_NOFOLLOW) == 0 || errno == EPERM);
     }
 
   fd = openat (dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
