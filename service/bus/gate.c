@@ -244,6 +244,21 @@ answer_read (Call *call)
   end_call (call, reply, error);
 }
 
+/* In a turn of the main loop of its own: a task that ends in the turn that made it answers in a later one, and signals about a newer
+ * state would overtake the reply. So a reply is sent in the moment in which its values are read. */
+static gboolean
+read_and_answer (gpointer user_data)
+{
+  GTask *task = g_object_ref (user_data);
+  Call *call = g_task_get_task_data (task);
+
+  if (call->verdict != NULL)
+    vpnd_method_return_error (task, g_error_copy (call->verdict));
+  else
+    call->method->run (call->gate->services, call->request, task);
+  return G_SOURCE_REMOVE;
+}
+
 static void
 commit (Call *call)
 {
@@ -267,7 +282,16 @@ commit (Call *call)
   g_task_set_source_tag (task, commit);
   /* A request that was performed is answered so, even if it was cancelled in that moment. */
   g_task_set_check_cancellable (task, FALSE);
-  call->method->run (call->gate->services, call->request, task);
+  if (call->method->kind == VPND_METHOD_READS)
+    {
+      g_autoptr (GSource) turn = g_idle_source_new ();
+
+      g_task_set_task_data (task, call, NULL);
+      g_task_attach_source (task, turn, read_and_answer);
+      g_object_unref (task);
+    }
+  else
+    call->method->run (call->gate->services, call->request, task);
 }
 
 static void

@@ -1106,7 +1106,7 @@ on_stats_for_status (GObject *source, GAsyncResult *result, gpointer user_data)
   /* A device that cannot be read just now leaves the counters of the last reading. */
   if (stats != NULL)
     vpnd_handshake_set_stats (self->handshake, stats);
-  g_task_return_pointer (task, vpnd_engine_dup_status (self), (GDestroyNotify) vpnd_status_free);
+  g_task_return_boolean (task, TRUE);
 }
 
 /**
@@ -1127,7 +1127,7 @@ vpnd_engine_query_status_async (VpndEngine *self, GCancellable *cancellable, GAs
       vpnd_tunnel_read_stats_async (self->ports.tunnel, VPND_IFNAME, cancellable, on_stats_for_status, task);
       return;
     }
-  g_task_return_pointer (task, vpnd_engine_dup_status (self), (GDestroyNotify) vpnd_status_free);
+  g_task_return_boolean (task, TRUE);
   g_object_unref (task);
 }
 
@@ -1142,7 +1142,8 @@ vpnd_engine_query_status_async (VpndEngine *self, GCancellable *cancellable, GAs
 VpndStatus *
 vpnd_engine_query_status_finish (VpndEngine *self, GAsyncResult *result, GError **error)
 {
-  return g_task_propagate_pointer (G_TASK (result), error);
+  /* Taken now and not when the reading ended: signals that were sent in between must not be contradicted. */
+  return g_task_propagate_boolean (G_TASK (result), error) ? vpnd_engine_dup_status (self) : NULL;
 }
 
 static void

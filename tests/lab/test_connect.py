@@ -181,3 +181,10 @@ def test_endpoint_by_name_on_a_closed_host(host):
     host.wait_state("connected")
     assert host.echo(PUBLIC4) == TUNNEL_HOST4
     only_transport(host.capture.since(mark), PUBLIC4)
+
+
+def test_no_reply_contradicts_a_signal(connected):
+    """A client that asks for the state while it changes: the reply must not be older than the signals sent before it, or the client
+    believes in "connecting" for ever."""
+    for _ in range(40):
+        connected.vpnctl("reconnect", "--wait", "--timeout", "8")
