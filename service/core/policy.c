@@ -17,6 +17,8 @@
 #define PRIORITY_FILTER (-1)
 #define PRIORITY_PREROUTING (-150) /* "mangle": after conntrack (-200), before routing */
 
+#define PRIORITY_POSTROUTING 100 /* "srcnat" */
+
 #define CHAIN_TUNNEL_OUT "tunnel_out"
 #define SET_BRIDGES "bridges"
 #define SET_DNS_PORTS "dns_ports"
@@ -356,6 +358,33 @@ add_bridges (VpndRuleset *ruleset, Chains *chains, const VpndFacts *facts)
   vpnd_rule_accept (vpnd_rule_match_set (rule, VPND_FIELD_OIFNAME, VPND_OP_IN, SET_BRIDGES));
 }
 
+/* 9: the peer knows the tunnel's address and no other, so what guests of this host send into the tunnel leaves with it. By source and not by
+ * incoming link: kernels before 5.7 do not tell that one here. */
+static void
+add_masquerade (VpndRuleset *ruleset, const VpndRoutePlan *routes)
+{
+  static const int families[] = { AF_INET, AF_INET6 };
+  VpndChain *chain = vpnd_ruleset_add_chain (ruleset, "postrouting", VPND_CHAIN_NAT, VPND_HOOK_POSTROUTING, PRIORITY_POSTROUTING, VPND_VERDICT_ACCEPT);
+
+  for (guint i = 0; i < G_N_ELEMENTS (families); i++)
+    {
+      VpndRule *rule = NULL;
+
+      for (guint j = 0; j < routes->addresses->len; j++)
+        {
+          VpndPrefix host = vpnd_prefix_host (&g_array_index (routes->addresses, VpndPrefix, j).addr);
+
+          if (host.addr.family != families[i])
+            continue;
+          if (rule == NULL)
+            rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, routes->ifname);
+          vpnd_rule_match_prefix (rule, TRUE, VPND_OP_NE, &host);
+        }
+      if (rule != NULL)
+        vpnd_rule_statement (rule, VPND_STATEMENT_MASQUERADE);
+    }
+}
+
 /* 11: TCP by a reset: the kernel does not give an ICMPv6 error to a socket that is bound to a physical link, which would hang. */
 static void
 add_reject (VpndChain *chain)
@@ -406,6 +435,8 @@ vpnd_policy_build (const VpndPolicyInput *input)
   add_ndp (&chains);
   if (input->facts->bridges->len > 0)
     add_bridges (ruleset, &chains, input->facts);
+  if (has_tunnel && input->facts->bridges->len > 0)
+    add_masquerade (ruleset, input->routes);
   if (input->kind == VPND_POLICY_CONNECTED && input->dns != NULL)
     add_outside_dns (ruleset, &chains, input->dns);
   add_dns_reject (chains.output);

@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the settings open beside the tunnel, and that nothing else opens with it: the local network, resolvers of one's own."""
 import json
+import pathlib
 import socket
+import subprocess
 
 import pytest
 
+import sandbox
 import services
 from capture import none, seen
-from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, OUTSIDE_DNS4, OUTSIDE_DNS6, PRIVATE4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from lab import (DEAD4, ECHO_PORT, GATEWAY4, HOST4, HOST6, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
+                 TUNNEL_PEER4)
 
 LAN_HOST4, LAN_HOST6 = "192.168.77.2", "fd77::2"        # the host's addresses on the private network of its link
 LINK4, LINK6 = (HOST4, LAN_HOST4), (HOST6, LAN_HOST6)    # which of them the kernel chooses is its own affair
@@ -174,3 +178,99 @@ def test_private_resolver_may_not_speak_first(lan):
         assert ask(lan, LAN_PEER4) == [True, True]  # a round trip later the packet has long been dealt with
         with pytest.raises(BlockingIOError):
             receiver.recv(100)
+
+
+BRIDGE4, BRIDGE6, GUEST4, GUEST6 = "172.17.0.1", "fd17::1", "172.17.0.2", "fd17::2"
+
+
+@pytest.fixture(name="guest")
+def guest_fixture(host):
+    """The lab with a container behind a bridge of the host, as docker and libvirt make them, without NAT rules of theirs."""
+    host.guest = sandbox.Node("guest")
+    host.nodes.append(host.guest)
+    host.host.sysctl("net.ipv4.ip_forward", 1)
+    host.host.sysctl("net.ipv6.conf.all.forwarding", 1)
+    host.host.ip(f"""link add docker0 type bridge
+        link set docker0 up
+        addr add {BRIDGE4}/16 dev docker0
+        addr add {BRIDGE6}/64 dev docker0 nodad""")
+    argv = host.host.argv("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", f"/proc/self/fd/{host.guest.net_fd}")
+    subprocess.run(argv, pass_fds=(host.host.net_fd, host.host.mount_fd, host.guest.net_fd), check=True)
+    host.host.ip("link set veth0 master docker0 up\nlink set docker0 up")
+    host.guest.ip(f"""link set eth0 up
+        addr add {GUEST4}/16 dev eth0
+        addr add {GUEST6}/64 dev eth0 nodad
+        route add default via {BRIDGE4}
+        route add default via {BRIDGE6}""")
+    return host
+
+
+def guest_probe(lab, probes):
+    program = (pathlib.Path(__file__).parent / "probe.py").read_text(encoding="utf-8")
+    return json.loads(lab.guest.run(PYTHON, "-c", program, input=json.dumps(probes)).stdout)
+
+
+def guest_echo(lab, address, kind="udp", wait=3000):
+    answer = guest_probe(lab, [{"kind": kind, "address": address, "port": ECHO_PORT, "wait": wait}])[0]
+    return answer["reply"].removeprefix("you are ") if answer["reply"] else None
+
+
+def test_guests_reach_the_internet_through_the_tunnel_only(guest):
+    """A container is seen on the link when nothing is wanted, nowhere while connecting, and as the host's tunnel address when connected."""
+    probes = [{"kind": kind, "address": address, "port": ECHO_PORT} for kind in ("tcp", "udp") for address in (PUBLIC4, PUBLIC6)]
+    mark = guest.capture.mark()
+    guest_probe(guest, probes)
+    for source in (GUEST4, GUEST6):  # the control: without protection the container's packets are on the link
+        guest.capture.wait(lambda frame, source=source: frame.src == source and frame.dport == ECHO_PORT, mark, 5, f"packets from {source}")
+
+    guest.vpnctl("import", "-", "dead", input=guest.profile(endpoint=f"{DEAD4}:{PEER_PORT}"))
+    guest.vpnctl("connect", "dead")
+    mark = guest.capture.mark()
+    guest_probe(guest, probes)
+    none(guest.capture.since(mark), dport=ECHO_PORT)
+
+    guest.connect()
+    mark = guest.capture.mark()
+    for kind in ("udp", "tcp"):
+        assert guest_echo(guest, PUBLIC4, kind) == TUNNEL_HOST4
+        assert guest_echo(guest, PUBLIC6, kind) == TUNNEL_HOST6
+    answers = guest_probe(guest, [{"kind": "tcp", "address": OUTSIDE_DNS4, "port": 53, "wait": 300}])
+    assert answers[0]["result"] == "ECONNREFUSED", answers
+    frames = guest.capture.since(mark)
+    none(frames, dport=ECHO_PORT)
+    none(frames, dport=53)
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_guests_and_host_reach_each_other(guest, connected):
+    """Also while blocked: a bridge without a way out leads to nobody else. DHCP of a dnsmasq on the bridge is a part of it."""
+    if connected:
+        guest.connect()
+    else:
+        guest.vpnctl("settings", "set", "lockdown", "true")
+    on_host = services.Services(guest.host, ECHO_PORT, [BRIDGE4, BRIDGE6], [BRIDGE4])
+    guest.closers.append(on_host.close)
+    in_guest = services.Services(guest.guest, ECHO_PORT, [GUEST4, GUEST6], [])
+    guest.closers.append(in_guest.close)
+    for kind in ("udp", "tcp"):
+        assert guest_echo(guest, BRIDGE4, kind) == GUEST4
+        assert guest_echo(guest, BRIDGE6, kind) == GUEST6
+        assert guest.echo(GUEST4, kind) == BRIDGE4
+        assert guest.echo(GUEST6, kind) == BRIDGE6
+    with guest.host.net():
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"docker0")
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        server.bind(("0.0.0.0", 67))
+        server.settimeout(5)
+    with guest.guest.net():
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        client.bind(("0.0.0.0", 68))
+        client.settimeout(5)
+    with server, client:
+        client.sendto(b"discover", ("255.255.255.255", 67))
+        assert server.recv(100) == b"discover"
+        server.sendto(b"offer", ("255.255.255.255", 68))
+        assert client.recv(100) == b"offer"

@@ -486,6 +486,33 @@ test_loopback_and_bridges (void)
     }
 }
 
+/* 9: where there are guests, and only there, what leaves by the tunnel with another source than the tunnel's gets the tunnel's. */
+static void
+test_guests_are_masqueraded (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      const VpndChain *chain;
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      chain = vpnd_ruleset_find_chain (world.ruleset, "postrouting");
+      g_assert_cmpint (chain != NULL, ==, world.kind != VPND_POLICY_BLOCKED && world.facts->bridges->len > 0);
+      for (guint i = 0; chain != NULL && i < chain->rules->len; i++)
+        {
+          const VpndRule *rule = g_ptr_array_index (chain->rules, i);
+          const VpndMatch *link = &g_array_index (rule->matches, VpndMatch, 0);
+
+          g_assert_cmpint (link->field, ==, VPND_FIELD_OIFNAME);
+          g_assert_cmpstr ((const char *) link->value, ==, VPND_IFNAME);
+          g_assert_cmpuint (rule->matches->len, >=, 2);
+          for (guint j = 1; j < rule->matches->len; j++)
+            g_assert_cmpint (g_array_index (rule->matches, VpndMatch, j).op, ==, VPND_OP_NE);
+          g_assert_cmpint (g_array_index (rule->statements, VpndStatement, 0).kind, ==, VPND_STATEMENT_MASQUERADE);
+        }
+    }
+}
+
 /* L9: what an IPv4 packet may do, an IPv6 packet with the same ports may do, too. */
 static void
 test_families_are_symmetric (void)
@@ -528,6 +555,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/lan", test_lan);
   g_test_add_func ("/policy/dhcp-and-ndp", test_dhcp_and_ndp);
   g_test_add_func ("/policy/loopback-and-bridges", test_loopback_and_bridges);
+  g_test_add_func ("/policy/guests-are-masqueraded", test_guests_are_masqueraded);
   g_test_add_func ("/policy/families-are-symmetric", test_families_are_symmetric);
   return g_test_run ();
 }
