@@ -24,6 +24,7 @@
 #include "resolver-auto.h"
 #include "resolver-file.h"
 #include "router-rtnl.h"
+#include "sleep-logind.h"
 #include "tunnel-auto.h"
 #include "tunnel-kernel.h"
 #include "tunnel-userspace.h"
@@ -58,6 +59,7 @@ struct _VpndDaemon
   VpndSettingsStore *settings; /* (owned) */
   VpndEngine *engine;          /* (owned) */
   VpndAdaptor *adaptor;        /* (owned) (nullable) */
+  VpndSleepLogind *sleep;      /* (owned) (nullable) */
   guint name_id;
   guint signal_ids[4];
 };
@@ -153,6 +155,26 @@ on_bus_closed (GDBusConnection *connection, gboolean remote_vanished, GError *er
 {
   g_warning ("The bus is gone: ending with the rules in force, to be started again");
   stop (VPND_DAEMON (user_data), VPND_STOP_RESTART, 1);
+}
+
+static void
+on_settled (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (VpndSleepLogind) sleep = user_data;
+
+  (void) vpnd_engine_suspend_finish (VPND_ENGINE (source), result, NULL); /* the host sleeps either way */
+  vpnd_sleep_logind_release (sleep);
+}
+
+static void
+on_sleep (gboolean is_going_to_sleep, gpointer user_data)
+{
+  VpndDaemon *self = user_data;
+
+  if (is_going_to_sleep)
+    vpnd_engine_suspend_async (self->engine, NULL, on_settled, g_object_ref (self->sleep));
+  else
+    vpnd_engine_resume (self->engine);
 }
 
 static void
@@ -261,6 +283,7 @@ on_bus (GObject *source, GAsyncResult *result, gpointer user_data)
       quit (self, 1);
       return;
     }
+  self->sleep = vpnd_sleep_logind_new (self->connection, on_sleep, self);
   self->name_id = vpnd_adaptor_own_name (self->adaptor, on_name_acquired, on_name_lost, self);
 }
 
@@ -412,6 +435,7 @@ vpnd_daemon_dispose (GObject *object)
     g_signal_handlers_disconnect_by_data (self->connection, self);
   if (self->adaptor != NULL)
     vpnd_adaptor_unexport (self->adaptor);
+  g_clear_object (&self->sleep);
   g_clear_object (&self->adaptor);
   g_clear_object (&self->engine);
   g_clear_object (&self->settings);

@@ -831,6 +831,8 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
     case VPND_EVENT_DNS_OVERWRITTEN:
       on_dns_overwritten (&decision);
       break;
+    case VPND_EVENT_SUSPENDING:
+      break; /* its turn has come, so all that was decided before it is done */
     case VPND_EVENT_RESUMED:
       on_resumed (&decision);
       break;
@@ -920,6 +922,7 @@ vpnd_event_name (VpndEventKind kind)
     [VPND_EVENT_TAMPERED] = "tampered",
     [VPND_EVENT_DISTURBED] = "disturbed",
     [VPND_EVENT_DNS_OVERWRITTEN] = "dns-overwritten",
+    [VPND_EVENT_SUSPENDING] = "suspending",
     [VPND_EVENT_RESUMED] = "resumed",
     [VPND_EVENT_STOP] = "stop",
   };

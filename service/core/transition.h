@@ -37,6 +37,7 @@ typedef enum
   VPND_EVENT_TAMPERED,        /* another program changed our table */
   VPND_EVENT_DISTURBED,       /* another program changed our rules, routes, addresses, link or sysctls */
   VPND_EVENT_DNS_OVERWRITTEN, /* another program changed the DNS setting */
+  VPND_EVENT_SUSPENDING,      /* the host is about to sleep: nothing to do but to finish what is under way */
   VPND_EVENT_RESUMED,         /* the host was asleep: nothing is known of peer and network */
   VPND_EVENT_STOP,            /* @keep_rules */
   VPND_N_EVENTS

@@ -706,6 +706,47 @@ vpnd_engine_reconnect_finish (VpndEngine *self, GAsyncResult *result, GError **e
 }
 
 /**
+ * vpnd_engine_suspend_async:
+ * @self: the engine
+ * @cancellable: (nullable): not heeded
+ * @callback: called when nothing is under way any more
+ * @user_data: passed to @callback
+ *
+ * The host is about to sleep: what was asked for before is finished.
+ */
+void
+vpnd_engine_suspend_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  request_event (self, VPND_EVENT_SUSPENDING, vpnd_engine_suspend_async, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_engine_suspend_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error
+ *
+ * Returns: TRUE
+ */
+gboolean
+vpnd_engine_suspend_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/**
+ * vpnd_engine_resume:
+ * @self: the engine
+ *
+ * The host has slept: whether the peer still knows us is found out at once.
+ */
+void
+vpnd_engine_resume (VpndEngine *self)
+{
+  post (self, VPND_EVENT_RESUMED);
+}
+
+/**
  * vpnd_engine_get_settings:
  * @self: the engine
  *

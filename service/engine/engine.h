@@ -80,6 +80,11 @@ gboolean vpnd_engine_deactivate_finish (VpndEngine *self, GAsyncResult *result, 
 void vpnd_engine_reconnect_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_engine_reconnect_finish (VpndEngine *self, GAsyncResult *result, GError **error);
 
+/* Completes when nothing is under way any more: the host may sleep. */
+void vpnd_engine_suspend_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_suspend_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+void vpnd_engine_resume (VpndEngine *self);
+
 VpndSettings *vpnd_engine_get_settings (VpndEngine *self);
 /* Saves, then applies; on an error neither the file nor the state has changed. */
 void vpnd_engine_set_settings_async (VpndEngine *self, VpndSettings *settings, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

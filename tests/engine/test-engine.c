@@ -613,6 +613,37 @@ test_resume (void)
   assert_status (rig, "connected", "", TRUE);
 }
 
+/* The host may sleep when what was asked for before is done; waking up asks for a new handshake, and on an idle host for nothing. */
+static void
+test_suspend (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_auto (Answer) activated = { 0 };
+  g_auto (Answer) settled = { 0 };
+
+  vpnd_engine_resume (rig->engine);
+  assert_status (rig, "disconnected", "", FALSE);
+  vpnd_engine_activate_async (rig->engine, profile, NULL, on_answer, &activated);
+  while (rig->host->ruleset == NULL)
+    g_main_context_iteration (NULL, TRUE); /* it is under way */
+  vpnd_engine_suspend_async (rig->engine, NULL, on_answer, &settled);
+  g_assert_false (activated.is_done || settled.is_done);
+  wait_for (&settled);
+  g_assert_true (activated.is_done && activated.ok && rig->host->has_link && rig->host->dns != NULL);
+
+  shake_hands (rig);
+  settle ();
+  assert_status (rig, "connected", "", TRUE);
+  rig->host->now_us += G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC;
+  vpnd_engine_resume (rig->engine);
+  settle ();
+  assert_status (rig, "connecting", "", TRUE);
+  shake_hands (rig);
+  settle ();
+  assert_status (rig, "connected", "", TRUE);
+}
+
 static void
 test_peer_dies_and_returns (void)
 {
@@ -1129,6 +1160,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/every-call-of-a-repair-fails", test_every_call_of_a_repair_fails);
   g_test_add_func ("/engine/network-moves", test_network_moves);
   g_test_add_func ("/engine/resume", test_resume);
+  g_test_add_func ("/engine/suspend", test_suspend);
   g_test_add_func ("/engine/peer-dies-and-returns", test_peer_dies_and_returns);
   g_test_add_func ("/engine/device-dies", test_device_dies);
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);
