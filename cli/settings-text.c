@@ -27,6 +27,7 @@ static const Description descriptions[] = {
   { "dns-servers", N_ ("name servers instead of the profile's; empty for those") },
   { "crash-recovery", N_ ("after a crash of vpnd: block, reconnect, release") },
   { "backend", N_ ("which WireGuard: auto, kernel, userspace") },
+  { "destroy-sockets", N_ ("end connections of before when connecting (on, off)") },
 };
 
 /**

@@ -25,6 +25,7 @@
 #include "resolver-file.h"
 #include "router-rtnl.h"
 #include "sleep-logind.h"
+#include "socket-killer-diag.h"
 #include "tunnel-auto.h"
 #include "tunnel-kernel.h"
 #include "tunnel-userspace.h"
@@ -232,6 +233,7 @@ make_engine (VpndDaemon *self, GError **error)
   g_autoptr (VpndFirewall) firewall = vpnd_firewall_nft_new (error);
   g_autoptr (VpndRouter) router = firewall != NULL ? vpnd_router_rtnl_new (error) : NULL;
   g_autoptr (VpndFactsSource) facts = router != NULL ? vpnd_facts_rtnl_new (VPND_IFNAME, error) : NULL;
+  g_autoptr (VpndSocketKiller) socket_killer = facts != NULL ? vpnd_socket_killer_diag_new (error) : NULL;
   g_autoptr (VpndTunnel) kernel = vpnd_tunnel_kernel_new ();
   g_autoptr (VpndTunnel) userspace = vpnd_tunnel_userspace_new (self->runtime_dirfd);
   g_autoptr (VpndTunnel) tunnel = vpnd_tunnel_auto_new (kernel, userspace);
@@ -239,9 +241,9 @@ make_engine (VpndDaemon *self, GError **error)
   g_autoptr (VpndNamesLookup) names = vpnd_names_lookup_gio_new ();
   g_autoptr (VpndProber) prober = vpnd_prober_icmp_new ();
   g_autoptr (VpndClock) clock = vpnd_clock_system_new ();
-  VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock };
+  VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock, socket_killer };
 
-  if (facts == NULL)
+  if (socket_killer == NULL)
     return FALSE;
   self->engine = vpnd_engine_new (&ports, self->ledger, self->profiles, self->settings);
   if (self->connection != NULL)

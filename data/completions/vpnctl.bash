@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # bash completion of vpnctl(1). Needs nothing of the package bash-completion.
 
-_vpnctl_settings='lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers crash-recovery backend'
+_vpnctl_settings='lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers crash-recovery backend destroy-sockets'
 
 _vpnctl_values() {
   case $1 in
-    lockdown | auto-connect | allow-lan | ipv6) printf 'on off' ;;
+    lockdown | auto-connect | allow-lan | ipv6 | destroy-sockets) printf 'on off' ;;
     crash-recovery) printf 'block reconnect release' ;;
     backend) printf 'auto kernel userspace' ;;
     auto-connect-profile) vpnctl list --names --timeout 2 2>/dev/null ;;

@@ -21,6 +21,7 @@ static const VpndEffectInfo infos[] = {
   [VPND_EFFECT_CLEAR_ROUTES] = { "clear-routes", 0, VPND_HOST_ROUTES, VPND_CAUSE_ROUTING },
   [VPND_EFFECT_APPLY_DNS] = { "apply-dns", VPND_HOST_DNS, 0, VPND_CAUSE_DNS },
   [VPND_EFFECT_RESTORE_DNS] = { "restore-dns", 0, VPND_HOST_DNS, VPND_CAUSE_DNS },
+  [VPND_EFFECT_END_SOCKETS] = { "end-sockets", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_WATCH_ESTABLISH] = { "watch-establish", 0, 0, VPND_CAUSE_TUNNEL },
   [VPND_EFFECT_WATCH_LIVENESS] = { "watch-liveness", 0, 0, VPND_CAUSE_TUNNEL },
   [VPND_EFFECT_WATCH_STOP] = { "watch-stop", 0, 0, VPND_CAUSE_NONE },
@@ -60,6 +61,7 @@ vpnd_effect_free (VpndEffect *effect)
   g_clear_pointer (&effect->config, vpnd_tunnel_config_unref);
   g_clear_pointer (&effect->diff, vpnd_route_diff_free);
   g_clear_pointer (&effect->dns, vpnd_dns_plan_unref);
+  g_clear_pointer (&effect->sockets, vpnd_socket_plan_unref);
   g_clear_pointer (&effect->profile, vpnd_profile_unref);
   g_free (effect->text);
   g_free (effect);

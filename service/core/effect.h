@@ -11,6 +11,7 @@
 #include "route-plan.h"
 #include "ruleset.h"
 #include "settings.h"
+#include "socket-plan.h"
 #include "state.h"
 #include "tunnel-config.h"
 
@@ -31,6 +32,7 @@ typedef enum
   VPND_EFFECT_CLEAR_ROUTES, /* remove every route and rule of ours */
   VPND_EFFECT_APPLY_DNS,    /* make @dns the host's */
   VPND_EFFECT_RESTORE_DNS,
+  VPND_EFFECT_END_SOCKETS,     /* end what @sockets says of the connections of before */
   VPND_EFFECT_WATCH_ESTABLISH, /* report the first handshake, or a timeout after @delay_ms */
   VPND_EFFECT_WATCH_LIVENESS,  /* report when the peer stops answering */
   VPND_EFFECT_WATCH_STOP,
@@ -49,6 +51,7 @@ typedef enum
  * @config: (owned) (nullable)
  * @diff: (owned) (nullable)
  * @dns: (owned) (nullable)
+ * @sockets: (owned) (nullable)
  * @profile: (owned) (nullable)
  * @backend: which WireGuard
  * @delay_ms: a delay in milliseconds
@@ -62,6 +65,7 @@ typedef struct
   VpndTunnelConfig *config;
   VpndRouteDiff *diff;
   VpndDnsPlan *dns;
+  VpndSocketPlan *sockets;
   VpndProfile *profile;
   VpndBackend backend;
   guint delay_ms;

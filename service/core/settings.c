@@ -41,6 +41,7 @@ static const VpndSettingInfo infos[] = {
   { "dns-servers", "DnsServers", "as", NULL },
   { "crash-recovery", "CrashRecovery", "s", crash_recovery_words },
   { "backend", "Backend", "s", backend_words },
+  { "destroy-sockets", "DestroySockets", "b", NULL },
 };
 
 /* Where the value of the row of the same index in infos stands. */
@@ -54,6 +55,7 @@ static const gsize field_offsets[] = {
   G_STRUCT_OFFSET (VpndSettings, dns_servers),
   G_STRUCT_OFFSET (VpndSettings, crash_recovery),
   G_STRUCT_OFFSET (VpndSettings, backend),
+  G_STRUCT_OFFSET (VpndSettings, destroy_sockets),
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (infos) == G_N_ELEMENTS (field_offsets));
 G_STATIC_ASSERT (sizeof (VpndCrashRecovery) == sizeof (guint32) && sizeof (VpndBackend) == sizeof (guint32));
@@ -119,6 +121,7 @@ vpnd_settings_new_default (void)
   settings->dns_servers = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
   settings->crash_recovery = VPND_CRASH_RECOVERY_BLOCK;
   settings->backend = VPND_BACKEND_AUTO;
+  settings->destroy_sockets = TRUE;
   return settings;
 }
 

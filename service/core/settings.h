@@ -36,6 +36,7 @@ typedef enum
  * @dns_servers: (element-type VpndAddr) (owned): custom resolvers; empty for those of the profile
  * @crash_recovery: what a start after a crash does
  * @backend: which WireGuard to use
+ * @destroy_sockets: end the connections of programs that were there before the lock
  */
 typedef struct
 {
@@ -49,6 +50,7 @@ typedef struct
   GArray *dns_servers;
   VpndCrashRecovery crash_recovery;
   VpndBackend backend;
+  gboolean destroy_sockets;
 } VpndSettings;
 
 /**

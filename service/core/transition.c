@@ -226,6 +226,20 @@ has_moved (Decision *d)
       !vpnd_default_route_equal (&d->state->way6, &d->context->facts->default6);
 }
 
+/* Connections of before the lock cannot go on, and must not resume in the clear when it ends. That they could not be ended is told, and is
+ * no reason to stay without a tunnel: the rules hold them. */
+static void
+end_sockets (Decision *d, const VpndRoutePlan *routes)
+{
+  VpndEffect *effect;
+
+  if (!d->context->settings->destroy_sockets)
+    return;
+  effect = add_effect (d, VPND_EFFECT_END_SOCKETS);
+  effect->keep_going = TRUE;
+  effect->sockets = vpnd_socket_plan_build (routes, d->context->settings, d->context->facts);
+}
+
 /* Everything from the rules to the watch for the first handshake. With @anew, link and routes are made afresh. */
 static void
 connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
@@ -260,6 +274,8 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   state->config = vpnd_tunnel_config_ref (config);
   note_way (d);
   want_policy (d, VPND_POLICY_CONNECTING, routes, dns, FALSE);
+  if (attempt == 1)
+    end_sockets (d, routes);
   if (!(state->host & VPND_HOST_SYSCTLS))
     {
       add_effect (d, VPND_EFFECT_SET_SYSCTLS);

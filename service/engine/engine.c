@@ -1229,6 +1229,7 @@ vpnd_engine_dispose (GObject *object)
   g_clear_object (&self->ports.names_lookup);
   g_clear_object (&self->ports.prober);
   g_clear_object (&self->ports.clock);
+  g_clear_object (&self->ports.socket_killer);
   g_clear_object (&self->profiles);
   g_clear_object (&self->settings_store);
   G_OBJECT_CLASS (vpnd_engine_parent_class)->dispose (object);
@@ -1288,7 +1289,7 @@ VpndEngine *
 vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store)
 {
   VpndEngine *self = g_object_new (VPND_TYPE_ENGINE, NULL);
-  VpndExecutorPorts executor_ports = { ports->firewall, ports->tunnel, ports->router, ports->resolver };
+  VpndExecutorPorts executor_ports = { ports->firewall, ports->tunnel, ports->router, ports->resolver, ports->socket_killer };
 
   self->ports.firewall = g_object_ref (ports->firewall);
   self->ports.tunnel = g_object_ref (ports->tunnel);
@@ -1298,6 +1299,7 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
   self->ports.names_lookup = g_object_ref (ports->names_lookup);
   self->ports.prober = g_object_ref (ports->prober);
   self->ports.clock = g_object_ref (ports->clock);
+  self->ports.socket_killer = g_object_ref (ports->socket_killer);
   self->ledger = ledger;
   self->profiles = g_object_ref (profiles);
   self->settings_store = g_object_ref (settings_store);

@@ -18,6 +18,7 @@
 #include "prober.h"
 #include "resolver.h"
 #include "router.h"
+#include "socket-killer.h"
 #include "tunnel.h"
 
 #include "ledger.h"
@@ -39,6 +40,7 @@ typedef struct
   VpndNamesLookup *names_lookup;
   VpndProber *prober;
   VpndClock *clock;
+  VpndSocketKiller *socket_killer;
 } VpndEnginePorts;
 
 typedef enum

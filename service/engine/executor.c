@@ -15,12 +15,13 @@ struct _VpndExecutor
 {
   GObject parent_instance;
 
-  VpndFirewall *firewall;     /* (owned) */
-  VpndTunnel *tunnel;         /* (owned) */
-  VpndRouter *router;         /* (owned) */
-  VpndResolver *resolver;     /* (owned) */
-  VpndLedger *ledger;         /* (unowned) */
-  VpndProfileStore *profiles; /* (owned) */
+  VpndFirewall *firewall;          /* (owned) */
+  VpndTunnel *tunnel;              /* (owned) */
+  VpndRouter *router;              /* (owned) */
+  VpndResolver *resolver;          /* (owned) */
+  VpndSocketKiller *socket_killer; /* (owned) */
+  VpndLedger *ledger;              /* (unowned) */
+  VpndProfileStore *profiles;      /* (owned) */
   VpndLocalEffectFunc local_func;
   gpointer local_data;
   gboolean is_blocking; /* our rules are in force, as read back */
@@ -272,6 +273,20 @@ finish_restore_dns (VpndExecutor *self, const VpndEffect *effect, GAsyncResult *
   return vpnd_resolver_restore_finish (self->resolver, result, error);
 }
 
+/* --- sockets --- */
+
+static void
+start_end_sockets (VpndExecutor *self, const VpndEffect *effect, GTask *task)
+{
+  vpnd_socket_killer_end_async (self->socket_killer, effect->sockets, g_task_get_cancellable (task), on_effect_ready, g_object_ref (task));
+}
+
+static gboolean
+finish_end_sockets (VpndExecutor *self, const VpndEffect *effect, GAsyncResult *result, GError **error)
+{
+  return vpnd_socket_killer_end_finish (self->socket_killer, result, error);
+}
+
 /* @now is done at once; @start and @finish follow when they are given. */
 static const struct
 {
@@ -292,6 +307,7 @@ static const struct
   [VPND_EFFECT_CLEAR_ROUTES] = { NULL, start_clear_routes, finish_clear_routes },
   [VPND_EFFECT_APPLY_DNS] = { NULL, start_apply_dns, finish_apply_dns },
   [VPND_EFFECT_RESTORE_DNS] = { NULL, start_restore_dns, finish_restore_dns },
+  [VPND_EFFECT_END_SOCKETS] = { NULL, start_end_sockets, finish_end_sockets },
   [VPND_EFFECT_WATCH_ESTABLISH] = { .now = tell_engine },
   [VPND_EFFECT_WATCH_LIVENESS] = { .now = tell_engine },
   [VPND_EFFECT_WATCH_STOP] = { .now = tell_engine },
@@ -480,6 +496,7 @@ vpnd_executor_dispose (GObject *object)
   g_clear_object (&self->tunnel);
   g_clear_object (&self->router);
   g_clear_object (&self->resolver);
+  g_clear_object (&self->socket_killer);
   g_clear_object (&self->profiles);
   G_OBJECT_CLASS (vpnd_executor_parent_class)->dispose (object);
 }
@@ -516,6 +533,7 @@ vpnd_executor_new (const VpndExecutorPorts *ports, VpndLedger *ledger, VpndProfi
   self->tunnel = g_object_ref (ports->tunnel);
   self->router = g_object_ref (ports->router);
   self->resolver = g_object_ref (ports->resolver);
+  self->socket_killer = g_object_ref (ports->socket_killer);
   self->ledger = ledger;
   self->profiles = g_object_ref (profiles);
   self->local_func = local_func;

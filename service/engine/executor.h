@@ -11,6 +11,7 @@
 #include "firewall.h"
 #include "resolver.h"
 #include "router.h"
+#include "socket-killer.h"
 #include "tunnel.h"
 
 #include "ledger.h"
@@ -30,6 +31,7 @@ typedef struct
   VpndTunnel *tunnel;
   VpndRouter *router;
   VpndResolver *resolver;
+  VpndSocketKiller *socket_killer;
 } VpndExecutorPorts;
 
 /**

@@ -213,6 +213,7 @@ mtu                   0      MTU of the tunnel, 1280 to 65535; 0 for automatic
 dns-servers           -      name servers instead of the profile's; empty for those
 crash-recovery        block  after a crash of vpnd: block, reconnect, release
 backend               auto   which WireGuard: auto, kernel, userspace
+destroy-sockets       on     end connections of before when connecting (on, off)
 '''
 
 

@@ -86,7 +86,7 @@ static void
 rig_make (Rig *rig)
 {
   g_autoptr (GError) error = NULL;
-  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock };
+  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock, rig->host->socket_killer };
 
   rig->host->is_dead = FALSE;
   rig->ledger = vpnd_ledger_open (rig->runtime_dirfd, &error);
@@ -327,6 +327,8 @@ test_order (void)
 
   g_ptr_array_set_size (rig->host->journal, 0);
   g_assert_true (activate (rig, profile, NULL));
+  g_assert_cmpint (find_call (rig->host, "firewall.apply"), <, find_call (rig->host, "sockets.end"));
+  g_assert_cmpint (find_call (rig->host, "sockets.end"), <, find_call (rig->host, "router.apply"));
   g_assert_cmpint (find_call (rig->host, "firewall.apply"), <, find_call (rig->host, "tunnel.create"));
   g_assert_cmpint (find_call (rig->host, "tunnel.create"), <, find_call (rig->host, "tunnel.configure"));
   g_assert_cmpint (find_call (rig->host, "tunnel.configure"), <, find_call (rig->host, "router.apply"));
@@ -337,6 +339,35 @@ test_order (void)
   g_assert_cmpint (find_call (rig->host, "resolver.restore"), <, find_call (rig->host, "router.clear"));
   g_assert_cmpint (find_call (rig->host, "router.clear"), <, find_call (rig->host, "tunnel.destroy"));
   g_assert_cmpint (find_call (rig->host, "tunnel.destroy"), <, find_call (rig->host, "firewall.remove"));
+}
+
+/* Connections of before are ended once a session, by the settings and with the tunnel's own addresses spared; a kernel that cannot is told of. */
+static void
+test_sockets (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (VpndStatus) status = NULL;
+  guint n;
+
+  set_setting (rig, "destroy-sockets", g_variant_new_boolean (FALSE));
+  g_assert_true (activate (rig, profile, NULL));
+  g_assert_null (rig->host->sockets);
+  deactivate (rig);
+
+  set_setting (rig, "destroy-sockets", g_variant_new_boolean (TRUE));
+  rig->host->fail_sockets = TRUE;
+  g_assert_true (activate (rig, profile, NULL));
+  g_assert_nonnull (rig->host->sockets);
+  g_assert_cmpuint (rig->host->sockets->own->len, >, 0);
+  status = vpnd_engine_dup_status (rig->engine);
+  g_assert_cmpstr (status->warnings[0], ==, "end-sockets: sockets.end: made to fail");
+  n = rig->host->journal->len;
+  fake_host_advance (rig->host, 4100); /* the second attempt: nothing is new */
+  for (guint i = n; i < rig->host->journal->len; i++)
+    g_assert_cmpstr (g_ptr_array_index (rig->host->journal, i), !=, "sockets.end");
+  shake_hands (rig);
+  assert_status (rig, "connected", "", TRUE);
 }
 
 /* Every call that an activation makes fails in turn: the error is told, and the host is exactly as before. */
@@ -1151,6 +1182,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/connect-and-back", test_connect_and_back);
   g_test_add_func ("/engine/nobody-is-told-more-than-is-so", test_nobody_is_told_more_than_is_so);
   g_test_add_func ("/engine/order", test_order);
+  g_test_add_func ("/engine/sockets", test_sockets);
   g_test_add_func ("/engine/every-call-fails", test_every_call_fails);
   g_test_add_func ("/engine/every-call-of-a-switch-fails", test_every_call_of_a_switch_fails);
   g_test_add_func ("/engine/every-call-of-an-end-fails", test_every_call_of_an_end_fails);

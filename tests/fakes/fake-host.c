@@ -376,6 +376,37 @@ prober_iface_init (VpndProberInterface *iface)
   iface->probe = prober_probe;
 }
 
+/* --- sockets --- */
+
+static void
+sockets_end_async (VpndSocketKiller *self, VpndSocketPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  FakeHost *host = host_of (self);
+
+  if (host->is_dead)
+    {
+      g_ptr_array_add (graveyard (), g_object_ref (task));
+      return;
+    }
+  g_assert_nonnull (host->ruleset); /* a program would open the next one at once */
+  g_ptr_array_add (host->journal, g_strdup ("sockets.end"));
+  vpnd_socket_plan_ref (plan);
+  g_clear_pointer (&host->sockets, vpnd_socket_plan_unref);
+  host->sockets = plan;
+  if (host->fail_sockets)
+    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "sockets.end: made to fail");
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+sockets_iface_init (VpndSocketKillerInterface *iface)
+{
+  iface->end_async = sockets_end_async;
+  iface->end_finish = (gboolean (*) (VpndSocketKiller *, GAsyncResult *, GError **)) finish_boolean;
+}
+
 /* --- clock --- */
 
 static gint64
@@ -424,7 +455,8 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (FakePorts, fake_ports, G_TYPE_OBJECT,
                     G_IMPLEMENT_INTERFACE (VPND_TYPE_FACTS_SOURCE, facts_iface_init)
                         G_IMPLEMENT_INTERFACE (VPND_TYPE_NAMES_LOOKUP, names_iface_init)
                             G_IMPLEMENT_INTERFACE (VPND_TYPE_PROBER, prober_iface_init)
-                                G_IMPLEMENT_INTERFACE (VPND_TYPE_CLOCK, clock_iface_init))
+                                G_IMPLEMENT_INTERFACE (VPND_TYPE_CLOCK, clock_iface_init)
+                                    G_IMPLEMENT_INTERFACE (VPND_TYPE_SOCKET_KILLER, sockets_iface_init))
 
 static void
 fake_ports_class_init (FakePortsClass *klass)
@@ -469,6 +501,7 @@ fake_host_new (void)
   host->names_lookup = new_port (host);
   host->prober = new_port (host);
   host->clock = new_port (host);
+  host->socket_killer = new_port (host);
   return host;
 }
 
@@ -483,6 +516,8 @@ fake_host_free (FakeHost *host)
   g_clear_object (&host->names_lookup);
   g_clear_object (&host->prober);
   g_clear_object (&host->clock);
+  g_clear_object (&host->socket_killer);
+  g_clear_pointer (&host->sockets, vpnd_socket_plan_unref);
   g_clear_pointer (&host->ruleset, vpnd_ruleset_unref);
   g_clear_pointer (&host->config, vpnd_tunnel_config_unref);
   g_clear_pointer (&host->dns, vpnd_dns_plan_unref);

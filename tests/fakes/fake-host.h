@@ -13,6 +13,7 @@
 #include "prober.h"
 #include "resolver.h"
 #include "router.h"
+#include "socket-killer.h"
 #include "tunnel.h"
 
 G_BEGIN_DECLS
@@ -34,6 +35,8 @@ G_BEGIN_DECLS
  * @calls: calls of ports that change the host so far
  * @fail_at: the call that fails, from 1; 0 for none
  * @is_dead: the instance has crashed: what it had under way is never answered
+ * @sockets: (nullable): the plan by which connections were ended last; the call is no change that is made to fail by @fail_at
+ * @fail_sockets: it fails
  * @journal: (element-type utf8): the calls, by name
  */
 typedef struct
@@ -55,6 +58,8 @@ typedef struct
   guint calls;
   guint fail_at;
   gboolean is_dead;
+  VpndSocketPlan *sockets;
+  gboolean fail_sockets;
   GPtrArray *journal;
 
   VpndFirewall *firewall;
@@ -65,6 +70,7 @@ typedef struct
   VpndNamesLookup *names_lookup;
   VpndProber *prober;
   VpndClock *clock;
+  VpndSocketKiller *socket_killer;
   GArray *timers;
   guint last_timer;
 } FakeHost;

@@ -127,6 +127,11 @@ perform (World *world, const VpndEffect *effect)
     case VPND_EFFECT_RESTORE_DNS:
       world->dns = FALSE;
       return;
+    case VPND_EFFECT_END_SOCKETS:
+      g_assert_nonnull (world->ruleset); /* else a program opens the next one at once */
+      g_assert_true (effect->keep_going && world->settings->destroy_sockets);
+      g_assert_cmpint (effect->sockets->allow_lan, ==, world->settings->allow_lan);
+      return;
     case VPND_EFFECT_WATCH_ESTABLISH:
       g_assert_cmpuint (effect->delay_ms, >=, VPND_ATTEMPT_MIN_MS);
       world->is_watching = TRUE;

@@ -28,6 +28,7 @@ static const Case cases[] = {
           "['1.1.1.1','1.1.1.2','1.1.1.3','1.1.1.4','1.1.1.5','1.1.1.6','1.1.1.7','1.1.1.8','1.1.1.9']" } },
   { "crash-recovery", { "'reconnect'", "'release'" }, { "'Block'", "''", "'none'", "uint32 1" } },
   { "backend", { "'kernel'", "'userspace'" }, { "'wireguard-go'", "''" } },
+  { "destroy-sockets", { "false" }, { "0", "'off'" } },
 };
 
 static GVariant *

@@ -1,0 +1,125 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The value of core/socket-plan.h.
+ */
+#include "config.h"
+
+#include "socket-plan.h"
+
+#include "reserved.h"
+
+#define DHCP4_CLIENT_PORT 68  /* RFC 2131 */
+#define DHCP6_CLIENT_PORT 546 /* RFC 8415 */
+
+/* Multicast groups and broadcast, which the policy lets through with the local network. */
+static const VpndPrefix group_ranges[] = {
+  { { AF_INET, { 224 } }, 4 },
+  { { AF_INET, { 255, 255, 255, 255 } }, 32 },
+  { { AF_INET6, { 0xff } }, 8 },
+};
+
+/**
+ * vpnd_socket_plan_build:
+ * @routes: the route plan, for the tunnel's addresses
+ * @settings: the settings
+ * @facts: the facts, for the bridges
+ *
+ * Returns: (transfer full): what to end when the host is closed for this tunnel
+ */
+VpndSocketPlan *
+vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndSettings *settings, const VpndFacts *facts)
+{
+  VpndSocketPlan *plan = g_new0 (VpndSocketPlan, 1);
+
+  g_atomic_ref_count_init (&plan->ref_count);
+  plan->own = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
+  plan->bridges = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+  plan->allow_lan = settings->allow_lan;
+  for (guint i = 0; i < routes->addresses->len; i++)
+    g_array_append_val (plan->own, g_array_index (routes->addresses, VpndPrefix, i).addr);
+  for (guint i = 0; i < facts->bridges->len; i++)
+    g_array_append_val (plan->bridges, g_array_index (facts->bridges, VpndHop, i).prefix);
+  return plan;
+}
+
+/**
+ * vpnd_socket_plan_ref:
+ * @plan: a plan
+ *
+ * Returns: (transfer full): @plan
+ */
+VpndSocketPlan *
+vpnd_socket_plan_ref (VpndSocketPlan *plan)
+{
+  g_atomic_ref_count_inc (&plan->ref_count);
+  return plan;
+}
+
+/**
+ * vpnd_socket_plan_unref:
+ * @plan: (transfer full) (nullable): a plan
+ */
+void
+vpnd_socket_plan_unref (VpndSocketPlan *plan)
+{
+  if (plan == NULL || !g_atomic_ref_count_dec (&plan->ref_count))
+    return;
+
+  g_array_unref (plan->own);
+  g_array_unref (plan->bridges);
+  g_free (plan);
+}
+
+static gboolean
+is_on_this_host (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
+{
+  if (vpnd_addr_is_loopback (&socket->local) || vpnd_addr_is_loopback (&socket->remote) || vpnd_addr_equal (&socket->local, &socket->remote))
+    return TRUE;
+  for (guint i = 0; i < plan->bridges->len; i++)
+    if (vpnd_prefix_contains (&g_array_index (plan->bridges, VpndPrefix, i), &socket->remote))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+is_in_tunnel (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
+{
+  for (guint i = 0; i < plan->own->len; i++)
+    if (vpnd_addr_equal (&g_array_index (plan->own, VpndAddr, i), &socket->local))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+is_in_lan (const VpndSocketInfo *socket)
+{
+  if (vpnd_addr_is_private (&socket->remote))
+    return TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS (group_ranges); i++)
+    if (vpnd_prefix_contains (&group_ranges[i], &socket->remote))
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * vpnd_socket_plan_ends:
+ * @plan: a plan
+ * @socket: a socket
+ *
+ * The peer's address decides what is the local network: the address of this host is a private one behind every home router.
+ *
+ * Returns: TRUE when the socket is to be ended: it has a peer, and is neither within this host, nor in the tunnel, nor marked as the
+ *   transport, nor a DHCP client's, nor to the local network where that is allowed
+ */
+gboolean
+vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
+{
+  if (!vpnd_addr_is_set (&socket->remote) || socket->remote_port == 0)
+    return FALSE;
+  if ((socket->mark & VPND_MARK_MASK) == VPND_MARK_VALUE || is_on_this_host (plan, socket) || is_in_tunnel (plan, socket))
+    return FALSE;
+  if (socket->protocol == IPPROTO_UDP && (socket->local_port == DHCP4_CLIENT_PORT || socket->local_port == DHCP6_CLIENT_PORT))
+    return FALSE;
+  return !plan->allow_lan || !is_in_lan (socket);
+}

@@ -1,0 +1,55 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Which sockets that programs opened before the lock are ended by it, as an immutable value. Such a connection could not go on anyway, and would
+ * resume in the clear when the network is open again. Never looks at a socket of the host (backends/socket-killer-diag does).
+ */
+#pragma once
+
+#include "facts.h"
+#include "route-plan.h"
+#include "settings.h"
+
+G_BEGIN_DECLS
+
+/**
+ * VpndSocketPlan:
+ * @own: (element-type VpndAddr) (owned): the tunnel's addresses
+ * @bridges: (element-type VpndPrefix) (owned): networks of this host's containers and guests
+ * @allow_lan: connections to the local network go on
+ */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  GArray *own;
+  GArray *bridges;
+  gboolean allow_lan;
+} VpndSocketPlan;
+
+/**
+ * VpndSocketInfo: a socket of this host that has a peer
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ * @local: its address; an IPv4-mapped one is given as IPv4
+ * @local_port: its port, host byte order
+ * @remote: the peer's address
+ * @remote_port: the peer's port
+ * @mark: SO_MARK
+ */
+typedef struct
+{
+  guint8 protocol;
+  VpndAddr local;
+  guint16 local_port;
+  VpndAddr remote;
+  guint16 remote_port;
+  guint32 mark;
+} VpndSocketInfo;
+
+VpndSocketPlan *vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndSettings *settings, const VpndFacts *facts);
+VpndSocketPlan *vpnd_socket_plan_ref (VpndSocketPlan *plan);
+void vpnd_socket_plan_unref (VpndSocketPlan *plan);
+gboolean vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSocketPlan, vpnd_socket_plan_unref)
+
+G_END_DECLS
