@@ -277,6 +277,61 @@ def test_offline_and_back(connected, gone, back):
     none(frames, dst=PUBLIC4)
 
 
+LOGIND = """
+import os, sys
+from gi.repository import Gio, GLib
+bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+info = Gio.DBusNodeInfo.new_for_xml("<node><interface name='org.freedesktop.login1.Manager'><method name='Inhibit'><arg type='s' direction='in'/>"
+    "<arg type='s' direction='in'/><arg type='s' direction='in'/><arg type='s' direction='in'/><arg type='h' direction='out'/></method></interface></node>")
+held = {}
+def called(connection, sender, path, interface, method, arguments, invocation):
+    ours, theirs = os.pipe()
+    fds = Gio.UnixFDList.new_from_array([theirs])
+    held["fd"] = ours
+    invocation.return_value_with_unix_fd_list(GLib.Variant("(h)", (0,)), fds)
+    print("inhibited", flush=True)
+bus.register_object("/org/freedesktop/login1", info.interfaces[0], called, None, None)
+Gio.bus_own_name_on_connection(bus, "org.freedesktop.login1", 0, None, lambda *_: os._exit(1))
+def command(channel, condition):
+    word = sys.stdin.readline().strip()
+    if not word:
+        os._exit(0)
+    bus.emit_signal(None, "/org/freedesktop/login1", "org.freedesktop.login1.Manager", "PrepareForSleep", GLib.Variant("(b)", (word == "sleep",)))
+    bus.flush_sync()
+    if word == "sleep":
+        GLib.unix_fd_add_full(0, held["fd"], GLib.IOCondition.HUP, lambda *_: print("released", flush=True) or False)
+    return True
+GLib.unix_fd_add_full(0, 0, GLib.IOCondition.IN | GLib.IOCondition.HUP, command)
+GLib.MainLoop().run()
+"""
+
+
+def test_sleep_by_logind(connected, flow):
+    """logind says that the host goes to sleep: the lock is let go; that it is awake, with another address: up within 3 s, and nothing left."""
+    (connected.host_run / "vpnd-lab/bus.d/login1.conf").write_text(
+        '<busconfig><policy user="root"><allow own="org.freedesktop.login1"/></policy>'
+        '<policy context="default"><allow send_destination="org.freedesktop.login1"/></policy></busconfig>', encoding="ascii")
+    connected.bus_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
+    logind = connected.host.start("/usr/bin/python3", "-c", LOGIND, env=connected.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert logind.stdout.readline() == "inhibited\n"
+    mark = connected.capture.mark()
+    logind.stdin.write("sleep\n")
+    logind.stdin.flush()
+    assert logind.stdout.readline() == "released\n"
+    connected.host.ip(f"""addr del {HOST4}/24 dev eth0
+        addr add 198.51.100.78/24 dev eth0
+        route replace default via {GATEWAY4} dev eth0""")
+    logind.stdin.write("wake\n")
+    logind.stdin.flush()
+    since = time.monotonic()
+    assert logind.stdout.readline() == "inhibited\n"
+    traffic_again(connected, since, 3)
+    connected.wait_state("connected", 3)
+    flow()
+    assert connected.daemons[-1].log().count("connecting -> connected") >= 2  # a new handshake, not the old session
+    only_transport(connected.capture.since(mark))
+
+
 def processes(lab):
     """The daemon and what it has started."""
     own = os.fstat(lab.host.net_fd).st_ino
