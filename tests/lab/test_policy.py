@@ -274,3 +274,11 @@ def test_guests_and_host_reach_each_other(guest, connected):
         assert server.recv(100) == b"discover"
         server.sendto(b"offer", ("255.255.255.255", 68))
         assert client.recv(100) == b"offer"
+
+
+def test_reviewed_texts_are_what_nft_reads(lab):
+    """The golden texts of the policies, as nft(8) and the kernel check them."""
+    golden = sorted((pathlib.Path(__file__).parent.parent / "golden").glob("policy-*.nft"))
+    assert len(golden) >= 7
+    for path in golden:
+        lab.host.run("nft", "-c", "-f", "-", input=path.read_text(encoding="utf-8"))
