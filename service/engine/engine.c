@@ -587,6 +587,15 @@ on_resolved_for_activate (GObject *source, GAsyncResult *result, gpointer user_d
     post_request (self, item_new (VPND_EVENT_ACTIVATE, profile, task));
 }
 
+/* A peer that only answers is allowed in a profile, and is none to connect to. */
+static gboolean
+has_server (const VpndProfile *profile)
+{
+  const VpndPeer *primary = vpnd_profile_primary_peer (profile);
+
+  return primary != NULL && (primary->host != NULL || primary->endpoints->len > 0);
+}
+
 /**
  * vpnd_engine_activate_async:
  * @self: the engine
@@ -603,6 +612,12 @@ vpnd_engine_activate_async (VpndEngine *self, VpndProfile *profile, GCancellable
 
   g_task_set_source_tag (task, vpnd_engine_activate_async);
   g_task_set_check_cancellable (task, FALSE);
+  if (!has_server (profile))
+    {
+      g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_ENDPOINT_UNRESOLVABLE, "Endpoint: the profile names no server to connect to");
+      g_object_unref (task);
+      return;
+    }
   withdraw_lookup (self);
   if (!vpnd_resolve_profile_is_needed (profile))
     {

@@ -882,6 +882,24 @@ test_lookup (void)
   g_assert_error (error, VPND_ERROR, VPND_ERROR_ENDPOINT_UNRESOLVABLE);
 }
 
+/* A profile without a server is refused, and takes nothing from the connection that there is. */
+static void
+test_no_server (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) home = make_profile ("home"), serverless = make_profile ("serverless");
+  VpndPeer *peer = g_ptr_array_index (serverless->peers, 0);
+  g_autoptr (GError) error = NULL;
+
+  g_array_set_size (peer->endpoints, 0);
+  g_assert_true (activate (rig, home, NULL));
+  g_ptr_array_set_size (rig->host->journal, 0);
+  g_assert_false (activate (rig, serverless, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_ENDPOINT_UNRESOLVABLE);
+  g_assert_cmpuint (rig->host->journal->len, ==, 0);
+  assert_status (rig, "connecting", "", TRUE);
+}
+
 /* Who asks to disconnect while a name is being looked up is not connected afterwards. */
 static void
 test_lookup_is_withdrawn (void)
@@ -1199,6 +1217,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/tampering", test_tampering);
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
   g_test_add_func ("/engine/lookup", test_lookup);
+  g_test_add_func ("/engine/no-server", test_no_server);
   g_test_add_func ("/engine/lookup-is-withdrawn", test_lookup_is_withdrawn);
   g_test_add_func ("/engine/settings", test_settings);
   g_test_add_func ("/engine/stop", test_stop);
