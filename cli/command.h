@@ -99,6 +99,7 @@ gboolean vpnd_command_lockdown (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_lan (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_auto_connect (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_emergency_unlock (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_dns (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_logs (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_version (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_help (VpndCli *cli, char **args, GError **error);

@@ -47,6 +47,9 @@ static const VpndCommand commands[] = {
       N_ ("Without PROFILE: to the profile that was used last. Without more: what it is now.") },
   { "emergency-unlock", "", 0, 0, 0, vpnd_command_emergency_unlock, N_ ("Open the network whatever it takes"),
       N_ ("Ends the connection and turns lockdown and auto-connect off. If vpnd cannot be\nreached it says what root can do instead, with exit code 8.") },
+  { "dns", "[query NAME]", 0, 2, 0, vpnd_command_dns, N_ ("Show who owns the DNS setting and what it is, or look a name up"),
+      N_ ("Without more: who is asked and why, what vpnd has set, and what was read back.\n"
+          "With NAME: its addresses, as any program of this machine finds them.") },
   { "logs", "", 0, 0, VPND_OPTION_CLEAR, vpnd_command_logs, N_ ("Show the log of vpnd, which holds no keys and addresses"), "" },
   { "version", "", 0, 0, 0, vpnd_command_version, N_ ("Show the versions of vpnctl and vpnd"), "" },
   { "help", "[COMMAND]", 0, 1, 0, vpnd_command_help, N_ ("Show what vpnctl can do, or the help of one command"), "" },

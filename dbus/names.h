@@ -11,6 +11,7 @@
 #define VPND_INTERFACE_DAEMON "org.vpnd1.Daemon"
 #define VPND_INTERFACE_PROFILES "org.vpnd1.Profiles"
 #define VPND_INTERFACE_SETTINGS "org.vpnd1.Settings"
+#define VPND_INTERFACE_DIAGNOSTICS "org.vpnd1.Diagnostics"
 
 /* The annotation that names a member's polkit action; "none" must be written out, a member without one is denied. */
 #define VPND_ANNOTATION_POLKIT_ACTION "org.vpnd1.PolkitAction"

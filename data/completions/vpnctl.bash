@@ -39,7 +39,7 @@ _vpnctl() {
     esac
   else
     case $verb:${#operands[@]} in
-      :0 | help:0) words='connect disconnect reconnect status monitor import export list show rename remove activate settings lockdown lan auto-connect emergency-unlock logs version help' ;;
+      :0 | help:0) words='connect disconnect reconnect status monitor import export list show rename remove activate settings lockdown lan auto-connect emergency-unlock dns logs version help' ;;
       connect:0 | export:0 | show:0 | rename:0 | remove:0) words=$(vpnctl list --names --timeout 2 2>/dev/null) ;;
       import:0 | activate:0)
         compopt -o filenames 2>/dev/null
@@ -48,6 +48,7 @@ _vpnctl() {
         ;;
       lockdown:0 | auto-connect:0) words='on off get' ;;
       lan:0) words='allow block get' ;;
+      dns:0) words=query ;;
       auto-connect:1) [ "${operands[0]}" != on ] || words=$(vpnctl list --names --timeout 2 2>/dev/null) ;;
       settings:0) words='get set reset' ;;
       settings:1) case ${operands[0]} in get | set) words=$_vpnctl_settings ;; esac ;;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion of vpnctl(1).
 
-set -l verbs connect disconnect reconnect status monitor import export list show rename remove activate settings lockdown lan auto-connect emergency-unlock logs version help
+set -l verbs connect disconnect reconnect status monitor import export list show rename remove activate settings lockdown lan auto-connect emergency-unlock dns logs version help
 
 function __vpnctl_profiles
     vpnctl list --names --timeout 2 2>/dev/null
@@ -32,6 +32,7 @@ complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a lockdown -d 'B
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a lan -d 'Allow or block the local network'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a auto-connect -d 'Connect when the machine starts, or not'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a emergency-unlock -d 'Open the network whatever it takes'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a dns -d 'Show who owns DNS, or look a name up'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a logs -d 'Show the log of vpnd'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Show the versions of vpnctl and vpnd'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'Show what vpnctl can do'
@@ -55,3 +56,4 @@ complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcomma
 complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from crash-recovery' -a 'block reconnect release'
 complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from backend' -a 'auto kernel userspace'
 complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from auto-connect-profile' -a '(__vpnctl_profiles)'
+complete -c vpnctl -n '__fish_seen_subcommand_from dns' -a query

@@ -8,6 +8,7 @@
 
 #include "resolver-auto.h"
 
+#include "dns-report.h"
 #include "error.h"
 #include "host-file.h"
 #include "resolv-conf.h"
@@ -30,6 +31,7 @@ typedef enum
  * @file: (owned)
  * @resolved: (owned) (nullable): NULL without a bus
  * @path: (owned): resolv.conf
+ * @plan: (owned) (nullable): what is set
  * @applied: set of Applied; after the start all, because an earlier instance may have crashed
  */
 struct _VpndResolverAuto
@@ -40,6 +42,7 @@ struct _VpndResolverAuto
   VpndResolver *file;
   VpndResolver *resolved;
   char *path;
+  VpndDnsPlan *plan;
   guint applied;
 };
 
@@ -57,6 +60,7 @@ vpnd_resolver_auto_dispose (GObject *object)
   g_clear_object (&self->file);
   g_clear_object (&self->resolved);
   g_clear_pointer (&self->path, g_free);
+  g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
   G_OBJECT_CLASS (vpnd_resolver_auto_parent_class)->dispose (object);
 }
 
@@ -203,6 +207,7 @@ restore_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCal
   g_autoptr (GTask) task = g_task_new (resolver, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, restore_async);
+  g_clear_pointer (&VPND_RESOLVER_AUTO (resolver)->plan, vpnd_dns_plan_unref);
   start_restore (VPND_RESOLVER_AUTO (resolver), APPLIED_FILE | APPLIED_RESOLVED, FALSE, task);
 }
 
@@ -239,6 +244,8 @@ on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
       g_task_return_error (task, error);
       return;
     }
+  g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
+  self->plan = vpnd_dns_plan_ref (apply->plan);
   start_restore (self, ~(guint) chosen, TRUE, task);
 }
 
@@ -303,6 +310,7 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
   g_task_set_source_tag (task, apply_async);
   if (vpnd_dns_plan_is_empty (plan))
     {
+      g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
       start_restore (self, APPLIED_FILE | APPLIED_RESOLVED, FALSE, task);
       return;
     }
@@ -326,8 +334,41 @@ finish (VpndResolver *resolver, GAsyncResult *result, GError **error)
 }
 
 static void
+on_report (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+  GVariant *report = vpnd_dns_report_finish (result, &error);
+
+  if (report != NULL)
+    g_task_return_pointer (task, report, (GDestroyNotify) g_variant_unref);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+describe_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  VpndResolverAuto *self = VPND_RESOLVER_AUTO (resolver);
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, describe_async);
+  vpnd_dns_report_async (self->connection, VPND_RESOLVER_FILE (self->file), self->path, self->plan, cancellable, on_report, task);
+}
+
+static GVariant *
+describe_finish (VpndResolver *resolver, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, resolver), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
 resolver_iface_init (VpndResolverInterface *iface)
 {
+  iface->describe_async = describe_async;
+  iface->describe_finish = describe_finish;
   iface->apply_async = apply_async;
   iface->apply_finish = finish;
   iface->restore_async = restore_async;

@@ -205,6 +205,49 @@ forget_written (VpndResolverFile *self)
   g_clear_pointer (&self->written, vpnd_host_file_free);
 }
 
+/**
+ * vpnd_resolver_file_dup_original:
+ * @self: the backend
+ * @out_target: (out) (nullable): where the file is or was a link to; NULL when it is none
+ * @out_text: (out) (nullable): what programs read there, through a link too; NULL when that is nothing
+ *
+ * Tells how the file is without us: as it will be put back, or as it is.
+ */
+void
+vpnd_resolver_file_dup_original (VpndResolverFile *self, char **out_target, char **out_text)
+{
+  g_autoptr (VpndHostFile) original = load_original (self, NULL);
+  g_autofree char *directory = g_path_get_dirname (self->path);
+
+  *out_target = NULL;
+  *out_text = NULL;
+  if (original == NULL)
+    {
+      *out_target = g_file_read_link (self->path, NULL);
+      *out_text = vpnd_host_file_read_text (self->path);
+      return;
+    }
+
+  switch (original->kind)
+    {
+    case VPND_HOST_FILE_MISSING:
+      return;
+    case VPND_HOST_FILE_LINK:
+      {
+        g_autofree char *path = NULL;
+
+        *out_target = g_strndup (g_bytes_get_data (original->content, NULL), g_bytes_get_size (original->content));
+        path = g_canonicalize_filename (*out_target, directory);
+        *out_text = vpnd_host_file_read_text (path);
+        return;
+      }
+    case VPND_HOST_FILE_REGULAR:
+      *out_text = g_strndup (g_bytes_get_size (original->content) > 0 ? g_bytes_get_data (original->content, NULL) : "", g_bytes_get_size (original->content));
+      return;
+    }
+  g_assert_not_reached ();
+}
+
 static gboolean
 write_and_compare (VpndResolverFile *self, const VpndHostFile *file, GError **error)
 {

@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VpndResolverFile, vpnd_resolver_file, VPND, RESOLVER_FILE, GObject)
 
 VpndResolver *vpnd_resolver_file_new (int runtime_dirfd, const char *path);
+void vpnd_resolver_file_dup_original (VpndResolverFile *self, char **out_target, char **out_text);
 gboolean vpnd_resolver_file_is_applied (VpndResolverFile *self);
 
 G_END_DECLS

@@ -25,6 +25,7 @@ vpnd_actions_interfaces (guint *out_n)
     (GDBusInterfaceInfo *) &org_vpnd1_daemon_interface,
     (GDBusInterfaceInfo *) &org_vpnd1_profiles_interface,
     (GDBusInterfaceInfo *) &org_vpnd1_settings_interface,
+    (GDBusInterfaceInfo *) &org_vpnd1_diagnostics_interface,
   };
 
   *out_n = G_N_ELEMENTS (interfaces);

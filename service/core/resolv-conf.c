@@ -73,6 +73,28 @@ vpnd_resolv_conf_print (const VpndDnsPlan *plan, const char *before)
 }
 
 /**
+ * vpnd_resolv_conf_servers:
+ * @text: the text of a resolv.conf
+ *
+ * Returns: (transfer full): the words after "nameserver", in order, whether they are addresses or not
+ */
+char **
+vpnd_resolv_conf_servers (const char *text)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      g_auto (GStrv) words = split_line (lines[i]);
+
+      if (words[0] != NULL && words[1] != NULL && strcmp (words[0], "nameserver") == 0)
+        g_strv_builder_add (builder, words[1]);
+    }
+  return g_strv_builder_end (builder);
+}
+
+/**
  * vpnd_resolv_conf_is_ours:
  * @text: bytes of a file, which may hold anything
  * @length: how many

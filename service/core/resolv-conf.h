@@ -51,6 +51,7 @@ typedef struct
 } VpndDnsVerdict;
 
 char *vpnd_resolv_conf_print (const VpndDnsPlan *plan, const char *before);
+char **vpnd_resolv_conf_servers (const char *text);
 gboolean vpnd_resolv_conf_is_ours (const char *text, gsize length);
 VpndDnsVerdict vpnd_dns_owner_decide (const VpndDnsFacts *facts);
 const char *vpnd_dns_owner_word (VpndDnsOwner owner);

@@ -1203,6 +1203,49 @@ vpnd_engine_query_status_finish (VpndEngine *self, GAsyncResult *result, GError 
 }
 
 static void
+on_dns_described (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+  GVariant *report = vpnd_resolver_describe_finish (VPND_RESOLVER (source), result, &error);
+
+  if (report != NULL)
+    g_task_return_pointer (task, report, (GDestroyNotify) g_variant_unref);
+  else
+    g_task_return_error (task, error);
+}
+
+/**
+ * vpnd_engine_query_dns_async:
+ * @self: the engine
+ * @cancellable: (nullable): cancels the questions
+ * @callback: called with the report
+ * @user_data: passed to @callback
+ */
+void
+vpnd_engine_query_dns_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_engine_query_dns_async);
+  vpnd_resolver_describe_async (self->ports.resolver, cancellable, on_dns_described, task);
+}
+
+/**
+ * vpnd_engine_query_dns_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error
+ *
+ * Returns: (transfer full) (nullable): a{sv}; NULL when cancelled, or where nobody can tell
+ */
+GVariant *
+vpnd_engine_query_dns_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
 vpnd_engine_dispose (GObject *object)
 {
   VpndEngine *self = VPND_ENGINE (object);

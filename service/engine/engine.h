@@ -95,6 +95,9 @@ gboolean vpnd_engine_set_settings_finish (VpndEngine *self, GAsyncResult *result
 /* The status with fresh counters. */
 void vpnd_engine_query_status_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 VpndStatus *vpnd_engine_query_status_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+/* Who owns DNS, what is set, what is there: a{sv} as org.vpnd1.Diagnostics.Dns documents it. */
+void vpnd_engine_query_dns_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+GVariant *vpnd_engine_query_dns_finish (VpndEngine *self, GAsyncResult *result, GError **error);
 /* The status with the counters of the last poll; no I/O. */
 VpndStatus *vpnd_engine_dup_status (VpndEngine *self);
 

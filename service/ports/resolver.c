@@ -7,6 +7,8 @@
 
 #include "resolver.h"
 
+#include "error.h"
+
 G_DEFINE_INTERFACE (VpndResolver, vpnd_resolver, G_TYPE_OBJECT)
 
 enum
@@ -92,6 +94,46 @@ vpnd_resolver_restore_finish (VpndResolver *self, GAsyncResult *result, GError *
   g_return_val_if_fail (VPND_IS_RESOLVER (self), FALSE);
 
   return VPND_RESOLVER_GET_IFACE (self)->restore_finish (self, result, error);
+}
+
+/**
+ * vpnd_resolver_describe_async:
+ * @self: the port
+ * @cancellable: (nullable): cancels the call
+ * @callback: called when it is done
+ * @user_data: passed to @callback
+ *
+ * Dispatches; see VpndResolverInterface. One backend alone cannot tell who owns DNS: VPND_ERROR_NOT_SUPPORTED.
+ */
+void
+vpnd_resolver_describe_async (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (VPND_IS_RESOLVER (self));
+
+  if (VPND_RESOLVER_GET_IFACE (self)->describe_async == NULL)
+    g_task_report_new_error (self, callback, user_data, vpnd_resolver_describe_async, VPND_ERROR, VPND_ERROR_NOT_SUPPORTED, "who owns DNS is not known here");
+  else
+    VPND_RESOLVER_GET_IFACE (self)->describe_async (self, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_resolver_describe_finish:
+ * @self: the port
+ * @result: what @callback received
+ * @error: return location for an error
+ *
+ * Dispatches; see VpndResolverInterface.
+ *
+ * Returns: (transfer full) (nullable): a{sv}
+ */
+GVariant *
+vpnd_resolver_describe_finish (VpndResolver *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (VPND_IS_RESOLVER (self), NULL);
+
+  if (g_async_result_is_tagged (result, vpnd_resolver_describe_async))
+    return g_task_propagate_pointer (G_TASK (result), error);
+  return VPND_RESOLVER_GET_IFACE (self)->describe_finish (self, result, error);
 }
 
 /**

@@ -21,6 +21,8 @@ G_DECLARE_INTERFACE (VpndResolver, vpnd_resolver, VPND, RESOLVER, GObject)
  * @apply_async: make @plan the host's DNS, read it back and compare. Errors: VPND_ERROR_DNS
  * @restore_async: put back what was there before, to the byte; also after a crash of an earlier instance, from what that
  *   instance saved. Not an error when there is nothing to restore
+ * @describe_async: say who owns DNS, what is set and what is there: a dictionary a{sv} as org.vpnd1.Diagnostics.Dns documents it.
+ *   Changes nothing and starts no service
  *
  * Signal "overwritten" (utf8): another program changed the setting, or the service that held it began anew; the text says which.
  * Emitted between a successful apply and the restore; the setting is not put back until it is applied again.
@@ -33,12 +35,16 @@ struct _VpndResolverInterface
   gboolean (*apply_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
   void (*restore_async) (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   gboolean (*restore_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
+  void (*describe_async) (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  GVariant *(*describe_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
 };
 
 void vpnd_resolver_apply_async (VpndResolver *self, VpndDnsPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_resolver_apply_finish (VpndResolver *self, GAsyncResult *result, GError **error);
 void vpnd_resolver_restore_async (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_resolver_restore_finish (VpndResolver *self, GAsyncResult *result, GError **error);
+void vpnd_resolver_describe_async (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+GVariant *vpnd_resolver_describe_finish (VpndResolver *self, GAsyncResult *result, GError **error);
 void vpnd_resolver_emit_overwritten (VpndResolver *self, const char *reason);
 
 G_END_DECLS

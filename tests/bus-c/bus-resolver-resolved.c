@@ -29,6 +29,7 @@ static const char xml[] =
     "<method name='SetLinkDNSOverTLS'><arg type='i' direction='in'/><arg type='s' direction='in'/></method>"
     "<method name='RevertLink'><arg type='i' direction='in'/></method>"
     "<method name='GetLink'><arg type='i' direction='in'/><arg type='o' direction='out'/></method>"
+    "<property name='DNS' type='a(iiay)' access='read'/><property name='Domains' type='a(isb)' access='read'/>"
     "</interface><interface name='org.freedesktop.resolve1.Link'>"
     "<property name='DNS' type='a(iay)' access='read'/><property name='Domains' type='a(sb)' access='read'/>"
     "<property name='DefaultRoute' type='b' access='read'/></interface></node>";
@@ -121,11 +122,38 @@ on_call (GDBusConnection *connection, const char *sender, const char *path, cons
     }
 }
 
+/* The manager's own properties: those of every link, here one of a network besides ours. */
+static GVariant *
+manager_property (Fixture *fixture, const char *name)
+{
+  gboolean is_dns = g_str_equal (name, "DNS");
+  GVariant *all = is_dns ? fixture->dns : fixture->domains;
+  gint ifindex = (gint) if_nametoindex (LINK_NAME);
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE (is_dns ? "a(iiay)" : "a(isb)"));
+  if (is_dns)
+    g_variant_builder_add_parsed (&builder, "(0, 2, [byte 192, 0, 2, 1])");
+  if (is_dns)
+    g_variant_builder_add_parsed (&builder, "(0, 99, [byte 1])"); /* a family that nobody knows */
+  for (gsize i = 0; i < g_variant_n_children (all); i++)
+    {
+      g_autoptr (GVariant) one = g_variant_get_child_value (all, i);
+      g_autoptr (GVariant) first = g_variant_get_child_value (one, 0);
+      g_autoptr (GVariant) second = g_variant_get_child_value (one, 1);
+
+      g_variant_builder_add (&builder, is_dns ? "(i@i@ay)" : "(i@s@b)", ifindex, first, second);
+    }
+  return g_variant_builder_end (&builder);
+}
+
 static GVariant *
 on_get (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *name, GError **error, gpointer user_data)
 {
   Fixture *fixture = user_data;
 
+  if (g_str_has_suffix (interface, ".Manager"))
+    return manager_property (fixture, name);
   if (g_str_equal (name, "DNS"))
     return g_variant_ref (fixture->dns);
   if (g_str_equal (name, "Domains"))
@@ -534,6 +562,68 @@ test_auto_file (Fixture *fixture, gconstpointer data)
     }
 }
 
+static char *
+describe (VpndResolver *resolver)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GVariant) report = NULL;
+
+  vpnd_resolver_describe_async (resolver, NULL, on_done, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  report = vpnd_resolver_describe_finish (resolver, result, NULL);
+  g_assert_nonnull (report);
+  return g_variant_print (report, FALSE);
+}
+
+static void
+assert_says (VpndResolver *resolver, const char *const *parts)
+{
+  g_autofree char *text = describe (resolver);
+
+  for (guint i = 0; parts[i] != NULL; i++)
+    {
+      g_test_message ("%s in %s", parts[i], text);
+      g_assert_nonnull (strstr (text, parts[i]));
+    }
+}
+
+/* What is told of the host before, while and after, with the setting at resolved and in the file; one that hangs counts as absent. */
+static void
+test_describe (Fixture *fixture, gconstpointer data)
+{
+  static const char *const idle[] = { "'owner': <'systemd-resolved'>", "'replaced': <false>", "'fileServers': <['127.0.0.53']>", "'servers': <@as []>", "'inForce': <false>",
+    "{'interface': <''>, 'servers': <['192.0.2.1']>, 'domains': <@as []>}", NULL };
+  static const char *const set[] = { "'owner': <'systemd-resolved'>", "'servers': <['10.64.0.1', 'fc00::1']>, 'search': <['corp.example.']>, 'inForce': <true>",
+    "{'interface': <'lo'>, 'servers': <['10.64.0.1', 'fc00::1']>, 'domains': <['~.', 'corp.example']>}", NULL };
+  static const char *const lost[] = { "'servers': <['10.64.0.1', 'fc00::1']>", "'inForce': <false>", NULL };
+  static const char *const file[] = { "'owner': <'file'>", "'replaced': <true>", "'fileServers': <['10.64.0.1', 'fc00::1']>", "'inForce': <true>", "'links': <@aa{sv} []>", NULL };
+  g_autoptr (VpndResolver) resolver = vpnd_resolver_auto_new (fixture->client, fixture->run_dirfd, fixture->conf);
+  g_autoptr (VpndResolver) alone = vpnd_resolver_resolved_new (fixture->client);
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_file_set_contents (fixture->conf, "nameserver 127.0.0.53\n", -1, NULL));
+  assert_says (resolver, idle);
+  g_assert_true (apply (resolver, NULL));
+  assert_says (resolver, set);
+  revert (fixture);
+  assert_says (resolver, lost);
+  g_assert_true (restore (resolver, NULL));
+  assert_says (resolver, idle);
+
+  disown_name (fixture);
+  g_assert_true (apply (resolver, NULL));
+  assert_says (resolver, file);
+  g_assert_true (restore (resolver, NULL));
+
+  vpnd_resolver_describe_async (alone, NULL, on_done, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_null (vpnd_resolver_describe_finish (alone, result, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_SUPPORTED);
+}
+
 /* The owner changes between two applies: the new one is told, then the old one gets back what it had. */
 static void
 test_auto_switch (Fixture *fixture, gconstpointer data)
@@ -571,6 +661,7 @@ main (int argc, char **argv)
     { "/resolved/nothing-to-revert", test_nothing_to_revert },
     { "/resolved/overwritten", test_overwritten },
     { "/resolved/overwritten-hangs", test_overwritten_hangs },
+    { "/auto/describe", test_describe },
     { "/auto/resolved", test_auto_resolved },
     { "/auto/file", test_auto_file },
     { "/auto/switch", test_auto_switch },

@@ -24,6 +24,7 @@ PRESHARED = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U="
 PUBLIC = "mcRFvuHRLiJW4LWH0GFwLSbwWSCzWvVAGDxMfAkVGkA="
 ANNOTATION = "org.vpnd1.PolkitAction"
 DAEMON, PROFILES, SETTINGS, PROPERTIES = "org.vpnd1.Daemon", "org.vpnd1.Profiles", "org.vpnd1.Settings", "org.freedesktop.DBus.Properties"
+DIAGNOSTICS = "org.vpnd1.Diagnostics"
 CONFIG = {
     "allowedIPAddressRanges": [{"address": "0.0.0.0", "isIpv6": False, "range": 0}, {"address": "::", "isIpv6": True, "range": 0}],
     "deviceIpv4Address": "10.64.0.7/32", "deviceIpv6Address": "fc00:bbbb:bbbb:bb01::1:7/128", "dnsServer": "10.64.0.1", "hopType": "SingleHop",
@@ -113,6 +114,7 @@ METHOD_CALLS = {
     (PROFILES, "Activate"): call(PROFILES, "Activate", "(s)", "('demo',)"),
     (PROFILES, "Reconnect"): call(PROFILES, "Reconnect"),
     (SETTINGS, "Reset"): call(SETTINGS, "Reset"),
+    (DIAGNOSTICS, "Dns"): call(DIAGNOSTICS, "Dns"),
 }
 WRITES = {
     "Lockdown": ("b", "true"), "AutoConnect": ("b", "true"), "AutoConnectProfile": ("s", "'demo'"), "AllowLan": ("b", "true"), "Ipv6": ("b", "false"),

@@ -28,6 +28,14 @@ DAEMON, PROFILES, SETTINGS = (f'org.vpnd1.{i}' for i in ('Daemon', 'Profiles', '
 CONF = '[Interface]\n# PrivateKey is not exported\nAddress = 10.64.0.7/32\n\n[Peer]\nEndpoint = 192.0.2.10:51820\n'
 
 
+DNS = {'owner': GLib.Variant('s', 'systemd-resolved'), 'reason': GLib.Variant('s', 'resolv.conf is a link to the file of systemd-resolved'),
+       'path': GLib.Variant('s', '/etc/resolv.conf'), 'link': GLib.Variant('s', '../run/systemd/resolve/stub-resolv.conf'), 'replaced': GLib.Variant('b', False),
+       'fileServers': GLib.Variant('as', ['127.0.0.53']), 'servers': GLib.Variant('as', ['10.64.0.1']), 'search': GLib.Variant('as', ['corp.example']),
+       'inForce': GLib.Variant('b', True), 'links': GLib.Variant('aa{sv}', [
+           {'interface': GLib.Variant('s', 'eth0'), 'servers': GLib.Variant('as', ['192.0.2.1']), 'domains': GLib.Variant('as', [])},
+           {'interface': GLib.Variant('s', 'vpnd0'), 'servers': GLib.Variant('as', ['10.64.0.1']), 'domains': GLib.Variant('as', ['~.', 'corp.example'])}])}
+
+
 class Fake:
     def __init__(self, xml):
         self.info = Gio.DBusNodeInfo.new_for_xml(open(xml).read())
@@ -120,6 +128,8 @@ class Fake:
                     'dropped': GLib.Variant('as', ['line 5: PostUp: commands are never run'])},
         if member == 'Export':
             return CONF.encode(),
+        if member == 'Dns':
+            return DNS,
         if member == 'getLogs':
             return 'first line\nsecond \x1b[31mline\n',
         if member == 'Reset':

@@ -309,6 +309,30 @@ def test_logs(vpnd, vpnctl):
     assert [c[0] for c in vpnd.calls()] == ['getLogs', 'getLogs', 'cleanupLogs', 'cleanupLogs']
 
 
+def test_dns(vpnd, vpnctl):
+    assert vpnctl('dns').out == '''Owner:        systemd-resolved
+Because:      resolv.conf is a link to the file of systemd-resolved
+File:         /etc/resolv.conf
+Link to:      ../run/systemd/resolve/stub-resolv.conf
+It lists:     127.0.0.53
+Set by vpnd:  10.64.0.1
+Search:       corp.example
+Read back:    as it was set
+eth0:         192.0.2.1
+vpnd0:        10.64.0.1 (~., corp.example)
+'''
+    shown = vpnctl('dns', '--json').json()['dns']
+    assert (shown['owner'], shown['inForce'], shown['links'][1]['domains']) == ('systemd-resolved', True, ['~.', 'corp.example'])
+    assert [c[0] for c in vpnd.calls()] == ['Dns', 'Dns']
+
+
+def test_dns_query_needs_no_vpnd(vpnctl):
+    assert '127.0.0.1' in vpnctl('dns', 'query', 'localhost', address='unix:path=/nowhere').out.split()
+    assert vpnctl('dns', 'query', '192.0.2.7', '--json').json() == {'schema': 1, 'name': '192.0.2.7', 'addresses': ['192.0.2.7']}
+    for words in (('query',), ('ask', 'localhost'), ('query', '')):
+        assert vpnctl('dns', *words).code == 2
+
+
 def test_version(vpnd, vpnctl):
     assert re.fullmatch(r'vpnctl [\d.]+\nvpnd 9\.9\n', vpnctl('version').out)
     assert vpnctl('--version').out == vpnctl('version').out

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The host's resolver setting while others want it too."""
+import json
 import time
 
 import pytest
@@ -86,3 +87,24 @@ def test_changed_while_the_daemon_was_dead(connected):
     connected.start_daemon()
     connected.wait_state("error")
     assert connected.host.run("cat", "/etc/resolv.conf").stdout == newest
+
+
+def test_what_vpnctl_says(lab_with):
+    """Who owns DNS, what is set, what is there; and a question that is answered through the tunnel only."""
+    lab = lab_with()
+    original = lab.host.run("cat", "/etc/resolv.conf").stdout.split()
+    lab.start_daemon()
+    before = json.loads(lab.vpnctl("dns", "--json").stdout)["dns"]
+    assert (before["owner"], before["servers"], before["replaced"], before["inForce"]) == ("file", [], False, False)
+    assert before["fileServers"] == original[original.index("nameserver") + 1:][:1]
+    lab.connect()
+    during = json.loads(lab.vpnctl("dns", "--json").stdout)["dns"]
+    assert (during["owner"], during["replaced"], during["inForce"]) == ("file", True, True)
+    assert during["servers"] == during["fileServers"] and TUNNEL_PEER4 in during["servers"]
+    mark, asked = lab.capture.mark(), len(lab.services.questions)
+    found = json.loads(lab.vpnctl("dns", "query", "asked.lab.example", "--json").stdout)
+    assert found["addresses"]
+    assert any(name == "asked.lab.example" and to == TUNNEL_PEER4 for to, _by, name in lab.services.questions[asked:])
+    none(lab.capture.since(mark), dport=53)
+    lab.vpnctl("disconnect", "--wait")
+    assert json.loads(lab.vpnctl("dns", "--json").stdout)["dns"] == before
