@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See authorizer-polkit.h. The authority is asked for at the first check and again after a failure, so a polkitd that comes late or
- * was restarted is found. Keeps no decision: polkit remembers what may be kept. Without polkit root may do what it may anyway, since
- * polkit never refuses root; nobody else may do anything.
+ * was restarted is found. Keeps no decision: polkit remembers what may be kept. Root is known to the bus and polkit never refuses it, so
+ * polkit is not asked: one that hangs, is flooded or is not there must not keep root from ending protection or from seeing its state.
+ * Without polkit nobody else may do anything.
  */
 #include "config.h"
 
@@ -56,35 +57,6 @@ deny (GTask *task, const char *why)
 }
 
 static void
-on_user (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  GTask *task = user_data;
-  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
-  guint32 uid = G_MAXUINT32;
-
-  if (reply != NULL)
-    g_variant_get (reply, "(u)", &uid);
-  if (uid != 0)
-    {
-      deny (task, "polkit could not be asked; is it running?");
-      return;
-    }
-  g_task_return_boolean (task, TRUE);
-  g_object_unref (task);
-}
-
-/* polkit is not there. The bus itself knows whether the sender is root; it is the bus that told us the sender's name. */
-static void
-ask_bus (GTask *task)
-{
-  VpndAuthorizerPolkit *self = VPND_AUTHORIZER_POLKIT (g_task_get_source_object (task));
-  const Check *check = g_task_get_task_data (task);
-
-  g_dbus_connection_call (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
-      g_variant_new ("(s)", check->sender), G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, BUS_TIMEOUT_MS, g_task_get_cancellable (task), on_user, task);
-}
-
-static void
 on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   GTask *task = user_data;
@@ -92,7 +64,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (PolkitAuthorizationResult) answer = polkit_authority_check_authorization_finish (POLKIT_AUTHORITY (source), result, NULL);
 
   if (answer == NULL)
-    ask_bus (task);
+    deny (task, "polkit could not be asked; is it running?");
   else if (polkit_authorization_result_get_is_authorized (answer))
     {
       g_task_return_boolean (task, TRUE);
@@ -125,11 +97,39 @@ on_authority (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (authority == NULL)
     {
-      ask_bus (task);
+      deny (task, "polkit could not be asked; is it running?");
       return;
     }
   g_set_object (&self->authority, authority);
   ask (self, task);
+}
+
+/* The bus itself knows whether the sender is root; it is the bus that told us the sender's name, and names are never used again.
+ * Whatever goes wrong here, the sender is not root. */
+static void
+on_user (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  VpndAuthorizerPolkit *self = VPND_AUTHORIZER_POLKIT (g_task_get_source_object (task));
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  guint32 uid = G_MAXUINT32;
+
+  if (g_task_return_error_if_cancelled (task))
+    {
+      g_object_unref (task);
+      return;
+    }
+  if (reply != NULL)
+    g_variant_get (reply, "(u)", &uid);
+  if (uid == 0)
+    {
+      g_task_return_boolean (task, TRUE);
+      g_object_unref (task);
+    }
+  else if (self->authority != NULL)
+    ask (self, task);
+  else
+    polkit_authority_get_async (g_task_get_cancellable (task), on_authority, task);
 }
 
 static PolkitDetails *
@@ -164,10 +164,8 @@ vpnd_authorizer_polkit_check_async (VpndAuthorizer *port, const char *sender, co
   check->interactive = interactive;
   g_task_set_task_data (task, check, check_free);
 
-  if (self->authority != NULL)
-    ask (self, task);
-  else
-    polkit_authority_get_async (cancellable, on_authority, task);
+  g_dbus_connection_call (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+      g_variant_new ("(s)", sender), G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, BUS_TIMEOUT_MS, cancellable, on_user, task);
 }
 
 static gboolean

@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 #define VPND_QUOTA_CALLS_PER_SECOND 100 /* sustained, for one sender; a GUI makes a few per second at most */
 #define VPND_QUOTA_BURST 200            /* calls at once of a sender that has been quiet */
 #define VPND_QUOTA_DIALOGS 64           /* authorizations in flight in which somebody may be asked for a password */
-#define VPND_QUOTA_CALLS 512            /* unanswered calls in all; each holds at most one message */
+#define VPND_QUOTA_CALLS 512            /* unanswered calls in all, above which a sender may have one only; each holds at most one message */
 
 typedef struct _VpndQuota VpndQuota;
 

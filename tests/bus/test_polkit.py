@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The real polkitd with our actions and no rules: defaults, its restart, its absence."""
+import signal
+
 import pytest
 
 import rig as rigs
@@ -55,3 +57,16 @@ def test_without_polkitd_only_root_may_and_with_it_all_is_as_before(real):
     assert "ok" in sandbox.wait_until(lambda: [r for r in real.calls(call(DAEMON, "status")) if "ok" in r], 10, "authorization after the restart of polkitd")[0]
     assert "ok" in real.calls(rigs.activate(), uid=0)[0]
     assert real.calls(rigs.activate())[0]["error"] == error_name("NotAuthorized")
+
+
+def test_a_polkitd_that_hangs_does_not_stop_root(real):
+    """The kill switch must stay in root's hands: neither a stopped polkitd nor as many waiting calls as the quota has may block it."""
+    real.polkit.send_signal(signal.SIGSTOP)
+    try:
+        others = [real.client({"mode": "together", "calls": [call(DAEMON, "status")] * 16}) for _ in range(3)]
+        assert all("ok" in r for r in real.calls(rigs.activate(), call(DAEMON, "status"), call(DAEMON, "deactivate"), uid=0))
+        assert all(other.poll() is None for other in others), "the others wait for polkit"
+    finally:
+        real.polkit.send_signal(signal.SIGCONT)
+    for other in others:
+        other.communicate(timeout=30)

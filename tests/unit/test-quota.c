@@ -50,19 +50,29 @@ test_rate (void)
   g_assert_cmpuint (count_at (quota, start_us + 3600 * (gint64) G_USEC_PER_SEC), ==, VPND_QUOTA_BURST);
 }
 
+/* A few senders with all that they may have fill the total; then each gets one call at a time, and who comes new gets it, too. */
 static void
 test_total (void)
 {
   g_autoptr (VpndQuota) quota = vpnd_quota_new ();
+  const guint n_senders = 100;
   guint accepted = 0;
 
-  for (guint i = 0; i < 1000; i++)
+  for (guint i = 0; i < n_senders; i++)
     {
       g_autofree char *sender = g_strdup_printf (":1.%u", i);
 
-      accepted += vpnd_quota_begin_call (quota, sender, 0, NULL) ? 1 : 0;
+      for (guint j = 0; j < VPND_QUOTA_CALLS_PER_SENDER; j++)
+        accepted += vpnd_quota_begin_call (quota, sender, 0, NULL) ? 1 : 0;
     }
-  g_assert_cmpuint (accepted, ==, VPND_QUOTA_CALLS);
+  g_assert_cmpuint (accepted, ==, VPND_QUOTA_CALLS + n_senders - VPND_QUOTA_CALLS / VPND_QUOTA_CALLS_PER_SENDER);
+
+  for (guint i = 0; i < 10; i++)
+    {
+      g_assert_true (vpnd_quota_begin_call (quota, ":2.1", 0, NULL));
+      g_assert_false (vpnd_quota_begin_call (quota, ":2.1", 0, NULL));
+      vpnd_quota_end_call (quota, ":2.1");
+    }
 }
 
 static void
