@@ -207,7 +207,6 @@ forget_routes (Decision *d)
 {
   if (d->state->host & VPND_HOST_ROUTES)
     add_cleanup (d, VPND_EFFECT_CLEAR_ROUTES);
-  d->state->host &= ~(guint) VPND_HOST_ROUTES;
   g_clear_pointer (&d->state->routes, vpnd_route_plan_unref);
 }
 
