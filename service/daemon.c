@@ -19,7 +19,7 @@
 #include "log.h"
 #include "names-lookup-gio.h"
 #include "notify.h"
-#include "prober-icmp.h"
+#include "prober-udp.h"
 #include "reserved.h"
 #include "resolver-auto.h"
 #include "resolver-file.h"
@@ -239,7 +239,7 @@ make_engine (VpndDaemon *self, GError **error)
   g_autoptr (VpndTunnel) tunnel = vpnd_tunnel_auto_new (kernel, userspace);
   g_autoptr (VpndResolver) resolver = vpnd_resolver_auto_new (self->connection, self->state_dirfd, VPND_RESOLV_CONF_PATH);
   g_autoptr (VpndNamesLookup) names = vpnd_names_lookup_gio_new ();
-  g_autoptr (VpndProber) prober = vpnd_prober_icmp_new ();
+  g_autoptr (VpndProber) prober = vpnd_prober_udp_new ();
   g_autoptr (VpndClock) clock = vpnd_clock_system_new ();
   VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock, socket_killer };
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Port: sends one probe into the tunnel, so that a living peer has a reason to answer.
- * Real: backends/prober-icmp. Fake: in tests/fakes/fake-host.
+ * Real: backends/prober-udp. Fake: in tests/fakes/fake-host.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ G_DECLARE_INTERFACE (VpndProber, vpnd_prober, VPND, PROBER, GObject)
 
 /**
  * VpndProberInterface:
- * @probe: send one ICMP or ICMPv6 echo request with TTL 1 to @target, bound to the link @ifname. Never blocks. A failure to send is
+ * @probe: send one datagram with TTL 1 to @target, bound to the link @ifname. Never blocks. A failure to send is
  *   not a failed tunnel: it is reported as FALSE and ignored by the caller
  */
 struct _VpndProberInterface
