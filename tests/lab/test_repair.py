@@ -16,7 +16,7 @@ import pytest
 
 import sandbox
 from capture import ICMPV6, UDP, none, select_frames
-from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PUBLIC4, TUNNEL_HOST4
+from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PUBLIC4, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_connect import only_transport
 
 FLOW_PORT = 7000
@@ -233,6 +233,37 @@ def test_address_changes(connected, flow):
     frames = connected.capture.since(mark)
     only_transport_to(frames, (PEER4, PEER6))
     assert connected.status()["state"] == "connected"
+
+
+def usable(lab):
+    """The server's addresses of the families that the host has a default route of."""
+    ways = {f"{PEER4}:{PEER_PORT}": "-4", f"[{PEER6}]:{PEER_PORT}": "-6"}
+    return [endpoint for endpoint, family in ways.items() if lab.host.run("ip", family, "route", "show", "default").stdout.strip()]
+
+
+def test_from_one_family_to_the_other(host):
+    """IPv4 goes, comes back, IPv6 goes: the server's address of the family that there is, without ever leaving connected."""
+    done = host.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.Daemon.activate", json.dumps({
+        "privateKey": host.host_private, "presharedKey": host.preshared, "serverPublicKey": host.peer_public, "serverPort": PEER_PORT,
+        "serverIpv4AddrIn": PEER4, "serverIpv6AddrIn": PEER6, "deviceIpv4Address": f"{TUNNEL_HOST4}/32", "deviceIpv6Address": f"{TUNNEL_HOST6}/128",
+        "dnsServer": TUNNEL_PEER4, "allowedIPAddressRanges": [{"address": "0.0.0.0", "range": 0, "isIpv6": False}, {"address": "::", "range": 0, "isIpv6": True}],
+        "name": "both"}))
+    assert done.stdout.strip() == "(true,)", done.stderr
+    host.wait_state("connected", 5)
+    assert host.status()["peers"][0]["endpoint"] == f"{PEER4}:{PEER_PORT}"
+    mark = host.capture.mark()
+    with flood(host):
+        for words in ("route del default", f"route add default via {GATEWAY4} dev eth0", "-6 route del default"):
+            host.host.ip(*words.split())
+            traffic_again(host, time.monotonic())
+            # Back on both families the device may stay with either: it follows the peer's packets that are still under way.
+            sandbox.wait_until(lambda: host.status()["peers"][0]["endpoint"] in usable(host), 2, "an endpoint that can be reached")
+            assert host.status()["state"] == "connected"
+    assert host.daemons[-1].log().count("connecting -> connected") == 1
+    frames = host.capture.since(mark)
+    only_transport_to(frames, (PEER4, PEER6))
+    for peer in (PEER4, PEER6):
+        assert select_frames(frames, from_host=True, dst=peer, dport=PEER_PORT)
 
 
 def test_flapping_ends_in_the_right_plan(connected, flow):
