@@ -53,6 +53,27 @@ def test_introspection_is_the_contract(system):
         assert word in out
 
 
+def test_early_boot_unit_closes_and_the_daemon_takes_over(system):
+    """The unit itself, with all its hardening; it is ordered before whatever brings the network up."""
+    assert system.host.run("systemctl", "is-enabled", "vpnd-early-boot").stdout.strip() == "enabled"
+    before = system.host.run("systemctl", "show", "--property=Before", "--value", "vpnd-early-boot").stdout.split()
+    assert {"network-pre.target", "sysinit.target", "vpnd.service"} <= set(before)
+    system.vpnctl("lockdown", "on")
+    system.host.run("systemctl", "stop", "vpnd")
+    system.host.run("nft", "delete", "table", "inet", "vpnd")
+    assert system.echo(PUBLIC4) == HOST4
+    system.host.run("systemctl", "restart", "vpnd-early-boot")
+    assert system.echo(PUBLIC4, wait=200) is None
+    mark = system.capture.mark()
+    system.host.run("systemctl", "start", "vpnd")  # returns with READY=1: the host is in its state
+    assert system.status()["blocking"] is True
+    assert system.echo(PUBLIC4, wait=200) is None
+    none(system.capture.since(mark), dst=PUBLIC4)
+    system.vpnctl("emergency-unlock")
+    assert system.echo(PUBLIC4) == HOST4
+    assert system.difference(system.before, system.snapshot()) == ""
+
+
 def test_bus_activation(system):
     system.host.run("systemctl", "stop", "vpnd")
     system.vpnctl("status")
