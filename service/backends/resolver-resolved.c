@@ -147,16 +147,33 @@ servers_to_variant (const VpndDnsPlan *plan)
   return g_variant_builder_end (&builder);
 }
 
-/* resolved reports names without their final dot. */
+/* The name of a search domain, and whether it is for routing only. resolved reports names without their final dot. */
 static char *
-normalize_domain (const char *domain)
+normalize_domain (const char *domain, gboolean *out_is_routing_only)
 {
-  gsize length = strlen (domain);
+  const char *name = domain[0] == '~' ? domain + 1 : domain;
+  gsize length = strlen (name);
 
-  return g_strndup (domain, length > 1 && domain[length - 1] == '.' ? length - 1 : length);
+  *out_is_routing_only = domain[0] == '~';
+  return g_strndup (name, length > 1 && name[length - 1] == '.' ? length - 1 : length);
 }
 
-/* a(sb) of SetLinkDomains. */
+/* resolved keeps a name once: the first of it is told, and one that is searched is routed too. */
+static gboolean
+is_told_already (const VpndDnsPlan *plan, guint index, const char *name, gboolean is_routing_only)
+{
+  for (guint i = 0; i < plan->search->len; i++)
+    {
+      gboolean is_other_routing_only;
+      g_autofree char *other = normalize_domain (g_ptr_array_index (plan->search, i), &is_other_routing_only);
+
+      if (i != index && g_ascii_strcasecmp (other, name) == 0 && (is_other_routing_only == is_routing_only ? i < index : is_routing_only))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* a(sb) of SetLinkDomains. A domain that another link claims too is asked here as well, if it is named; "." loses against it. */
 static GVariant *
 domains_to_variant (const VpndDnsPlan *plan)
 {
@@ -166,9 +183,11 @@ domains_to_variant (const VpndDnsPlan *plan)
   g_variant_builder_add (&builder, "(sb)", ".", TRUE);
   for (guint i = 0; i < plan->search->len; i++)
     {
-      g_autofree char *domain = normalize_domain (g_ptr_array_index (plan->search, i));
+      gboolean is_routing_only;
+      g_autofree char *domain = normalize_domain (g_ptr_array_index (plan->search, i), &is_routing_only);
 
-      g_variant_builder_add (&builder, "(sb)", domain, FALSE);
+      if (strcmp (domain, ".") != 0 && !is_told_already (plan, i, domain, is_routing_only))
+        g_variant_builder_add (&builder, "(sb)", domain, is_routing_only);
     }
   return g_variant_builder_end (&builder);
 }

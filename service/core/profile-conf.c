@@ -209,7 +209,7 @@ take_dns_item (Parser *self, const Value *item, GError **error)
 
   if (vpnd_addr_parse (item->text, &addr) && vpnd_addr_is_unicast (&addr))
     add_server (self->profile->dns_servers, &addr);
-  else if (!vpnd_host_name_is_valid (item->text))
+  else if (!vpnd_search_domain_is_valid (item->text))
     return fail_value (self, item, "neither the address of a host nor a search domain", error);
   else if (!g_ptr_array_find_with_equal_func (self->profile->dns_search, item->text, g_str_equal, NULL))
     g_ptr_array_add (self->profile->dns_search, g_strdup (item->text));

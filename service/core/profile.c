@@ -302,6 +302,20 @@ vpnd_host_name_is_valid (const char *name)
   return TRUE;
 }
 
+/**
+ * vpnd_search_domain_is_valid:
+ * @name: a candidate
+ *
+ * Returns: TRUE for a host name, for one after "~" (resolvectl(1), "domain": for routing only), and for "~.", all names
+ */
+gboolean
+vpnd_search_domain_is_valid (const char *name)
+{
+  if (name[0] != '~')
+    return vpnd_host_name_is_valid (name);
+  return strcmp (name, "~.") == 0 || vpnd_host_name_is_valid (name + 1);
+}
+
 static gboolean
 refuse (GError **error, const char *what)
 {
@@ -334,7 +348,7 @@ validate_interface (const VpndProfile *profile, GError **error)
     if (!vpnd_addr_is_unicast (&g_array_index (profile->dns_servers, VpndAddr, i)))
       return refuse (error, "DNS: not the address of a host");
   for (guint i = 0; i < profile->dns_search->len; i++)
-    if (!vpnd_host_name_is_valid (g_ptr_array_index (profile->dns_search, i)))
+    if (!vpnd_search_domain_is_valid (g_ptr_array_index (profile->dns_search, i)))
       return refuse (error, "DNS: not a search domain");
   return TRUE;
 }

@@ -47,7 +47,8 @@ typedef struct
  * @addresses: (element-type VpndPrefix) (owned): interface addresses with their prefix length
  * @peers: (element-type VpndPeer) (owned): at least one
  * @dns_servers: (element-type VpndAddr) (owned): resolvers, in order
- * @dns_search: (element-type utf8) (owned): search domains, in order
+ * @dns_search: (element-type utf8) (owned): search domains, in order; one after "~" is for routing only: names below it are asked here,
+ *   but it is not appended to short ones
  * @gateway4: (not set when family is AF_UNSPEC): in-tunnel gateway; answers probes
  * @gateway6: the same for IPv6
  * @mtu: wanted MTU in bytes, 0 for automatic
@@ -80,6 +81,7 @@ VpndProfile *vpnd_profile_dup_named (const VpndProfile *profile, const char *nam
 gboolean vpnd_profile_validate (const VpndProfile *profile, GError **error);
 gboolean vpnd_profile_name_is_valid (const char *name);
 gboolean vpnd_host_name_is_valid (const char *name);
+gboolean vpnd_search_domain_is_valid (const char *name);
 const VpndPeer *vpnd_profile_primary_peer (const VpndProfile *profile);
 gboolean vpnd_profile_routes_family (const VpndProfile *profile, int family);
 gboolean vpnd_profile_has_address (const VpndProfile *profile, int family);

@@ -48,6 +48,7 @@ char *
 vpnd_resolv_conf_print (const VpndDnsPlan *plan, const char *before)
 {
   GString *text = g_string_new (HEADER);
+  guint n_search = 0;
   g_auto (GStrv) lines = g_strsplit (before != NULL ? before : "", "\n", -1);
 
   for (guint i = 0; i < plan->servers->len; i++)
@@ -57,8 +58,13 @@ vpnd_resolv_conf_print (const VpndDnsPlan *plan, const char *before)
       g_string_append_printf (text, "nameserver %s\n", vpnd_addr_format (&g_array_index (plan->servers, VpndAddr, i), buffer));
     }
   for (guint i = 0; i < plan->search->len; i++)
-    g_string_append_printf (text, "%s %s", i == 0 ? "search" : "", (const char *) g_ptr_array_index (plan->search, i));
-  if (plan->search->len > 0)
+    {
+      const char *domain = g_ptr_array_index (plan->search, i);
+
+      if (domain[0] != '~') /* here every name goes to the same servers */
+        g_string_append_printf (text, "%s %s", n_search++ == 0 ? "search" : "", domain);
+    }
+  if (n_search > 0)
     g_string_append_c (text, '\n');
 
   for (guint i = 0; lines[i] != NULL; i++)

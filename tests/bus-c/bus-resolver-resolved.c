@@ -399,6 +399,28 @@ test_nothing_to_revert (Fixture *fixture, gconstpointer data)
   g_assert_no_error (error);
 }
 
+/* Split DNS: what comes after "~" is routed and not searched; a name is told once, and searching it is more than routing it. */
+static void
+test_domains (Fixture *fixture, gconstpointer data)
+{
+  static const char *const search[] = { "~corp.example.", "lan.example", "~.", "~lan.example", "corp.example", "LAN.example.", "~only.example", "~only.example" };
+  g_autoptr (GVariant) expected = g_variant_ref_sink (g_variant_new_parsed ("[('.', true), ('lan.example', false), ('corp.example', false), ('only.example', true)]"));
+  g_autoptr (VpndResolver) resolver = vpnd_resolver_resolved_new (fixture->client);
+  g_autoptr (VpndDnsPlan) plan = make_plan ();
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_ptr_array_set_size (plan->search, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (search); i++)
+    g_ptr_array_add (plan->search, g_strdup (search[i]));
+  vpnd_resolver_apply_async (resolver, plan, NULL, on_done, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_true (vpnd_resolver_apply_finish (resolver, result, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_variant_equal (fixture->domains, expected));
+}
+
 static void
 on_overwritten (VpndResolver *resolver, const char *reason, gpointer user_data)
 {
@@ -655,6 +677,7 @@ main (int argc, char **argv)
   } tests[] = {
     { "/resolved/apply-restore", test_apply_restore },
     { "/resolved/refused", test_refused },
+    { "/resolved/domains", test_domains },
     { "/resolved/no-tls", test_no_tls },
     { "/resolved/no-answer", test_no_answer },
     { "/resolved/link-known-late", test_link_known_late },

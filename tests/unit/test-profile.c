@@ -289,6 +289,23 @@ test_names (void)
     g_assert_true (vpnd_host_name_is_valid (good_hosts[i]));
   for (guint i = 0; i < G_N_ELEMENTS (bad_hosts); i++)
     g_assert_false (vpnd_host_name_is_valid (bad_hosts[i]));
+  for (guint i = 0; i < G_N_ELEMENTS (good_hosts); i++)
+    {
+      g_autofree char *routed = g_strconcat ("~", good_hosts[i], NULL);
+
+      g_assert_true (vpnd_search_domain_is_valid (good_hosts[i]) && vpnd_search_domain_is_valid (routed));
+      g_assert_false (vpnd_host_name_is_valid (routed)); /* an endpoint is not routed */
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (bad_hosts); i++)
+    {
+      g_autofree char *routed = g_strconcat ("~", bad_hosts[i], NULL);
+
+      g_assert_false (vpnd_search_domain_is_valid (bad_hosts[i]));
+      g_assert_true (!vpnd_search_domain_is_valid (routed) || strcmp (routed, "~.") == 0);
+    }
+  g_assert_true (vpnd_search_domain_is_valid ("~."));
+  g_assert_false (vpnd_search_domain_is_valid ("~"));
+  g_assert_false (vpnd_search_domain_is_valid ("~~a.example"));
 }
 
 static void

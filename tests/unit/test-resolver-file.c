@@ -609,6 +609,8 @@ test_text (void)
 
   g_assert_true (vpnd_addr_parse ("fc00::1", &second));
   g_array_append_val (plan->servers, second);
+  g_ptr_array_insert (plan->search, 0, g_strdup ("~."));
+  g_ptr_array_add (plan->search, g_strdup ("~corp.example"));
   g_ptr_array_add (plan->search, g_strdup ("b.example"));
   text = vpnd_resolv_conf_print (plan, "; c\n#options no\nnameserver 9.9.9.9\ndomain d.example\nsearch e.example\noptions\tedns0  trust-ad\r\noptions rotate");
   g_assert_true (g_str_has_suffix (text, "\nnameserver 10.64.0.1\nnameserver fc00::1\nsearch a.example b.example\noptions edns0 trust-ad\noptions rotate\n"));
