@@ -59,10 +59,12 @@ typedef enum
  * @is_activating: a request to activate waits for the effects; a failure rolls back to @fallback_kind and @fallback
  * @fallback_kind: state to return to when the activation fails
  * @fallback_cause: its cause
+ * @fallback_backend: which WireGuard it had
  * @fallback: (owned) (nullable): its profile
  * @next: what follows VPND_STATE_DISCONNECTING: VPND_STATE_DISCONNECTED, VPND_STATE_ERROR or VPND_STATE_CONNECTING
  * @is_announced: the end of VPND_STATE_DISCONNECTING is told by the signal disconnected
  * @is_waiting: a VPND_EVENT_RETRY is due
+ * @backend: which WireGuard links are made with: the setting at the time of the activation
  * @profile: (owned) (nullable): the profile that is wanted; NULL when none is
  * @way4: the host's IPv4 default route when the device was told where the peer is
  * @way6: the same of IPv6
@@ -81,10 +83,12 @@ typedef struct
   gboolean is_activating;
   VpndStateKind fallback_kind;
   VpndCause fallback_cause;
+  VpndBackend fallback_backend;
   VpndProfile *fallback;
   VpndStateKind next;
   gboolean is_announced;
   gboolean is_waiting;
+  VpndBackend backend;
   VpndProfile *profile;
   VpndDefaultRoute way4;
   VpndDefaultRoute way6;

@@ -189,7 +189,7 @@ want_device (Decision *d, VpndProfile *profile, VpndTunnelConfig *config, gboole
 {
   if (is_new_link)
     {
-      add_effect (d, VPND_EFFECT_CREATE_LINK)->backend = d->context->settings->backend;
+      add_effect (d, VPND_EFFECT_CREATE_LINK)->backend = d->state->backend;
       d->state->host |= VPND_HOST_LINK;
     }
   else
@@ -319,6 +319,7 @@ roll_back (Decision *d)
   VpndStateKind kind = d->state->fallback_kind;
   VpndCause cause = d->state->fallback_cause;
 
+  d->state->backend = d->state->fallback_backend; /* the setting may be what failed */
   clear_fallback (d->state);
   switch (kind)
     {
@@ -383,12 +384,17 @@ adopt_config (Decision *d, VpndCause *out_cause)
 static void
 on_start (Decision *d, const VpndEvent *event)
 {
+  d->state->backend = d->context->settings->backend;
   set_profile (d->state, event->profile);
   switch (event->recovery)
     {
     case VPND_RECOVERY_BLOCK:
       d->state->host = VPND_HOST_ALL;
       enter_error (d, VPND_CAUSE_CRASHED);
+      return;
+    case VPND_RECOVERY_PROFILE:
+      d->state->host = VPND_HOST_ALL;
+      enter_error (d, VPND_CAUSE_PROFILE);
       return;
     case VPND_RECOVERY_SETTINGS:
       d->state->host = VPND_HOST_ALL;
@@ -425,6 +431,7 @@ on_activate (Decision *d, const VpndEvent *event)
     {
       state->fallback_kind = state->kind;
       state->fallback_cause = state->cause;
+      state->fallback_backend = state->backend;
       g_clear_pointer (&state->fallback, vpnd_profile_unref);
       if (state->profile != NULL)
         state->fallback = vpnd_profile_ref (state->profile);
@@ -432,6 +439,7 @@ on_activate (Decision *d, const VpndEvent *event)
         state->fallback_kind = VPND_STATE_DISCONNECTED;
     }
   state->is_activating = TRUE;
+  state->backend = d->context->settings->backend;
   connect_to (d, event->profile, 1, TRUE);
 }
 
@@ -877,9 +885,9 @@ vpnd_recovery_decide (const VpndRecoveryInput *input, const VpndSettings *settin
   if (input->was_protected && !input->was_handover && input->crashes >= CRASHES_THAT_BLOCK)
     return VPND_RECOVERY_BLOCK;
   if (input->was_protected && input->was_handover)
-    return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_BLOCK;
+    return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_PROFILE;
   if (settings->auto_connect)
-    return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_BLOCK;
+    return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_PROFILE;
   if (!input->was_protected)
     return VPND_RECOVERY_NONE;
 
@@ -888,7 +896,7 @@ vpnd_recovery_decide (const VpndRecoveryInput *input, const VpndSettings *settin
     case VPND_CRASH_RECOVERY_BLOCK:
       return VPND_RECOVERY_BLOCK;
     case VPND_CRASH_RECOVERY_RECONNECT:
-      return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_BLOCK;
+      return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_PROFILE;
     case VPND_CRASH_RECOVERY_RELEASE:
       return VPND_RECOVERY_RELEASE;
     }

@@ -48,6 +48,7 @@ typedef enum
 {
   VPND_RECOVERY_NONE,      /* nothing was protected: an open network, or lockdown */
   VPND_RECOVERY_BLOCK,     /* closed, error state, cause crashed */
+  VPND_RECOVERY_PROFILE,   /* closed, error state, cause profile-unusable: the one to connect to is not there */
   VPND_RECOVERY_SETTINGS,  /* closed, error state, cause settings-unreadable */
   VPND_RECOVERY_RECONNECT, /* closed, then connect */
   VPND_RECOVERY_RELEASE,   /* an open network, whatever was before */

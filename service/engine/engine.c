@@ -880,18 +880,6 @@ post_start (VpndEngine *self, VpndRecovery recovery, VpndProfile *profile, GTask
   process (self);
 }
 
-static void
-on_resolved_for_start (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  VpndEngine *self = g_task_get_source_object (task);
-  VpndProfile *unresolved = g_task_get_task_data (task);
-  g_autoptr (VpndProfile) profile = finish_lookup (self, result, unresolved, NULL);
-
-  /* Without an address the state is error, closed, and says so. */
-  post_start (self, VPND_RECOVERY_RECONNECT, profile != NULL ? profile : unresolved, task);
-}
-
 static VpndProfile *
 find_profile_for_start (VpndEngine *self)
 {
@@ -910,6 +898,7 @@ static void
 recover (VpndEngine *self, gboolean settings_broken, GTask *task)
 {
   g_autoptr (VpndProfile) profile = find_profile_for_start (self);
+  g_autoptr (VpndProfile) complete = NULL;
   gint64 now_us = vpnd_clock_wall_us (self->ports.clock);
   VpndRecoveryInput input = {
     .was_protected = vpnd_ledger_get_protected (self->ledger),
@@ -926,13 +915,11 @@ recover (VpndEngine *self, gboolean settings_broken, GTask *task)
   input.crashes = vpnd_ledger_count_crashes (self->ledger, now_us - CRASH_WINDOW_US);
   recovery = vpnd_recovery_decide (&input, self->settings);
 
+  /* The host is closed first, and then no name can be asked for: an endpoint known by name has the address of the last time. Without one
+   * the state is error, closed, and says so. */
   if (recovery == VPND_RECOVERY_RECONNECT && vpnd_resolve_profile_is_needed (profile))
-    {
-      g_task_set_task_data (task, vpnd_profile_ref (profile), (GDestroyNotify) vpnd_profile_unref);
-      vpnd_resolve_profile_async (self->ports.names_lookup, profile, self->cancellable, on_resolved_for_start, g_object_ref (task));
-      return;
-    }
-  post_start (self, recovery, profile, task);
+    complete = vpnd_profile_store_complete (self->profiles, profile);
+  post_start (self, recovery, complete != NULL ? complete : profile, task);
 }
 
 static void

@@ -882,6 +882,39 @@ test_lookup (void)
   g_assert_error (error, VPND_ERROR, VPND_ERROR_ENDPOINT_UNRESOLVABLE);
 }
 
+/* A start that connects by itself closes the host before anything else, and asks for no name. */
+static void
+test_auto_connect_by_name (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  VpndPeer *peer = g_ptr_array_index (profile->peers, 0);
+  VpndAddr addr = random_public_addr (AF_INET);
+
+  g_array_set_size (peer->endpoints, 0);
+  peer->host = g_strdup ("vpn.example");
+  rig->host->lookup = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  g_array_append_val (rig->host->lookup, addr);
+  g_assert_true (vpnd_profile_store_save (rig->profiles, profile, FALSE, NULL));
+  g_assert_true (activate (rig, profile, NULL));
+  deactivate (rig);
+  set_setting (rig, "auto-connect", g_variant_new_boolean (TRUE));
+  set_setting (rig, "auto-connect-profile", g_variant_new_string ("home"));
+  rig_crash (rig);
+  g_ptr_array_set_size (rig->host->journal, 0);
+  rig_boot (rig);
+  assert_status (rig, "connecting", "", TRUE);
+  for (guint i = 0; i < rig->host->journal->len; i++)
+    g_assert_cmpstr (g_ptr_array_index (rig->host->journal, i), !=, "names.lookup");
+  g_assert_cmpstr (g_ptr_array_index (rig->host->journal, 0), ==, "firewall.apply");
+  deactivate (rig);
+
+  set_setting (rig, "auto-connect-profile", g_variant_new_string ("gone"));
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "error", "profile-unusable", TRUE);
+}
+
 /* A profile without a server is refused, and takes nothing from the connection that there is. */
 static void
 test_no_server (void)
@@ -1218,6 +1251,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
   g_test_add_func ("/engine/lookup", test_lookup);
   g_test_add_func ("/engine/no-server", test_no_server);
+  g_test_add_func ("/engine/auto-connect-by-name", test_auto_connect_by_name);
   g_test_add_func ("/engine/lookup-is-withdrawn", test_lookup_is_withdrawn);
   g_test_add_func ("/engine/settings", test_settings);
   g_test_add_func ("/engine/stop", test_stop);
