@@ -25,6 +25,7 @@ static const Description descriptions[] = {
   { "ipv6", N_ ("use IPv6 in the tunnel where the profile has it (on, off)") },
   { "mtu", N_ ("MTU of the tunnel, 1280 to 65535; 0 for automatic") },
   { "dns-servers", N_ ("name servers instead of the profile's; empty for those") },
+  { "api-endpoints", N_ ("services that root reaches outside the tunnel while not connected") },
   { "crash-recovery", N_ ("after a crash of vpnd: block, reconnect, release") },
   { "backend", N_ ("which WireGuard: auto, kernel, userspace") },
   { "destroy-sockets", N_ ("end connections of before when connecting (on, off)") },

@@ -19,6 +19,8 @@
 
 #define PRIORITY_POSTROUTING 100 /* "srcnat" */
 
+#define PRIORITY_MANGLE (-150) /* "mangle" of the output hook, where a new mark makes the kernel look for the way again */
+
 #define CHAIN_TUNNEL_OUT "tunnel_out"
 #define SET_BRIDGES "bridges"
 #define SET_DNS_PORTS "dns_ports"
@@ -44,7 +46,8 @@ typedef struct
   VpndChain *input;
   VpndChain *output;
   VpndChain *forward;
-  VpndChain *tunnel_out; /* NULL while there is no tunnel */
+  VpndChain *tunnel_out;  /* NULL while there is no tunnel */
+  VpndChain *postrouting; /* NULL where nothing needs another source */
 } Chains;
 
 static VpndPrefix
@@ -358,14 +361,21 @@ add_bridges (VpndRuleset *ruleset, Chains *chains, const VpndFacts *facts)
   vpnd_rule_accept (vpnd_rule_match_set (rule, VPND_FIELD_OIFNAME, VPND_OP_IN, SET_BRIDGES));
 }
 
+static void
+want_postrouting (VpndRuleset *ruleset, Chains *chains)
+{
+  if (chains->postrouting == NULL)
+    chains->postrouting = vpnd_ruleset_add_chain (ruleset, "postrouting", VPND_CHAIN_NAT, VPND_HOOK_POSTROUTING, PRIORITY_POSTROUTING, VPND_VERDICT_ACCEPT);
+}
+
 /* 9: the peer knows the tunnel's address and no other, so what guests of this host send into the tunnel leaves with it. By source and not by
  * incoming link: kernels before 5.7 do not tell that one here. */
 static void
-add_masquerade (VpndRuleset *ruleset, const VpndRoutePlan *routes)
+add_masquerade (VpndRuleset *ruleset, Chains *chains, const VpndRoutePlan *routes)
 {
   static const int families[] = { AF_INET, AF_INET6 };
-  VpndChain *chain = vpnd_ruleset_add_chain (ruleset, "postrouting", VPND_CHAIN_NAT, VPND_HOOK_POSTROUTING, PRIORITY_POSTROUTING, VPND_VERDICT_ACCEPT);
 
+  want_postrouting (ruleset, chains);
   for (guint i = 0; i < G_N_ELEMENTS (families); i++)
     {
       VpndRule *rule = NULL;
@@ -377,11 +387,56 @@ add_masquerade (VpndRuleset *ruleset, const VpndRoutePlan *routes)
           if (host.addr.family != families[i])
             continue;
           if (rule == NULL)
-            rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, routes->ifname);
+            rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->postrouting), VPND_FIELD_OIFNAME, VPND_OP_EQ, routes->ifname);
           vpnd_rule_match_prefix (rule, TRUE, VPND_OP_NE, &host);
         }
       if (rule != NULL)
         vpnd_rule_statement (rule, VPND_STATEMENT_MASQUERADE);
+    }
+}
+
+/* @is_back: what the service answers, else what goes to it. */
+static VpndRule *
+match_service (VpndRule *rule, const VpndServicePort *service, gboolean is_back)
+{
+  VpndPrefix host = vpnd_prefix_host (&service->endpoint.addr);
+  gboolean is_tcp = service->protocol == IPPROTO_TCP;
+  VpndField source = is_tcp ? VPND_FIELD_TCP_SPORT : VPND_FIELD_UDP_SPORT;
+  VpndField destination = is_tcp ? VPND_FIELD_TCP_DPORT : VPND_FIELD_UDP_DPORT;
+
+  return vpnd_rule_match_port (vpnd_rule_match_prefix (rule, is_back, VPND_OP_EQ, &host), is_back ? source : destination, service->endpoint.port);
+}
+
+/* 4: services that root's programs reach beside the tunnel as long as it does not carry anything: a provider's API, to get new keys. While
+ * connecting the routes lead into the tunnel already: a mark turns these packets back, and they get the address of the link that they leave by. Before
+ * the rules of the tunnel, for the output hook goes on calling its link the outgoing one. */
+static void
+add_api (VpndRuleset *ruleset, Chains *chains, const VpndPolicyInput *input)
+{
+  const GArray *services = input->settings->api_endpoints;
+  gboolean is_routed = input->kind == VPND_POLICY_CONNECTING;
+  VpndChain *mangle = NULL;
+
+  if (is_routed && services->len > 0)
+    want_postrouting (ruleset, chains);
+  if (is_routed && services->len > 0)
+    mangle = vpnd_ruleset_add_chain (ruleset, "mangle", VPND_CHAIN_ROUTE, VPND_HOOK_OUTPUT, PRIORITY_MANGLE, VPND_VERDICT_ACCEPT);
+
+  for (guint i = 0; i < services->len; i++)
+    {
+      const VpndServicePort *service = &g_array_index (services, VpndServicePort, i);
+      VpndRule *rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->output), VPND_FIELD_SKUID, VPND_OP_EQ, 0);
+
+      vpnd_rule_accept (match_service (rule, service, FALSE));
+      vpnd_rule_accept (vpnd_rule_match_established (match_service (vpnd_chain_add_rule (chains->input), service, TRUE)));
+      if (!is_routed)
+        continue;
+      rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (mangle), VPND_FIELD_SKUID, VPND_OP_EQ, 0);
+      vpnd_rule_set_mark (match_service (rule, service, FALSE), VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+      rule = match_service (vpnd_chain_add_rule (chains->prerouting), service, TRUE);
+      vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+      rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->postrouting), VPND_FIELD_OIFNAME, VPND_OP_NE, input->routes->ifname);
+      vpnd_rule_statement (match_service (rule, service, FALSE), VPND_STATEMENT_MASQUERADE);
     }
 }
 
@@ -425,6 +480,8 @@ vpnd_policy_build (const VpndPolicyInput *input)
   add_chains (ruleset, &chains, has_tunnel);
   add_dns_sets (ruleset, has_tunnel ? input->dns : NULL);
   add_loopback (&chains);
+  if (input->kind != VPND_POLICY_CONNECTED)
+    add_api (ruleset, &chains, input);
   if (has_tunnel)
     {
       add_tunnel_address_guard (&chains, input->routes);
@@ -436,7 +493,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
   if (input->facts->bridges->len > 0)
     add_bridges (ruleset, &chains, input->facts);
   if (has_tunnel && input->facts->bridges->len > 0)
-    add_masquerade (ruleset, input->routes);
+    add_masquerade (ruleset, &chains, input->routes);
   if (input->kind == VPND_POLICY_CONNECTED && input->dns != NULL)
     add_outside_dns (ruleset, &chains, input->dns);
   add_dns_reject (chains.output);

@@ -16,6 +16,7 @@
 #define MTU_MIN 1280 /* RFC 8200, 5: the least that carries IPv6 */
 #define MTU_MAX 65535
 #define DNS_SERVERS_MAX 8
+#define API_ENDPOINTS_MAX 16
 
 static const char *const crash_recovery_words[] = {
   [VPND_CRASH_RECOVERY_BLOCK] = "block",
@@ -39,6 +40,7 @@ static const VpndSettingInfo infos[] = {
   { "ipv6", "Ipv6", "b", NULL },
   { "mtu", "Mtu", "u", NULL },
   { "dns-servers", "DnsServers", "as", NULL },
+  { "api-endpoints", "ApiEndpoints", "as", NULL },
   { "crash-recovery", "CrashRecovery", "s", crash_recovery_words },
   { "backend", "Backend", "s", backend_words },
   { "destroy-sockets", "DestroySockets", "b", NULL },
@@ -53,6 +55,7 @@ static const gsize field_offsets[] = {
   G_STRUCT_OFFSET (VpndSettings, ipv6),
   G_STRUCT_OFFSET (VpndSettings, mtu),
   G_STRUCT_OFFSET (VpndSettings, dns_servers),
+  G_STRUCT_OFFSET (VpndSettings, api_endpoints),
   G_STRUCT_OFFSET (VpndSettings, crash_recovery),
   G_STRUCT_OFFSET (VpndSettings, backend),
   G_STRUCT_OFFSET (VpndSettings, destroy_sockets),
@@ -119,6 +122,7 @@ vpnd_settings_new_default (void)
   settings->auto_connect_profile = g_strdup ("");
   settings->ipv6 = TRUE;
   settings->dns_servers = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
+  settings->api_endpoints = g_array_new (FALSE, TRUE, sizeof (VpndServicePort));
   settings->crash_recovery = VPND_CRASH_RECOVERY_BLOCK;
   settings->backend = VPND_BACKEND_AUTO;
   settings->destroy_sockets = TRUE;
@@ -150,6 +154,7 @@ vpnd_settings_unref (VpndSettings *settings)
 
   g_free (settings->auto_connect_profile);
   g_array_unref (settings->dns_servers);
+  g_array_unref (settings->api_endpoints);
   g_free (settings);
 }
 
@@ -161,6 +166,7 @@ settings_copy (const VpndSettings *settings)
   g_atomic_ref_count_init (&copy->ref_count);
   copy->auto_connect_profile = g_strdup (settings->auto_connect_profile);
   copy->dns_servers = g_array_copy (settings->dns_servers);
+  copy->api_endpoints = g_array_copy (settings->api_endpoints);
   return copy;
 }
 
@@ -191,6 +197,31 @@ addresses_to_variant (const GArray *addresses)
   return g_variant_builder_end (&builder);
 }
 
+static char *
+service_port_to_string (const VpndServicePort *service)
+{
+  g_autofree char *endpoint = vpnd_endpoint_to_string (&service->endpoint);
+
+  return g_strconcat (endpoint, service->protocol == IPPROTO_TCP ? "/tcp" : "/udp", NULL);
+}
+
+static GVariant *
+services_to_variant (const GArray *services)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  for (guint i = 0; i < services->len; i++)
+    g_variant_builder_add_value (&builder, g_variant_new_take_string (service_port_to_string (&g_array_index (services, VpndServicePort, i))));
+  return g_variant_builder_end (&builder);
+}
+
+static gboolean
+is_services (const VpndSettingInfo *info)
+{
+  return field_offsets[info - infos] == G_STRUCT_OFFSET (VpndSettings, api_endpoints);
+}
+
 /**
  * vpnd_settings_get:
  * @settings: settings
@@ -214,7 +245,7 @@ vpnd_settings_get (const VpndSettings *settings, const VpndSettingInfo *info)
     return g_variant_new_uint32 (*(const guint32 *) field);
   if (strcmp (info->signature, "s") == 0)
     return g_variant_new_string (*(char *const *) field);
-  return addresses_to_variant (*(GArray *const *) field);
+  return is_services (info) ? services_to_variant (*(GArray *const *) field) : addresses_to_variant (*(GArray *const *) field);
 }
 
 /**
@@ -306,6 +337,74 @@ add_server (GArray *addresses, const VpndSettingInfo *info, const char *text, GE
   return TRUE;
 }
 
+/* "192.0.2.1:443/tcp" or "[2001:db8::1]:443/udp", and nothing else. */
+static gboolean
+parse_service_port (const char *text, VpndServicePort *out_service)
+{
+  static const struct
+  {
+    const char *suffix;
+    guint8 protocol;
+  } protocols[] = { { "/tcp", IPPROTO_TCP }, { "/udp", IPPROTO_UDP } };
+  VpndServicePort service = { .protocol = 0 };
+  g_autofree char *endpoint = NULL;
+  const char *colon;
+  char *host;
+  guint64 port;
+
+  for (guint i = 0; i < G_N_ELEMENTS (protocols); i++)
+    if (g_str_has_suffix (text, protocols[i].suffix))
+      {
+        service.protocol = protocols[i].protocol;
+        endpoint = g_strndup (text, strlen (text) - strlen (protocols[i].suffix));
+      }
+  if (endpoint == NULL || (colon = strrchr (endpoint, ':')) == NULL || !g_ascii_string_to_unsigned (colon + 1, 10, 1, G_MAXUINT16, &port, NULL))
+    return FALSE;
+
+  endpoint[colon - endpoint] = '\0';
+  host = endpoint;
+  if (host[0] == '[' && g_str_has_suffix (host, "]"))
+    {
+      host[strlen (host) - 1] = '\0';
+      host++;
+    }
+  service.endpoint.port = (guint16) port;
+  if (!vpnd_addr_parse (host, &service.endpoint.addr) || !vpnd_addr_is_unicast (&service.endpoint.addr) ||
+      (service.endpoint.addr.family == AF_INET6) != (host != endpoint))
+    return FALSE;
+  *out_service = service;
+  return TRUE;
+}
+
+static gboolean
+set_services (GArray **field, const VpndSettingInfo *info, GVariant *value, GError **error)
+{
+  g_autoptr (GArray) services = g_array_new (FALSE, TRUE, sizeof (VpndServicePort));
+
+  if (g_variant_n_children (value) > API_ENDPOINTS_MAX)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "%s: at most %d entries", info->key, API_ENDPOINTS_MAX);
+      return FALSE;
+    }
+  for (gsize i = 0; i < g_variant_n_children (value); i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+      VpndServicePort service;
+
+      if (!parse_service_port (g_variant_get_string (child, NULL), &service))
+        {
+          g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT,
+              "%s: entry %u is not an address, port and protocol such as 192.0.2.1:443/tcp or [2001:db8::1]:443/udp", info->key, (guint) i + 1);
+          return FALSE;
+        }
+      g_array_append_val (services, service);
+    }
+
+  g_array_unref (*field);
+  *field = g_steal_pointer (&services);
+  return TRUE;
+}
+
 static gboolean
 set_servers (GArray **field, const VpndSettingInfo *info, GVariant *value, GError **error)
 {
@@ -340,7 +439,7 @@ set_field (gpointer field, const VpndSettingInfo *info, GVariant *value, GError 
   if (strcmp (info->signature, "s") == 0)
     return set_profile_name (field, info, g_variant_get_string (value, NULL), error);
   if (strcmp (info->signature, "as") == 0)
-    return set_servers (field, info, value, error);
+    return is_services (info) ? set_services (field, info, value, error) : set_servers (field, info, value, error);
 
   *(gboolean *) field = g_variant_get_boolean (value);
   return TRUE;

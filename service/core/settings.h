@@ -26,6 +26,17 @@ typedef enum
 } VpndBackend;
 
 /**
+ * VpndServicePort: one service on one host
+ * @endpoint: its address and port
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ */
+typedef struct
+{
+  VpndEndpoint endpoint;
+  guint8 protocol;
+} VpndServicePort;
+
+/**
  * VpndSettings:
  * @lockdown: disconnected blocks like error
  * @auto_connect: activate @auto_connect_profile at start
@@ -34,6 +45,7 @@ typedef enum
  * @ipv6: use IPv6 in the tunnel where the profile has it
  * @mtu: MTU override in bytes, 0 for automatic
  * @dns_servers: (element-type VpndAddr) (owned): custom resolvers; empty for those of the profile
+ * @api_endpoints: (element-type VpndServicePort) (owned): rule 4: what programs of root reach outside the tunnel while there is none
  * @crash_recovery: what a start after a crash does
  * @backend: which WireGuard to use
  * @destroy_sockets: end the connections of programs that were there before the lock
@@ -48,6 +60,7 @@ typedef struct
   gboolean ipv6;
   guint32 mtu;
   GArray *dns_servers;
+  GArray *api_endpoints;
   VpndCrashRecovery crash_recovery;
   VpndBackend backend;
   gboolean destroy_sockets;

@@ -11,7 +11,7 @@ import pytest
 import sandbox
 import services
 from capture import none, seen
-from lab import (DEAD4, ECHO_PORT, GATEWAY4, HOST4, HOST6, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
+from lab import (DEAD4, ECHO_PORT, GATEWAY4, HOST4, HOST6, NOBODY, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
                  TUNNEL_PEER4)
 
 LAN_HOST4, LAN_HOST6 = "192.168.77.2", "fd77::2"        # the host's addresses on the private network of its link
@@ -282,3 +282,29 @@ def test_reviewed_texts_are_what_nft_reads(lab):
     assert len(golden) >= 7
     for path in golden:
         lab.host.run("nft", "-c", "-f", "-", input=path.read_text(encoding="utf-8"))
+
+
+def test_api_is_for_root_outside_and_for_all_inside(host):
+    """Blocked and connecting: root reaches the service at its exact port and protocol, over the link. Connected: inside the tunnel, as everything."""
+    services_of_root = f"{PUBLIC4}:{ECHO_PORT}/tcp,[{PUBLIC6}]:{ECHO_PORT}/udp"
+    host.vpnctl("settings", "set", "api-endpoints", services_of_root)
+    host.vpnctl("import", "-", "dead", input=host.profile(endpoint=f"{DEAD4}:{PEER_PORT}"))
+    for step in (("settings", "set", "lockdown", "true"), ("connect", "dead")):
+        host.vpnctl(*step)
+        assert host.echo(PUBLIC4, "tcp") == HOST4, step
+        assert host.echo(PUBLIC6, "udp") == HOST6, step
+        mark = host.capture.mark()
+        for uid in (0, NOBODY):
+            host.probe([{"kind": kind, "address": address, "port": port, "wait": 50, "device": device} for device in (None, "eth0") for port in (ECHO_PORT, 443)
+                        for kind, address in (("udp", PUBLIC4), ("tcp", PUBLIC6), *((("tcp", PUBLIC4), ("udp", PUBLIC6)) if uid or port == 443 else ()))], uid=uid)
+        frames = host.capture.since(mark)
+        none(frames, dst=PUBLIC4)
+        none(frames, dst=PUBLIC6)
+    host.connect()
+    mark = host.capture.mark()
+    assert host.echo(PUBLIC4, "tcp") == TUNNEL_HOST4
+    assert host.echo(PUBLIC6, "udp") == TUNNEL_HOST6
+    host.probe([{"kind": "tcp", "address": PUBLIC4, "port": ECHO_PORT, "device": "eth0", "wait": 50}])
+    frames = host.capture.since(mark)
+    none(frames, dst=PUBLIC4)
+    none(frames, dst=PUBLIC6)

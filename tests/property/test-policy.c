@@ -298,6 +298,51 @@ test_outside_resolver_is_exact (void)
   g_assert_cmpuint (seen, >, 0);
 }
 
+/* 4: a service of the settings is for root's programs, at exactly its port and protocol, and only as long as there is no tunnel for it. */
+static void
+test_api_is_exact (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      VpndServicePort api = { { random_public_addr (random_family ()), 4433 }, random_boolean (2) ? IPPROTO_TCP : IPPROTO_UDP };
+      Packet right, wrong;
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      g_array_append_val (world.settings->api_endpoints, api);
+      vpnd_ruleset_unref (world.ruleset);
+      world.ruleset = vpnd_policy_build (&(VpndPolicyInput){ world.kind, world.config, world.routes, world.dns, world.settings, world.facts });
+      if (is_an_endpoint (&world, &api.endpoint.addr))
+        continue;
+      right = random_packet ("eth0", api.endpoint.addr);
+      right.l4proto = api.protocol;
+      right.sport = 40000;
+      right.dport = api.endpoint.port;
+      right.uid = 0;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &right), ==, world.kind == VPND_POLICY_CONNECTED ? FATE_REJECT : FATE_ACCEPT);
+      right.mark = 0;
+      wrong = right;
+      wrong.uid = 1000;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
+      wrong = right;
+      wrong.dport++;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
+      wrong = right;
+      wrong.l4proto = api.protocol == IPPROTO_TCP ? IPPROTO_UDP : IPPROTO_TCP;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
+
+      right.iifname = "eth0";
+      right.oifname = "";
+      right.source = api.endpoint.addr;
+      right.sport = api.endpoint.port;
+      right.dport = 40000;
+      right.is_established = FALSE;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &right), ==, FATE_DROP);
+      right.is_established = TRUE;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &right), ==, world.kind == VPND_POLICY_CONNECTED ? FATE_DROP : FATE_ACCEPT);
+    }
+}
+
 /* 6: inside the tunnel all else passes; the transport's own packets never. */
 static void
 test_tunnel (void)
@@ -550,6 +595,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/blocked-has-no-first-hop", test_blocked_has_no_first_hop);
   g_test_add_func ("/policy/dns", test_dns);
   g_test_add_func ("/policy/outside-resolver-is-exact", test_outside_resolver_is_exact);
+  g_test_add_func ("/policy/api-is-exact", test_api_is_exact);
   g_test_add_func ("/policy/tunnel", test_tunnel);
   g_test_add_func ("/policy/tunnel-address-guard", test_tunnel_address_guard);
   g_test_add_func ("/policy/lan", test_lan);

@@ -19,12 +19,15 @@ typedef struct
   gboolean allow_lan;
   const char *resolvers; /* of the settings, separated by blanks */
   gboolean has_guests;
+  gboolean has_api;
 } Case;
 
 static const Case cases[] = {
   { "blocked", VPND_POLICY_BLOCKED, FALSE, "", FALSE },
   { "blocked-lan", VPND_POLICY_BLOCKED, TRUE, "", FALSE },
   { "connecting", VPND_POLICY_CONNECTING, FALSE, "", FALSE },
+  { "blocked-api", VPND_POLICY_BLOCKED, FALSE, "", FALSE, TRUE },
+  { "connecting-api", VPND_POLICY_CONNECTING, FALSE, "", FALSE, TRUE },
   { "connected", VPND_POLICY_CONNECTED, FALSE, "", FALSE },
   { "connected-lan", VPND_POLICY_CONNECTED, TRUE, "", FALSE },
   { "connected-custom-dns", VPND_POLICY_CONNECTED, FALSE, "198.51.100.53 192.168.7.53 fd07::53 127.0.0.1", FALSE },
@@ -81,6 +84,7 @@ build_text (const Case *one)
   g_autofree char *text = NULL;
   g_auto (GStrv) resolvers = g_strsplit (one->resolvers, " ", 0);
   VpndHop guests = { prefix ("172.17.0.0/16"), 5, "docker0" };
+  VpndServicePort api = { { addr ("198.51.100.44"), 443 }, IPPROTO_TCP };
   VpndCause cause;
 
   facts->ipv6_enabled = TRUE;
@@ -94,6 +98,8 @@ build_text (const Case *one)
 
       g_array_append_val (settings->dns_servers, resolver);
     }
+  if (one->has_api)
+    g_array_append_val (settings->api_endpoints, api);
   config = vpnd_tunnel_plan_build (profile, settings, facts, FALSE, &cause);
   g_assert_nonnull (config);
   routes = vpnd_route_plan_build (profile, settings, facts);
