@@ -29,6 +29,8 @@ def lan_fixture(host):
     host.lan_services = services.Services(host.lan, ECHO_PORT, [LAN_PEER4, LAN_PEER6], [LAN_PEER4, LAN_PEER6, PRIVATE4])
     host.closers.append(host.lan_services.close)
     host.connect()
+    host.wait_until_works(TUNNEL_HOST4)
+    sandbox.wait_until(lambda: all(handshake(host)), 10, "the time of the handshake")
     return host
 
 
