@@ -6,58 +6,13 @@
  */
 #include "config.h"
 
-#include "engine.h"
+#include "engine-private.h"
 
-#include "backoff.h"
 #include "error.h"
-#include "executor.h"
-#include "handshake.h"
 #include "log.h"
-#include "reserved.h"
-#include "resolve.h"
-#include "state.h"
-#include "status-build.h"
-#include "transition.h"
 
-#define CRASH_WINDOW_US (60 * G_USEC_PER_SEC) /* two crashes within it end in block */
-#define WARNINGS_MAX 16                       /* a status stays readable, however much goes wrong */
+#define WARNINGS_MAX 16 /* a status stays readable, however much goes wrong */
 #define REPAIR_WARNING "repaired: "
-
-struct _VpndEngine
-{
-  GObject parent_instance;
-
-  VpndEnginePorts ports;             /* each (owned) */
-  VpndLedger *ledger;                /* (unowned) */
-  VpndProfileStore *profiles;        /* (owned) */
-  VpndSettingsStore *settings_store; /* (owned) */
-  VpndExecutor *executor;            /* (owned) */
-  VpndHandshake *handshake;          /* (owned) */
-  GCancellable *cancellable;         /* (owned): cancelled at dispose */
-  GCancellable *lookup;              /* (owned) (nullable): of the lookup for the latest activation */
-
-  VpndState *state;       /* (owned) */
-  VpndState *shown;       /* (owned): the state that status tells */
-  VpndSettings *settings; /* (owned) */
-  GQueue queue;           /* (element-type Item) (owned) */
-  GTask *request;         /* (owned) (nullable): what is being worked at, until nothing follows */
-  GError *request_error;  /* (owned) (nullable): the first failure on the way */
-  gboolean is_busy;       /* effects are being performed */
-  gboolean is_started;    /* the event of the start has been posted; until then everything else waits */
-
-  gint64 since_us;           /* wall clock */
-  gint64 attempt_started_us; /* clock */
-  guint retry;               /* id of the clock's schedule, 0 for none */
-  guint dns_repair;          /* id of the clock's schedule, 0 for none */
-  VpndBackoff dns_backoff;   /* of the repairs of DNS */
-  char *detail;              /* (owned): one sentence on the last failure, "" for none */
-  GPtrArray *warnings;       /* (element-type utf8) (owned): what could not be undone, what had to be repaired; at most WARNINGS_MAX */
-
-  gboolean is_watching; /* the router watches what is in force */
-  VpndBackoff backoff;  /* of repairs */
-  guint repair;         /* id of the clock's schedule, 0 for none */
-  guint repairs;        /* since the last activation */
-};
 
 G_DEFINE_FINAL_TYPE (VpndEngine, vpnd_engine, G_TYPE_OBJECT)
 
@@ -72,28 +27,26 @@ enum
 
 static guint signals[N_SIGNALS]; /* filled once at type registration */
 
-/* An event that waits, with the request that it came from. */
-typedef struct
-{
-  VpndEvent event;
-  VpndProfile *profile; /* (owned) (nullable): what event.profile points to */
-  GTask *task;          /* (owned) (nullable) */
-} Item;
-
-static void process (VpndEngine *self);
-
 static void
-item_free (Item *item)
+item_free (VpndEngineItem *item)
 {
   g_clear_pointer (&item->profile, vpnd_profile_unref);
   g_clear_object (&item->task);
   g_free (item);
 }
 
-static Item *
-item_new (VpndEventKind kind, VpndProfile *profile, GTask *task)
+/**
+ * vpnd_engine_item_new:
+ * @kind: what happened
+ * @profile: (nullable): its profile
+ * @task: (nullable): the request that it came from
+ *
+ * Returns: (transfer full): an event that waits
+ */
+VpndEngineItem *
+vpnd_engine_item_new (VpndEventKind kind, VpndProfile *profile, GTask *task)
 {
-  Item *item = g_new0 (Item, 1);
+  VpndEngineItem *item = g_new0 (VpndEngineItem, 1);
 
   item->event.kind = kind;
   if (profile != NULL)
@@ -104,18 +57,30 @@ item_new (VpndEventKind kind, VpndProfile *profile, GTask *task)
   return item;
 }
 
-static void
-post (VpndEngine *self, VpndEventKind kind)
+/**
+ * vpnd_engine_post:
+ * @self: the engine
+ * @kind: what happened
+ *
+ * Appends an event that nobody asked for.
+ */
+void
+vpnd_engine_post (VpndEngine *self, VpndEventKind kind)
 {
-  g_queue_push_tail (&self->queue, item_new (kind, NULL, NULL));
-  process (self);
+  g_queue_push_tail (&self->queue, vpnd_engine_item_new (kind, NULL, NULL));
+  vpnd_engine_process (self);
 }
 
-static void
-post_request (VpndEngine *self, Item *item)
+/**
+ * vpnd_engine_post_request:
+ * @self: the engine
+ * @item: (transfer full): an event with its request
+ */
+void
+vpnd_engine_post_request (VpndEngine *self, VpndEngineItem *item)
 {
   g_queue_push_tail (&self->queue, item);
-  process (self);
+  vpnd_engine_process (self);
 }
 
 /* From here on status tells the present state. "connected" is told when names can be asked for, "disconnected" when the host is open again,
@@ -167,7 +132,7 @@ on_retry (gpointer user_data)
   VpndEngine *self = user_data;
 
   self->retry = 0;
-  post (self, VPND_EVENT_RETRY);
+  vpnd_engine_post (self, VPND_EVENT_RETRY);
 }
 
 static void
@@ -214,8 +179,13 @@ on_local_effect (const VpndEffect *effect, gpointer user_data)
 
 /* --- what the status tells beside the state --- */
 
-static void
-add_warning (VpndEngine *self, const char *text)
+/**
+ * vpnd_engine_add_warning:
+ * @self: the engine
+ * @text: one sentence; told in status until the next activation
+ */
+void
+vpnd_engine_add_warning (VpndEngine *self, const char *text)
 {
   if (g_ptr_array_find_with_equal_func (self->warnings, text, g_str_equal, NULL))
     return;
@@ -238,7 +208,7 @@ note_repair (VpndEngine *self, const char *what)
         g_ptr_array_remove_index (self->warnings, i - 1);
     }
   text = g_strdup_printf (REPAIR_WARNING "another program took away %s (%u %s in all)", what, self->repairs, self->repairs == 1 ? "time" : "times");
-  add_warning (self, text);
+  vpnd_engine_add_warning (self, text);
 }
 
 /* --- repairs: what is in force is watched whenever we do not change it ourselves --- */
@@ -249,7 +219,7 @@ on_repair_due (gpointer user_data)
   VpndEngine *self = user_data;
 
   self->repair = 0;
-  post (self, VPND_EVENT_DISTURBED);
+  vpnd_engine_post (self, VPND_EVENT_DISTURBED);
 }
 
 static void
@@ -271,7 +241,7 @@ repair (VpndEngine *self, const char *what)
   note_repair (self, what);
   delay_ms = vpnd_backoff_next (&self->backoff, vpnd_clock_now_us (self->ports.clock) / 1000);
   if (delay_ms == 0)
-    post (self, VPND_EVENT_DISTURBED);
+    vpnd_engine_post (self, VPND_EVENT_DISTURBED);
   else
     self->repair = vpnd_clock_schedule (self->ports.clock, delay_ms, on_repair_due, self);
 }
@@ -314,7 +284,7 @@ note_failure (VpndEngine *self, const VpndExecutorFailure *failure)
     {
       g_autofree char *text = g_strdup_printf ("%s: %s", name, failure->error->message);
 
-      add_warning (self, text);
+      vpnd_engine_add_warning (self, text);
     }
   else
     {
@@ -343,7 +313,7 @@ on_effects_performed (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (VpndEngine) self = user_data;
   g_autoptr (GArray) failures = vpnd_executor_run_finish (VPND_EXECUTOR (source), result);
   const VpndExecutorFailure *decisive = find_decisive (failures);
-  Item *item = item_new (decisive == NULL ? VPND_EVENT_EFFECTS_DONE : VPND_EVENT_EFFECT_FAILED, NULL, NULL);
+  VpndEngineItem *item = vpnd_engine_item_new (decisive == NULL ? VPND_EVENT_EFFECTS_DONE : VPND_EVENT_EFFECT_FAILED, NULL, NULL);
 
   for (guint i = 0; i < failures->len; i++)
     {
@@ -361,7 +331,7 @@ on_effects_performed (GObject *source, GAsyncResult *result, gpointer user_data)
   self->is_busy = FALSE;
   g_queue_push_head (&self->queue, item);
   publish (self);
-  process (self);
+  vpnd_engine_process (self);
 }
 
 static void
@@ -391,14 +361,18 @@ on_blocking (VpndEngine *self)
     publish (self);
 }
 
-/* Works at the queue until effects are under way or nothing is left. An event that follows from effects stands first, so a request is
- * finished when an event of its own leads to no more effects. */
-static void
-process (VpndEngine *self)
+/**
+ * vpnd_engine_process:
+ * @self: the engine
+ *
+ * Works at the queue until effects are under way or nothing is left. An event that follows from effects stands first, so a request is finished when an event of its own leads to no more effects.
+ */
+void
+vpnd_engine_process (VpndEngine *self)
 {
   while (self->is_started && !self->is_busy && !g_queue_is_empty (&self->queue))
     {
-      Item *item = g_queue_pop_head (&self->queue);
+      VpndEngineItem *item = g_queue_pop_head (&self->queue);
       g_autoptr (VpndFacts) facts = vpnd_facts_source_get (self->ports.facts_source);
       g_autoptr (GPtrArray) effects = NULL;
       VpndContext context = make_context (self, facts);
@@ -449,7 +423,7 @@ on_handshake_report (VpndHandshakeReport what, gpointer user_data)
   VpndEngine *self = user_data;
 
   if (what != VPND_HANDSHAKE_POLLED)
-    post (self, events[what]);
+    vpnd_engine_post (self, events[what]);
   else if (!vpnd_executor_sysctls_hold (self->executor))
     repair (self, "sysctls"); /* the kernel does not tell when one of ours is written, so they are read with the counters */
 }
@@ -457,7 +431,7 @@ on_handshake_report (VpndHandshakeReport what, gpointer user_data)
 static void
 on_facts_changed (VpndFactsSource *source, gpointer user_data)
 {
-  post (VPND_ENGINE (user_data), VPND_EVENT_FACTS_CHANGED);
+  vpnd_engine_post (VPND_ENGINE (user_data), VPND_EVENT_FACTS_CHANGED);
 }
 
 static void
@@ -466,7 +440,7 @@ on_tunnel_lost (VpndTunnel *tunnel, const char *reason, gpointer user_data)
   VpndEngine *self = user_data;
 
   g_message ("The tunnel's device is gone: %s", reason);
-  post (self, VPND_EVENT_LINK_LOST);
+  vpnd_engine_post (self, VPND_EVENT_LINK_LOST);
 }
 
 static void
@@ -475,7 +449,7 @@ on_dns_repair_due (gpointer user_data)
   VpndEngine *self = user_data;
 
   self->dns_repair = 0;
-  post (self, VPND_EVENT_DNS_OVERWRITTEN);
+  vpnd_engine_post (self, VPND_EVENT_DNS_OVERWRITTEN);
 }
 
 /* At once, or when the back-off says so: two programs that both insist cost little. */
@@ -502,7 +476,7 @@ on_dns_overwritten (VpndResolver *resolver, const char *reason, gpointer user_da
   if (!(self->state->host & VPND_HOST_DNS))
     return;
   vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_REPAIRED, "Another program has taken away: the DNS setting (%s); putting it back", reason);
-  add_warning (self, "dns: another program changed the DNS setting; ours was put back");
+  vpnd_engine_add_warning (self, "dns: another program changed the DNS setting; ours was put back");
   repair_dns (self);
 }
 
@@ -515,721 +489,13 @@ on_firewall_tampered (VpndFirewall *firewall, gpointer user_data)
     return;
   vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_TAMPERED, "Another program changed our rules; putting them back");
   vpnd_executor_doubt_blocking (self->executor);
-  post (self, VPND_EVENT_TAMPERED);
+  vpnd_engine_post (self, VPND_EVENT_TAMPERED);
 }
 
 static void
 on_router_disturbed (VpndRouter *router, const char *what, gpointer user_data)
 {
   repair (VPND_ENGINE (user_data), what);
-}
-
-/* --- requests --- */
-
-/* An activation whose names are still being looked up is withdrawn by whatever is asked for after it. */
-static void
-withdraw_lookup (VpndEngine *self)
-{
-  g_cancellable_cancel (self->lookup);
-  g_clear_object (&self->lookup);
-}
-
-/* @cancellable: (owned): of the lookup; @profile: (owned): whose names are looked up */
-typedef struct
-{
-  GCancellable *cancellable;
-  VpndProfile *profile;
-} Lookup;
-
-static void
-lookup_free (Lookup *lookup)
-{
-  g_object_unref (lookup->cancellable);
-  vpnd_profile_unref (lookup->profile);
-  g_free (lookup);
-}
-
-/* The result of a lookup; where it failed, because the host is closed or the resolver away, the addresses of the last time. */
-static VpndProfile *
-finish_lookup (VpndEngine *self, GAsyncResult *result, VpndProfile *unresolved, GError **error)
-{
-  g_autoptr (GError) local_error = NULL;
-  g_autoptr (VpndProfile) profile = vpnd_resolve_profile_finish (result, &local_error);
-
-  if (profile != NULL)
-    return g_steal_pointer (&profile);
-  profile = vpnd_profile_store_complete (self->profiles, unresolved);
-  if (profile == NULL)
-    g_propagate_error (error, g_steal_pointer (&local_error));
-  else
-    g_message ("The endpoint's name cannot be looked up; taking the address that it had last");
-  return g_steal_pointer (&profile);
-}
-
-static void
-on_resolved_for_activate (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  VpndEngine *self = g_task_get_source_object (task);
-  Lookup *lookup = g_task_get_task_data (task);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (VpndProfile) profile = NULL;
-
-  if (g_cancellable_is_cancelled (lookup->cancellable))
-    {
-      g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_CANCELLED, "A later request came before the endpoint's name was looked up");
-      return;
-    }
-  profile = finish_lookup (self, result, lookup->profile, &error);
-  if (profile == NULL)
-    g_task_return_error (task, g_steal_pointer (&error));
-  else
-    post_request (self, item_new (VPND_EVENT_ACTIVATE, profile, task));
-}
-
-/* A peer that only answers is allowed in a profile, and is none to connect to. */
-static gboolean
-has_server (const VpndProfile *profile)
-{
-  const VpndPeer *primary = vpnd_profile_primary_peer (profile);
-
-  return primary != NULL && (primary->host != NULL || primary->endpoints->len > 0);
-}
-
-/**
- * vpnd_engine_activate_async:
- * @self: the engine
- * @profile: what to activate; endpoints given by name are looked up first, and where that fails have the addresses of the last time
- * @cancellable: (nullable): cancels the lookup; what has begun after it runs to its end
- * @callback: called when the tunnel is set up and protection is in force
- * @user_data: passed to @callback
- */
-void
-vpnd_engine_activate_async (VpndEngine *self, VpndProfile *profile, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-  Lookup *lookup;
-
-  g_task_set_source_tag (task, vpnd_engine_activate_async);
-  g_task_set_check_cancellable (task, FALSE);
-  if (!has_server (profile))
-    {
-      g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_ENDPOINT_UNRESOLVABLE, "Endpoint: the profile names no server to connect to");
-      g_object_unref (task);
-      return;
-    }
-  withdraw_lookup (self);
-  if (!vpnd_resolve_profile_is_needed (profile))
-    {
-      post_request (self, item_new (VPND_EVENT_ACTIVATE, profile, task));
-      g_object_unref (task);
-      return;
-    }
-  self->lookup = g_cancellable_new ();
-  lookup = g_new0 (Lookup, 1);
-  lookup->cancellable = g_object_ref (self->lookup);
-  lookup->profile = vpnd_profile_ref (profile);
-  g_task_set_task_data (task, lookup, (GDestroyNotify) lookup_free);
-  if (cancellable != NULL)
-    g_signal_connect_object (cancellable, "cancelled", G_CALLBACK (g_cancellable_cancel), self->lookup, G_CONNECT_SWAPPED);
-  vpnd_resolve_profile_async (self->ports.names_lookup, profile, self->lookup, on_resolved_for_activate, task);
-}
-
-/**
- * vpnd_engine_activate_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error: VPND_ERROR_FIREWALL, _TUNNEL, _ROUTING, _DNS, _KERNEL_FEATURE, _ENDPOINT_UNRESOLVABLE, _STORAGE
- *
- * Returns: FALSE when the activation failed; the state is then what it was before
- */
-gboolean
-vpnd_engine_activate_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-static void
-request_event (VpndEngine *self, VpndEventKind kind, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, tag);
-  g_task_set_check_cancellable (task, FALSE);
-  post_request (self, item_new (kind, NULL, task));
-}
-
-/**
- * vpnd_engine_deactivate_async:
- * @self: the engine
- * @cancellable: (nullable): not heeded; what has begun runs to its end
- * @callback: called when the host is as before, or closed with lockdown
- * @user_data: passed to @callback
- */
-void
-vpnd_engine_deactivate_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  withdraw_lookup (self);
-  request_event (self, VPND_EVENT_DEACTIVATE, vpnd_engine_deactivate_async, cancellable, callback, user_data);
-}
-
-/**
- * vpnd_engine_deactivate_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error
- *
- * Returns: TRUE when nothing is active any more
- */
-gboolean
-vpnd_engine_deactivate_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-/**
- * vpnd_engine_reconnect_async:
- * @self: the engine
- * @cancellable: (nullable): not heeded
- * @callback: called when the new session has been started
- * @user_data: passed to @callback
- */
-void
-vpnd_engine_reconnect_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  if (self->state->profile == NULL || !vpnd_state_is_protected (self->state))
-    {
-      g_task_report_new_error (self, callback, user_data, vpnd_engine_reconnect_async, VPND_ERROR, VPND_ERROR_NOT_CONNECTED,
-          "No connection is active; activate a profile first");
-      return;
-    }
-  request_event (self, VPND_EVENT_RECONNECT, vpnd_engine_reconnect_async, cancellable, callback, user_data);
-}
-
-/**
- * vpnd_engine_reconnect_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error: VPND_ERROR_NOT_CONNECTED and those of activate
- *
- * Returns: TRUE when a new session has been started
- */
-gboolean
-vpnd_engine_reconnect_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-/**
- * vpnd_engine_suspend_async:
- * @self: the engine
- * @cancellable: (nullable): not heeded
- * @callback: called when nothing is under way any more
- * @user_data: passed to @callback
- *
- * The host is about to sleep: what was asked for before is finished.
- */
-void
-vpnd_engine_suspend_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  request_event (self, VPND_EVENT_SUSPENDING, vpnd_engine_suspend_async, cancellable, callback, user_data);
-}
-
-/**
- * vpnd_engine_suspend_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error
- *
- * Returns: TRUE
- */
-gboolean
-vpnd_engine_suspend_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-/**
- * vpnd_engine_resume:
- * @self: the engine
- *
- * The host has slept: whether the peer still knows us is found out at once.
- */
-void
-vpnd_engine_resume (VpndEngine *self)
-{
-  post (self, VPND_EVENT_RESUMED);
-}
-
-/**
- * vpnd_engine_get_settings:
- * @self: the engine
- *
- * Returns: (transfer none): the settings in force
- */
-VpndSettings *
-vpnd_engine_get_settings (VpndEngine *self)
-{
-  return self->settings;
-}
-
-static void
-adopt_settings (VpndEngine *self, VpndSettings *settings)
-{
-  vpnd_settings_ref (settings);
-  g_clear_pointer (&self->settings, vpnd_settings_unref);
-  self->settings = settings;
-  g_signal_emit (self, signals[SIGNAL_SETTINGS_CHANGED], 0);
-}
-
-static void
-on_settings_applied (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  VpndEngine *self = VPND_ENGINE (source);
-  VpndSettings *former = g_task_get_task_data (task);
-  g_autoptr (GError) error = NULL;
-
-  if (g_task_propagate_boolean (G_TASK (result), &error))
-    {
-      g_task_return_boolean (task, TRUE);
-      return;
-    }
-  if (!vpnd_settings_store_save (self->settings_store, former, NULL))
-    g_ptr_array_add (self->warnings, g_strdup ("settings: the file holds a value that could not be applied"));
-  adopt_settings (self, former);
-  post (self, VPND_EVENT_SETTINGS_CHANGED);
-  g_task_return_error (task, g_steal_pointer (&error));
-}
-
-/**
- * vpnd_engine_set_settings_async:
- * @self: the engine
- * @settings: the new settings
- * @cancellable: (nullable): not heeded
- * @callback: called when they are saved and applied
- * @user_data: passed to @callback
- *
- * Saves, then applies. When applying fails the former settings are saved and applied again.
- */
-void
-vpnd_engine_set_settings_async (VpndEngine *self, VpndSettings *settings, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  g_autoptr (GError) error = NULL;
-
-  g_task_set_source_tag (task, vpnd_engine_set_settings_async);
-  g_task_set_check_cancellable (task, FALSE);
-  if (vpnd_settings_equal (settings, self->settings))
-    {
-      g_task_return_boolean (task, TRUE);
-      return;
-    }
-  if (!vpnd_settings_store_save (self->settings_store, settings, &error))
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  g_task_set_task_data (task, vpnd_settings_ref (self->settings), (GDestroyNotify) vpnd_settings_unref);
-  adopt_settings (self, settings);
-  request_event (self, VPND_EVENT_SETTINGS_CHANGED, vpnd_engine_set_settings_async, cancellable, on_settings_applied, g_steal_pointer (&task));
-}
-
-/**
- * vpnd_engine_set_settings_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error: VPND_ERROR_STORAGE, or what applying met
- *
- * Returns: FALSE when nothing has changed
- */
-gboolean
-vpnd_engine_set_settings_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-/* --- start and stop --- */
-
-/* A stored profile that vanished without a word would be looked for in vain. */
-static void
-tell_broken_profiles (VpndEngine *self)
-{
-  const GPtrArray *broken = vpnd_profile_store_get_broken (self->profiles);
-
-  for (guint i = 0; i < broken->len; i++)
-    {
-      g_autofree char *text = g_strdup_printf ("profiles: a file could not be used and was kept aside as \"%s\"", (const char *) g_ptr_array_index (broken, i));
-
-      vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_STORAGE, "%s", text);
-      add_warning (self, text);
-    }
-}
-
-static void
-post_start (VpndEngine *self, VpndRecovery recovery, VpndProfile *profile, GTask *task)
-{
-  Item *item = item_new (VPND_EVENT_START, profile, task);
-
-  item->event.recovery = recovery;
-  if (recovery != VPND_RECOVERY_NONE)
-    vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_RECOVERED, "An earlier instance left the host protected, or the settings ask for it");
-  tell_broken_profiles (self);
-  self->is_started = TRUE;
-  g_queue_push_head (&self->queue, item);
-  process (self);
-}
-
-static VpndProfile *
-find_profile_for_start (VpndEngine *self)
-{
-  g_autoptr (VpndProfile) wanted = vpnd_profile_store_get_wanted (self->profiles);
-
-  if (vpnd_ledger_get_protected (self->ledger) && wanted != NULL)
-    return g_steal_pointer (&wanted);
-  if (self->settings->auto_connect && *self->settings->auto_connect_profile != '\0')
-    return vpnd_profile_store_lookup (self->profiles, self->settings->auto_connect_profile, NULL);
-  if (self->settings->auto_connect)
-    return vpnd_profile_store_get_last (self->profiles);
-  return NULL;
-}
-
-static void
-recover (VpndEngine *self, gboolean settings_broken, GTask *task)
-{
-  g_autoptr (VpndProfile) profile = find_profile_for_start (self);
-  g_autoptr (VpndProfile) complete = NULL;
-  gint64 now_us = vpnd_clock_wall_us (self->ports.clock);
-  VpndRecoveryInput input = {
-    .was_protected = vpnd_ledger_get_protected (self->ledger),
-    .was_handover = vpnd_ledger_get_handover (self->ledger),
-    .has_profile = profile != NULL,
-    .settings_broken = settings_broken,
-  };
-  VpndRecovery recovery;
-
-  if (input.was_protected && !input.was_handover)
-    (void) vpnd_ledger_add_crash (self->ledger, now_us, NULL);
-  else if (input.was_handover)
-    (void) vpnd_ledger_set_target (self->ledger, TRUE, FALSE, NULL); /* taken over: from here on an end without order is a crash */
-  input.crashes = vpnd_ledger_count_crashes (self->ledger, now_us - CRASH_WINDOW_US);
-  recovery = vpnd_recovery_decide (&input, self->settings);
-
-  /* The host is closed first, and then no name can be asked for: an endpoint known by name has the address of the last time. Without one
-   * the state is error, closed, and says so. */
-  if (recovery == VPND_RECOVERY_RECONNECT && vpnd_resolve_profile_is_needed (profile))
-    complete = vpnd_profile_store_complete (self->profiles, profile);
-  post_start (self, recovery, complete != NULL ? complete : profile, task);
-}
-
-static void
-on_facts_started (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  VpndEngine *self = g_task_get_source_object (task);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (VpndSettings) settings = NULL;
-  gboolean settings_broken = FALSE;
-
-  if (!vpnd_facts_source_start_finish (VPND_FACTS_SOURCE (source), result, &error))
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  settings = vpnd_settings_store_load (self->settings_store, &settings_broken, &error);
-  if (settings_broken)
-    {
-      vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", error != NULL ? error->message : "The settings cannot be read");
-      g_free (self->detail);
-      self->detail = g_strdup (error != NULL ? error->message : "");
-    }
-  if (settings != NULL)
-    adopt_settings (self, settings);
-  recover (self, settings_broken, task);
-}
-
-/**
- * vpnd_engine_start_async:
- * @self: the engine
- * @cancellable: (nullable): cancels reading the facts
- * @callback: called when the host is in the state that the ledger and the settings demand
- * @user_data: passed to @callback
- */
-void
-vpnd_engine_start_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, vpnd_engine_start_async);
-  g_task_set_check_cancellable (task, FALSE);
-  vpnd_facts_source_start_async (self->ports.facts_source, cancellable, on_facts_started, task);
-}
-
-/**
- * vpnd_engine_start_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error
- *
- * Returns: FALSE when the daemon cannot work
- */
-gboolean
-vpnd_engine_start_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-/* What could not be undone stands in the warnings: nobody reads a status here. */
-static void
-on_released (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  VpndEngine *self = VPND_ENGINE (source);
-  g_autoptr (GError) error = NULL;
-
-  g_autoptr (GString) all = g_string_new (NULL);
-
-  (void) g_task_propagate_boolean (G_TASK (result), &error);
-  for (guint i = 0; i < self->warnings->len; i++)
-    g_string_append_printf (all, "%s%s", i > 0 ? "; " : "", (const char *) g_ptr_array_index (self->warnings, i));
-  if (error != NULL)
-    g_task_return_error (task, g_steal_pointer (&error));
-  else if (all->len > 0)
-    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_FAILED, "%s", all->str);
-  else
-    g_task_return_boolean (task, TRUE);
-}
-
-/* The settings with nothing in them that closes the network, saved. A disk that takes nothing is no reason to keep it closed. */
-static void
-loosen_settings (VpndEngine *self)
-{
-  static const char *const keys[] = { "lockdown", "auto-connect" };
-  g_autoptr (GError) error = NULL;
-  gboolean is_broken;
-  g_autoptr (VpndSettings) settings = vpnd_settings_store_load (self->settings_store, &is_broken, NULL);
-
-  if (settings == NULL)
-    settings = vpnd_settings_new_default ();
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
-    {
-      VpndSettings *looser = vpnd_settings_with (settings, vpnd_setting_info_by_key (keys[i]), g_variant_new_boolean (FALSE), NULL);
-
-      vpnd_settings_unref (settings);
-      settings = looser;
-    }
-  adopt_settings (self, settings);
-  if (!vpnd_settings_store_save (self->settings_store, settings, &error))
-    g_ptr_array_add (self->warnings, g_strdup_printf ("lockdown and auto-connect could not be turned off: %s", error->message));
-}
-
-/**
- * vpnd_engine_release_async:
- * @self: an engine, instead of starting it
- * @cancellable: (nullable): not heeded
- * @callback: called when everything has been tried
- * @user_data: passed to @callback
- *
- * The way out when the daemon cannot be started: undoes whatever an earlier instance left on the host, and turns lockdown and
- * auto-connect off. Goes on after a failure.
- */
-void
-vpnd_engine_release_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-  g_autoptr (GTask) start = g_task_new (self, NULL, on_released, task);
-
-  g_task_set_source_tag (task, vpnd_engine_release_async);
-  g_task_set_source_tag (start, vpnd_engine_release_async);
-  g_task_set_check_cancellable (task, FALSE);
-  loosen_settings (self);
-  post_start (self, VPND_RECOVERY_RELEASE, NULL, start);
-}
-
-/**
- * vpnd_engine_release_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error: VPND_ERROR_FAILED with all that could not be undone
- *
- * Returns: TRUE when the host is as if vpnd had never run
- */
-gboolean
-vpnd_engine_release_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-static gboolean
-keeps_rules (VpndEngine *self, VpndStopReason reason)
-{
-  gboolean is_protected = vpnd_state_is_protected (self->state);
-
-  switch (reason)
-    {
-    case VPND_STOP_REQUESTED:
-      return FALSE;
-    case VPND_STOP_RESTART:
-      return is_protected;
-    case VPND_STOP_GOING_DOWN:
-      return is_protected || self->settings->auto_connect;
-    }
-  g_assert_not_reached ();
-}
-
-/**
- * vpnd_engine_stop_async:
- * @self: the engine
- * @reason: why the daemon ends
- * @cancellable: (nullable): not heeded
- * @callback: called when the host may be left alone
- * @user_data: passed to @callback
- */
-void
-vpnd_engine_stop_async (VpndEngine *self, VpndStopReason reason, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  Item *item = item_new (VPND_EVENT_STOP, NULL, task);
-
-  withdraw_lookup (self);
-  g_task_set_source_tag (task, vpnd_engine_stop_async);
-  g_task_set_check_cancellable (task, FALSE);
-  item->event.keep_rules = keeps_rules (self, reason);
-  if (item->event.keep_rules && vpnd_state_is_protected (self->state))
-    (void) vpnd_ledger_set_target (self->ledger, TRUE, TRUE, NULL); /* when it fails, the next start sees a crash and stays closed */
-  post_request (self, item);
-}
-
-/**
- * vpnd_engine_stop_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error
- *
- * Returns: FALSE when something could not be undone
- */
-gboolean
-vpnd_engine_stop_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-/* --- status --- */
-
-/**
- * vpnd_engine_dup_status:
- * @self: the engine
- *
- * Returns: (transfer full): the status with the counters of the last reading; no I/O
- */
-VpndStatus *
-vpnd_engine_dup_status (VpndEngine *self)
-{
-  VpndStatusInput input = {
-    .state = self->shown,
-    .settings = self->settings,
-    .is_blocking = vpnd_executor_is_blocking (self->executor),
-    .since_us = self->since_us,
-    .detail = self->detail,
-    .warnings = self->warnings,
-    .backend = vpnd_tunnel_get_active (self->ports.tunnel),
-    .stats = vpnd_handshake_get_stats (self->handshake),
-  };
-
-  return vpnd_status_build (&input);
-}
-
-static void
-on_stats_for_status (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  VpndEngine *self = g_task_get_source_object (task);
-  g_autoptr (GArray) stats = vpnd_tunnel_read_stats_finish (VPND_TUNNEL (source), result, NULL);
-
-  /* A device that cannot be read just now leaves the counters of the last reading. */
-  if (stats != NULL)
-    vpnd_handshake_set_stats (self->handshake, stats);
-  g_task_return_boolean (task, TRUE);
-}
-
-/**
- * vpnd_engine_query_status_async:
- * @self: the engine
- * @cancellable: (nullable): cancels the reading
- * @callback: called with the status
- * @user_data: passed to @callback
- */
-void
-vpnd_engine_query_status_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, vpnd_engine_query_status_async);
-  if (self->state->kind == VPND_STATE_CONNECTED)
-    {
-      vpnd_tunnel_read_stats_async (self->ports.tunnel, VPND_IFNAME, cancellable, on_stats_for_status, task);
-      return;
-    }
-  g_task_return_boolean (task, TRUE);
-  g_object_unref (task);
-}
-
-/**
- * vpnd_engine_query_status_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error
- *
- * Returns: (transfer full) (nullable): the status with fresh counters; NULL only when cancelled
- */
-VpndStatus *
-vpnd_engine_query_status_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  /* Taken now and not when the reading ended: signals that were sent in between must not be contradicted. */
-  return g_task_propagate_boolean (G_TASK (result), error) ? vpnd_engine_dup_status (self) : NULL;
-}
-
-static void
-on_dns_described (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  GError *error = NULL;
-  GVariant *report = vpnd_resolver_describe_finish (VPND_RESOLVER (source), result, &error);
-
-  if (report != NULL)
-    g_task_return_pointer (task, report, (GDestroyNotify) g_variant_unref);
-  else
-    g_task_return_error (task, error);
-}
-
-/**
- * vpnd_engine_query_dns_async:
- * @self: the engine
- * @cancellable: (nullable): cancels the questions
- * @callback: called with the report
- * @user_data: passed to @callback
- */
-void
-vpnd_engine_query_dns_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, vpnd_engine_query_dns_async);
-  vpnd_resolver_describe_async (self->ports.resolver, cancellable, on_dns_described, task);
-}
-
-/**
- * vpnd_engine_query_dns_finish:
- * @self: the engine
- * @result: what the callback received
- * @error: return location for an error
- *
- * Returns: (transfer full) (nullable): a{sv}; NULL when cancelled, or where nobody can tell
- */
-GVariant *
-vpnd_engine_query_dns_finish (VpndEngine *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 static void
@@ -1243,7 +509,7 @@ vpnd_engine_dispose (GObject *object)
       cancel_repair (self);
       cancel_dns_repair (self);
     }
-  withdraw_lookup (self);
+  vpnd_engine_withdraw_lookup (self);
   g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
   g_queue_clear_full (&self->queue, (GDestroyNotify) item_free);

@@ -1,0 +1,70 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of the engine share: its fields, and the queue of events. Included by engine/engine*.c only.
+ */
+#pragma once
+
+#include "engine.h"
+
+#include "backoff.h"
+#include "executor.h"
+#include "handshake.h"
+#include "state.h"
+#include "transition.h"
+
+G_BEGIN_DECLS
+
+/* An event that waits, with the request that it came from. */
+typedef struct
+{
+  VpndEvent event;
+  VpndProfile *profile; /* (owned) (nullable): what event.profile points to */
+  GTask *task;          /* (owned) (nullable) */
+} VpndEngineItem;
+
+struct _VpndEngine
+{
+  GObject parent_instance;
+
+  VpndEnginePorts ports;             /* each (owned) */
+  VpndLedger *ledger;                /* (unowned) */
+  VpndProfileStore *profiles;        /* (owned) */
+  VpndSettingsStore *settings_store; /* (owned) */
+  VpndExecutor *executor;            /* (owned) */
+  VpndHandshake *handshake;          /* (owned) */
+  GCancellable *cancellable;         /* (owned): cancelled at dispose */
+  GCancellable *lookup;              /* (owned) (nullable): of the lookup for the latest activation */
+
+  VpndState *state;       /* (owned) */
+  VpndState *shown;       /* (owned): the state that status tells */
+  VpndSettings *settings; /* (owned) */
+  GQueue queue;           /* (element-type VpndEngineItem) (owned) */
+  GTask *request;         /* (owned) (nullable): what is being worked at, until nothing follows */
+  GError *request_error;  /* (owned) (nullable): the first failure on the way */
+  gboolean is_busy;       /* effects are being performed */
+  gboolean is_started;    /* the event of the start has been posted; until then everything else waits */
+
+  gint64 since_us;           /* wall clock */
+  gint64 attempt_started_us; /* clock */
+  guint retry;               /* id of the clock's schedule, 0 for none */
+  guint dns_repair;          /* id of the clock's schedule, 0 for none */
+  VpndBackoff dns_backoff;   /* of the repairs of DNS */
+  char *detail;              /* (owned): one sentence on the last failure, "" for none */
+  GPtrArray *warnings;       /* (element-type utf8) (owned): what could not be undone, what had to be repaired; at most WARNINGS_MAX */
+
+  gboolean is_watching; /* the router watches what is in force */
+  VpndBackoff backoff;  /* of repairs */
+  guint repair;         /* id of the clock's schedule, 0 for none */
+  guint repairs;        /* since the last activation */
+};
+
+VpndEngineItem *vpnd_engine_item_new (VpndEventKind kind, VpndProfile *profile, GTask *task);
+void vpnd_engine_post (VpndEngine *self, VpndEventKind kind);
+void vpnd_engine_post_request (VpndEngine *self, VpndEngineItem *item);
+void vpnd_engine_process (VpndEngine *self);
+void vpnd_engine_add_warning (VpndEngine *self, const char *text);
+void vpnd_engine_withdraw_lookup (VpndEngine *self);
+void vpnd_engine_adopt_settings (VpndEngine *self, VpndSettings *settings);
+
+G_END_DECLS
