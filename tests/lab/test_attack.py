@@ -24,6 +24,7 @@ from lab import (DEAD4, GATEWAY4, GATEWAY6, HERE, HOST4, HOST6, NOBODY, PEER4, P
 from test_leaks import checksum
 
 FLOOD_TOKEN = b"FLOOD-TOKEN"
+MARK = 0x56000000  # VPND_MARK_VALUE of core/reserved.h
 
 
 @contextlib.contextmanager
@@ -243,6 +244,20 @@ def test_keys_are_nowhere_to_be_found(connected):
     assert json.loads(done.stdout) == {}
     texts = connected.outputs() | {words: connected.vpnctl(*words.split()).stdout for words in ("status --json", "logs", "export demo", "list")}
     assert not [name for name, text in texts.items() if any(secret in text for secret in connected.secrets())]
+
+
+def test_a_user_with_raw_sockets_does_not_get_through_the_hole_of_the_transport(connected):
+    """CAP_NET_RAW, which mtr-packet gives to everybody, can set our mark (MUL-02-002); only root's sockets may then leave."""
+    send = "import socket, sys\nfor kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):\n s = socket.socket(socket.AF_INET, kind, 17)\n" \
+           f" s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, {MARK})\n data = b'FLOOD-TOKEN' if kind == socket.SOCK_DGRAM else " \
+           f"bytes.fromhex('1234{PEER_PORT:04x}00130000') + b'FLOOD-TOKEN'\n" \
+           f" try:\n  s.sendto(data, ('{PEER4}', {PEER_PORT}))\n except OSError as e:\n  pass\nprint('sent')"
+    for uid, is_let in ((NOBODY, False), (0, True)):
+        mark = connected.capture.mark()
+        words = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw", "--", PYTHON, "-c", send]
+        assert connected.host.run(*words).stdout == "sent\n"
+        found = [frame for frame in connected.capture.since(mark) if FLOOD_TOKEN in frame.raw]
+        assert bool(found) == is_let, f"user {uid}: {[str(frame) for frame in found]}"
 
 
 def test_a_hung_polkit_leaves_root_in_charge(connected):
