@@ -154,7 +154,7 @@ test_nothing_enters (void)
     }
 }
 
-/* 3, L8: at the endpoint's address exactly (port, UDP, mark) leaves, and only established answers come back. */
+/* 3, L8: at the endpoint's address exactly (port, UDP, mark, root) leaves, and only established answers come back. */
 static void
 test_endpoint_is_exact (void)
 {
@@ -170,8 +170,12 @@ test_endpoint_is_exact (void)
       right.l4proto = IPPROTO_UDP;
       right.dport = endpoint->port;
       right.mark = VPND_MARK_VALUE | (g_test_rand_int () & ~VPND_MARK_MASK); /* other tools' bits do not matter */
+      right.uid = 0;
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &right), ==, FATE_ACCEPT);
 
+      wrong = right;
+      wrong.uid = g_test_rand_int_range (1, G_MAXINT32); /* a user's program that may set marks */
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
       wrong = right;
       wrong.mark = g_test_rand_int () & ~(1u << 30); /* never ours: bit 30 is set in it */
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
