@@ -166,7 +166,7 @@ add_first_hop (Chains *chains, const VpndTunnelConfig *config)
       vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
       vpnd_rule_accept (vpnd_rule_match_established (rule));
 
-      /* CAP_NET_RAW is enough to set a mark (Linux 5.17), and users have it by way of mtr-packet(8): a socket that is known to be
+      /* The capability for raw sockets is enough to set a mark (Linux 5.17), and users have it by way of mtr-packet(8): a socket that is known to be
        * somebody else's than root's is not the transport's. A kernel socket has no user, so the rule passes it by. */
       rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, VPND_MARK_VALUE, VPND_MARK_MASK);
       vpnd_rule_statement (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, 0), VPND_STATEMENT_REJECT);
