@@ -217,6 +217,20 @@ note_way (Decision *d)
   d->state->way6 = d->context->facts->default6;
 }
 
+static gboolean
+is_same_way (const VpndDefaultRoute *a, const VpndDefaultRoute *b)
+{
+  return a->present == b->present && a->ifindex == b->ifindex && vpnd_addr_equal (&a->gateway, &b->gateway);
+}
+
+/* The way itself is another, not only the addresses on it. Addresses come and go while a link comes up (SLAAC, DHCPv6), and a handshake that
+ * was answered must not be thrown away for them: the peer answers no second one within 5 s. */
+static gboolean
+has_other_way (Decision *d)
+{
+  return !is_same_way (&d->state->way4, &d->context->facts->default4) || !is_same_way (&d->state->way6, &d->context->facts->default6);
+}
+
 /* The way to the peer is another one: another route, link or source address. */
 static gboolean
 has_moved (Decision *d)
@@ -633,7 +647,7 @@ follow_network (Decision *d)
   gboolean moved = has_moved (d);
   VpndCause cause;
 
-  if (moved && state->kind == VPND_STATE_CONNECTING)
+  if (moved && state->kind == VPND_STATE_CONNECTING && has_other_way (d))
     {
       connect_to (d, state->profile, state->attempt + 1, FALSE); /* what was sent the old way is lost */
       return;

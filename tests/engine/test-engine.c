@@ -588,6 +588,31 @@ test_every_call_of_a_repair_fails (void)
     }
 }
 
+/* An address that arrives just when the peer has answered does not throw the answer away; another way does. */
+static void
+test_address_arrives_while_connecting (void)
+{
+  for (guint other_way = 0; other_way < 2; other_way++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      VpndFacts *facts = vpnd_facts_new ();
+
+      g_assert_true (activate (rig, profile, NULL));
+      rig->host->handshake_s = 1000;
+      facts->default4 = rig->host->facts->default4;
+      facts->default4.sources = 4711;
+      if (other_way)
+        facts->default4.gateway.bytes[3]++;
+      facts->ipv6_enabled = rig->host->facts->ipv6_enabled;
+      fake_host_set_facts (rig->host, facts);
+      settle ();
+      g_assert_cmpint (rig->host->handshake_s, ==, other_way ? 0 : 1000);
+      fake_host_advance (rig->host, 20);
+      g_assert_cmpuint (rig->connected, ==, other_way ? 0 : 1);
+    }
+}
+
 /* The address of the uplink changes, and nothing else: the device is told anew where the peer is, the peer where we are, and nobody that the
  * tunnel was ever gone. The same facts once more are no reason for anything. */
 static void
@@ -1241,6 +1266,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/repair", test_repair);
   g_test_add_func ("/engine/sysctls-come-back", test_sysctls_come_back);
   g_test_add_func ("/engine/every-call-of-a-repair-fails", test_every_call_of_a_repair_fails);
+  g_test_add_func ("/engine/address-arrives-while-connecting", test_address_arrives_while_connecting);
   g_test_add_func ("/engine/network-moves", test_network_moves);
   g_test_add_func ("/engine/resume", test_resume);
   g_test_add_func ("/engine/suspend", test_suspend);
