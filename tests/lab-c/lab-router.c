@@ -638,6 +638,7 @@ let_it_look (void)
     {
       g_autoptr (VpndRoutePlan) host = read_host ();
 
+      g_assert_nonnull (host);
       while (g_main_context_iteration (NULL, FALSE))
         ;
     }
