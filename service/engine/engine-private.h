@@ -44,6 +44,8 @@ struct _VpndEngine
   GError *request_error;  /* (owned) (nullable): the first failure on the way */
   gboolean is_busy;       /* effects are being performed */
   gboolean is_started;    /* the event of the start has been posted; until then everything else waits */
+  gboolean is_settled;    /* the start has been worked at: what status tells is so */
+  GPtrArray *early;       /* (element-type GTask) (owned): who asked for the status before */
 
   gint64 since_us;           /* wall clock */
   gint64 attempt_started_us; /* clock */

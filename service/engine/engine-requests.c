@@ -397,6 +397,11 @@ vpnd_engine_query_status_async (VpndEngine *self, GCancellable *cancellable, GAs
   GTask *task = g_task_new (self, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, vpnd_engine_query_status_async);
+  if (!self->is_settled)
+    {
+      g_ptr_array_add (self->early, task); /* nothing is known yet of the rules that an earlier instance left */
+      return;
+    }
   if (self->state->kind == VPND_STATE_CONNECTED)
     {
       vpnd_tunnel_read_stats_async (self->ports.tunnel, VPND_IFNAME, cancellable, on_stats_for_status, task);

@@ -267,6 +267,13 @@ finish_request (VpndEngine *self)
   else if (request != NULL)
     g_task_return_boolean (request, TRUE);
   g_clear_error (&self->request_error);
+  if (self->is_settled)
+    return;
+
+  self->is_settled = TRUE;
+  for (guint i = 0; i < self->early->len; i++)
+    g_task_return_boolean (g_ptr_array_index (self->early, i), TRUE);
+  g_ptr_array_set_size (self->early, 0);
 }
 
 static void repair_dns (VpndEngine *self);
@@ -555,6 +562,7 @@ vpnd_engine_finalize (GObject *object)
   g_clear_pointer (&self->shown, vpnd_state_unref);
   g_clear_pointer (&self->settings, vpnd_settings_unref);
   g_clear_pointer (&self->warnings, g_ptr_array_unref);
+  g_clear_pointer (&self->early, g_ptr_array_unref);
   g_clear_error (&self->request_error);
   g_free (self->detail);
   G_OBJECT_CLASS (vpnd_engine_parent_class)->finalize (object);
@@ -583,6 +591,7 @@ vpnd_engine_init (VpndEngine *self)
   self->shown = vpnd_state_ref (self->state);
   self->settings = vpnd_settings_new_default ();
   self->detail = g_strdup ("");
+  self->early = g_ptr_array_new_with_free_func (g_object_unref);
   self->warnings = g_ptr_array_new_with_free_func (g_free);
   self->cancellable = g_cancellable_new ();
 }

@@ -101,13 +101,24 @@ rig_make (Rig *rig)
 }
 
 static void
+on_early_status (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  *(VpndStatus **) user_data = vpnd_engine_query_status_finish (VPND_ENGINE (source), result, NULL);
+}
+
+static void
 rig_boot (Rig *rig)
 {
   g_auto (Answer) answer = { 0 };
+  g_autoptr (VpndStatus) early = NULL;
 
   rig_make (rig);
+  vpnd_engine_query_status_async (rig->engine, NULL, on_early_status, &early);
   vpnd_engine_start_async (rig->engine, NULL, on_answer, &answer);
   wait_for (&answer);
+  while (early == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (early->blocking, ==, rig->host->ruleset != NULL); /* what is so, not what was known before */
 }
 
 /* The end of an instance that nobody asked for: what is on the host and on disk stays. */
