@@ -7,6 +7,8 @@
 
 #include "status-build.h"
 
+#include "reserved.h"
+
 static void
 replace (char **field, char *value)
 {
@@ -115,6 +117,20 @@ add_tunnel (VpndStatus *status, const VpndStatusInput *input)
   add_peers (status, input);
 }
 
+/* The whole internet by one route or, as some providers write it, by two halves. */
+static gboolean
+routes_internet (const VpndRoutePlan *routes)
+{
+  for (guint i = 0; i < routes->routes->len; i++)
+    {
+      const VpndRoute *route = &g_array_index (routes->routes, VpndRoute, i);
+
+      if (route->table == VPND_TABLE_TUNNEL && route->destination.length <= 1)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /**
  * vpnd_status_build:
  * @input: what the status is made of
@@ -142,6 +158,8 @@ vpnd_status_build (const VpndStatusInput *input)
 
   for (guint i = 0; i < input->warnings->len; i++)
     g_strv_builder_add (warnings, g_ptr_array_index (input->warnings, i));
+  if (state->routes != NULL && !routes_internet (state->routes))
+    g_strv_builder_add (warnings, "This profile has no route to the internet: only its own networks are reachable, all else is blocked");
   if (!input->is_blocking && (vpnd_state_is_protected (state) || input->settings->lockdown))
     g_strv_builder_add (warnings, "The rules are NOT in force: traffic can leave outside the tunnel");
   g_strfreev (status->warnings);

@@ -291,6 +291,25 @@ test_connect_and_back (void)
   g_assert_cmpuint (rig->host->timers->len, ==, 0); /* nothing wakes up a daemon that does nothing */
 }
 
+/* A profile for a few networks closes all the others; a user who expects the internet is told. */
+static void
+test_split_profile_is_told (void)
+{
+  for (guint is_split = 0; is_split < 2; is_split++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("office");
+      g_autoptr (VpndStatus) status = NULL;
+      VpndPeer *peer = g_ptr_array_index (profile->peers, 0);
+
+      for (guint i = 0; is_split && i < peer->allowed_ips->len; i++)
+        g_array_index (peer->allowed_ips, VpndPrefix, i).length = 16;
+      g_assert_true (activate (rig, profile, NULL));
+      status = vpnd_engine_dup_status (rig->engine);
+      g_assert_cmpuint (g_strv_length (status->warnings), ==, is_split);
+    }
+}
+
 /* What clients see on the way, once for each change. */
 static void
 note_state (VpndEngine *engine, gpointer user_data)
@@ -1268,6 +1287,7 @@ main (int argc, char **argv)
   vpnd_log_install (ring, NULL); /* failures that the tests provoke are logged, and that is right */
   g_test_add_func ("/engine/connect-and-back", test_connect_and_back);
   g_test_add_func ("/engine/nobody-is-told-more-than-is-so", test_nobody_is_told_more_than_is_so);
+  g_test_add_func ("/engine/split-profile-is-told", test_split_profile_is_told);
   g_test_add_func ("/engine/order", test_order);
   g_test_add_func ("/engine/sockets", test_sockets);
   g_test_add_func ("/engine/every-call-fails", test_every_call_fails);
