@@ -61,24 +61,3 @@ vpnd_notify (const char *socket_path, const char *state, GError **error)
   (void) close (fd); /* a datagram socket has nothing to flush */
   return sent >= 0 || fail (error, "sendto", errsv);
 }
-
-/**
- * vpnd_notify_watchdog_ms:
- * @watchdog_usec: (nullable): the value of WATCHDOG_USEC
- * @watchdog_pid: (nullable): the value of WATCHDOG_PID
- *
- * Returns: how often "WATCHDOG=1" is to be sent, in milliseconds: half of what the manager waits, as sd_watchdog_enabled(3)
- *   recommends; 0 for never
- */
-guint
-vpnd_notify_watchdog_ms (const char *watchdog_usec, const char *watchdog_pid)
-{
-  guint64 usec;
-  guint64 pid;
-
-  if (watchdog_usec == NULL || !g_ascii_string_to_unsigned (watchdog_usec, 10, 1, G_MAXUINT32 * (guint64) 1000, &usec, NULL))
-    return 0;
-  if (watchdog_pid != NULL && (!g_ascii_string_to_unsigned (watchdog_pid, 10, 1, G_MAXINT32, &pid, NULL) || (pid_t) pid != getpid ()))
-    return 0;
-  return MAX (1, (guint) (usec / 2 / 1000));
-}

@@ -10,6 +10,5 @@
 G_BEGIN_DECLS
 
 gboolean vpnd_notify (const char *socket_path, const char *state, GError **error);
-guint vpnd_notify_watchdog_ms (const char *watchdog_usec, const char *watchdog_pid);
 
 G_END_DECLS

@@ -85,18 +85,18 @@ on_overwritten (VpndResolverAuto *self, const char *reason)
 /**
  * vpnd_resolver_auto_new:
  * @connection: (nullable): the system bus; NULL for none, then the file is used
- * @runtime_dirfd: directory for the copy of the original file; duplicated
+ * @backup_dirfd: directory for the copy of the original file, one that outlives a power cut; duplicated
  * @path: (nullable): the file, NULL for VPND_RESOLV_CONF_PATH
  *
  * Returns: (transfer full): the backend
  */
 VpndResolver *
-vpnd_resolver_auto_new (GDBusConnection *connection, int runtime_dirfd, const char *path)
+vpnd_resolver_auto_new (GDBusConnection *connection, int backup_dirfd, const char *path)
 {
   VpndResolverAuto *self = g_object_new (VPND_TYPE_RESOLVER_AUTO, NULL);
 
   self->path = g_strdup (path != NULL ? path : VPND_RESOLV_CONF_PATH);
-  self->file = vpnd_resolver_file_new (runtime_dirfd, self->path);
+  self->file = vpnd_resolver_file_new (backup_dirfd, self->path);
   g_signal_connect_object (self->file, "overwritten", G_CALLBACK (on_overwritten), self, G_CONNECT_SWAPPED);
   if (connection != NULL)
     {

@@ -12,6 +12,6 @@ G_BEGIN_DECLS
 #define VPND_TYPE_RESOLVER_AUTO (vpnd_resolver_auto_get_type ())
 G_DECLARE_FINAL_TYPE (VpndResolverAuto, vpnd_resolver_auto, VPND, RESOLVER_AUTO, GObject)
 
-VpndResolver *vpnd_resolver_auto_new (GDBusConnection *connection, int runtime_dirfd, const char *path);
+VpndResolver *vpnd_resolver_auto_new (GDBusConnection *connection, int backup_dirfd, const char *path);
 
 G_END_DECLS

@@ -24,7 +24,7 @@
 
 /**
  * VpndResolverFile:
- * @runtime_dirfd: where the copy of the original is
+ * @backup_dirfd: where the copy of the original is
  * @dirfd: the directory of the file, -1 when it cannot be opened
  * @path: (owned): the file
  * @name: (owned): its name in @dirfd
@@ -35,7 +35,7 @@ struct _VpndResolverFile
 {
   GObject parent_instance;
 
-  int runtime_dirfd;
+  int backup_dirfd;
   int dirfd;
   char *path;
   char *name;
@@ -55,8 +55,8 @@ vpnd_resolver_file_finalize (GObject *object)
 
   vpnd_file_watch_free (self->watch);
   vpnd_host_file_free (self->written);
-  if (self->runtime_dirfd >= 0)
-    close (self->runtime_dirfd);
+  if (self->backup_dirfd >= 0)
+    close (self->backup_dirfd);
   if (self->dirfd >= 0)
     close (self->dirfd);
   g_free (self->path);
@@ -73,19 +73,19 @@ vpnd_resolver_file_class_init (VpndResolverFileClass *klass)
 static void
 vpnd_resolver_file_init (VpndResolverFile *self)
 {
-  self->runtime_dirfd = -1;
+  self->backup_dirfd = -1;
   self->dirfd = -1;
 }
 
 /**
  * vpnd_resolver_file_new:
- * @runtime_dirfd: directory for the copy of the original; duplicated
+ * @backup_dirfd: directory for the copy of the original, one that outlives a power cut; duplicated
  * @path: (nullable): the file, NULL for VPND_RESOLV_CONF_PATH
  *
  * Returns: (transfer full): the backend
  */
 VpndResolver *
-vpnd_resolver_file_new (int runtime_dirfd, const char *path)
+vpnd_resolver_file_new (int backup_dirfd, const char *path)
 {
   VpndResolverFile *self = g_object_new (VPND_TYPE_RESOLVER_FILE, NULL);
   g_autofree char *folder = NULL;
@@ -93,7 +93,7 @@ vpnd_resolver_file_new (int runtime_dirfd, const char *path)
   self->path = g_strdup (path != NULL ? path : VPND_RESOLV_CONF_PATH);
   self->name = g_path_get_basename (self->path);
   folder = g_path_get_dirname (self->path);
-  self->runtime_dirfd = fcntl (runtime_dirfd, F_DUPFD_CLOEXEC, 3);
+  self->backup_dirfd = fcntl (backup_dirfd, F_DUPFD_CLOEXEC, 3);
   self->dirfd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   return VPND_RESOLVER (self);
 }
@@ -109,13 +109,13 @@ vpnd_resolver_file_is_applied (VpndResolverFile *self)
 {
   g_return_val_if_fail (VPND_IS_RESOLVER_FILE (self), FALSE);
 
-  return faccessat (self->runtime_dirfd, BACKUP_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  return faccessat (self->backup_dirfd, BACKUP_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static gboolean
 check_open (VpndResolverFile *self, GError **error)
 {
-  if (self->runtime_dirfd >= 0 && self->dirfd >= 0)
+  if (self->backup_dirfd >= 0 && self->dirfd >= 0)
     return TRUE;
 
   g_set_error (error, VPND_ERROR, VPND_ERROR_DNS, "the directory of \"%s\" cannot be opened", self->path);
@@ -135,14 +135,14 @@ save_original (VpndResolverFile *self, const VpndHostFile *original, GError **er
       return FALSE;
     }
   backup = vpnd_host_file_new_regular (0600, bytes);
-  return vpnd_host_file_write (backup, self->runtime_dirfd, BACKUP_NAME, error);
+  return vpnd_host_file_write (backup, self->backup_dirfd, BACKUP_NAME, error);
 }
 
 /* (nullable): the original; NULL with an error when there is one that cannot be read, NULL without one when there is none. */
 static VpndHostFile *
 load_original (VpndResolverFile *self, GError **error)
 {
-  g_autoptr (VpndHostFile) backup = vpnd_host_file_read (self->runtime_dirfd, BACKUP_NAME, error);
+  g_autoptr (VpndHostFile) backup = vpnd_host_file_read (self->backup_dirfd, BACKUP_NAME, error);
   VpndHostFile *original;
 
   if (backup == NULL || backup->kind == VPND_HOST_FILE_MISSING)
@@ -286,7 +286,7 @@ restore (VpndResolverFile *self, GError **error)
   present = vpnd_host_file_read (self->dirfd, self->name, NULL);
   if ((present == NULL || !is_foreign (present)) && !write_and_compare (self, original, error))
     return FALSE;
-  if (unlinkat (self->runtime_dirfd, BACKUP_NAME, 0) != 0)
+  if (unlinkat (self->backup_dirfd, BACKUP_NAME, 0) != 0)
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_DNS, "cannot remove the saved copy of \"%s\": %s", self->path, g_strerror (errno));
       return FALSE;

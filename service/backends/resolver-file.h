@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 #define VPND_TYPE_RESOLVER_FILE (vpnd_resolver_file_get_type ())
 G_DECLARE_FINAL_TYPE (VpndResolverFile, vpnd_resolver_file, VPND, RESOLVER_FILE, GObject)
 
-VpndResolver *vpnd_resolver_file_new (int runtime_dirfd, const char *path);
+VpndResolver *vpnd_resolver_file_new (int backup_dirfd, const char *path);
 void vpnd_resolver_file_dup_original (VpndResolverFile *self, char **out_target, char **out_text);
 gboolean vpnd_resolver_file_is_applied (VpndResolverFile *self);
 

@@ -385,6 +385,7 @@ vpnd_engine_process (VpndEngine *self)
       VpndContext context = make_context (self, facts);
       VpndState *next = vpnd_transition (self->state, &item->event, &context, &effects);
 
+      g_debug ("%s while %s: %u effects", vpnd_event_name (item->event.kind), vpnd_state_word (self->state->kind), effects->len);
       if (item->event.kind == VPND_EVENT_ACTIVATE)
         {
           g_ptr_array_set_size (self->warnings, 0);

@@ -354,18 +354,6 @@ vpnd_nft_encode_get_table (const char *table, guint32 seq)
 }
 
 /**
- * vpnd_nft_encode_get_generation:
- * @seq: sequence number
- *
- * Returns: (transfer full): a request for one answer: the number of the ruleset in force
- */
-GBytes *
-vpnd_nft_encode_get_generation (guint32 seq)
-{
-  return encode_get (NFT_MSG_GETGEN, 0, AF_UNSPEC, NULL, NULL, seq);
-}
-
-/**
  * vpnd_nft_encode_dump_chains:
  * @seq: sequence number
  *

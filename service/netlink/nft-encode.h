@@ -22,7 +22,6 @@ GBytes *vpnd_nft_encode_replace (const VpndRuleset *ruleset, guint32 table_flags
 GBytes *vpnd_nft_encode_delete (const char *table, guint32 seq);
 
 GBytes *vpnd_nft_encode_get_table (const char *table, guint32 seq);
-GBytes *vpnd_nft_encode_get_generation (guint32 seq);
 GBytes *vpnd_nft_encode_dump_chains (guint32 seq);
 GBytes *vpnd_nft_encode_dump_rules (const char *table, guint32 seq);
 GBytes *vpnd_nft_encode_dump_sets (const char *table, guint32 seq);

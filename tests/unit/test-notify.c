@@ -65,25 +65,11 @@ test_nobody (void)
   g_assert_false (vpnd_notify ("relative", "READY=1", NULL));
 }
 
-static void
-test_watchdog (void)
-{
-  g_autofree char *self = g_strdup_printf ("%d", getpid ());
-
-  g_assert_cmpuint (vpnd_notify_watchdog_ms (NULL, NULL), ==, 0);
-  g_assert_cmpuint (vpnd_notify_watchdog_ms ("30000000", NULL), ==, 15000);
-  g_assert_cmpuint (vpnd_notify_watchdog_ms ("30000000", self), ==, 15000);
-  g_assert_cmpuint (vpnd_notify_watchdog_ms ("30000000", "1"), ==, 0);
-  g_assert_cmpuint (vpnd_notify_watchdog_ms ("x", NULL), ==, 0);
-  g_assert_cmpuint (vpnd_notify_watchdog_ms ("0", NULL), ==, 0);
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/notify/arrives", test_arrives);
   g_test_add_func ("/notify/nobody", test_nobody);
-  g_test_add_func ("/notify/watchdog", test_watchdog);
   return g_test_run ();
 }
