@@ -33,6 +33,9 @@
 #define SET_MULTICAST4 "multicast4"
 #define SET_MULTICAST6 "multicast6"
 
+#define ICMP_UNREACH 3          /* RFC 792: destination unreachable ... */
+#define ICMP_UNREACH_NEEDFRAG 4 /* ... because the packet is too large and must not be cut up */
+
 #define DHCP4_SERVER_PORT 67 /* RFC 2131 */
 #define DHCP4_CLIENT_PORT 68
 #define DHCP6_CLIENT_PORT 546 /* RFC 8415 */
@@ -253,6 +256,48 @@ add_outside_dns (VpndRuleset *ruleset, Chains *chains, const VpndDnsPlan *dns)
           rule = vpnd_rule_match_set (vpnd_chain_add_rule (in[j / 2]), families[i].source, VPND_OP_IN, families[i].set);
           vpnd_rule_accept (vpnd_rule_match_established (vpnd_rule_match_set (rule, ports[j % 2][0], VPND_OP_IN, SET_DNS_PORTS)));
         }
+    }
+}
+
+/* 3: the way says that a packet is too large for it (RFC 1191, RFC 8201). Without this the transport sends on into nothing. Only what conntrack knows
+ * as the answer to a packet of this host, and marked like the transport's replies: the sender is any router between here and the first hop. */
+static void
+add_path_mtu (Chains *chains, const char *ifname)
+{
+  static const struct
+  {
+    VpndField type_field;
+    VpndField code_field;
+    guint8 type;
+    guint8 code;
+  } table[] = {
+    { VPND_FIELD_ICMP_TYPE, VPND_FIELD_ICMP_CODE, ICMP_UNREACH, ICMP_UNREACH_NEEDFRAG },
+    { VPND_FIELD_ICMPV6_TYPE, VPND_FIELD_ICMPV6_CODE, ICMP6_PACKET_TOO_BIG, 0 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      VpndRule *rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFNAME, VPND_OP_NE, ifname);
+
+      vpnd_rule_match_u8 (rule, table[i].type_field, table[i].type);
+      vpnd_rule_match_related (vpnd_rule_match_u8 (rule, table[i].code_field, table[i].code));
+      vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+      rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->input), table[i].type_field, table[i].type);
+      vpnd_rule_accept (vpnd_rule_match_related (vpnd_rule_match_u8 (rule, table[i].code_field, table[i].code)));
+    }
+}
+
+/* 6: what is forwarded into the tunnel and out of it was sized for another link; the two ends of a TCP connection learn here what fits. */
+static void
+add_mss (Chains *chains, const char *ifname)
+{
+  static const VpndField sides[] = { VPND_FIELD_OIFNAME, VPND_FIELD_IIFNAME };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sides); i++)
+    {
+      VpndRule *rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->forward), sides[i], VPND_OP_EQ, ifname);
+
+      vpnd_rule_statement (vpnd_rule_match_syn (rule), VPND_STATEMENT_CLAMP_MSS);
     }
 }
 
@@ -490,8 +535,10 @@ vpnd_policy_build (const VpndPolicyInput *input)
   if (has_tunnel)
     {
       add_tunnel_address_guard (&chains, input->routes);
+      add_mss (&chains, input->routes->ifname);
       add_tunnel (&chains, input);
       add_first_hop (&chains, input->config);
+      add_path_mtu (&chains, input->routes->ifname);
     }
   add_dhcp (&chains);
   add_ndp (&chains);

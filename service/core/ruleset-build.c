@@ -10,6 +10,9 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <string.h>
 
+#define TCP_FLAG_SYN_BYTE 0x02 /* RFC 9293, 3.1: byte 13 of the header */
+#define TCP_FLAG_RST_BYTE 0x04
+
 /**
  * vpnd_chain_add_rule:
  * @chain: a chain of a ruleset that is not shared yet
@@ -196,6 +199,39 @@ vpnd_rule_match_established (VpndRule *rule)
   return append_match (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, &bits, NULL, NULL);
 }
 
+/**
+ * vpnd_rule_match_related:
+ * @rule: a rule that is about ICMP errors only: helpers can make other packets related
+ *
+ * Matches an error that answers a packet of a flow, sent to the sender of that packet.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_related (VpndRule *rule)
+{
+  guint32 bits = NF_CT_STATE_BIT (IP_CT_RELATED);
+
+  return append_match (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, &bits, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_syn:
+ * @rule: a rule
+ *
+ * Matches the two TCP segments that carry a maximum segment size (RFC 9293, 3.7.1): SYN is set, RST is not.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_syn (VpndRule *rule)
+{
+  static const guint8 syn = TCP_FLAG_SYN_BYTE;
+  static const guint8 mask[VPND_FIELD_MAX_BYTES] = { TCP_FLAG_SYN_BYTE | TCP_FLAG_RST_BYTE };
+
+  return append_match (rule, VPND_FIELD_TCP_FLAGS, VPND_OP_EQ, &syn, mask, NULL);
+}
+
 static void
 append_verdict (VpndRule *rule, VpndVerdictKind kind, const char *chain)
 {
@@ -239,7 +275,7 @@ vpnd_rule_jump (VpndRule *rule, const char *chain)
 /**
  * vpnd_rule_statement:
  * @rule: a rule
- * @kind: a statement that needs no argument: the rejects and VPND_STATEMENT_MASQUERADE
+ * @kind: a statement that needs no argument: the rejects, VPND_STATEMENT_MASQUERADE and VPND_STATEMENT_CLAMP_MSS
  */
 void
 vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind)

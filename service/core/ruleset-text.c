@@ -123,9 +123,14 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
       g_string_append_printf (text, "%u", value_port (bytes));
       break;
     case VPND_FIELD_L4PROTO:
+    case VPND_FIELD_ICMP_TYPE:
+    case VPND_FIELD_ICMP_CODE:
     case VPND_FIELD_ICMPV6_TYPE:
     case VPND_FIELD_ICMPV6_CODE:
       g_string_append_printf (text, "%u", bytes[0]);
+      break;
+    case VPND_FIELD_TCP_FLAGS:
+      g_string_append_printf (text, "0x%02x", bytes[0]);
       break;
     case VPND_FIELD_MARK:
     case VPND_FIELD_CT_MARK:
@@ -182,7 +187,7 @@ append_match (GString *text, const VpndMatch *match)
       return;
     }
   if (!is_address (match->field) && !mask_is_full (match))
-    g_string_append_printf (text, "& 0x%08x %s", value_u32 (match->mask), match->op == VPND_OP_EQ ? "== " : "");
+    g_string_append_printf (text, "& 0x%0*x %s", (int) (2 * vpnd_field_size_bytes (match->field)), value_u32 (match->mask), match->op == VPND_OP_EQ ? "== " : "");
   g_string_append (text, negation);
   append_value (text, match->field, match->value);
   if (is_address (match->field) && !mask_is_full (match))
@@ -219,6 +224,9 @@ append_statement (GString *text, const VpndStatement *statement)
     case VPND_STATEMENT_MASQUERADE:
       g_string_append (text, "masquerade");
       break;
+    case VPND_STATEMENT_CLAMP_MSS:
+      g_string_append (text, "tcp option maxseg size set rt mtu");
+      break;
     }
 }
 
@@ -245,6 +253,12 @@ set_type (VpndField field)
     case VPND_FIELD_TCP_SPORT:
     case VPND_FIELD_TCP_DPORT:
       return "inet_service";
+    case VPND_FIELD_TCP_FLAGS:
+      return "tcp_flag";
+    case VPND_FIELD_ICMP_TYPE:
+      return "icmp_type";
+    case VPND_FIELD_ICMP_CODE:
+      return "icmp_code";
     case VPND_FIELD_ICMPV6_TYPE:
       return "icmpv6_type";
     case VPND_FIELD_ICMPV6_CODE:

@@ -65,6 +65,9 @@ typedef enum
   VPND_FIELD_UDP_DPORT,
   VPND_FIELD_TCP_SPORT, /* 2 bytes, network order; implies IPPROTO_TCP */
   VPND_FIELD_TCP_DPORT,
+  VPND_FIELD_TCP_FLAGS,      /* 1 byte, only ever under a mask; implies IPPROTO_TCP */
+  VPND_FIELD_ICMP_TYPE,      /* 1 byte; implies IPPROTO_ICMP */
+  VPND_FIELD_ICMP_CODE,      /* 1 byte; implies IPPROTO_ICMP */
   VPND_FIELD_ICMPV6_TYPE,    /* 1 byte; implies IPPROTO_ICMPV6 */
   VPND_FIELD_ICMPV6_CODE,    /* 1 byte; implies IPPROTO_ICMPV6 */
   VPND_FIELD_MARK,           /* 4 bytes, host order */
@@ -90,7 +93,7 @@ typedef enum
  * @field: what is looked at; what it implies (family, protocol) is part of the match
  * @op: how
  * @value: bytes as VpndField says; zero for IN and NOT_IN
- * @mask: for MARK and CT_MARK the mask, for addresses the netmask; all ones over the field's size when it is exact
+ * @mask: for MARK, CT_MARK and TCP_FLAGS the mask, for addresses the netmask; all ones over the field's size when it is exact
  * @set: name of the set for IN and NOT_IN, else ""
  */
 typedef struct
@@ -112,6 +115,7 @@ typedef enum
   VPND_STATEMENT_SET_CT_MARK,     /* ct mark set (mark & ~mask) | value */
   VPND_STATEMENT_VMAP,            /* field vmap @map */
   VPND_STATEMENT_MASQUERADE,
+  VPND_STATEMENT_CLAMP_MSS, /* tcp option maxseg size set rt mtu: never larger than the way in either direction; behind a match of TCP, where packets are routed */
 } VpndStatementKind;
 
 typedef struct
@@ -215,6 +219,8 @@ VpndRule *vpnd_rule_match_u8 (VpndRule *rule, VpndField field, guint8 value);
 VpndRule *vpnd_rule_match_u32 (VpndRule *rule, VpndField field, VpndOp op, guint32 value);
 VpndRule *vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set);
 VpndRule *vpnd_rule_match_established (VpndRule *rule);
+VpndRule *vpnd_rule_match_related (VpndRule *rule);
+VpndRule *vpnd_rule_match_syn (VpndRule *rule);
 
 void vpnd_rule_accept (VpndRule *rule);
 void vpnd_rule_drop (VpndRule *rule);

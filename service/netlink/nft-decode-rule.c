@@ -39,6 +39,7 @@ typedef struct
   gboolean is_masked;
   guint8 mask[VPND_FIELD_MAX_BYTES];
   guint8 xor [VPND_FIELD_MAX_BYTES];
+  guint clamp_steps; /* how much of a VPND_STATEMENT_CLAMP_MSS was read: one, then two expressions of three */
 } Reader;
 
 static gboolean
@@ -84,8 +85,8 @@ consume_dependencies (Reader *reader, VpndField field)
   if (vpnd_nft_field_is_address (field))
     (void) consume_known (reader, &reader->nfproto, vpnd_field_implied_nfproto (field));
   if (vpnd_field_implied_l4proto (field) != 0 && consume_known (reader, &reader->l4proto, vpnd_field_implied_l4proto (field)) &&
-      vpnd_nft_field_is_icmpv6 (field))
-    (void) consume_known (reader, &reader->nfproto, NFPROTO_IPV6);
+      vpnd_nft_field_icmp_nfproto (field) != 0)
+    (void) consume_known (reader, &reader->nfproto, vpnd_nft_field_icmp_nfproto (field));
 }
 
 static void
@@ -379,6 +380,42 @@ read_ct_any (Reader *reader, const VpndNftAttrs *expr, GError **error)
   return read_set_mark (reader, VPND_FIELD_CT_MARK, VPND_STATEMENT_SET_CT_MARK, error);
 }
 
+static gboolean
+read_rt (Reader *reader, const VpndNftAttrs *expr, GError **error)
+{
+  if (reader->l4proto.value != IPPROTO_TCP || get_u32 (expr, NFTA_RT_DREG) != NFT_REG_1 || get_u32 (expr, NFTA_RT_KEY) != NFT_RT_TCPMSS)
+    return fail (error, "a routing expression");
+  (void) consume_known (reader, &reader->l4proto, IPPROTO_TCP);
+  reader->is_loaded = FALSE;
+  reader->clamp_steps = 1;
+  return TRUE;
+}
+
+static gboolean
+read_byteorder (Reader *reader, const VpndNftAttrs *expr, GError **error)
+{
+  if (reader->clamp_steps != 1 || get_u32 (expr, NFTA_BYTEORDER_SREG) != NFT_REG_1 || get_u32 (expr, NFTA_BYTEORDER_DREG) != NFT_REG_1 ||
+      get_u32 (expr, NFTA_BYTEORDER_OP) != NFT_BYTEORDER_HTON || get_u32 (expr, NFTA_BYTEORDER_LEN) != sizeof (guint16) ||
+      get_u32 (expr, NFTA_BYTEORDER_SIZE) != sizeof (guint16))
+    return fail (error, "a change of byte order");
+  reader->clamp_steps = 2;
+  return TRUE;
+}
+
+static gboolean
+read_exthdr (Reader *reader, const VpndNftAttrs *expr, GError **error)
+{
+  VpndNftAttrs type = vpnd_nft_attrs_find (expr, NFTA_EXTHDR_TYPE);
+
+  if (reader->clamp_steps != 2 || get_u32 (expr, NFTA_EXTHDR_SREG) != NFT_REG_1 || type.size != 1 || type.data[0] != VPND_NFT_TCPOPT_MAXSEG ||
+      get_u32 (expr, NFTA_EXTHDR_OFFSET) != VPND_NFT_TCPOPT_OFFSET || get_u32 (expr, NFTA_EXTHDR_LEN) != sizeof (guint16) ||
+      get_u32 (expr, NFTA_EXTHDR_OP) != NFT_EXTHDR_OP_TCPOPT)
+    return fail (error, "an option");
+  vpnd_rule_statement (reader->rule, VPND_STATEMENT_CLAMP_MSS);
+  reader->clamp_steps = 0;
+  return TRUE;
+}
+
 static const struct
 {
   const char *name;
@@ -394,6 +431,9 @@ static const struct
   { "reject", read_reject },
   { "fib", read_fib },
   { "masq", read_masquerade },
+  { "rt", read_rt },
+  { "byteorder", read_byteorder },
+  { "exthdr", read_exthdr },
 };
 
 static gboolean
@@ -404,7 +444,13 @@ read_expr (Reader *reader, const VpndNftAttrs *element, GError **error)
 
   for (guint i = 0; name != NULL && i < G_N_ELEMENTS (readers); i++)
     if (strcmp (readers[i].name, name) == 0)
-      return readers[i].read (reader, &expr, error);
+      {
+        guint clamp_steps = reader->clamp_steps;
+
+        if (!readers[i].read (reader, &expr, error))
+          return FALSE;
+        return clamp_steps == 0 || reader->clamp_steps != clamp_steps || fail (error, "half a change of an option");
+      }
   return fail (error, "an expression");
 }
 
@@ -419,6 +465,8 @@ read_expressions (Reader *reader, VpndNftAttrs list, GError **error)
       return FALSE;
   if (list.size != 0)
     return fail (error, "damaged bytes");
+  if (reader->clamp_steps > 0)
+    return fail (error, "half a change of an option");
   if (reader->n_late > 0)
     return fail (error, "a match behind a statement");
   return TRUE;

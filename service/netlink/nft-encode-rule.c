@@ -129,8 +129,8 @@ add_dependencies (Writer *writer, VpndField field)
 {
   guint8 l4proto = vpnd_field_implied_l4proto (field);
 
-  if (vpnd_nft_field_is_icmpv6 (field) && writer->l4proto.value != l4proto)
-    need_known (writer, VPND_FIELD_NFPROTO, NFPROTO_IPV6);
+  if (writer->l4proto.value != l4proto)
+    need_known (writer, VPND_FIELD_NFPROTO, vpnd_nft_field_icmp_nfproto (field));
   if (vpnd_nft_field_is_address (field))
     need_known (writer, VPND_FIELD_NFPROTO, vpnd_field_implied_nfproto (field));
   need_known (writer, VPND_FIELD_L4PROTO, l4proto);
@@ -293,6 +293,31 @@ write_set_mark (Writer *writer, VpndField field, guint32 value, guint32 mask)
     }
 }
 
+/* The largest segment that fits the way there and back, in network order, into the option of that kind behind its kind and length (RFC 9293,
+ * 3.2). The kernel only ever makes it smaller. */
+static void
+write_clamp_mss (Writer *writer)
+{
+  struct nftnl_expr *expr;
+
+  need_known (writer, VPND_FIELD_L4PROTO, IPPROTO_TCP);
+  expr = add_expr (writer, "rt");
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_RT_KEY, NFT_RT_TCPMSS);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_RT_DREG, NFT_REG_1);
+  expr = add_expr (writer, "byteorder");
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_SREG, NFT_REG_1);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_DREG, NFT_REG_1);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof (guint16));
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof (guint16));
+  expr = add_expr (writer, "exthdr");
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_SREG, NFT_REG_1);
+  nftnl_expr_set_u8 (expr, NFTNL_EXPR_EXTHDR_TYPE, VPND_NFT_TCPOPT_MAXSEG);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_OFFSET, VPND_NFT_TCPOPT_OFFSET);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_LEN, sizeof (guint16));
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+}
+
 static void
 write_statement (Writer *writer, const VpndStatement *statement)
 {
@@ -321,6 +346,9 @@ write_statement (Writer *writer, const VpndStatement *statement)
       break;
     case VPND_STATEMENT_MASQUERADE:
       add_expr (writer, "masq");
+      break;
+    case VPND_STATEMENT_CLAMP_MSS:
+      write_clamp_mss (writer);
       break;
     }
 }

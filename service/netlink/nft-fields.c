@@ -24,6 +24,9 @@ static const VpndNftLoad loads[] = {
   [VPND_FIELD_UDP_DPORT] = { VPND_NFT_LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 13 },
   [VPND_FIELD_TCP_SPORT] = { VPND_NFT_LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 13 },
   [VPND_FIELD_TCP_DPORT] = { VPND_NFT_LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 13 },
+  [VPND_FIELD_TCP_FLAGS] = { VPND_NFT_LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 15 },
+  [VPND_FIELD_ICMP_TYPE] = { VPND_NFT_LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 14 },
+  [VPND_FIELD_ICMP_CODE] = { VPND_NFT_LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 1, 32 },
   [VPND_FIELD_ICMPV6_TYPE] = { VPND_NFT_LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 29 },
   [VPND_FIELD_ICMPV6_CODE] = { VPND_NFT_LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 1, 33 },
   [VPND_FIELD_MARK] = { VPND_NFT_LOAD_META, NFT_META_MARK, 0, 19 },
@@ -146,15 +149,18 @@ vpnd_nft_field_is_address (VpndField field)
 }
 
 /**
- * vpnd_nft_field_is_icmpv6:
+ * vpnd_nft_field_icmp_nfproto:
  * @field: a field
  *
- * Returns: TRUE when nft(8) adds the family, too, unless the rule has matched the protocol itself
+ * Returns: the family that nft(8) adds to a match of @field, unless the rule has matched the protocol itself; 0 for none
  */
-gboolean
-vpnd_nft_field_is_icmpv6 (VpndField field)
+guint8
+vpnd_nft_field_icmp_nfproto (VpndField field)
 {
-  return vpnd_field_implied_l4proto (field) == IPPROTO_ICMPV6;
+  guint8 l4proto = vpnd_field_implied_l4proto (field);
+
+  return l4proto == IPPROTO_ICMP ? NFPROTO_IPV4 : l4proto == IPPROTO_ICMPV6 ? NFPROTO_IPV6
+                                                                            : 0;
 }
 
 /**

@@ -13,6 +13,10 @@ G_BEGIN_DECLS
 /* The rule's user data as nft(8) lays it out: type, length, value. 0 and 1 are its own; nft ignores types that it does not know. */
 #define VPND_NFT_UDATA_EXPLICIT 86
 
+/* The TCP option that VPND_STATEMENT_CLAMP_MSS writes (RFC 9293, 3.2): its kind, and where its value lies */
+#define VPND_NFT_TCPOPT_MAXSEG 2
+#define VPND_NFT_TCPOPT_OFFSET 2
+
 typedef enum
 {
   VPND_NFT_LOAD_META,
@@ -42,7 +46,7 @@ gboolean vpnd_nft_find_payload (guint32 base, guint32 offset, guint8 nfproto, gu
 gboolean vpnd_nft_find_type (guint32 type, VpndField *out_field);
 
 gboolean vpnd_nft_field_is_address (VpndField field);
-gboolean vpnd_nft_field_is_icmpv6 (VpndField field);
+guint8 vpnd_nft_field_icmp_nfproto (VpndField field);
 
 guint32 vpnd_nft_hook_number (VpndHook hook);
 gboolean vpnd_nft_find_hook (guint32 number, VpndHook *out_hook);

@@ -562,6 +562,87 @@ test_guests_are_masqueraded (void)
     }
 }
 
+/* 3: of what a router says about a packet of ours only this comes in: that it was too large. Without a tunnel nothing does. */
+static void
+test_too_large_is_exact (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Packet packet = random_packet ("", random_public_addr (random_family ()));
+          gboolean is_v4 = packet.destination.family == AF_INET;
+          Packet wrong;
+
+          packet.iifname = "eth0";
+          packet.is_established = FALSE;
+          packet.is_related = TRUE;
+          packet.l4proto = is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+          packet.icmp_type = is_v4 ? 3 : ICMP6_PACKET_TOO_BIG;
+          packet.icmp_code = is_v4 ? 4 : 0;
+          if (is_an_endpoint (&world, &packet.source) || is_an_endpoint (&world, &packet.destination))
+            continue;
+          wrong = packet;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &packet), ==, FATE_ACCEPT);
+          g_assert_cmpuint (packet.mark, ==, world.kind == VPND_POLICY_BLOCKED ? 0 : VPND_MARK_VALUE);
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, world.kind == VPND_POLICY_BLOCKED ? FATE_DROP : FATE_ACCEPT);
+
+          switch (g_test_rand_int_range (0, 4))
+            {
+            case 0:
+              wrong.is_related = FALSE;
+              break;
+            case 1:
+              wrong.icmp_type = is_v4 ? 5 : ICMP6_TIME_EXCEEDED;
+              break;
+            case 2:
+              wrong.icmp_code = is_v4 ? 3 : 1;
+              break;
+            case 3:
+              wrong.l4proto = IPPROTO_UDP;
+              wrong.sport = 443;
+              break;
+            }
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &wrong), ==, FATE_ACCEPT);
+          g_assert_cmpuint (wrong.mark, ==, 0);
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &wrong), ==, FATE_DROP);
+        }
+    }
+}
+
+/* 6: before anything is let through, forwarded connections of both directions learn what fits into the tunnel. */
+static void
+test_forwarded_segments_fit (void)
+{
+  static const VpndField sides[] = { VPND_FIELD_OIFNAME, VPND_FIELD_IIFNAME };
+
+  for (guint kind = 0; kind < 3; kind++)
+    {
+      g_auto (World) world = { NULL };
+      const VpndChain *forward;
+
+      world_init (&world, kind);
+      forward = vpnd_ruleset_find_chain (world.ruleset, "forward");
+      for (guint i = 0; i < G_N_ELEMENTS (sides); i++)
+        {
+          const VpndRule *rule = g_ptr_array_index (forward->rules, i);
+          const VpndMatch *link = &g_array_index (rule->matches, VpndMatch, 0);
+          gboolean is_clamp = g_array_index (rule->statements, VpndStatement, 0).kind == VPND_STATEMENT_CLAMP_MSS;
+
+          g_assert_cmpint (is_clamp, ==, kind != VPND_POLICY_BLOCKED);
+          if (!is_clamp)
+            continue;
+          g_assert_cmpint (link->field, ==, sides[i]);
+          g_assert_cmpstr ((const char *) link->value, ==, VPND_IFNAME);
+          g_assert_cmpint (g_array_index (rule->matches, VpndMatch, 1).field, ==, VPND_FIELD_TCP_FLAGS);
+          g_assert_cmpuint (rule->statements->len, ==, 1);
+        }
+    }
+}
+
 /* L9: what an IPv4 packet may do, an IPv6 packet with the same ports may do, too. */
 static void
 test_families_are_symmetric (void)
@@ -606,6 +687,8 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/dhcp-and-ndp", test_dhcp_and_ndp);
   g_test_add_func ("/policy/loopback-and-bridges", test_loopback_and_bridges);
   g_test_add_func ("/policy/guests-are-masqueraded", test_guests_are_masqueraded);
+  g_test_add_func ("/policy/too-large-is-exact", test_too_large_is_exact);
+  g_test_add_func ("/policy/forwarded-segments-fit", test_forwarded_segments_fit);
   g_test_add_func ("/policy/families-are-symmetric", test_families_are_symmetric);
   return g_test_run ();
 }

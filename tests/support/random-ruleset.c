@@ -160,9 +160,9 @@ fits (Draw *draw, VpndField field)
   guint8 nfproto = vpnd_field_implied_nfproto (field);
   guint8 l4proto = vpnd_field_implied_l4proto (field);
 
-  if (l4proto == IPPROTO_ICMPV6 && draw->family == AF_INET)
+  if ((l4proto == IPPROTO_ICMPV6 && draw->family == AF_INET) || (l4proto == IPPROTO_ICMP && draw->family == AF_INET6))
     return FALSE;
-  if (nfproto == NFPROTO_IPV4 && draw->l4proto == IPPROTO_ICMPV6)
+  if ((nfproto == NFPROTO_IPV4 && draw->l4proto == IPPROTO_ICMPV6) || (nfproto == NFPROTO_IPV6 && draw->l4proto == IPPROTO_ICMP))
     return FALSE;
   if ((nfproto != 0 && draw->family != 0 && draw->family != (nfproto == NFPROTO_IPV4 ? AF_INET : AF_INET6)) ||
       (l4proto != 0 && draw->l4proto != 0 && draw->l4proto != l4proto))
@@ -181,6 +181,8 @@ settle (Draw *draw, VpndField field)
     draw->l4proto = vpnd_field_implied_l4proto (field);
   if (draw->l4proto == IPPROTO_ICMPV6)
     draw->family = AF_INET6;
+  if (draw->l4proto == IPPROTO_ICMP)
+    draw->family = AF_INET;
 }
 
 static void
@@ -239,6 +241,10 @@ match_value (Draw *draw, VpndField field)
     {
       vpnd_rule_match_u32 (draw->rule, field, op, chance (50) ? RTN_LOCAL : RTN_UNICAST);
     }
+  else if (field == VPND_FIELD_TCP_FLAGS)
+    {
+      vpnd_rule_match_syn (draw->rule);
+    }
   else if (field == VPND_FIELD_SKUID)
     {
       vpnd_rule_match_u32 (draw->rule, field, op, pick (70000));
@@ -276,6 +282,8 @@ add_statements (Draw *draw, const VpndChain *chain, const char *leaf)
   VpndField field = (VpndField) pick (VPND_N_FIELDS);
   const char *map = fits (draw, field) ? set_for (draw, field, TRUE) : NULL;
 
+  if (chain->hook == VPND_HOOK_FORWARD && draw->l4proto == IPPROTO_TCP && chance (50))
+    vpnd_rule_statement (draw->rule, VPND_STATEMENT_CLAMP_MSS);
   if (chance (30))
     vpnd_rule_set_mark (draw->rule, chance (50) ? VPND_STATEMENT_SET_MARK : VPND_STATEMENT_SET_CT_MARK, 0x56000000, chance (50) ? 0xff000000 : 0xffffffff);
   if (chain->type == VPND_CHAIN_NAT && chain->hook == VPND_HOOK_POSTROUTING && chance (50))

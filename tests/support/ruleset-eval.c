@@ -27,7 +27,8 @@ load (const Packet *packet, VpndField field, guint8 *out)
   guint8 family = packet->destination.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
   guint16 sport = g_htons (packet->sport);
   guint16 dport = g_htons (packet->dport);
-  guint32 state = packet->is_established ? NF_CT_STATE_BIT (IP_CT_ESTABLISHED) : NF_CT_STATE_BIT (IP_CT_NEW);
+  guint32 state = packet->is_related ? NF_CT_STATE_BIT (IP_CT_RELATED) : packet->is_established ? NF_CT_STATE_BIT (IP_CT_ESTABLISHED)
+                                                                                                : NF_CT_STATE_BIT (IP_CT_NEW);
 
   if ((nfproto != 0 && nfproto != family) || (l4proto != 0 && l4proto != packet->l4proto))
     return FALSE;
@@ -63,9 +64,14 @@ load (const Packet *packet, VpndField field, guint8 *out)
     case VPND_FIELD_TCP_DPORT:
       memcpy (out, &dport, sizeof dport);
       return TRUE;
+    case VPND_FIELD_TCP_FLAGS:
+      *out = packet->is_established ? 0x10 : 0x02; /* ACK, or the SYN that begins a connection */
+      return TRUE;
+    case VPND_FIELD_ICMP_TYPE:
     case VPND_FIELD_ICMPV6_TYPE:
       *out = packet->icmp_type;
       return TRUE;
+    case VPND_FIELD_ICMP_CODE:
     case VPND_FIELD_ICMPV6_CODE:
       *out = packet->icmp_code;
       return TRUE;
@@ -169,6 +175,7 @@ perform (const VpndRuleset *ruleset, const VpndStatement *statement, Packet *pac
       return element != NULL ? take_verdict (ruleset, &element->verdict, packet, out_fate) : STEP_NEXT;
     case VPND_STATEMENT_SET_CT_MARK:
     case VPND_STATEMENT_MASQUERADE:
+    case VPND_STATEMENT_CLAMP_MSS:
       return STEP_NEXT;
     }
   g_assert_not_reached ();

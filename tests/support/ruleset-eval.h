@@ -31,6 +31,7 @@ typedef struct
   guint32 mark;
   guint32 uid;
   gboolean is_established;
+  gboolean is_related; /* an ICMP error about a flow */
 } Packet;
 
 Fate ruleset_eval (const VpndRuleset *ruleset, VpndHook hook, Packet *packet);
