@@ -63,6 +63,7 @@ main (int argc, char **argv)
   textdomain (GETTEXT_PACKAGE);
   umask (0077);
   (void) prctl (PR_SET_DUMPABLE, 0); /* keys are in memory: no core file, no ptrace by the same user */
+  (void) prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* nor for the programs that we start: no way to more privileges than we have */
 
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   g_option_context_set_summary (context, _ ("The VPN daemon. It is started by the service manager or by the message bus; vpnctl(1) controls it."));

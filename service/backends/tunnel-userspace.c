@@ -41,7 +41,7 @@ static const char *const own_kinds[] = { VPND_LINK_KIND_TUN, NULL };
  * @route: (owned) (nullable): rtnetlink; opened at the first use
  * @tun_fd: our hold on the tun device, -1 for none
  * @process: (owned) (nullable): wireguard-go; kept when it has ended, until destroy
- * @is_serving: it has answered once; from then on its end is a loss, before that it is a failure to create
+ * @is_serving: it was configured once; from then on its end is a loss, before that it is a failure to configure
  * @is_fresh: the device was made and never configured since
  */
 struct _VpndTunnelUserspace
@@ -358,25 +358,6 @@ fail_create (GTask *task, GError *error)
 }
 
 static void
-on_answering (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  VpndTunnelUserspace *self = g_task_get_source_object (task);
-  GError *error = NULL;
-  g_autoptr (VpndWgDevice) device = take_answer (result, &error);
-
-  if (device != NULL && (self->process == NULL || !vpnd_userspace_process_is_running (self->process)))
-    g_set_error_literal (&error, VPND_ERROR, VPND_ERROR_TUNNEL, "wireguard-go ended at once");
-  if (error != NULL)
-    {
-      fail_create (task, error);
-      return;
-    }
-  self->is_serving = TRUE;
-  g_task_return_boolean (task, TRUE);
-}
-
-static void
 on_stale_removed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
@@ -389,7 +370,7 @@ on_stale_removed (GObject *source, GAsyncResult *result, gpointer user_data)
   else if (!build (self, call->ifname, &error))
     fail_create (task, error);
   else
-    request_get (task, on_answering);
+    g_task_return_boolean (task, TRUE); /* its socket listens; "set" waits there until the process has come up */
 }
 
 static void
@@ -410,11 +391,14 @@ on_set (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (answer == NULL)
     {
+      if (self->process == NULL || !vpnd_userspace_process_is_running (self->process))
+        g_prefix_error_literal (&error, "wireguard-go ended at once: ");
       g_prefix_error_literal (&error, "configuring the WireGuard device: ");
       g_task_return_error (task, error);
       return;
     }
   self->is_fresh = FALSE;
+  self->is_serving = TRUE;
   g_task_return_boolean (task, TRUE);
 }
 

@@ -183,9 +183,9 @@ want_dns (Decision *d, VpndDnsPlan *dns, gboolean is_new_link)
   d->state->dns = dns;
 }
 
-/* The device: a new one, or the one that is there with its sessions forgotten. */
+/* The link: a new one, or the one that is there with its sessions forgotten. */
 static void
-want_device (Decision *d, VpndProfile *profile, VpndTunnelConfig *config, gboolean is_new_link)
+want_link (Decision *d, VpndProfile *profile, gboolean is_new_link)
 {
   if (is_new_link)
     {
@@ -198,7 +198,6 @@ want_device (Decision *d, VpndProfile *profile, VpndTunnelConfig *config, gboole
 
       configure (d, empty);
     }
-  configure (d, config);
 }
 
 /* Routes of a link that is about to be replaced; the rules keep everything inside meanwhile. */
@@ -287,8 +286,6 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   state->config = vpnd_tunnel_config_ref (config);
   note_way (d);
   want_policy (d, VPND_POLICY_CONNECTING, routes, dns, FALSE);
-  if (attempt == 1)
-    end_sockets (d, routes);
   if (!(state->host & VPND_HOST_SYSCTLS))
     {
       add_effect (d, VPND_EFFECT_SET_SYSCTLS);
@@ -296,7 +293,10 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
     }
   if (is_new_link)
     forget_routes (d);
-  want_device (d, profile, config, is_new_link);
+  want_link (d, profile, is_new_link);
+  if (attempt == 1)
+    end_sockets (d, routes); /* while wireguard-go comes up */
+  configure (d, config);
   want_routes (d, routes);
   want_dns (d, dns, is_new_link);
   add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = vpnd_establish_timeout_ms (attempt);
@@ -556,8 +556,8 @@ on_handshake (Decision *d)
   state->kind = VPND_STATE_CONNECTED;
   state->attempt = 0;
   want_policy (d, VPND_POLICY_CONNECTED, state->routes, state->dns, FALSE);
-  (void) adopt_config (d, &cause); /* a host that went offline this instant is told by the facts */
   add_effect (d, VPND_EFFECT_EMIT_CONNECTED)->text = g_strdup (vpnd_profile_primary_peer (state->profile)->public_key_text);
+  (void) adopt_config (d, &cause); /* what only served the first handshake; a host that went offline this instant is told by the facts */
   add_effect (d, VPND_EFFECT_WATCH_LIVENESS);
 }
 
