@@ -62,7 +62,7 @@ main (int argc, char **argv)
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
   umask (0077);
-  (void) prctl (PR_SET_DUMPABLE, 0); /* keys are in memory: no core file, no ptrace by the same user */
+  (void) prctl (PR_SET_DUMPABLE, 0);              /* keys are in memory: no core file, no ptrace by the same user */
   (void) prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* nor for the programs that we start: no way to more privileges than we have */
 
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);

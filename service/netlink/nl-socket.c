@@ -507,10 +507,12 @@ on_readable (gint fd, GIOCondition condition, gpointer user_data)
   ReceiveResult result = RECEIVE_AGAIN;
 
   for (guint i = 0; i < DATAGRAMS_PER_DISPATCH && result == RECEIVE_AGAIN; i++)
-    result = receive_one (self);
-  if (result == RECEIVE_DRAINED)
-    handle_drained (self);
-  send_waiting (self);
+    {
+      result = receive_one (self);
+      if (result == RECEIVE_DRAINED)
+        handle_drained (self);
+      send_waiting (self); /* the kernel answers inside send (): the next dump's answer is read in the same dispatch */
+    }
   return G_SOURCE_CONTINUE;
 }
 

@@ -442,11 +442,13 @@ test_lost (gconstpointer data)
 {
   const Lab *lab = data;
   g_autoptr (VpndTunnel) tunnel = tunnel_new (lab);
+  g_autoptr (VpndTunnelConfig) config = config_new (HOST_KEY, 0, 0);
   Loss loss = { 0 };
   g_autoptr (GError) error = NULL;
 
   g_signal_connect (tunnel, "lost", G_CALLBACK (on_lost), &loss);
   g_assert_true (create (lab->host_ns, tunnel, HOST_IF, lab->backend, &error));
+  g_assert_true (configure (lab->host_ns, tunnel, HOST_IF, config, &error));
   if (lab->backend == VPND_BACKEND_KERNEL)
     run (lab->host_ns, "ip link delete " HOST_IF);
   else
@@ -456,8 +458,6 @@ test_lost (gconstpointer data)
   g_test_message ("lost: %s", loss.reason);
   if (lab->backend == VPND_BACKEND_USERSPACE)
     {
-      g_autoptr (VpndTunnelConfig) config = config_new (HOST_KEY, 0, 0);
-
       g_assert_nonnull (strstr (loss.reason, "signal 9"));
       g_assert_true (has_link (lab->host_ns, HOST_IF)); /* fail closed: its routes still lead into it */
       g_assert_false (configure (lab->host_ns, tunnel, HOST_IF, config, &error));
@@ -466,6 +466,17 @@ test_lost (gconstpointer data)
     }
   g_assert_true (destroy (lab->host_ns, tunnel, HOST_IF, &error));
   assert_nothing_left (lab->host_ns, HOST_IF);
+
+  /* One that ends before it was configured is a failure to configure, and no loss. */
+  if (lab->backend == VPND_BACKEND_USERSPACE)
+    {
+      g_assert_true (create (lab->host_ns, tunnel, HOST_IF, lab->backend, &error));
+      g_assert_no_errno (kill (recorded_pid (HOST_IF), SIGKILL));
+      g_assert_false (configure (lab->host_ns, tunnel, HOST_IF, config, &error));
+      g_assert_error (error, VPND_ERROR, VPND_ERROR_TUNNEL);
+      g_clear_error (&error);
+      g_assert_true (destroy (lab->host_ns, tunnel, HOST_IF, &error));
+    }
 
   /* It can be made again, and its orderly end is no loss. */
   g_assert_true (create (lab->host_ns, tunnel, HOST_IF, lab->backend, &error));
