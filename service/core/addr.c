@@ -450,3 +450,75 @@ vpnd_endpoint_to_string (const VpndEndpoint *endpoint)
     return g_strdup ("");
   return g_strdup_printf (endpoint->addr.family == AF_INET6 ? "[%s]:%u" : "%s:%u", vpnd_addr_format (&endpoint->addr, buffer), endpoint->port);
 }
+
+/**
+ * vpnd_service_port_parse:
+ * @text: "192.0.2.1:443/tcp" or "[2001:db8::1]:443/udp", and nothing else
+ * @out_service: (out): the service; written only on success
+ *
+ * Returns: TRUE when @text is the address of a host with a port and a protocol
+ */
+gboolean
+vpnd_service_port_parse (const char *text, VpndServicePort *out_service)
+{
+  static const struct
+  {
+    const char *suffix;
+    guint8 protocol;
+  } protocols[] = { { "/tcp", IPPROTO_TCP }, { "/udp", IPPROTO_UDP } };
+  VpndServicePort service = { .protocol = 0 };
+  g_autofree char *endpoint = NULL;
+  const char *colon;
+  char *host;
+  guint64 port;
+
+  for (guint i = 0; i < G_N_ELEMENTS (protocols); i++)
+    if (g_str_has_suffix (text, protocols[i].suffix))
+      {
+        service.protocol = protocols[i].protocol;
+        endpoint = g_strndup (text, strlen (text) - strlen (protocols[i].suffix));
+      }
+  if (endpoint == NULL || (colon = strrchr (endpoint, ':')) == NULL || !g_ascii_string_to_unsigned (colon + 1, 10, 1, G_MAXUINT16, &port, NULL))
+    return FALSE;
+
+  endpoint[colon - endpoint] = '\0';
+  host = endpoint;
+  if (host[0] == '[' && g_str_has_suffix (host, "]"))
+    {
+      host[strlen (host) - 1] = '\0';
+      host++;
+    }
+  service.endpoint.port = (guint16) port;
+  if (!vpnd_addr_parse (host, &service.endpoint.addr) || !vpnd_addr_is_unicast (&service.endpoint.addr) ||
+      (service.endpoint.addr.family == AF_INET6) != (host != endpoint))
+    return FALSE;
+  *out_service = service;
+  return TRUE;
+}
+
+/**
+ * vpnd_service_port_equal:
+ * @a: a service
+ * @b: a service
+ *
+ * Returns: TRUE when address, port and protocol are the same
+ */
+gboolean
+vpnd_service_port_equal (const VpndServicePort *a, const VpndServicePort *b)
+{
+  return a->protocol == b->protocol && vpnd_endpoint_equal (&a->endpoint, &b->endpoint);
+}
+
+/**
+ * vpnd_service_port_to_string:
+ * @service: a service
+ *
+ * Returns: (transfer full): what vpnd_service_port_parse() takes
+ */
+char *
+vpnd_service_port_to_string (const VpndServicePort *service)
+{
+  g_autofree char *endpoint = vpnd_endpoint_to_string (&service->endpoint);
+
+  return g_strconcat (endpoint, service->protocol == IPPROTO_TCP ? "/tcp" : "/udp", NULL);
+}

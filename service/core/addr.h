@@ -44,6 +44,17 @@ typedef struct
   guint16 port;
 } VpndEndpoint;
 
+/**
+ * VpndServicePort: one service on one host
+ * @endpoint: its address and port
+ * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ */
+typedef struct
+{
+  VpndEndpoint endpoint;
+  guint8 protocol;
+} VpndServicePort;
+
 #define VPND_ADDR_STRLEN 64 /* INET6_ADDRSTRLEN + "[]", "/128" or ":65535" */
 
 gboolean vpnd_addr_parse (const char *text, VpndAddr *out_addr);
@@ -71,5 +82,9 @@ void vpnd_prefix_append_private (const VpndPrefix *prefix, GArray *prefixes);
 
 gboolean vpnd_endpoint_equal (const VpndEndpoint *a, const VpndEndpoint *b);
 char *vpnd_endpoint_to_string (const VpndEndpoint *endpoint);
+
+gboolean vpnd_service_port_parse (const char *text, VpndServicePort *out_service);
+gboolean vpnd_service_port_equal (const VpndServicePort *a, const VpndServicePort *b);
+char *vpnd_service_port_to_string (const VpndServicePort *service);
 
 G_END_DECLS

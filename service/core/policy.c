@@ -51,6 +51,7 @@ typedef struct
   VpndChain *forward;
   VpndChain *tunnel_out;  /* NULL while there is no tunnel */
   VpndChain *postrouting; /* NULL where nothing needs another source */
+  VpndChain *mangle;      /* NULL where nothing needs another way */
 } Chains;
 
 static VpndPrefix
@@ -146,6 +147,75 @@ add_ndp (Chains *chains)
     }
 }
 
+/* @is_back: what the service answers, else what goes to it. */
+static VpndRule *
+match_service (VpndRule *rule, const VpndServicePort *service, gboolean is_back)
+{
+  VpndPrefix host = vpnd_prefix_host (&service->endpoint.addr);
+  gboolean is_tcp = service->protocol == IPPROTO_TCP;
+  VpndField source = is_tcp ? VPND_FIELD_TCP_SPORT : VPND_FIELD_UDP_SPORT;
+  VpndField destination = is_tcp ? VPND_FIELD_TCP_DPORT : VPND_FIELD_UDP_DPORT;
+
+  return vpnd_rule_match_port (vpnd_rule_match_prefix (rule, is_back, VPND_OP_EQ, &host), is_back ? source : destination, service->endpoint.port);
+}
+
+static void
+want_postrouting (VpndRuleset *ruleset, Chains *chains)
+{
+  if (chains->postrouting == NULL)
+    chains->postrouting = vpnd_ruleset_add_chain (ruleset, "postrouting", VPND_CHAIN_NAT, VPND_HOOK_POSTROUTING, PRIORITY_POSTROUTING, VPND_VERDICT_ACCEPT);
+}
+
+static void
+want_mangle (VpndRuleset *ruleset, Chains *chains)
+{
+  if (chains->mangle == NULL)
+    chains->mangle = vpnd_ruleset_add_chain (ruleset, "mangle", VPND_CHAIN_ROUTE, VPND_HOOK_OUTPUT, PRIORITY_MANGLE, VPND_VERDICT_ACCEPT);
+}
+
+/* What programs of root exchange with @service. */
+static void
+accept_root (Chains *chains, const VpndServicePort *service)
+{
+  VpndRule *rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->output), VPND_FIELD_SKUID, VPND_OP_EQ, 0);
+
+  vpnd_rule_accept (match_service (rule, service, FALSE));
+  vpnd_rule_accept (vpnd_rule_match_established (match_service (vpnd_chain_add_rule (chains->input), service, TRUE)));
+}
+
+/* Turns what programs of root send to @service back from the tunnel's link: a mark makes the kernel look for the way again, and the packets get
+ * the address of the link that they leave by. The answers are marked before routing, so that a strict rp_filter looks them up like the requests. */
+static void
+route_outside (VpndRuleset *ruleset, Chains *chains, const VpndServicePort *service, const char *ifname)
+{
+  VpndRule *rule;
+
+  want_postrouting (ruleset, chains);
+  want_mangle (ruleset, chains);
+  rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->mangle), VPND_FIELD_SKUID, VPND_OP_EQ, 0);
+  vpnd_rule_set_mark (match_service (rule, service, FALSE), VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+  rule = match_service (vpnd_chain_add_rule (chains->prerouting), service, TRUE);
+  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->postrouting), VPND_FIELD_OIFNAME, VPND_OP_NE, ifname);
+  vpnd_rule_statement (match_service (rule, service, FALSE), VPND_STATEMENT_MASQUERADE);
+}
+
+static VpndRule *
+match_marked (VpndRule *rule)
+{
+  return vpnd_rule_match_mark (rule, VPND_FIELD_MARK, VPND_OP_EQ, VPND_MARK_VALUE, VPND_MARK_MASK);
+}
+
+/* The capability for raw sockets is enough to set a mark (Linux 5.17), and users have it by way of mtr-packet(8): a socket that is known to be
+ * somebody else's than root's is not the transport's. A kernel socket has no user, so the rule passes it by. */
+static void
+refuse_marks_of_users (Chains *chains)
+{
+  VpndRule *rule = vpnd_rule_match_u32 (match_marked (vpnd_chain_add_rule (chains->output)), VPND_FIELD_SKUID, VPND_OP_NE, 0);
+
+  vpnd_rule_statement (rule, VPND_STATEMENT_REJECT);
+}
+
 /* 3: the first hop, and nothing else at its address. Replies are marked before routing, so that a strict rp_filter looks
  * them up like the requests (src_valid_mark). */
 static void
@@ -169,14 +239,49 @@ add_first_hop (Chains *chains, const VpndTunnelConfig *config)
       vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
       vpnd_rule_accept (vpnd_rule_match_established (rule));
 
-      /* The capability for raw sockets is enough to set a mark (Linux 5.17), and users have it by way of mtr-packet(8): a socket that is known to be
-       * somebody else's than root's is not the transport's. A kernel socket has no user, so the rule passes it by. */
-      rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, VPND_MARK_VALUE, VPND_MARK_MASK);
-      vpnd_rule_statement (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, 0), VPND_STATEMENT_REJECT);
-
-      rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, VPND_MARK_VALUE, VPND_MARK_MASK);
-      vpnd_rule_match_prefix (rule, FALSE, VPND_OP_EQ, &host);
+      rule = vpnd_rule_match_prefix (match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
       vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port));
+    }
+}
+
+/* 1 and 3: whoever sends to the proxy sends to the bridge, so on this host nobody may but the transport: with our mark, and not from a socket that is known
+ * to be a user's. Proxies that carry UDP often listen for TCP, too. Flows of others that use the number by chance go on; guests and the local
+ * network begin none. Before all that accepts. */
+static void
+add_proxy_guard (Chains *chains, const VpndBridge *bridge)
+{
+  static const VpndField ports[] = { VPND_FIELD_UDP_DPORT, VPND_FIELD_TCP_DPORT };
+  VpndRule *rule;
+
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
+  vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port);
+  vpnd_rule_match_mark (rule, VPND_FIELD_MARK, VPND_OP_NE, VPND_MARK_VALUE, VPND_MARK_MASK);
+  vpnd_rule_statement (rule, VPND_STATEMENT_REJECT);
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
+  vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port);
+  vpnd_rule_statement (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, 0), VPND_STATEMENT_REJECT);
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
+  vpnd_rule_match_new (vpnd_rule_match_port (rule, VPND_FIELD_TCP_DPORT, bridge->local_port));
+  vpnd_rule_statement (rule, VPND_STATEMENT_REJECT_TCP_RESET);
+
+  for (guint i = 0; i < G_N_ELEMENTS (ports); i++)
+    {
+      rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, VPND_OP_NE, "lo");
+      vpnd_rule_drop (vpnd_rule_match_new (vpnd_rule_match_port (rule, ports[i], bridge->local_port)));
+    }
+}
+
+/* 3: with a bridge, that is the first hop, and the server is nobody to this host. The proxy runs as root, or as the user that the bridge names and
+ * then marks its packets itself. Before the rules of the tunnel, like the services of rule 4. */
+static void
+add_bridge_hop (VpndRuleset *ruleset, Chains *chains, const VpndBridge *bridge, const char *ifname)
+{
+  accept_root (chains, &bridge->service);
+  route_outside (ruleset, chains, &bridge->service, ifname);
+  if (bridge->uid != 0)
+    {
+      VpndRule *rule = vpnd_rule_match_u32 (match_marked (vpnd_chain_add_rule (chains->output)), VPND_FIELD_SKUID, VPND_OP_EQ, bridge->uid);
+      vpnd_rule_accept (match_service (rule, &bridge->service, FALSE));
     }
 }
 
@@ -411,13 +516,6 @@ add_bridges (VpndRuleset *ruleset, Chains *chains, const VpndFacts *facts)
   vpnd_rule_accept (vpnd_rule_match_set (rule, VPND_FIELD_OIFNAME, VPND_OP_IN, SET_BRIDGES));
 }
 
-static void
-want_postrouting (VpndRuleset *ruleset, Chains *chains)
-{
-  if (chains->postrouting == NULL)
-    chains->postrouting = vpnd_ruleset_add_chain (ruleset, "postrouting", VPND_CHAIN_NAT, VPND_HOOK_POSTROUTING, PRIORITY_POSTROUTING, VPND_VERDICT_ACCEPT);
-}
-
 /* 9: the peer knows the tunnel's address and no other, so what guests of this host send into the tunnel leaves with it. By source and not by
  * incoming link: kernels before 5.7 do not tell that one here. */
 static void
@@ -445,48 +543,21 @@ add_masquerade (VpndRuleset *ruleset, Chains *chains, const VpndRoutePlan *route
     }
 }
 
-/* @is_back: what the service answers, else what goes to it. */
-static VpndRule *
-match_service (VpndRule *rule, const VpndServicePort *service, gboolean is_back)
-{
-  VpndPrefix host = vpnd_prefix_host (&service->endpoint.addr);
-  gboolean is_tcp = service->protocol == IPPROTO_TCP;
-  VpndField source = is_tcp ? VPND_FIELD_TCP_SPORT : VPND_FIELD_UDP_SPORT;
-  VpndField destination = is_tcp ? VPND_FIELD_TCP_DPORT : VPND_FIELD_UDP_DPORT;
-
-  return vpnd_rule_match_port (vpnd_rule_match_prefix (rule, is_back, VPND_OP_EQ, &host), is_back ? source : destination, service->endpoint.port);
-}
-
 /* 4: services that root's programs reach beside the tunnel as long as it does not carry anything: a provider's API, to get new keys. While
- * connecting the routes lead into the tunnel already: a mark turns these packets back, and they get the address of the link that they leave by. Before
- * the rules of the tunnel, for the output hook goes on calling its link the outgoing one. */
+ * connecting the routes lead into the tunnel already. Before the rules of the tunnel, for the output hook goes on calling its link the outgoing one. */
 static void
 add_api (VpndRuleset *ruleset, Chains *chains, const VpndPolicyInput *input)
 {
   const GArray *services = input->settings->api_endpoints;
   gboolean is_routed = input->kind == VPND_POLICY_CONNECTING;
-  VpndChain *mangle = NULL;
-
-  if (is_routed && services->len > 0)
-    want_postrouting (ruleset, chains);
-  if (is_routed && services->len > 0)
-    mangle = vpnd_ruleset_add_chain (ruleset, "mangle", VPND_CHAIN_ROUTE, VPND_HOOK_OUTPUT, PRIORITY_MANGLE, VPND_VERDICT_ACCEPT);
 
   for (guint i = 0; i < services->len; i++)
     {
       const VpndServicePort *service = &g_array_index (services, VpndServicePort, i);
-      VpndRule *rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->output), VPND_FIELD_SKUID, VPND_OP_EQ, 0);
 
-      vpnd_rule_accept (match_service (rule, service, FALSE));
-      vpnd_rule_accept (vpnd_rule_match_established (match_service (vpnd_chain_add_rule (chains->input), service, TRUE)));
-      if (!is_routed)
-        continue;
-      rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (mangle), VPND_FIELD_SKUID, VPND_OP_EQ, 0);
-      vpnd_rule_set_mark (match_service (rule, service, FALSE), VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
-      rule = match_service (vpnd_chain_add_rule (chains->prerouting), service, TRUE);
-      vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
-      rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->postrouting), VPND_FIELD_OIFNAME, VPND_OP_NE, input->routes->ifname);
-      vpnd_rule_statement (match_service (rule, service, FALSE), VPND_STATEMENT_MASQUERADE);
+      accept_root (chains, service);
+      if (is_routed)
+        route_outside (ruleset, chains, service, input->routes->ifname);
     }
 }
 
@@ -523,12 +594,15 @@ vpnd_policy_build (const VpndPolicyInput *input)
 {
   VpndRuleset *ruleset = vpnd_ruleset_new (VPND_NFT_TABLE);
   gboolean has_tunnel = input->kind != VPND_POLICY_BLOCKED;
+  gboolean has_bridge = has_tunnel && input->config != NULL && vpnd_bridge_is_set (&input->config->bridge);
   Chains chains = { NULL };
 
   g_assert (!has_tunnel || (input->config != NULL && input->routes != NULL));
 
   add_chains (ruleset, &chains, has_tunnel);
   add_dns_sets (ruleset, has_tunnel ? input->dns : NULL);
+  if (has_bridge)
+    add_proxy_guard (&chains, &input->config->bridge);
   add_loopback (&chains);
   if (input->kind != VPND_POLICY_CONNECTED)
     add_api (ruleset, &chains, input);
@@ -536,8 +610,12 @@ vpnd_policy_build (const VpndPolicyInput *input)
     {
       add_tunnel_address_guard (&chains, input->routes);
       add_mss (&chains, input->routes->ifname);
+      if (has_bridge)
+        add_bridge_hop (ruleset, &chains, &input->config->bridge, input->routes->ifname);
       add_tunnel (&chains, input);
-      add_first_hop (&chains, input->config);
+      refuse_marks_of_users (&chains);
+      if (!has_bridge)
+        add_first_hop (&chains, input->config);
       add_path_mtu (&chains, input->routes->ifname);
     }
   add_dhcp (&chains);

@@ -188,7 +188,8 @@ vpnd_profile_equal (const VpndProfile *a, const VpndProfile *b)
 {
   if (!g_str_equal (a->name, b->name) || !secrets_equal (a->private_key, b->private_key) || !prefixes_equal (a->addresses, b->addresses) ||
       !dns_equal (a, b) || !vpnd_addr_equal (&a->gateway4, &b->gateway4) || !vpnd_addr_equal (&a->gateway6, &b->gateway6) ||
-      a->mtu != b->mtu || a->listen_port != b->listen_port || a->routes_off != b->routes_off || a->peers->len != b->peers->len)
+      a->mtu != b->mtu || a->listen_port != b->listen_port || a->routes_off != b->routes_off || !vpnd_bridge_equal (&a->bridge, &b->bridge) ||
+      a->peers->len != b->peers->len)
     return FALSE;
 
   for (guint i = 0; i < a->peers->len; i++)
@@ -221,6 +222,23 @@ vpnd_profile_dup_named (const VpndProfile *profile, const char *name)
   copy->mtu = profile->mtu;
   copy->listen_port = profile->listen_port;
   copy->routes_off = profile->routes_off;
+  copy->bridge = profile->bridge;
+  return copy;
+}
+
+/**
+ * vpnd_profile_dup_with_bridge:
+ * @profile: a profile
+ * @bridge: (nullable): the bridge of the copy; NULL for none
+ *
+ * Returns: (transfer full): a profile that differs from @profile in its bridge only
+ */
+VpndProfile *
+vpnd_profile_dup_with_bridge (const VpndProfile *profile, const VpndBridge *bridge)
+{
+  VpndProfile *copy = vpnd_profile_dup_named (profile, profile->name);
+
+  copy->bridge = bridge != NULL ? *bridge : (VpndBridge){ 0 };
   return copy;
 }
 
@@ -382,6 +400,31 @@ validate_peer (const VpndPeer *peer, GError **error)
   return TRUE;
 }
 
+/* The rules let the bridge through and nothing else, so a peer that is elsewhere could not be reached. */
+static gboolean
+validate_bridge (const VpndProfile *profile, GError **error)
+{
+  const VpndPeer *primary = vpnd_profile_primary_peer (profile);
+  const char *fault;
+
+  if (!vpnd_bridge_is_set (&profile->bridge))
+    return TRUE;
+  fault = vpnd_bridge_find_fault (&profile->bridge);
+  if (fault != NULL)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "bridge.%s", fault);
+      return FALSE;
+    }
+  for (guint i = 0; i < profile->peers->len; i++)
+    {
+      const VpndPeer *peer = g_ptr_array_index (profile->peers, i);
+
+      if (peer != primary && (peer->host != NULL || peer->endpoints->len > 0))
+        return refuse (error, "bridge: only the peer that routes to the internet can have an endpoint, because nobody but the bridge is reached directly");
+    }
+  return TRUE;
+}
+
 /**
  * vpnd_profile_validate:
  * @profile: a profile
@@ -423,7 +466,7 @@ vpnd_profile_validate (const VpndProfile *profile, GError **error)
       g_set_error (error, VPND_ERROR, VPND_ERROR_TOO_LARGE, "AllowedIPs: more than %d networks", VPND_PROFILE_ALLOWED_MAX);
       return FALSE;
     }
-  return TRUE;
+  return validate_bridge (profile, error);
 }
 
 /**

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "addr.h"
+#include "bridge.h"
 #include "key.h"
 
 G_BEGIN_DECLS
@@ -54,6 +55,7 @@ typedef struct
  * @mtu: wanted MTU in bytes, 0 for automatic
  * @listen_port: local UDP port, 0 for any
  * @routes_off: TRUE for Table = off: no routes, no rules, no DNS
+ * @bridge: (not set by default): what carries the transport; then no peer but the primary one has an endpoint, and that one is not talked to directly
  */
 typedef struct
 {
@@ -68,6 +70,7 @@ typedef struct
   guint32 mtu;
   guint16 listen_port;
   gboolean routes_off;
+  VpndBridge bridge;
 } VpndProfile;
 
 VpndPeer *vpnd_peer_new (void);
@@ -78,6 +81,7 @@ VpndProfile *vpnd_profile_ref (VpndProfile *profile);
 void vpnd_profile_unref (VpndProfile *profile);
 gboolean vpnd_profile_equal (const VpndProfile *a, const VpndProfile *b);
 VpndProfile *vpnd_profile_dup_named (const VpndProfile *profile, const char *name);
+VpndProfile *vpnd_profile_dup_with_bridge (const VpndProfile *profile, const VpndBridge *bridge);
 gboolean vpnd_profile_validate (const VpndProfile *profile, GError **error);
 gboolean vpnd_profile_name_is_valid (const char *name);
 gboolean vpnd_host_name_is_valid (const char *name);

@@ -184,6 +184,22 @@ vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set
 }
 
 /**
+ * vpnd_rule_match_new:
+ * @rule: a rule
+ *
+ * Adds a match on the first packet of a flow.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_new (VpndRule *rule)
+{
+  guint32 bits = NF_CT_STATE_BIT (IP_CT_NEW);
+
+  return append_match (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, &bits, NULL, NULL);
+}
+
+/**
  * vpnd_rule_match_established:
  * @rule: a rule
  *

@@ -197,14 +197,6 @@ addresses_to_variant (const GArray *addresses)
   return g_variant_builder_end (&builder);
 }
 
-static char *
-service_port_to_string (const VpndServicePort *service)
-{
-  g_autofree char *endpoint = vpnd_endpoint_to_string (&service->endpoint);
-
-  return g_strconcat (endpoint, service->protocol == IPPROTO_TCP ? "/tcp" : "/udp", NULL);
-}
-
 static GVariant *
 services_to_variant (const GArray *services)
 {
@@ -212,7 +204,7 @@ services_to_variant (const GArray *services)
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
   for (guint i = 0; i < services->len; i++)
-    g_variant_builder_add_value (&builder, g_variant_new_take_string (service_port_to_string (&g_array_index (services, VpndServicePort, i))));
+    g_variant_builder_add_value (&builder, g_variant_new_take_string (vpnd_service_port_to_string (&g_array_index (services, VpndServicePort, i))));
   return g_variant_builder_end (&builder);
 }
 
@@ -337,45 +329,6 @@ add_server (GArray *addresses, const VpndSettingInfo *info, const char *text, GE
   return TRUE;
 }
 
-/* "192.0.2.1:443/tcp" or "[2001:db8::1]:443/udp", and nothing else. */
-static gboolean
-parse_service_port (const char *text, VpndServicePort *out_service)
-{
-  static const struct
-  {
-    const char *suffix;
-    guint8 protocol;
-  } protocols[] = { { "/tcp", IPPROTO_TCP }, { "/udp", IPPROTO_UDP } };
-  VpndServicePort service = { .protocol = 0 };
-  g_autofree char *endpoint = NULL;
-  const char *colon;
-  char *host;
-  guint64 port;
-
-  for (guint i = 0; i < G_N_ELEMENTS (protocols); i++)
-    if (g_str_has_suffix (text, protocols[i].suffix))
-      {
-        service.protocol = protocols[i].protocol;
-        endpoint = g_strndup (text, strlen (text) - strlen (protocols[i].suffix));
-      }
-  if (endpoint == NULL || (colon = strrchr (endpoint, ':')) == NULL || !g_ascii_string_to_unsigned (colon + 1, 10, 1, G_MAXUINT16, &port, NULL))
-    return FALSE;
-
-  endpoint[colon - endpoint] = '\0';
-  host = endpoint;
-  if (host[0] == '[' && g_str_has_suffix (host, "]"))
-    {
-      host[strlen (host) - 1] = '\0';
-      host++;
-    }
-  service.endpoint.port = (guint16) port;
-  if (!vpnd_addr_parse (host, &service.endpoint.addr) || !vpnd_addr_is_unicast (&service.endpoint.addr) ||
-      (service.endpoint.addr.family == AF_INET6) != (host != endpoint))
-    return FALSE;
-  *out_service = service;
-  return TRUE;
-}
-
 static gboolean
 set_services (GArray **field, const VpndSettingInfo *info, GVariant *value, GError **error)
 {
@@ -391,7 +344,7 @@ set_services (GArray **field, const VpndSettingInfo *info, GVariant *value, GErr
       g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
       VpndServicePort service;
 
-      if (!parse_service_port (g_variant_get_string (child, NULL), &service))
+      if (!vpnd_service_port_parse (g_variant_get_string (child, NULL), &service))
         {
           g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT,
               "%s: entry %u is not an address, port and protocol such as 192.0.2.1:443/tcp or [2001:db8::1]:443/udp", info->key, (guint) i + 1);

@@ -26,17 +26,6 @@ typedef enum
 } VpndBackend;
 
 /**
- * VpndServicePort: one service on one host
- * @endpoint: its address and port
- * @protocol: IPPROTO_TCP or IPPROTO_UDP
- */
-typedef struct
-{
-  VpndEndpoint endpoint;
-  guint8 protocol;
-} VpndServicePort;
-
-/**
  * VpndSettings:
  * @lockdown: disconnected blocks like error
  * @auto_connect: activate @auto_connect_profile at start

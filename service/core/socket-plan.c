@@ -22,13 +22,14 @@ static const VpndPrefix group_ranges[] = {
 /**
  * vpnd_socket_plan_build:
  * @routes: the route plan, for the tunnel's addresses
+ * @bridge: the profile's bridge; not set without one
  * @settings: the settings
  * @facts: the facts, for the bridges
  *
  * Returns: (transfer full): what to end when the host is closed for this tunnel
  */
 VpndSocketPlan *
-vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndSettings *settings, const VpndFacts *facts)
+vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts)
 {
   VpndSocketPlan *plan = g_new0 (VpndSocketPlan, 1);
 
@@ -36,6 +37,7 @@ vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndSettings *setting
   plan->own = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
   plan->bridges = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
   plan->allow_lan = settings->allow_lan;
+  plan->bridge = *bridge;
   for (guint i = 0; i < routes->addresses->len; i++)
     g_array_append_val (plan->own, g_array_index (routes->addresses, VpndPrefix, i).addr);
   for (guint i = 0; i < facts->bridges->len; i++)
@@ -82,6 +84,23 @@ is_on_this_host (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
   return FALSE;
 }
 
+/* Somebody else's way to the bridge by the proxy of this host. */
+static gboolean
+is_to_proxy (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
+{
+  return vpnd_bridge_is_set (&plan->bridge) && socket->remote_port == plan->bridge.local_port &&
+      (vpnd_addr_is_loopback (&socket->remote) || vpnd_addr_equal (&socket->local, &socket->remote));
+}
+
+/* The proxy's own, where it runs as root; another one is known by its mark. */
+static gboolean
+is_of_proxy (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
+{
+  VpndServicePort peer = { { socket->remote, socket->remote_port }, socket->protocol };
+
+  return socket->uid == 0 && vpnd_bridge_is_set (&plan->bridge) && vpnd_service_port_equal (&plan->bridge.service, &peer);
+}
+
 static gboolean
 is_in_tunnel (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
 {
@@ -109,15 +128,19 @@ is_in_lan (const VpndSocketInfo *socket)
  *
  * The peer's address decides what is the local network: the address of this host is a private one behind every home router.
  *
- * Returns: TRUE when the socket is to be ended: it has a peer, and is neither within this host, nor in the tunnel, nor marked as the
- *   transport, nor a DHCP client's, nor to the local network where that is allowed
+ * Returns: TRUE when the socket is to be ended: it has a peer, and is neither within this host (but for one to the proxy of the bridge), nor in the
+ *   tunnel, nor marked as the transport, nor the proxy's, nor a DHCP client's, nor to the local network where that is allowed
  */
 gboolean
 vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
 {
   if (!vpnd_addr_is_set (&socket->remote) || socket->remote_port == 0)
     return FALSE;
-  if ((socket->mark & VPND_MARK_MASK) == VPND_MARK_VALUE || is_on_this_host (plan, socket) || is_in_tunnel (plan, socket))
+  if ((socket->mark & VPND_MARK_MASK) == VPND_MARK_VALUE)
+    return FALSE;
+  if (is_to_proxy (plan, socket))
+    return TRUE;
+  if (is_on_this_host (plan, socket) || is_in_tunnel (plan, socket) || is_of_proxy (plan, socket))
     return FALSE;
   if (socket->protocol == IPPROTO_UDP && (socket->local_port == DHCP4_CLIENT_PORT || socket->local_port == DHCP6_CLIENT_PORT))
     return FALSE;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "bridge.h"
 #include "facts.h"
 #include "route-plan.h"
 #include "settings.h"
@@ -17,6 +18,7 @@ G_BEGIN_DECLS
  * @own: (element-type VpndAddr) (owned): the tunnel's addresses
  * @bridges: (element-type VpndPrefix) (owned): networks of this host's containers and guests
  * @allow_lan: connections to the local network go on
+ * @bridge: the bridge of the profile; not set without one
  */
 typedef struct
 {
@@ -24,6 +26,7 @@ typedef struct
   GArray *own;
   GArray *bridges;
   gboolean allow_lan;
+  VpndBridge bridge;
 } VpndSocketPlan;
 
 /**
@@ -34,6 +37,7 @@ typedef struct
  * @remote: the peer's address
  * @remote_port: the peer's port
  * @mark: SO_MARK
+ * @uid: whose it is
  */
 typedef struct
 {
@@ -43,9 +47,10 @@ typedef struct
   VpndAddr remote;
   guint16 remote_port;
   guint32 mark;
+  guint32 uid;
 } VpndSocketInfo;
 
-VpndSocketPlan *vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndSettings *settings, const VpndFacts *facts);
+VpndSocketPlan *vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts);
 VpndSocketPlan *vpnd_socket_plan_ref (VpndSocketPlan *plan);
 void vpnd_socket_plan_unref (VpndSocketPlan *plan);
 gboolean vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket);

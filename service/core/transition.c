@@ -249,7 +249,7 @@ end_sockets (Decision *d, const VpndRoutePlan *routes)
     return;
   effect = add_effect (d, VPND_EFFECT_END_SOCKETS);
   effect->keep_going = TRUE;
-  effect->sockets = vpnd_socket_plan_build (routes, d->context->settings, d->context->facts);
+  effect->sockets = vpnd_socket_plan_build (routes, &d->state->config->bridge, d->context->settings, d->context->facts);
 }
 
 /* Everything from the rules to the watch for the first handshake. With @anew, link and routes are made afresh. */

@@ -118,7 +118,8 @@ peers_equal (const VpndTunnelPeer *a, const VpndTunnelPeer *b)
 gboolean
 vpnd_tunnel_config_equal (const VpndTunnelConfig *a, const VpndTunnelConfig *b)
 {
-  if (!secrets_equal (a->private_key, b->private_key) || a->fwmark != b->fwmark || a->listen_port != b->listen_port || a->peers->len != b->peers->len)
+  if (!secrets_equal (a->private_key, b->private_key) || a->fwmark != b->fwmark || a->listen_port != b->listen_port ||
+      !vpnd_bridge_equal (&a->bridge, &b->bridge) || a->peers->len != b->peers->len)
     return FALSE;
 
   for (guint i = 0; i < a->peers->len; i++)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "addr.h"
+#include "bridge.h"
 #include "key.h"
 
 G_BEGIN_DECLS
@@ -34,6 +35,7 @@ typedef struct
  * @fwmark: mark of the encrypted packets, host byte order
  * @listen_port: 0 for any
  * @peers: (element-type VpndTunnelPeer) (owned): replaces the whole set on the device
+ * @bridge: the first hop where it is not the peers themselves; for the rules, the device knows only the proxy on this host
  */
 typedef struct
 {
@@ -42,6 +44,7 @@ typedef struct
   guint32 fwmark;
   guint16 listen_port;
   GPtrArray *peers;
+  VpndBridge bridge;
 } VpndTunnelConfig;
 
 /**

@@ -9,8 +9,13 @@
 
 #include "reserved.h"
 
-/* The endpoint of the family that the host has a default route of. Without one of either, an endpoint may still be on-link; then
- * the first one given is as good as any. */
+static gboolean
+has_way_to (const VpndAddr *addr, const VpndFacts *facts)
+{
+  return addr->family == AF_INET ? facts->default4.present : facts->default6.present;
+}
+
+/* The endpoint of the family that the host has a default route of. */
 static VpndEndpoint
 choose_endpoint (const VpndPeer *peer, const VpndFacts *facts)
 {
@@ -20,7 +25,7 @@ choose_endpoint (const VpndPeer *peer, const VpndFacts *facts)
     {
       const VpndEndpoint *endpoint = &g_array_index (peer->endpoints, VpndEndpoint, i);
 
-      if (endpoint->addr.family == AF_INET ? facts->default4.present : facts->default6.present)
+      if (has_way_to (&endpoint->addr, facts))
         return *endpoint;
     }
   return none;
@@ -32,15 +37,26 @@ family_is_used (const VpndProfile *profile, const VpndSettings *settings, const 
   return family == AF_INET || (settings->ipv6 && facts->ipv6_enabled && vpnd_profile_has_address (profile, AF_INET6));
 }
 
+/* Where the primary peer is reached from this host, as the device is told. With a bridge that is the proxy, on this host; it is the bridge that needs a way. */
+static VpndEndpoint
+choose_first_hop (const VpndPeer *primary, const VpndProfile *profile, const VpndFacts *facts)
+{
+  VpndEndpoint none = { 0 };
+
+  if (!vpnd_bridge_is_set (&profile->bridge))
+    return choose_endpoint (primary, facts);
+  return has_way_to (&profile->bridge.service.endpoint.addr, facts) ? vpnd_bridge_local_endpoint (&profile->bridge) : none;
+}
+
 static VpndTunnelPeer *
-build_peer (const VpndPeer *peer, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing)
+build_peer (const VpndPeer *peer, const VpndEndpoint *endpoint, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing)
 {
   VpndTunnelPeer *result = vpnd_tunnel_peer_new ();
 
   result->public_key = peer->public_key;
   if (peer->preshared_key != NULL)
     result->preshared_key = vpnd_secret_ref (peer->preshared_key);
-  result->endpoint = choose_endpoint (peer, facts);
+  result->endpoint = *endpoint;
   result->persistent_keepalive_s = peer->persistent_keepalive_s;
   if (is_establishing && result->persistent_keepalive_s == 0 && vpnd_addr_is_set (&result->endpoint.addr))
     result->persistent_keepalive_s = VPND_ESTABLISH_KEEPALIVE_S;
@@ -63,8 +79,8 @@ build_peer (const VpndPeer *peer, const VpndProfile *profile, const VpndSettings
  * @is_establishing: no handshake yet: let the device start one by itself
  * @out_cause: (out): on NULL, why
  *
- * Returns: (transfer full) (nullable): what to tell the device; NULL when the primary peer cannot be reached from this host:
- *   VPND_CAUSE_OFFLINE without any default route, VPND_CAUSE_FAMILY when its endpoints are of the other family, VPND_CAUSE_ENDPOINT when
+ * Returns: (transfer full) (nullable): what to tell the device; NULL when the primary peer, or its bridge, cannot be reached from this host:
+ *   VPND_CAUSE_OFFLINE without any default route, VPND_CAUSE_FAMILY when its addresses are of the other family, VPND_CAUSE_ENDPOINT when
  *   it has no address
  */
 VpndTunnelConfig *
@@ -74,12 +90,12 @@ vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings
   const VpndPeer *primary = vpnd_profile_primary_peer (profile);
   VpndEndpoint endpoint;
 
-  if (primary->endpoints->len == 0)
+  if (primary->endpoints->len == 0 && !vpnd_bridge_is_set (&profile->bridge))
     {
       *out_cause = VPND_CAUSE_ENDPOINT;
       return NULL;
     }
-  endpoint = choose_endpoint (primary, facts);
+  endpoint = choose_first_hop (primary, profile, facts);
   if (!vpnd_addr_is_set (&endpoint.addr))
     {
       *out_cause = vpnd_facts_is_online (facts) ? VPND_CAUSE_FAMILY : VPND_CAUSE_OFFLINE;
@@ -87,7 +103,13 @@ vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings
     }
 
   for (guint i = 0; i < profile->peers->len; i++)
-    g_ptr_array_add (config->peers, build_peer (g_ptr_array_index (profile->peers, i), profile, settings, facts, is_establishing));
+    {
+      const VpndPeer *peer = g_ptr_array_index (profile->peers, i);
+      VpndEndpoint at = peer == primary ? endpoint : choose_endpoint (peer, facts);
+
+      g_ptr_array_add (config->peers, build_peer (peer, &at, profile, settings, facts, is_establishing));
+    }
+  config->bridge = profile->bridge;
   *out_cause = VPND_CAUSE_NONE;
   return g_steal_pointer (&config);
 }

@@ -60,6 +60,7 @@ vpnd_diag_decode_socket (const void *data, gsize size, guint8 protocol, VpndDiag
     .local_port = g_ntohs (message->id.idiag_sport),
     .remote = read_addr (message->idiag_family, message->id.idiag_dst),
     .remote_port = g_ntohs (message->id.idiag_dport),
+    .uid = message->idiag_uid,
   };
 
   /* Not mnl_attr_for_each (), which rounds the end of the message up. */

@@ -195,7 +195,7 @@ make_profile (const char *name)
   do
     {
       profile = random_profile (name);
-      if (vpnd_profile_primary_peer (profile)->endpoints->len == 2 && profile->dns_servers->len > 0)
+      if (vpnd_profile_primary_peer (profile)->endpoints->len == 2 && profile->dns_servers->len > 0 && !vpnd_bridge_is_set (&profile->bridge))
         return profile;
       vpnd_profile_unref (profile);
     }

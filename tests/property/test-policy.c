@@ -62,15 +62,22 @@ world_init (World *world, VpndPolicyKind kind)
   world->ruleset = vpnd_policy_build (&input);
 }
 
-static const VpndEndpoint *
-endpoint_of (const World *world)
+/* Where the transport leaves this host to. */
+static VpndServicePort
+first_hop_of (const World *world)
 {
-  return &((const VpndTunnelPeer *) g_ptr_array_index (world->config->peers, 0))->endpoint;
+  if (vpnd_bridge_is_set (&world->profile->bridge))
+    return world->profile->bridge.service;
+  return (VpndServicePort){ ((const VpndTunnelPeer *) g_ptr_array_index (world->config->peers, 0))->endpoint, IPPROTO_UDP };
 }
 
 static gboolean
 is_an_endpoint (const World *world, const VpndAddr *addr)
 {
+  VpndServicePort hop = first_hop_of (world);
+
+  if (vpnd_addr_equal (&hop.endpoint.addr, addr))
+    return TRUE;
   for (guint i = 0; i < world->config->peers->len; i++)
     if (vpnd_addr_equal (&((const VpndTunnelPeer *) g_ptr_array_index (world->config->peers, i))->endpoint.addr, addr))
       return TRUE;
@@ -154,48 +161,190 @@ test_nothing_enters (void)
     }
 }
 
-/* 3, L8: at the endpoint's address exactly (port, UDP, mark, root) leaves, and only established answers come back. */
+static guint8
+other_protocol (guint8 protocol)
+{
+  return protocol == IPPROTO_TCP ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
+static guint16
+other_port (guint16 port)
+{
+  return port == 65535 ? 1 : port + 1;
+}
+
+/* Never ours: bit 30 is set in it. */
+static guint32
+foreign_mark (void)
+{
+  return (guint32) g_test_rand_int () & ~(1u << 30);
+}
+
+static guint32
+our_mark (void)
+{
+  return VPND_MARK_VALUE | ((guint32) g_test_rand_int () & ~VPND_MARK_MASK); /* other tools' bits do not matter */
+}
+
+static void
+assert_output (const World *world, Packet packet, Fate fate)
+{
+  g_assert_cmpint (ruleset_eval (world->ruleset, VPND_HOOK_OUTPUT, &packet), ==, fate);
+}
+
+static Packet
+packet_to (const VpndServicePort *service)
+{
+  Packet packet = random_packet ("eth0", service->endpoint.addr);
+
+  packet.l4proto = service->protocol;
+  packet.sport = 40000; /* not 67: being a DHCPv4 server is part of a LAN that is allowed */
+  packet.dport = service->endpoint.port;
+  packet.mark = our_mark ();
+  packet.uid = 0;
+  return packet;
+}
+
+/* At the address of the first hop exactly its port and its protocol, of @right's user and mark. */
+static void
+assert_exact (const World *world, const Packet *right)
+{
+  Packet wrong = *right;
+
+  assert_output (world, *right, FATE_ACCEPT);
+  wrong.dport = other_port (right->dport);
+  assert_output (world, wrong, FATE_REJECT);
+  wrong = *right;
+  wrong.l4proto = other_protocol (right->l4proto);
+  assert_output (world, wrong, FATE_REJECT);
+  wrong = *right;
+  wrong.destination = random_public_addr (right->destination.family);
+  wrong.destination.bytes[2] = right->destination.bytes[2] ^ 1;
+  assert_output (world, wrong, FATE_REJECT);
+  wrong = *right;
+  wrong.uid = (guint32) g_test_rand_int_range (1, G_MAXINT32); /* a user's program that may set marks */
+  if (wrong.uid != world->profile->bridge.uid)
+    assert_output (world, wrong, FATE_REJECT);
+}
+
+/* 3, L8: at the first hop's address exactly (port, protocol, mark, root) leaves, and only established answers come back. A bridge may be reached by root
+ * without a mark, and by the user that it names with one. */
 static void
 test_endpoint_is_exact (void)
 {
+  guint bridges = 0;
+
   for (guint round = 0; round < ROUNDS; round++)
     {
       g_auto (World) world = { NULL };
-      const VpndEndpoint *endpoint;
-      Packet right, wrong;
+      VpndServicePort hop;
+      Packet right;
 
       world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1));
-      endpoint = endpoint_of (&world);
-      right = random_packet ("eth0", endpoint->addr);
-      right.l4proto = IPPROTO_UDP;
-      right.dport = endpoint->port;
-      right.mark = VPND_MARK_VALUE | (g_test_rand_int () & ~VPND_MARK_MASK); /* other tools' bits do not matter */
-      right.uid = 0;
-      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &right), ==, FATE_ACCEPT);
+      hop = first_hop_of (&world);
+      right = packet_to (&hop);
+      assert_exact (&world, &right);
+      right.mark = foreign_mark ();
+      if (!vpnd_bridge_is_set (&world.profile->bridge))
+        assert_output (&world, right, FATE_REJECT);
+      else
+        {
+          bridges++;
+          right.oifname = random_boolean (2) ? VPND_IFNAME : "eth0"; /* the hook is told the link of before the mark */
+          assert_output (&world, right, FATE_ACCEPT);
+          right.oifname = "eth0";
+          assert_exact (&world, &right);
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &right), ==, FATE_ACCEPT);
+          g_assert_cmphex (right.mark & VPND_MARK_MASK, ==, VPND_MARK_VALUE); /* and so it is routed */
+          right = packet_to (&hop);
+          right.uid = world.profile->bridge.uid;
+          assert_output (&world, right, FATE_ACCEPT);
+          right.mark = foreign_mark ();
+          assert_output (&world, right, right.uid == 0 ? FATE_ACCEPT : FATE_REJECT);
+        }
 
-      wrong = right;
-      wrong.uid = g_test_rand_int_range (1, G_MAXINT32); /* a user's program that may set marks */
-      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
-      wrong = right;
-      wrong.mark = g_test_rand_int () & ~(1u << 30); /* never ours: bit 30 is set in it */
-      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
-      wrong = right;
-      wrong.dport = endpoint->port == 65535 ? 1 : endpoint->port + 1;
-      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
-      wrong = right;
-      wrong.l4proto = IPPROTO_TCP;
-      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &wrong), ==, FATE_REJECT);
-
-      right = random_packet ("", random_public_addr (endpoint->addr.family));
+      right = random_packet ("", random_public_addr (hop.endpoint.addr.family));
       right.iifname = "eth0";
-      right.source = endpoint->addr;
-      right.l4proto = IPPROTO_UDP;
-      right.sport = endpoint->port;
+      right.source = hop.endpoint.addr;
+      right.l4proto = hop.protocol;
+      right.sport = hop.endpoint.port;
       right.dport = 40000;
       right.is_established = TRUE;
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &right), ==, FATE_ACCEPT);
       g_assert_cmphex (right.mark & VPND_MARK_MASK, ==, VPND_MARK_VALUE);
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &right), ==, FATE_ACCEPT);
+      right.is_established = FALSE;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &right), ==, FATE_DROP);
+    }
+  g_assert_cmpuint (bridges, >, 0);
+}
+
+/* 3: behind a bridge the server is nobody: not even the transport's mark leads there. */
+static void
+test_server_behind_bridge (void)
+{
+  guint seen = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      const GArray *endpoints;
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      endpoints = vpnd_profile_primary_peer (world.profile)->endpoints;
+      for (guint i = 0; vpnd_bridge_is_set (&world.profile->bridge) && i < endpoints->len; i++)
+        {
+          VpndServicePort server = { g_array_index (endpoints, VpndEndpoint, i), random_boolean (2) ? IPPROTO_UDP : IPPROTO_TCP };
+          Packet packet = packet_to (&server);
+
+          seen++;
+          assert_output (&world, packet, FATE_REJECT);
+          packet.mark = 0;
+          assert_output (&world, packet, FATE_REJECT);
+        }
+    }
+  g_assert_cmpuint (seen, >, 0);
+}
+
+/* 1, 3: the proxy's port takes the transport and nobody else's packets, whatever local address they go to; from elsewhere nothing begins there. */
+static void
+test_proxy_port_is_the_transports (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      const VpndBridge *bridge;
+      Packet right, wrong;
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1));
+      bridge = &world.profile->bridge;
+      if (!vpnd_bridge_is_set (bridge))
+        continue;
+      right = packet_to (&(VpndServicePort){ vpnd_bridge_local_endpoint (bridge), IPPROTO_UDP });
+      right.oifname = "lo";
+      right.is_established = random_boolean (2);
+      assert_output (&world, right, FATE_ACCEPT);
+      right.destination = random_addr (random_family ());
+      wrong = right;
+      wrong.mark = foreign_mark ();
+      assert_output (&world, wrong, FATE_REJECT);
+      wrong = right;
+      wrong.uid = (guint32) g_test_rand_int_range (1, G_MAXINT32);
+      assert_output (&world, wrong, FATE_REJECT);
+      wrong = right;
+      wrong.l4proto = IPPROTO_TCP;
+      wrong.is_established = FALSE;
+      assert_output (&world, wrong, FATE_REJECT);
+      wrong.is_established = TRUE; /* somebody's own connection that has the number by chance */
+      assert_output (&world, wrong, FATE_ACCEPT);
+      wrong = right;
+      wrong.dport = other_port (right.dport);
+      wrong.mark = 0;
+      assert_output (&world, wrong, FATE_ACCEPT);
+
+      right.iifname = random_boolean (2) ? "docker0" : VPND_IFNAME;
+      right.oifname = "";
+      right.l4proto = random_boolean (2) ? IPPROTO_TCP : IPPROTO_UDP;
       right.is_established = FALSE;
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &right), ==, FATE_DROP);
     }
@@ -208,15 +357,12 @@ test_blocked_has_no_first_hop (void)
   for (guint round = 0; round < ROUNDS; round++)
     {
       g_auto (World) world = { NULL };
+      VpndServicePort hop;
       Packet packet;
 
       world_init (&world, VPND_POLICY_BLOCKED);
-      packet = random_packet ("eth0", endpoint_of (&world)->addr);
-      packet.l4proto = IPPROTO_UDP;
-      packet.sport = 40000; /* not 67: being a DHCPv4 server is part of a LAN that is allowed */
-      packet.dport = endpoint_of (&world)->port;
-      packet.mark = VPND_MARK_VALUE;
-      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
+      hop = first_hop_of (&world);
+      assert_output (&world, packet_to (&hop), FATE_REJECT);
       packet = random_packet (VPND_IFNAME, random_public_addr (random_family ()));
       packet.sport = 40000;
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
@@ -365,6 +511,7 @@ test_tunnel (void)
       packet.mark = 0;
       packet.oifname = "";
       packet.iifname = VPND_IFNAME;
+      packet.dport = other_port (world.profile->bridge.local_port);
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, FATE_ACCEPT);
     }
 }
@@ -518,6 +665,7 @@ test_loopback_and_bridges (void)
 
       world_init (&world, g_test_rand_int_range (0, 3));
       packet = random_packet ("lo", random_addr (random_family ()));
+      packet.dport = other_port (world.profile->bridge.local_port);
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_ACCEPT);
 
       expected = world.facts->bridges->len > 0 ? FATE_ACCEPT : FATE_REJECT;
@@ -535,7 +683,8 @@ test_loopback_and_bridges (void)
     }
 }
 
-/* 9: where there are guests, and only there, what leaves by the tunnel with another source than the tunnel's gets the tunnel's. */
+/* 9: where there are guests, and only there, what leaves by the tunnel with another source than the tunnel's gets the tunnel's; 3: what goes to a bridge
+ * gets that of the link it leaves by. */
 static void
 test_guests_are_masqueraded (void)
 {
@@ -543,10 +692,12 @@ test_guests_are_masqueraded (void)
     {
       g_auto (World) world = { NULL };
       const VpndChain *chain;
+      gboolean has_bridge;
 
       world_init (&world, g_test_rand_int_range (0, 3));
       chain = vpnd_ruleset_find_chain (world.ruleset, "postrouting");
-      g_assert_cmpint (chain != NULL, ==, world.kind != VPND_POLICY_BLOCKED && world.facts->bridges->len > 0);
+      has_bridge = vpnd_bridge_is_set (&world.profile->bridge);
+      g_assert_cmpint (chain != NULL, ==, world.kind != VPND_POLICY_BLOCKED && (world.facts->bridges->len > 0 || has_bridge));
       for (guint i = 0; chain != NULL && i < chain->rules->len; i++)
         {
           const VpndRule *rule = g_ptr_array_index (chain->rules, i);
@@ -555,9 +706,10 @@ test_guests_are_masqueraded (void)
           g_assert_cmpint (link->field, ==, VPND_FIELD_OIFNAME);
           g_assert_cmpstr ((const char *) link->value, ==, VPND_IFNAME);
           g_assert_cmpuint (rule->matches->len, >=, 2);
-          for (guint j = 1; j < rule->matches->len; j++)
-            g_assert_cmpint (g_array_index (rule->matches, VpndMatch, j).op, ==, VPND_OP_NE);
           g_assert_cmpint (g_array_index (rule->statements, VpndStatement, 0).kind, ==, VPND_STATEMENT_MASQUERADE);
+          g_assert_true (link->op == VPND_OP_EQ ? world.facts->bridges->len > 0 : has_bridge);
+          for (guint j = 1; link->op == VPND_OP_EQ && j < rule->matches->len; j++)
+            g_assert_cmpint (g_array_index (rule->matches, VpndMatch, j).op, ==, VPND_OP_NE);
         }
     }
 }
@@ -677,6 +829,8 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/nothing-leaves", test_nothing_leaves);
   g_test_add_func ("/policy/nothing-enters", test_nothing_enters);
   g_test_add_func ("/policy/endpoint-is-exact", test_endpoint_is_exact);
+  g_test_add_func ("/policy/server-behind-bridge", test_server_behind_bridge);
+  g_test_add_func ("/policy/proxy-port-is-the-transports", test_proxy_port_is_the_transports);
   g_test_add_func ("/policy/blocked-has-no-first-hop", test_blocked_has_no_first_hop);
   g_test_add_func ("/policy/dns", test_dns);
   g_test_add_func ("/policy/outside-resolver-is-exact", test_outside_resolver_is_exact);

@@ -80,6 +80,18 @@ random_peer (gboolean is_primary, gboolean v4, gboolean v6)
   return peer;
 }
 
+VpndBridge
+random_bridge (void)
+{
+  VpndBridge bridge = { .local_port = g_test_rand_int_range (1, 65536) };
+
+  bridge.service.endpoint.addr = random_public_addr (random_boolean (2) ? AF_INET : AF_INET6);
+  bridge.service.endpoint.port = g_test_rand_int_range (1, 65536);
+  bridge.service.protocol = random_boolean (2) ? IPPROTO_UDP : IPPROTO_TCP;
+  bridge.uid = random_boolean (2) ? 0 : g_test_rand_int_range (1, G_MAXINT32);
+  return bridge;
+}
+
 VpndProfile *
 random_profile (const char *name)
 {
@@ -98,8 +110,10 @@ random_profile (const char *name)
   if (random_boolean (2))
     g_array_append_val (profile->addresses, address6);
   g_ptr_array_add (profile->peers, random_peer (TRUE, families & 1, families & 2));
+  if (random_boolean (4))
+    profile->bridge = random_bridge ();
   if (random_boolean (3))
-    g_ptr_array_add (profile->peers, random_peer (FALSE, TRUE, FALSE));
+    g_ptr_array_add (profile->peers, random_peer (FALSE, !vpnd_bridge_is_set (&profile->bridge), FALSE));
   if (!random_boolean (4))
     {
       VpndAddr server = random_addr (AF_INET);

@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 gboolean random_boolean (guint one_in);
 VpndAddr random_addr (int family);
 VpndAddr random_public_addr (int family);
+VpndBridge random_bridge (void);
 VpndProfile *random_profile (const char *name);
 VpndSettings *random_settings (void);
 VpndFacts *random_facts (void);

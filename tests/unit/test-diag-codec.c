@@ -25,13 +25,13 @@ addr (const char *text)
 }
 
 static VpndSocketPlan *
-make_plan (gboolean allow_lan)
+make_plan (const VpndBridge *bridge, gboolean allow_lan)
 {
   g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
   g_autoptr (VpndFacts) facts = vpnd_facts_new ();
   g_autoptr (VpndRoutePlan) routes = vpnd_route_plan_new (VPND_IFNAME, 1420);
   const VpndAddr own[] = { addr ("10.64.0.2"), addr ("fd00:64::2") };
-  VpndHop bridge = { .ifindex = 9 };
+  VpndHop guests = { .ifindex = 9 };
 
   for (guint i = 0; i < G_N_ELEMENTS (own); i++)
     {
@@ -39,10 +39,10 @@ make_plan (gboolean allow_lan)
 
       g_array_append_val (routes->addresses, prefix);
     }
-  g_assert_true (vpnd_prefix_parse ("172.17.0.0/16", &bridge.prefix));
-  g_array_append_val (facts->bridges, bridge);
+  g_assert_true (vpnd_prefix_parse ("172.17.0.0/16", &guests.prefix));
+  g_array_append_val (facts->bridges, guests);
   settings->allow_lan = allow_lan;
-  return vpnd_socket_plan_build (routes, settings, facts);
+  return vpnd_socket_plan_build (routes, bridge, settings, facts);
 }
 
 static void
@@ -80,8 +80,9 @@ test_plan (void)
     { IPPROTO_UDP, "192.0.2.2", 40000, NULL, 0, 0, FALSE, FALSE },
     { IPPROTO_UDP, NULL, 40000, "203.0.113.7", 0, 0, FALSE, FALSE },
   };
-  g_autoptr (VpndSocketPlan) closed = make_plan (FALSE);
-  g_autoptr (VpndSocketPlan) open = make_plan (TRUE);
+  const VpndBridge none = { 0 };
+  g_autoptr (VpndSocketPlan) closed = make_plan (&none, FALSE);
+  g_autoptr (VpndSocketPlan) open = make_plan (&none, TRUE);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
@@ -90,6 +91,47 @@ test_plan (void)
       g_test_message ("case %u: %s", i, cases[i].remote != NULL ? cases[i].remote : "no peer");
       g_assert_cmpint (vpnd_socket_plan_ends (closed, &info), ==, cases[i].ends);
       g_assert_cmpint (vpnd_socket_plan_ends (open, &info), ==, cases[i].ends_in_lan);
+    }
+}
+
+/* The proxy's connection to its bridge goes on; another one to there, or by way of the proxy, does not. */
+static void
+test_plan_with_bridge (void)
+{
+  static const struct
+  {
+    guint8 protocol;
+    const char *local;
+    const char *remote;
+    guint16 remote_port;
+    guint32 mark;
+    guint32 uid;
+    gboolean ends;
+  } cases[] = {
+    { IPPROTO_TCP, "192.0.2.2", "203.0.113.9", 443, 0, 0, FALSE },
+    { IPPROTO_TCP, "192.0.2.2", "203.0.113.9", 443, 0, 1000, TRUE },
+    { IPPROTO_TCP, "192.0.2.2", "203.0.113.9", 443, 0, 998, TRUE },
+    { IPPROTO_TCP, "192.0.2.2", "203.0.113.9", 443, VPND_MARK_VALUE, 998, FALSE },
+    { IPPROTO_TCP, "192.0.2.2", "203.0.113.9", 444, 0, 0, TRUE },
+    { IPPROTO_UDP, "192.0.2.2", "203.0.113.9", 443, 0, 0, TRUE },
+    { IPPROTO_TCP, "192.0.2.2", "203.0.113.8", 443, 0, 0, TRUE },
+    { IPPROTO_TCP, "127.0.0.1", "127.0.0.1", 1080, 0, 1000, TRUE },
+    { IPPROTO_UDP, "127.0.0.1", "127.0.0.1", 1080, 0, 0, TRUE },
+    { IPPROTO_UDP, "::1", "::1", 1080, 0, 1000, TRUE },
+    { IPPROTO_TCP, "192.0.2.2", "192.0.2.2", 1080, 0, 1000, TRUE },
+    { IPPROTO_UDP, "127.0.0.1", "127.0.0.1", 1080, VPND_MARK_VALUE, 0, FALSE },
+    { IPPROTO_TCP, "127.0.0.1", "127.0.0.1", 1081, 0, 1000, FALSE },
+    { IPPROTO_TCP, "172.17.0.1", "172.17.0.2", 1080, 0, 1000, FALSE },
+  };
+  const VpndBridge bridge = { { { addr ("203.0.113.9"), 443 }, IPPROTO_TCP }, 1080, 998 };
+  g_autoptr (VpndSocketPlan) plan = make_plan (&bridge, FALSE);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const VpndSocketInfo info = { cases[i].protocol, addr (cases[i].local), 40000, addr (cases[i].remote), cases[i].remote_port, cases[i].mark, cases[i].uid };
+
+      g_test_message ("case %u: %s", i, cases[i].remote);
+      g_assert_cmpint (vpnd_socket_plan_ends (plan, &info), ==, cases[i].ends);
     }
 }
 
@@ -110,6 +152,7 @@ make_listed (guint8 family, const char *local, const char *remote, guint32 mark)
 
   listed.nlh = (struct nlmsghdr){ .nlmsg_len = sizeof listed, .nlmsg_type = SOCK_DIAG_BY_FAMILY };
   listed.message.idiag_family = family;
+  listed.message.idiag_uid = 998;
   listed.message.id.idiag_sport = g_htons (40000);
   listed.message.id.idiag_dport = g_htons (443);
   listed.message.id.idiag_if = 7;
@@ -136,6 +179,7 @@ test_decode (void)
   g_assert_cmpuint (socket.info.local_port, ==, 40000);
   g_assert_cmpuint (socket.info.remote_port, ==, 443);
   g_assert_cmphex (socket.info.mark, ==, 0x56000007);
+  g_assert_cmpuint (socket.info.uid, ==, 998);
   g_assert_cmpmem (socket.id, sizeof socket.id, &listed.message.id, sizeof listed.message.id);
 
   /* An IPv6 socket with an IPv4 peer is judged by the IPv4 addresses, and named as what it is. */
@@ -215,6 +259,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/diag/plan", test_plan);
+  g_test_add_func ("/diag/plan-with-bridge", test_plan_with_bridge);
   g_test_add_func ("/diag/decode", test_decode);
   g_test_add_func ("/diag/encode", test_encode);
   return g_test_run ();

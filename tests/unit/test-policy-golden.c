@@ -20,6 +20,8 @@ typedef struct
   const char *resolvers; /* of the settings, separated by blanks */
   gboolean has_guests;
   gboolean has_api;
+  const char *bridge; /* address, port and protocol; NULL for none */
+  guint32 bridge_uid;
 } Case;
 
 static const Case cases[] = {
@@ -32,6 +34,8 @@ static const Case cases[] = {
   { "connected-lan", VPND_POLICY_CONNECTED, TRUE, "", FALSE },
   { "connected-custom-dns", VPND_POLICY_CONNECTED, FALSE, "198.51.100.53 192.168.7.53 fd07::53 127.0.0.1", FALSE },
   { "connected-guests", VPND_POLICY_CONNECTED, FALSE, "", TRUE },
+  { "connecting-bridge", VPND_POLICY_CONNECTING, FALSE, "", FALSE, TRUE, "198.51.100.9:8388/udp" },
+  { "connected-bridge", VPND_POLICY_CONNECTED, FALSE, "", FALSE, FALSE, "[2001:db8::9]:443/tcp", 998 },
 };
 
 static VpndAddr
@@ -100,6 +104,13 @@ build_text (const Case *one)
     }
   if (one->has_api)
     g_array_append_val (settings->api_endpoints, api);
+  if (one->bridge != NULL)
+    {
+      g_assert_true (vpnd_service_port_parse (one->bridge, &profile->bridge.service));
+      profile->bridge.local_port = 1080;
+      profile->bridge.uid = one->bridge_uid;
+      facts->default6.present = TRUE;
+    }
   config = vpnd_tunnel_plan_build (profile, settings, facts, FALSE, &cause);
   g_assert_nonnull (config);
   routes = vpnd_route_plan_build (profile, settings, facts);
