@@ -12,6 +12,7 @@ import time
 
 ETH_P_ALL, ETH_P_IP, ETH_P_ARP, ETH_P_IPV6, ETH_P_FENCE = 0x0003, 0x0800, 0x0806, 0x86DD, 0x88B5
 PACKET_OUTGOING = 4
+ARPHRD_NONE = 0xFFFE  # of a tun device: its frames have no header of the link
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
 SYN, RST, ACK = 2, 4, 16
 NAMES = {TCP: "TCP", UDP: "UDP", ICMP: "ICMP", ICMPV6: "ICMPv6"}
@@ -70,8 +71,8 @@ def parse(raw, from_host, when):
 class Capture:
     """Records from its start until close(), in a thread of its own."""
 
-    def __init__(self, node, device, far_node, far_device):
-        """device is the link's end on node (not the host's); far_node and far_device the host's end, for fences."""
+    def __init__(self, node, device, far_node=None, far_device=None):
+        """device is the link's end on node (not the host's); far_node and far_device the host's end, for fences (of which a tunnel has none)."""
         self.frames, self.changed, self.fences = [], threading.Condition(), set()
         self.far = (far_node, far_device)
         with node.net():
@@ -88,6 +89,8 @@ class Capture:
             if self.stop_r in ready:
                 return
             raw, address = self.socket.recvfrom(65535)
+            if address[3] == ARPHRD_NONE:
+                raw = bytes(12) + struct.pack("!H", address[1]) + raw
             frame = parse(raw, address[2] != PACKET_OUTGOING, time.monotonic())
             with self.changed:
                 if frame.ethertype == ETH_P_FENCE:

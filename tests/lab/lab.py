@@ -347,8 +347,8 @@ class Lab:
         """Waits until the public server answers through the tunnel again."""
         sandbox.wait_until(lambda: self.echo(PUBLIC4, wait=300) == source, timeout, f"traffic from {source}; status {self.status()}\n{self.daemons[-1].log()}")
 
-    def kill_wireguard(self):
-        """SIGKILL to the wireguard-go processes in the host's network (all of this session's process namespace)."""
+    def kill_wireguard(self, number=signal.SIGKILL):
+        """SIGKILL, or another signal, to the wireguard-go processes in the host's network (all of this session's process namespace)."""
         own = os.fstat(self.host.net_fd).st_ino
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -356,7 +356,7 @@ class Lab:
             try:
                 name = (entry / "comm").read_text(encoding="utf-8").strip()
                 if name == "wireguard-go" and os.stat(entry / "ns/net").st_ino == own:
-                    os.kill(int(entry.name), signal.SIGKILL)
+                    os.kill(int(entry.name), number)
             except (FileNotFoundError, ProcessLookupError):
                 continue
 
