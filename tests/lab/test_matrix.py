@@ -50,14 +50,20 @@ PLACES = {
     "endpoint-same-port": ("ENDPOINT4", "ENDPOINT6", PEER_PORT, ALL),
     "endpoint-other-port": ("ENDPOINT4", "ENDPOINT6", OTHER_PORT, ("tcp", "udp", "raw", "hdr", "sctp")),
     "dhcp": ("255.255.255.255", None, 67, ("udp", "raw")),
+    "dhcp-other-destination": ("255.255.255.255", None, 68, ("udp", "raw")),
+    "dhcp-other-source": ("255.255.255.255", None, 67, ("udp", "raw")),
+    "dhcp6": (None, "ff02::1:2", 547, ("udp", "raw")),
+    "dhcp6-other-destination": (None, "ff02::1:2", 546, ("udp", "raw")),
+    "dhcp6-global-group": (None, "ff0e::1:2", 547, ("udp", "raw")),
     "dhcp-unicast": (LAN_PEER4, None, 67, ("udp", "raw")),
 }
 NDP = {"router-solicitation": (133, "ff02::2", None), "neighbour-solicitation": (135, "ff02::1:ff00:99", "fe80::99"), "neighbour-solicitation-public": (135, PUBLIC6, PUBLIC6),
        "listener-report": (131, "ff02::16", None), "redirect-public": (137, PUBLIC6, None)}
 
+SOURCE_PORTS = {"dhcp": 68, "dhcp-unicast": 68, "dhcp-other-destination": 68, "dhcp6": 546, "dhcp6-other-destination": 546, "dhcp6-global-group": 546}  # else one of the cell's own
 ON_LINK = {"lan", "link-local", "dhcp-unicast"}
-GROUPS = {"dns-multicast", "multicast-local", "multicast-admin", "multicast-global", "broadcast", "dhcp"}
-LAN = {"lan-behind-router", "multicast-local", "multicast-admin", "broadcast", "listener-report"}
+GROUPS = {"dns-multicast", "multicast-local", "multicast-admin", "multicast-global", "broadcast", "dhcp", "dhcp-other-destination", "dhcp-other-source", "dhcp6", "dhcp6-other-destination", "dhcp6-global-group"}
+LAN = {"dhcp-other-destination", "dhcp-other-source", "dhcp6-other-destination", "lan-behind-router", "multicast-local", "multicast-admin", "broadcast", "listener-report"}
 DNS_PLACES = {name for name in PLACES if name.startswith(("dns-", "dot-"))}
 
 
@@ -92,7 +98,7 @@ def tunnel_is_up(situation, _):
 # The expectations: the first row whose test is true says where the cell is seen: on the link, in the tunnel. None: not looked at.
 EXPECTED = [
     ("without protection everything goes where the routes say", lambda s, c: s.is_open, True, False),
-    ("rule 2: a DHCP client and the subset of neighbour discovery, in every state", lambda s, c: c.place in ("dhcp", "router-solicitation", "neighbour-solicitation"), True, False),
+    ("rule 2: a DHCP client and the subset of neighbour discovery, in every state", lambda s, c: c.place in ("dhcp", "dhcp6", "router-solicitation", "neighbour-solicitation"), True, False),
     ("rule 5: names of the tunnel's resolver, in the tunnel", lambda s, c: c.place in ("dns-tunnel", "dot-tunnel") and c.way != "bound" and s.state.startswith("connected"), False, tunnel_is_up),
     ("rule 5: no other names anywhere, before rules 6 and 7", lambda s, c: c.place in DNS_PLACES, False, False),
     ("rule 6, into the tunnel; for a header of IPv6 made by hand the kernel does not heed suppress_prefixlength, so our default route wins over the local ones",
@@ -126,7 +132,7 @@ def cells_of(families, endpoint):
             if address is None or (6 if ":" in address else 4) not in families:
                 continue
             for kind in kinds:
-                ways = ("bound",) if address.startswith(("ff", "fe80")) or place == "dhcp" else ("plain", "bound")  # these are for one link only
+                ways = ("bound",) if address.startswith(("ff", "fe80")) or place.startswith("dhcp-o") or place == "dhcp" else ("plain", "bound")  # these are for one link only
                 found += [Cell(who, kind, way, place, address, port) for who in ("root", "user") for way in ways]
                 if place not in GROUPS | {"link-local", "dhcp-unicast"}:  # these are of one link and not forwarded
                     found.append(Cell("guest", kind, "forwarded", place, address, port))
@@ -183,10 +189,8 @@ class Matrix:
             packets = []
             for cell in (c for c in cells if c.who == who):
                 number = numbers[cell]
-                packet = {"kind": cell.kind, "address": cell.address, "port": cell.port, "tag": f"<CELL-{number:06d}>", "sport": 10000 + number % 50000,
-                          "device": "eth0" if cell.way == "bound" else None}
-                if cell.place in ("dhcp", "dhcp-unicast"):
-                    packet["sport"] = 68
+                packet = {"kind": cell.kind, "address": cell.address, "port": cell.port, "tag": f"<CELL-{number:06d}>",
+                          "sport": SOURCE_PORTS.get(cell.place, 10000 + number % 50000), "device": "eth0" if cell.way == "bound" else None}
                 if cell.address.startswith(("fe80", "ff")):
                     packet["scope"] = "eth0"
                 if cell.kind == "ndp":
