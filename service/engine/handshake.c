@@ -12,8 +12,9 @@
 #include "tunnel-plan.h"
 
 #define POLL_ESTABLISH_MS 20 /* the first handshake is reported within this time */
-#define POLL_EAGER_MS 1      /* a near peer answers in a fraction of a millisecond ... */
+#define POLL_EAGER_MS 1      /* a peer nearby answers in a few milliseconds ... */
 #define EAGER_FOR_MS 60      /* ... so look often at first */
+#define RESTLESS_READINGS 16 /* and one on the same wire in a fraction of one: look again as soon as the device has answered */
 
 typedef enum
 {
@@ -41,6 +42,7 @@ struct _VpndHandshake
   VpndAddr target;
   gint64 begun_ms;
   guint timeout_ms;
+  guint readings; /* of this watch for the first handshake */
   VpndLiveness liveness;
   GArray *stats; /* (element-type VpndPeerStats) (owned) (nullable) */
 };
@@ -93,7 +95,8 @@ judge_establish (VpndHandshake *self)
   else if (age_ms >= self->timeout_ms)
     report (self, VPND_HANDSHAKE_TIMED_OUT);
   else
-    schedule (self, age_ms < EAGER_FOR_MS ? POLL_EAGER_MS : POLL_ESTABLISH_MS);
+    schedule (self, ++self->readings < RESTLESS_READINGS ? 0 : age_ms < EAGER_FOR_MS ? POLL_EAGER_MS
+                                                                                     : POLL_ESTABLISH_MS);
 }
 
 static void
@@ -191,6 +194,7 @@ vpnd_handshake_watch_establish (VpndHandshake *self, const VpndProfile *profile,
 {
   begin (self, MODE_ESTABLISH, profile);
   self->timeout_ms = timeout_ms;
+  self->readings = 0;
   g_clear_pointer (&self->stats, g_array_unref);
   poll_device (self);
 }
