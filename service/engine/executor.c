@@ -8,6 +8,7 @@
 #include "executor.h"
 
 #include "error.h"
+#include "fault-point.h"
 #include "reserved.h"
 #include "sysctl-plan.h"
 
@@ -72,13 +73,22 @@ run_free (Run *run)
 static gboolean
 set_wanted (VpndExecutor *self, const VpndEffect *effect, GError **error)
 {
-  return vpnd_profile_store_set_wanted (self->profiles, effect->profile, error) && vpnd_ledger_set_target (self->ledger, TRUE, FALSE, error);
+  if (!vpnd_profile_store_set_wanted (self->profiles, effect->profile, error))
+    return FALSE;
+
+  vpnd_fault_point ("amid", effect);
+  return vpnd_ledger_set_target (self->ledger, TRUE, FALSE, error);
 }
 
+/* The other way round than set_wanted (): a start in between must not look for a profile that is named no more. */
 static gboolean
 clear_wanted (VpndExecutor *self, const VpndEffect *effect, GError **error)
 {
-  return vpnd_profile_store_set_wanted (self->profiles, NULL, error) && vpnd_ledger_set_target (self->ledger, FALSE, FALSE, error);
+  if (!vpnd_ledger_set_target (self->ledger, FALSE, FALSE, error))
+    return FALSE;
+
+  vpnd_fault_point ("amid", effect);
+  return vpnd_profile_store_set_wanted (self->profiles, NULL, error);
 }
 
 static gboolean
@@ -180,6 +190,7 @@ finish_sysctls (VpndExecutor *self, const VpndEffect *effect, GAsyncResult *resu
   if (!vpnd_router_write_sysctls_finish (self->router, result, error))
     return FALSE;
 
+  vpnd_fault_point ("amid", effect);
   return effect->kind == VPND_EFFECT_SET_SYSCTLS || vpnd_ledger_set_sysctls (self->ledger, NULL, error);
 }
 
@@ -324,6 +335,7 @@ finish_run (GTask *task)
   VpndExecutor *self = g_task_get_source_object (task);
   Run *run = g_task_get_task_data (task);
 
+  vpnd_fault_point ("done", NULL);
   /* A ledger that lists too much is harmless: the next start undoes what is not there. */
   if (run->changes != vpnd_ledger_get_changes (self->ledger))
     (void) vpnd_ledger_set_changes (self->ledger, run->changes, NULL);
@@ -357,7 +369,9 @@ on_effect_ready (GObject *source, GAsyncResult *result, gpointer user_data)
   const VpndEffect *effect = g_ptr_array_index (run->effects, run->next - 1);
   GError *error = NULL;
 
+  vpnd_fault_point ("performed", effect);
   (void) actions[effect->kind].finish (self, effect, result, &error);
+  vpnd_fault_point ("after", effect);
   if (note_result (task, effect, error))
     run_next (task);
   else
@@ -375,6 +389,7 @@ run_next (GTask *task)
       const VpndEffect *effect = g_ptr_array_index (run->effects, run->next++);
       GError *error = NULL;
 
+      vpnd_fault_point ("before", effect);
       if (actions[effect->kind].now != NULL)
         (void) actions[effect->kind].now (self, effect, &error);
       if (error == NULL && actions[effect->kind].start != NULL)

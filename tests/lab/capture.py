@@ -127,6 +127,11 @@ class Capture:
         with self.changed:
             return self.frames[mark:]
 
+    def forget(self):
+        """Drops the record; marks of before mean nothing any more."""
+        with self.changed:
+            self.frames.clear()
+
     def wait(self, predicate, mark, timeout, what):
         """Waits for a frame after mark that predicate accepts, and returns it."""
         with self.changed:

@@ -304,9 +304,9 @@ class Lab:
     def as_user(uid):
         return () if uid == 0 else ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--")
 
-    def start_daemon(self, *argv, env=None, ready=True):
+    def start_daemon(self, *argv, env=None, ready=True, program="service/vpnd"):
         """Starts vpnd, and waits until it is on the bus."""
-        self.vpnd, self.vpnctl_path = built("service/vpnd"), built("cli/vpnctl")
+        self.vpnd, self.vpnctl_path = built(program), built("cli/vpnctl")
         daemon = Daemon(self, argv, env)
         return daemon.wait_ready() if ready else daemon
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(sys.argv[1])
+PROGRAM = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None  # the daemon as it is shipped
 
 # The layers of the house: what each folder may include from (itself always).
 CONTRACT = {"dbus"}
@@ -203,6 +204,18 @@ def check_format():
         if match and match.group(1) not in seen:
             seen.add(match.group(1))
             yield f"{match.group(1)}:{match.group(2)}: not formatted (clang-format -i)"
+
+
+def check_fault_points():
+    """The daemon as it is shipped knows nothing of the boundaries at which the lab ends it."""
+    word = "VPND_FAULT_POINT"
+    if not any(word in text(name) for name in C_FILES if name.startswith("tests/lab-c/")):
+        yield f"tests/lab-c: nothing has the word {word}: this check would prove nothing"
+    for name in C_FILES:
+        if name.startswith(("service/", "cli/", "dbus/")) and name != "service/engine/fault-point.h" and word in text(name):
+            yield f"{name}: {word} belongs into tests/lab-c and service/engine/fault-point.h"
+    if PROGRAM is not None and re.search(rb"vpnd_fault_point|" + word.encode(), PROGRAM.read_bytes()):
+        yield f"{PROGRAM.name}: has the fault points"
 
 
 def check_shell():
