@@ -181,6 +181,7 @@ reading_add_route (Reading *reading, const VpndRtnlRoute *route)
         .metric = route->metric,
         .position = i,
         .protocol = route->protocol,
+        .mtu = route->mtu,
       };
 
       if ((hop->flags & RTNH_F_DEAD) == 0)

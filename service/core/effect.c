@@ -26,6 +26,7 @@ static const VpndEffectInfo infos[] = {
   [VPND_EFFECT_WATCH_LIVENESS] = { "watch-liveness", 0, 0, VPND_CAUSE_TUNNEL },
   [VPND_EFFECT_WATCH_STOP] = { "watch-stop", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_PROBE] = { "probe", 0, 0, VPND_CAUSE_NONE },
+  [VPND_EFFECT_MEASURE_PATH] = { "measure-path", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_RETRY_AFTER] = { "retry-after", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_EMIT_CONNECTED] = { "emit-connected", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_EMIT_DISCONNECTED] = { "emit-disconnected", 0, 0, VPND_CAUSE_NONE },
@@ -57,6 +58,7 @@ vpnd_effect_free (VpndEffect *effect)
   if (effect == NULL)
     return;
 
+  g_free (effect->path);
   g_clear_pointer (&effect->ruleset, vpnd_ruleset_unref);
   g_clear_pointer (&effect->config, vpnd_tunnel_config_unref);
   g_clear_pointer (&effect->diff, vpnd_route_diff_free);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "dns-plan.h"
+#include "mtu.h"
 #include "profile.h"
 #include "route-plan.h"
 #include "ruleset.h"
@@ -37,6 +38,7 @@ typedef enum
   VPND_EFFECT_WATCH_LIVENESS,  /* report when the peer stops answering */
   VPND_EFFECT_WATCH_STOP,
   VPND_EFFECT_PROBE,          /* send one packet into the tunnel, so that the peer learns where we are now */
+  VPND_EFFECT_MEASURE_PATH,   /* find out how large a packet may be, as @path says, and report what is smaller than @top of it */
   VPND_EFFECT_RETRY_AFTER,    /* feed VPND_EVENT_RETRY after @delay_ms */
   VPND_EFFECT_EMIT_CONNECTED, /* with @text, the public key as it was received */
   VPND_EFFECT_EMIT_DISCONNECTED,
@@ -54,6 +56,7 @@ typedef enum
  * @sockets: (owned) (nullable)
  * @profile: (owned) (nullable)
  * @backend: which WireGuard
+ * @path: (nullable) (owned)
  * @delay_ms: a delay in milliseconds
  * @text: (owned) (nullable)
  */
@@ -68,6 +71,7 @@ typedef struct
   VpndSocketPlan *sockets;
   VpndProfile *profile;
   VpndBackend backend;
+  VpndPathProbe *path;
   guint delay_ms;
   char *text;
 } VpndEffect;

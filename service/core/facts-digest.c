@@ -91,7 +91,7 @@ pick_default (const Digest *digest, int family)
   result.ifindex = link->ifindex;
   g_strlcpy (result.ifname, link->ifname, sizeof result.ifname);
   result.gateway = best->gateway;
-  result.mtu = link->mtu;
+  result.mtu = best->mtu != 0 ? MIN (best->mtu, link->mtu) : link->mtu;
   result.sources = digest_sources (digest, link->ifindex, family);
   return result;
 }

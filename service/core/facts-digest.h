@@ -68,6 +68,7 @@ typedef struct
  * @metric: lower wins
  * @position: place among the next hops of the route, 0 for the first
  * @protocol: RTPROT_*; ours is passed over
+ * @mtu: MTU of the route in bytes, 0 for that of the link
  */
 typedef struct
 {
@@ -77,6 +78,7 @@ typedef struct
   guint32 metric;
   guint position;
   guint8 protocol;
+  guint32 mtu;
 } VpndFactsRoute;
 
 VpndFacts *vpnd_facts_digest (const char *own_ifname, gboolean ipv6_enabled, const GArray *links, const GArray *addresses, const GArray *routes);

@@ -16,7 +16,7 @@ G_BEGIN_DECLS
  * @ifindex: its link
  * @ifname: its link's name
  * @gateway: next hop; AF_UNSPEC for a route that is direct on the link. May be of the other family (RFC 5549)
- * @mtu: MTU of the link in bytes
+ * @mtu: MTU of the route in bytes, at most that of the link
  * @sources: a number that changes when the addresses do from which packets leave by that link; 0 for none
  */
 typedef struct

@@ -14,15 +14,9 @@
 #include <string.h>
 
 #include "dns-plan.h"
+#include "mtu.h"
 #include "reserved.h"
-
-#define WIREGUARD_OVERHEAD_BYTES 40                       /* UDP header 8, WireGuard data header 16, Poly1305 tag 16 */
-#define OVERHEAD_V4_BYTES (WIREGUARD_OVERHEAD_BYTES + 20) /* RFC 791 header without options */
-#define OVERHEAD_V6_BYTES (WIREGUARD_OVERHEAD_BYTES + 40) /* RFC 8200 header without extensions */
-#define LINK_MTU_UNKNOWN_BYTES 1500                       /* Ethernet */
-#define TUNNEL_MTU_MAX_BYTES 1420                         /* 1500 - 80: a larger local link says nothing about the path behind it; wg-quick's default too */
-#define TUNNEL_MTU_MIN_V6_BYTES 1280                      /* RFC 8200 section 5: below it the kernel takes IPv6 off the link */
-#define TUNNEL_MTU_MIN_V4_BYTES 576                       /* RFC 791: what every host must accept */
+#include "tunnel-plan.h"
 
 /**
  * vpnd_route_plan_new:
@@ -461,29 +455,67 @@ add_family (VpndRoutePlan *plan, const VpndProfile *profile, const VpndSettings 
   append_rule (plan, family, VPND_RULE_PRIORITY_TUNNEL, VPND_TABLE_TUNNEL, FALSE, -1);
 }
 
-static gboolean
-has_v4_endpoint (const VpndPeer *peer)
+static VpndMtu
+choose_mtu (const VpndRoutePlan *plan, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, guint32 measured_mtu)
 {
-  for (guint i = 0; i < peer->endpoints->len; i++)
-    {
-      if (g_array_index (peer->endpoints, VpndEndpoint, i).addr.family == AF_INET)
-        return TRUE;
-    }
-  return FALSE;
+  VpndEndpoint endpoint = vpnd_tunnel_plan_outer (profile, facts);
+  int family = endpoint.addr.family == AF_INET ? AF_INET : AF_INET6;
+  const VpndDefaultRoute *outer = family == AF_INET ? &facts->default4 : &facts->default6;
+  VpndMtuInput input = {
+    .wish = settings->mtu != 0 ? settings->mtu : profile->mtu,
+    .path = outer->present ? outer->mtu : 0,
+    .overhead = vpnd_mtu_overhead (&family, 1),
+    .measured = measured_mtu,
+    .has_ipv6 = has_address (plan, AF_INET6),
+  };
+
+  return vpnd_mtu_choose (&input);
 }
 
-/* A wish of the user or the profile is only raised to what the kernel needs; only the automatic value has an upper bound. */
-static guint32
-choose_mtu (const VpndRoutePlan *plan, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts)
+static void
+limit_routes (VpndRoutePlan *plan, guint32 mtu4)
 {
-  guint32 lowest = has_address (plan, AF_INET6) ? TUNNEL_MTU_MIN_V6_BYTES : TUNNEL_MTU_MIN_V4_BYTES;
-  guint32 wish = settings->mtu != 0 ? settings->mtu : profile->mtu;
-  gboolean is_v4_outer = facts->default4.present && has_v4_endpoint (vpnd_profile_primary_peer (profile));
-  const VpndDefaultRoute *outer = is_v4_outer ? &facts->default4 : &facts->default6;
-  guint32 overhead = is_v4_outer ? OVERHEAD_V4_BYTES : OVERHEAD_V6_BYTES;
-  guint32 link_mtu = outer->present && outer->mtu > overhead ? outer->mtu : LINK_MTU_UNKNOWN_BYTES;
+  for (guint i = 0; i < plan->routes->len; i++)
+    {
+      VpndRoute *route = &g_array_index (plan->routes, VpndRoute, i);
 
-  return wish != 0 ? MAX (wish, lowest) : CLAMP (link_mtu - overhead, lowest, TUNNEL_MTU_MAX_BYTES);
+      if (route->destination.addr.family == AF_INET && strcmp (route->ifname, plan->ifname) == 0)
+        route->mtu = mtu4;
+    }
+}
+
+/**
+ * vpnd_route_plan_build_measured:
+ * @profile: the profile to be routed
+ * @settings: the settings
+ * @facts: the host's network without us
+ * @measured_mtu: the largest packet that is known to arrive through the tunnel in bytes, 0 for unknown
+ *
+ * Says which addresses, routes and rules the profile needs on this host. A family is routed when the profile has allowed-ips and an
+ * address of it and, for IPv6, setting and kernel permit it. With the profile's "Table = off" only addresses and MTU remain.
+ *
+ * Returns: (transfer full): the plan
+ */
+VpndRoutePlan *
+vpnd_route_plan_build_measured (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, guint32 measured_mtu)
+{
+  static const int families[] = { AF_INET, AF_INET6 };
+  g_autoptr (VpndRoutePlan) plan = vpnd_route_plan_new (VPND_IFNAME, 0);
+  VpndMtu mtu;
+
+  add_addresses (plan, profile, settings, facts);
+  mtu = choose_mtu (plan, profile, settings, facts, measured_mtu);
+  plan->mtu = mtu.link;
+  for (gsize i = 0; i < G_N_ELEMENTS (families) && !profile->routes_off; i++)
+    {
+      if (has_address (plan, families[i]))
+        add_family (plan, profile, settings, facts, families[i]);
+    }
+  limit_routes (plan, mtu.route4);
+
+  g_array_sort (plan->routes, compare_routes_cb);
+  g_array_sort (plan->rules, compare_rules_cb);
+  return g_steal_pointer (&plan);
 }
 
 /**
@@ -492,28 +524,14 @@ choose_mtu (const VpndRoutePlan *plan, const VpndProfile *profile, const VpndSet
  * @settings: the settings
  * @facts: the host's network without us
  *
- * Says which addresses, routes and rules the profile needs on this host. A family is routed when the profile has allowed-ips and an
- * address of it and, for IPv6, setting and kernel permit it. With the profile's "Table = off" only addresses and MTU remain.
+ * vpnd_route_plan_build_measured() for a path of which nothing is known yet.
  *
  * Returns: (transfer full): the plan
  */
 VpndRoutePlan *
 vpnd_route_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts)
 {
-  static const int families[] = { AF_INET, AF_INET6 };
-  g_autoptr (VpndRoutePlan) plan = vpnd_route_plan_new (VPND_IFNAME, 0);
-
-  add_addresses (plan, profile, settings, facts);
-  plan->mtu = choose_mtu (plan, profile, settings, facts);
-  for (gsize i = 0; i < G_N_ELEMENTS (families) && !profile->routes_off; i++)
-    {
-      if (has_address (plan, families[i]))
-        add_family (plan, profile, settings, facts, families[i]);
-    }
-
-  g_array_sort (plan->routes, compare_routes_cb);
-  g_array_sort (plan->rules, compare_rules_cb);
-  return g_steal_pointer (&plan);
+  return vpnd_route_plan_build_measured (profile, settings, facts, 0);
 }
 
 /**

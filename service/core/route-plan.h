@@ -87,6 +87,7 @@ typedef struct
 
 VpndRoutePlan *vpnd_route_plan_new (const char *ifname, guint32 mtu);
 VpndRoutePlan *vpnd_route_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts);
+VpndRoutePlan *vpnd_route_plan_build_measured (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, guint32 measured_mtu);
 VpndRoutePlan *vpnd_route_plan_ref (VpndRoutePlan *plan);
 void vpnd_route_plan_unref (VpndRoutePlan *plan);
 gboolean vpnd_route_plan_equal (const VpndRoutePlan *a, const VpndRoutePlan *b);

@@ -115,6 +115,7 @@ tear_down (Decision *d, guint what)
   d->state->host = 0;
   d->state->is_waiting = FALSE;
   d->state->attempt = 0;
+  d->state->measured_mtu = 0;
   g_clear_pointer (&d->state->config, vpnd_tunnel_config_unref);
   g_clear_pointer (&d->state->routes, vpnd_route_plan_unref);
   g_clear_pointer (&d->state->dns, vpnd_dns_plan_unref);
@@ -252,6 +253,20 @@ end_sockets (Decision *d, const VpndRoutePlan *routes)
   effect->sockets = vpnd_socket_plan_build (routes, &d->state->config->bridge, d->context->settings, d->context->facts);
 }
 
+/* How large a packet may be is asked once the tunnel works, unless the user or the profile have said it. */
+static void
+measure_path (Decision *d)
+{
+  const VpndState *state = d->state;
+  VpndPathProbe probe;
+
+  if (state->routes == NULL || state->profile->mtu != 0 || d->context->settings->mtu != 0)
+    return;
+  vpnd_tunnel_plan_path_probe (state->profile, d->context->facts, &probe);
+  probe.top = state->routes->mtu;
+  add_effect (d, VPND_EFFECT_MEASURE_PATH)->path = g_memdup2 (&probe, sizeof probe);
+}
+
 /* Everything from the rules to the watch for the first handshake. With @anew, link and routes are made afresh. */
 static void
 connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
@@ -275,7 +290,9 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   if (attempt == 1)
     remember_wanted (d, profile, FALSE);
 
-  routes = vpnd_route_plan_build (profile, d->context->settings, d->context->facts);
+  if (anew || has_other_way (d))
+    state->measured_mtu = 0;
+  routes = vpnd_route_plan_build_measured (profile, d->context->settings, d->context->facts, state->measured_mtu);
   dns = vpnd_dns_plan_build (profile, d->context->settings);
   state->kind = VPND_STATE_CONNECTING;
   state->cause = VPND_CAUSE_NONE;
@@ -361,7 +378,7 @@ static void
 refresh_tunnel (Decision *d, gboolean rules_loosen)
 {
   VpndPolicyKind kind = d->state->kind == VPND_STATE_CONNECTED ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING;
-  g_autoptr (VpndRoutePlan) routes = vpnd_route_plan_build (d->state->profile, d->context->settings, d->context->facts);
+  g_autoptr (VpndRoutePlan) routes = vpnd_route_plan_build_measured (d->state->profile, d->context->settings, d->context->facts, d->state->measured_mtu);
   g_autoptr (VpndDnsPlan) dns = vpnd_dns_plan_build (d->state->profile, d->context->settings);
 
   if (!rules_loosen)
@@ -559,6 +576,7 @@ on_handshake (Decision *d)
   add_effect (d, VPND_EFFECT_EMIT_CONNECTED)->text = g_strdup (vpnd_profile_primary_peer (state->profile)->public_key_text);
   (void) adopt_config (d, &cause); /* what only served the first handshake; a host that went offline this instant is told by the facts */
   add_effect (d, VPND_EFFECT_WATCH_LIVENESS);
+  measure_path (d);
 }
 
 static void
@@ -659,9 +677,13 @@ follow_network (Decision *d)
     }
   if (moved && state->config == before)
     configure (d, state->config);
+  if (has_other_way (d))
+    state->measured_mtu = 0;
   refresh_tunnel (d, FALSE);
   if (moved)
     add_effect (d, VPND_EFFECT_PROBE);
+  if (moved && state->kind == VPND_STATE_CONNECTED)
+    measure_path (d);
   note_way (d);
 }
 
@@ -767,6 +789,16 @@ on_dns_overwritten (Decision *d)
   effect->dns = vpnd_dns_plan_ref (d->state->dns);
 }
 
+/* The path is smaller than what is used. A peer that was lost meanwhile, or another way, has made the news stale. */
+static void
+on_path_measured (Decision *d, guint32 mtu)
+{
+  if (d->state->kind != VPND_STATE_CONNECTED || d->state->config == NULL || mtu == 0)
+    return;
+  d->state->measured_mtu = mtu;
+  refresh_tunnel (d, FALSE);
+}
+
 /* After a sleep the peer may have forgotten the session, and a NAT the way: a new handshake says more, and sooner, than waiting for silence.
  * The link stays, and with it what programs have open. */
 static void
@@ -868,6 +900,9 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
     case VPND_EVENT_DNS_OVERWRITTEN:
       on_dns_overwritten (&decision);
       break;
+    case VPND_EVENT_PATH_MEASURED:
+      on_path_measured (&decision, event->mtu);
+      break;
     case VPND_EVENT_SUSPENDING:
       break; /* its turn has come, so all that was decided before it is done */
     case VPND_EVENT_RESUMED:
@@ -959,6 +994,7 @@ vpnd_event_name (VpndEventKind kind)
     [VPND_EVENT_TAMPERED] = "tampered",
     [VPND_EVENT_DISTURBED] = "disturbed",
     [VPND_EVENT_DNS_OVERWRITTEN] = "dns-overwritten",
+    [VPND_EVENT_PATH_MEASURED] = "path-measured",
     [VPND_EVENT_SUSPENDING] = "suspending",
     [VPND_EVENT_RESUMED] = "resumed",
     [VPND_EVENT_STOP] = "stop",

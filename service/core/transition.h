@@ -37,6 +37,7 @@ typedef enum
   VPND_EVENT_TAMPERED,        /* another program changed our table */
   VPND_EVENT_DISTURBED,       /* another program changed our rules, routes, addresses, link or sysctls */
   VPND_EVENT_DNS_OVERWRITTEN, /* another program changed the DNS setting */
+  VPND_EVENT_PATH_MEASURED,   /* @mtu: no larger packet arrives through the tunnel */
   VPND_EVENT_SUSPENDING,      /* the host is about to sleep: nothing to do but to finish what is under way */
   VPND_EVENT_RESUMED,         /* the host was asleep: nothing is known of peer and network */
   VPND_EVENT_STOP,            /* @keep_rules */
@@ -80,6 +81,7 @@ VpndRecovery vpnd_recovery_decide (const VpndRecoveryInput *input, const VpndSet
  * @profile: (nullable) (unowned)
  * @effect: the effect that failed
  * @recovery: what START shall do
+ * @mtu: what MEASURE_PATH found, bytes
  * @keep_rules: the rules stay in force after STOP
  */
 typedef struct
@@ -88,6 +90,7 @@ typedef struct
   VpndProfile *profile;
   VpndEffectKind effect;
   VpndRecovery recovery;
+  guint32 mtu;
   gboolean keep_rules;
 } VpndEvent;
 

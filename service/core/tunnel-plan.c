@@ -48,6 +48,20 @@ choose_first_hop (const VpndPeer *primary, const VpndProfile *profile, const Vpn
   return has_way_to (&profile->bridge.service.endpoint.addr, facts) ? vpnd_bridge_local_endpoint (&profile->bridge) : none;
 }
 
+/**
+ * vpnd_tunnel_plan_outer:
+ * @profile: a profile
+ * @facts: the facts
+ *
+ * Returns: where the tunnel's packets leave this host for: the bridge, or the primary peer's first endpoint that there is a way to; without an address where
+ *   there is none
+ */
+VpndEndpoint
+vpnd_tunnel_plan_outer (const VpndProfile *profile, const VpndFacts *facts)
+{
+  return vpnd_bridge_is_set (&profile->bridge) ? profile->bridge.service.endpoint : choose_endpoint (vpnd_profile_primary_peer (profile), facts);
+}
+
 static VpndTunnelPeer *
 build_peer (const VpndPeer *peer, const VpndEndpoint *endpoint, const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing)
 {
@@ -127,6 +141,13 @@ vpnd_tunnel_plan_build_empty (const VpndProfile *profile)
   return vpnd_tunnel_config_new (profile->private_key, VPND_MARK_VALUE, profile->listen_port);
 }
 
+/* 192.0.0.8 is the dummy address of RFC 7600, 100:: the discard prefix of RFC 6666: nobody has them. */
+static const char *
+nobody (int family)
+{
+  return family == AF_INET ? "192.0.0.8" : "100::1";
+}
+
 /**
  * vpnd_tunnel_plan_probe_target:
  * @profile: a profile
@@ -160,11 +181,40 @@ vpnd_tunnel_plan_probe_target (const VpndProfile *profile, VpndAddr *out_target)
 
       if (!vpnd_profile_has_address (profile, allowed->addr.family))
         continue;
-      /* 192.0.0.8 is the dummy address of RFC 7600, 100:: the discard prefix of RFC 6666: nobody answers there, which is enough. */
       if (vpnd_prefix_is_default (allowed))
-        return vpnd_addr_parse (allowed->addr.family == AF_INET ? "192.0.0.8" : "100::1", out_target);
+        return vpnd_addr_parse (nobody (allowed->addr.family), out_target); /* nobody answers there, which is enough */
       *out_target = allowed->addr;
       return TRUE;
     }
   return FALSE;
+}
+
+/**
+ * vpnd_tunnel_plan_path_probe:
+ * @profile: a profile
+ * @facts: the facts
+ * @out_probe: (out): how the path to its primary peer is measured; @top is left to the caller
+ *
+ * Two kinds of answers are known: a resolver or gateway says that nobody listens, and the far end of the tunnel that a packet must not go on. Providers
+ * suppress the one or the other, so both are asked for.
+ */
+void
+vpnd_tunnel_plan_path_probe (const VpndProfile *profile, const VpndFacts *facts, VpndPathProbe *out_probe)
+{
+  const VpndPeer *primary = vpnd_profile_primary_peer (profile);
+  VpndPathProbe probe = { .peer = vpnd_tunnel_plan_outer (profile, facts) };
+  int family = probe.peer.addr.family;
+
+  probe.overhead = vpnd_mtu_overhead (&family, 1);
+  if (vpnd_tunnel_plan_probe_target (profile, &probe.targets[0]))
+    probe.n_targets = 1;
+  for (guint i = 0; probe.n_targets == 1 && i < primary->allowed_ips->len; i++)
+    {
+      const VpndPrefix *allowed = &g_array_index (primary->allowed_ips, VpndPrefix, i);
+
+      if (vpnd_prefix_is_default (allowed) && allowed->addr.family == probe.targets[0].family &&
+          vpnd_addr_parse (nobody (allowed->addr.family), &probe.targets[1]) && !vpnd_addr_equal (&probe.targets[0], &probe.targets[1]))
+        probe.n_targets = 2;
+    }
+  *out_probe = probe;
 }

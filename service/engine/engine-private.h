@@ -10,6 +10,7 @@
 #include "backoff.h"
 #include "executor.h"
 #include "handshake.h"
+#include "path-mtu.h"
 #include "state.h"
 #include "transition.h"
 
@@ -33,6 +34,7 @@ struct _VpndEngine
   VpndSettingsStore *settings_store; /* (owned) */
   VpndExecutor *executor;            /* (owned) */
   VpndHandshake *handshake;          /* (owned) */
+  VpndPathMtu *path_mtu;             /* (owned) */
   GCancellable *cancellable;         /* (owned): cancelled at dispose */
   GCancellable *lookup;              /* (owned) (nullable): of the lookup for the latest activation */
 

@@ -152,12 +152,18 @@ on_local_effect (const VpndEffect *effect, gpointer user_data)
     {
       cancel_retry (self);
       self->attempt_started_us = vpnd_clock_now_us (self->ports.clock);
+      vpnd_path_mtu_stop (self->path_mtu); /* of another attempt, and maybe of another path */
       vpnd_handshake_watch_establish (self->handshake, self->state->profile, effect->delay_ms);
     }
   else if (effect->kind == VPND_EFFECT_WATCH_LIVENESS)
     vpnd_handshake_watch_liveness (self->handshake, self->state->profile);
   else if (effect->kind == VPND_EFFECT_WATCH_STOP)
-    vpnd_handshake_stop (self->handshake);
+    {
+      vpnd_handshake_stop (self->handshake);
+      vpnd_path_mtu_stop (self->path_mtu);
+    }
+  else if (effect->kind == VPND_EFFECT_MEASURE_PATH)
+    vpnd_path_mtu_begin (self->path_mtu, effect->path);
   else if (effect->kind == VPND_EFFECT_PROBE)
     vpnd_handshake_probe (self->handshake);
   else if (effect->kind == VPND_EFFECT_RETRY_AFTER)
@@ -437,6 +443,17 @@ on_handshake_report (VpndHandshakeReport what, gpointer user_data)
 }
 
 static void
+on_path_measured (guint32 mtu, gpointer user_data)
+{
+  VpndEngine *self = user_data;
+  VpndEngineItem *item = vpnd_engine_item_new (VPND_EVENT_PATH_MEASURED, NULL, NULL);
+
+  g_message ("The path of the tunnel carries packets of %u bytes", mtu);
+  item->event.mtu = mtu;
+  vpnd_engine_post_request (self, item);
+}
+
+static void
 on_facts_changed (VpndFactsSource *source, gpointer user_data)
 {
   vpnd_engine_post (VPND_ENGINE (user_data), VPND_EVENT_FACTS_CHANGED);
@@ -524,6 +541,9 @@ vpnd_engine_dispose (GObject *object)
   if (self->handshake != NULL)
     vpnd_handshake_stop (self->handshake); /* a reading under way may outlive us */
   g_clear_object (&self->handshake);
+  if (self->path_mtu != NULL)
+    vpnd_path_mtu_stop (self->path_mtu); /* a trial under way may outlive us */
+  g_clear_object (&self->path_mtu);
   if (self->executor != NULL)
     g_signal_handlers_disconnect_by_data (self->executor, self);
   g_clear_object (&self->executor);
@@ -628,6 +648,8 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
   self->executor = vpnd_executor_new (&executor_ports, ledger, profiles, on_local_effect, self);
   g_signal_connect_swapped (self->executor, "blocking", G_CALLBACK (on_blocking), self);
   self->handshake = vpnd_handshake_new (ports->tunnel, ports->prober, ports->clock, on_handshake_report, self);
+
+  self->path_mtu = vpnd_path_mtu_new (ports->prober, ports->clock, on_path_measured, self);
 
   g_signal_connect (self->ports.facts_source, "changed", G_CALLBACK (on_facts_changed), self);
   g_signal_connect (self->ports.tunnel, "lost", G_CALLBACK (on_tunnel_lost), self);

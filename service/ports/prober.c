@@ -32,3 +32,61 @@ vpnd_prober_probe (VpndProber *self, const char *ifname, const VpndAddr *target,
 
   return VPND_PROBER_GET_IFACE (self)->probe (self, ifname, target, error);
 }
+
+/**
+ * vpnd_prober_read_path_mtu:
+ * @self: the port
+ * @peer: see VpndProberInterface
+ * @fwmark: see VpndProberInterface
+ *
+ * Dispatches; see VpndProberInterface.
+ *
+ * Returns: see VpndProberInterface
+ */
+guint32
+vpnd_prober_read_path_mtu (VpndProber *self, const VpndEndpoint *peer, guint32 fwmark)
+{
+  g_return_val_if_fail (VPND_IS_PROBER (self), 0);
+
+  return VPND_PROBER_GET_IFACE (self)->read_path_mtu (self, peer, fwmark);
+}
+
+/**
+ * vpnd_prober_try_size_async:
+ * @self: the port
+ * @ifname: see VpndProberInterface
+ * @targets: (array length=n_targets): see VpndProberInterface
+ * @n_targets: how many
+ * @bytes: see VpndProberInterface
+ * @timeout_ms: see VpndProberInterface
+ * @cancellable: (nullable): ends the waiting
+ * @callback: called with the result
+ * @user_data: passed to @callback
+ *
+ * Dispatches; see VpndProberInterface.
+ */
+void
+vpnd_prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr *targets, guint n_targets, guint32 bytes, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (VPND_IS_PROBER (self));
+
+  VPND_PROBER_GET_IFACE (self)->try_size_async (self, ifname, targets, n_targets, bytes, timeout_ms, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_prober_try_size_finish:
+ * @self: the port
+ * @result: what the callback received
+ * @error: return location for an error: G_IO_ERROR_CANCELLED
+ *
+ * Dispatches; see VpndProberInterface.
+ *
+ * Returns: see VpndProberInterface
+ */
+gboolean
+vpnd_prober_try_size_finish (VpndProber *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (VPND_IS_PROBER (self), FALSE);
+
+  return VPND_PROBER_GET_IFACE (self)->try_size_finish (self, result, error);
+}

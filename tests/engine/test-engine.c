@@ -674,6 +674,51 @@ test_network_moves (void)
   g_assert_cmpuint (rig->connected, ==, 1);
 }
 
+/* A path that is smaller than it looks: by what a router said, or by trying, the link is made to fit, and the tunnel stays. A profile's own MTU is
+ * none of our business. */
+static void
+test_path_is_small (void)
+{
+  static const struct
+  {
+    guint32 path;
+    guint32 profile;
+    gboolean is_known;
+    guint32 lowest;
+    guint32 highest;
+  } cases[] = {
+    { 0, 0, FALSE, 1420, 1420 },
+    { 1400, 0, TRUE, 1340, 1340 },
+    { 1400, 0, FALSE, 1325, 1340 },
+    { 1400, 1400, TRUE, 1400, 1400 },
+    { 100, 0, FALSE, 1420, 1420 }, /* nobody answers anything: nothing is known */
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      VpndStatus *status = NULL;
+
+      profile->mtu = cases[i].profile;
+      rig->host->path_bytes = cases[i].path;
+      rig->host->knows_path = cases[i].is_known;
+      g_assert_true (activate (rig, profile, NULL));
+      shake_hands (rig);
+      settle ();
+      assert_status (rig, "connected", "", TRUE);
+      vpnd_engine_query_status_async (rig->engine, NULL, on_early_status, &status);
+      while (status == NULL)
+        g_main_context_iteration (NULL, TRUE);
+      g_test_message ("case %u", i);
+      g_assert_cmpuint (status->mtu, >=, cases[i].lowest);
+      g_assert_cmpuint (status->mtu, <=, cases[i].highest);
+      vpnd_status_free (status);
+      g_assert_cmpuint (rig->connected, ==, 1);
+      g_assert_cmpuint (count_calls (rig->host, "tunnel.create"), ==, 1);
+    }
+}
+
 /* After a sleep a new handshake is asked for on the same link; it is up as soon as the peer answers, and says "connecting" until then. */
 static void
 test_resume (void)
@@ -1299,6 +1344,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/every-call-of-a-repair-fails", test_every_call_of_a_repair_fails);
   g_test_add_func ("/engine/address-arrives-while-connecting", test_address_arrives_while_connecting);
   g_test_add_func ("/engine/network-moves", test_network_moves);
+  g_test_add_func ("/engine/path-is-small", test_path_is_small);
   g_test_add_func ("/engine/resume", test_resume);
   g_test_add_func ("/engine/suspend", test_suspend);
   g_test_add_func ("/engine/peer-dies-and-returns", test_peer_dies_and_returns);

@@ -370,10 +370,40 @@ prober_probe (VpndProber *self, const char *ifname, const VpndAddr *target, GErr
   return TRUE;
 }
 
+static guint32
+prober_read_path_mtu (VpndProber *self, const VpndEndpoint *peer, guint32 fwmark)
+{
+  FakeHost *host = host_of (self);
+
+  g_assert_true (vpnd_addr_is_set (&peer->addr));
+  return host->knows_path ? host->path_bytes : 0;
+}
+
+/* Silence is told at once: that time passes is the backend's business. */
+static void
+prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr *targets, guint n_targets, guint32 bytes, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  FakeHost *host = host_of (self);
+
+  g_assert_cmpuint (n_targets, >, 0);
+  g_assert_cmpuint (timeout_ms, >, 0);
+  g_task_return_boolean (task, host->path_bytes == 0 || bytes + 60 <= host->path_bytes); /* the overhead over IPv4 */
+}
+
+static gboolean
+prober_try_size_finish (VpndProber *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
 static void
 prober_iface_init (VpndProberInterface *iface)
 {
   iface->probe = prober_probe;
+  iface->read_path_mtu = prober_read_path_mtu;
+  iface->try_size_async = prober_try_size_async;
+  iface->try_size_finish = prober_try_size_finish;
 }
 
 /* --- sockets --- */

@@ -31,6 +31,8 @@ G_BEGIN_DECLS
  * @facts: what facts-source tells
  * @lookup: (element-type VpndAddr) (nullable): answer of names-lookup; NULL fails
  * @probes: probes sent
+ * @path_bytes: the largest packet that the path outside carries; 0: any size arrives
+ * @knows_path: the host has heard of it from a router
  * @now_us: the fake clock; fake_host_advance () moves it
  * @calls: calls of ports that change the host so far
  * @fail_at: the call that fails, from 1; 0 for none
@@ -54,6 +56,8 @@ typedef struct
   VpndFacts *facts;
   GArray *lookup;
   guint probes;
+  guint32 path_bytes;
+  gboolean knows_path;
   gint64 now_us;
   guint calls;
   guint fail_at;

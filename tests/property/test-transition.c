@@ -143,6 +143,7 @@ perform (World *world, const VpndEffect *effect)
       world->is_watching = FALSE;
       return;
     case VPND_EFFECT_PROBE:
+    case VPND_EFFECT_MEASURE_PATH:
       g_assert_true (world->link && world->is_watching);
       return;
     case VPND_EFFECT_RETRY_AFTER:
@@ -404,6 +405,7 @@ test_total (void)
         .effect = g_test_rand_int_range (0, VPND_N_EFFECTS),
         .recovery = g_test_rand_int_range (0, VPND_N_RECOVERIES),
         .keep_rules = random_boolean (2),
+        .mtu = random_boolean (2) ? 0 : (guint32) g_test_rand_int_range (300, 1421),
       };
 
       world_init (&world);

@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Large transfers over paths of every size, in both directions and families, for the host and for a container behind it."""
+import json
+import subprocess
+
+import pytest
+
+import sandbox
+from lab import PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, PYTHON
+from test_policy import guest_fixture  # noqa: F401 - a fixture
+
+BULK_PORT = 5001
+BULK_BYTES = 600_000
+BULK_SECONDS = 10  # on a path that swallows large packets nothing arrives at all
+
+# Both directions of one transfer; each end tells the segment size that it uses in the end.
+SERVER = """
+import socket, sys, threading
+def serve(connection):
+    with connection:
+        word = connection.recv(1, socket.MSG_WAITALL)
+        if word == b"d":
+            connection.sendall(bytes(int(sys.argv[2])))
+        got = 0
+        while word == b"u" and got < int(sys.argv[2]):
+            got += len(connection.recv(65536))
+        connection.sendall(b"%d\\n" % connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+listener = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
+print("ready", flush=True)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+CLIENT = """
+import json, socket, sys
+address, port, word, size, limit = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), float(sys.argv[5])
+with socket.create_connection((address, port), timeout=limit) as connection:
+    connection.sendall(word.encode())
+    if word == "u":
+        connection.sendall(bytes(size))
+    got = b""
+    while word == "d" and len(got) < size:
+        part = connection.recv(65536)
+        assert part, "ended early"
+        got += part
+    tail = got[size:]
+    while not tail.endswith(b"\\n"):
+        part = connection.recv(100)
+        assert part, "ended early"
+        tail += part
+    print(json.dumps([connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG), int(tail)]))
+"""
+
+
+@pytest.fixture(name="bulk")
+def bulk_fixture(guest):
+    server = guest.wan.start(PYTHON, "-c", SERVER, BULK_PORT, BULK_BYTES, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "ready\n"
+    return guest
+
+
+def shrink(lab, wan=1500, link=1500, is_silent=False):
+    """The link of the host has the one MTU, the way behind the router the other; a silent router does not say so."""
+    lab.lan.ip(f"link set wan0 mtu {wan}\nlink set lan0 mtu {link}")
+    lab.wan.run("ip", "link", "set", "eth0", "mtu", wan)
+    lab.host.run("ip", "link", "set", "eth0", "mtu", link)
+    if is_silent:
+        lab.lan.run("nft", "-f", "-", input="table inet quiet {\nchain out { type filter hook output priority 0;\n"
+                                            "icmp type destination-unreachable drop\nicmpv6 type packet-too-big drop\n}\n}\n")
+
+
+def transfer(node, address, word):
+    """Returns the segment sizes in use at either end."""
+    done = node.run(PYTHON, "-c", CLIENT, address, BULK_PORT, word, BULK_BYTES, BULK_SECONDS, timeout=3 * BULK_SECONDS, check=False)
+    assert done.returncode == 0, f"{node.name} {word} {address}: {done.stderr.splitlines()[-1:]}"
+    return json.loads(done.stdout)
+
+
+def transfer_all(lab, addresses=(PUBLIC4, PUBLIC6), limit=None):
+    for node in (lab.host, lab.guest):
+        for address in addresses:
+            for word in "ud":
+                sizes = transfer(node, address, word)
+                if limit:
+                    assert max(sizes) <= limit - 40, (node.name, address, word, sizes)
+
+
+def tunnel_mtu(lab):
+    return json.loads(lab.host.run("ip", "-j", "link", "show", "vpnd0").stdout)[0]["mtu"]
+
+
+def route4_mtu(lab):
+    """The MTU of the tunnel's IPv4 default route, None where it is that of the link."""
+    route = json.loads(lab.host.run("ip", "-j", "-4", "route", "show", "default", "table", "22096").stdout)[0]
+    return (route.get("metrics") or [{}])[0].get("mtu")
+
+
+V4, V6 = f"{PEER4}:{PEER_PORT}", f"[{PEER6}]:{PEER_PORT}"
+
+
+@pytest.mark.parametrize("wan,link,endpoint,expected", [
+    (1500, 9000, V4, 1420),  # a jumbo link says nothing about the way behind it
+    (1492, 1500, V4, 1420),  # PPPoE behind the router: 1432 would fit
+    (1492, 1500, V6, 1412),
+    (1500, 1492, V6, 1412),  # PPPoE on the host itself
+], ids=["jumbo", "pppoe", "pppoe6", "pppoe-here"])
+def test_large_transfers(bulk, wan, link, endpoint, expected):
+    shrink(bulk, wan, link)
+    bulk.connect(endpoint=endpoint)
+    sandbox.wait_until(lambda: tunnel_mtu(bulk) == expected, 15, f"an MTU of {expected}; it is {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
+    assert bulk.status()["mtu"] == expected
+    bulk.wan.run("ip", "link", "set", "wg0", "mtu", "1500")  # a far side that thinks the tunnel is as large as any link
+    transfer_all(bulk, limit=expected)
+
+
+@pytest.mark.parametrize("wan,link", [(1280, 1500), (1500, 1280)], ids=["there", "here"])
+@pytest.mark.parametrize("endpoint,fits", [(V4, 1220), (V6, 1200)], ids=["by4", "by6"])
+def test_a_path_of_1280(bulk, wan, link, endpoint, fits):
+    """IPv6 allows no link smaller than 1280, so outside there are fragments; IPv4 inside does without."""
+    shrink(bulk, wan, link)
+    bulk.connect(endpoint=endpoint)
+    sandbox.wait_until(lambda: (tunnel_mtu(bulk), route4_mtu(bulk)) == (1280, fits), 15, f"1280 and {fits}; {bulk.daemons[-1].log()}")
+    transfer_all(bulk)
+
+
+@pytest.mark.parametrize("wan,endpoint,fits", [(1492, V6, 1412), (1400, V4, 1340)])
+def test_a_path_that_does_not_say(bulk, wan, endpoint, fits):
+    """No router tells that the packets are too large: sizes are tried, and after that large transfers pass."""
+    shrink(bulk, wan, is_silent=True)
+    bulk.connect(endpoint=endpoint)
+    sandbox.wait_until(lambda: fits - 16 <= tunnel_mtu(bulk) <= fits, 30, f"{fits} or a little less; {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
+    bulk.wan.run("ip", "link", "set", "wg0", "mtu", fits - 8)  # the way back is the far side's business
+    transfer_all(bulk, limit=fits)
+    assert bulk.status()["state"] == "connected"
+
+
+def test_a_way_that_is_smaller_than_the_one_before(bulk):
+    """The path changes while connected: measured anew."""
+    bulk.connect(endpoint=V4)
+    shrink(bulk, 1400)
+    bulk.host.run("ip", "link", "set", "eth0", "mtu", "1499")  # another way, as when roaming
+    sandbox.wait_until(lambda: tunnel_mtu(bulk) == 1340, 15, f"1340; {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
+    transfer_all(bulk, (PUBLIC4,))
+
+
+def test_a_profile_knows_better(bulk):
+    """Its own MTU is not touched, whatever the path."""
+    shrink(bulk, 1492)
+    bulk.connect(endpoint=V6, extra="MTU = 1300\n")
+    transfer_all(bulk, limit=1300)
+    assert tunnel_mtu(bulk) == 1300 and bulk.status()["mtu"] == 1300
