@@ -80,6 +80,7 @@ print_report (VpndCli *cli, GVariant *report)
   (void) g_variant_lookup (report, "replaced", "b", &is_replaced); /* absent: not */
   add_row (rows, _ ("Owner"), get_string (report, "owner"));
   add_row (rows, _ ("Because"), get_string (report, "reason"));
+  add_row (rows, _ ("Way"), get_string (report, "way"));
   add_row (rows, _ ("File"), get_string (report, "path"));
   add_row (rows, is_replaced ? _ ("Link at the end") : _ ("Link to"), link);
   add_row (rows, _ ("It lists"), *file_servers != '\0' ? file_servers : _ ("no server"));

@@ -11,6 +11,7 @@
 #include "host-file.h"
 #include "reserved.h"
 #include "resolv-conf.h"
+#include "resolver-resolvconf.h"
 
 #include <net/if.h>
 #include <sys/socket.h>
@@ -153,23 +154,6 @@ lookup_string (GVariant *properties, const char *name)
   return value;
 }
 
-/* openresolv's or Debian's; systemd has one that is resolvectl(1) under another name. */
-static gboolean
-find_resolvconf (void)
-{
-  static const char *const paths[] = { "/usr/sbin/resolvconf", "/sbin/resolvconf", "/usr/bin/resolvconf" };
-
-  for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
-    {
-      g_autofree char *target = g_file_read_link (paths[i], NULL);
-      g_autofree char *name = target != NULL ? g_path_get_basename (target) : NULL;
-
-      if (g_file_test (paths[i], G_FILE_TEST_IS_EXECUTABLE))
-        return g_strcmp0 (name, "resolvectl") != 0;
-    }
-  return FALSE;
-}
-
 static gboolean
 servers_are (const VpndDnsPlan *plan, const char *const *servers, gsize n_servers)
 {
@@ -185,14 +169,9 @@ servers_are (const VpndDnsPlan *plan, const char *const *servers, gsize n_server
   return TRUE;
 }
 
-/* What is set against what is there: in the file, or on our link at resolved. */
 static gboolean
-is_in_force (Report *report, GArray *links, const char *const *file_servers)
+link_says (Report *report, GArray *links)
 {
-  if (report->plan == NULL)
-    return FALSE;
-  if (vpnd_resolver_file_is_applied (report->file))
-    return servers_are (report->plan, file_servers, g_strv_length ((char **) file_servers));
   for (guint i = 0; i < links->len; i++)
     {
       const Link *link = &g_array_index (links, Link, i);
@@ -201,6 +180,71 @@ is_in_force (Report *report, GArray *links, const char *const *file_servers)
         return servers_are (report->plan, (const char *const *) link->servers->pdata, link->servers->len);
     }
   return FALSE;
+}
+
+/* What NetworkManager asks by its own resolver: the first entry of its DNS manager's Configuration (aa{sv}). */
+static gboolean
+networkmanager_says (Report *report)
+{
+  g_autoptr (GVariant) entries = report->networkmanager != NULL ? g_variant_lookup_value (report->networkmanager, "Configuration", G_VARIANT_TYPE ("aa{sv}")) : NULL;
+  g_autoptr (GVariant) first = entries != NULL && g_variant_n_children (entries) > 0 ? g_variant_get_child_value (entries, 0) : NULL;
+  g_autofree const char **servers = NULL;
+
+  return first != NULL && g_variant_lookup (first, "nameservers", "^a&s", &servers) && servers_are (report->plan, servers, g_strv_length ((char **) servers));
+}
+
+/* What is set against what is there: in the file, on our link at resolved, or at the resolver that the file's writer feeds. */
+static gboolean
+is_in_force (Report *report, VpndDnsOwner owner, GArray *links, const char *text)
+{
+  g_auto (GStrv) file_servers = vpnd_resolv_conf_servers (text);
+
+  if (report->plan == NULL)
+    return FALSE;
+  if (vpnd_resolver_file_is_applied (report->file))
+    return servers_are (report->plan, (const char *const *) file_servers, g_strv_length (file_servers));
+  switch (owner)
+    {
+    case VPND_DNS_OWNER_RESOLVED:
+      return link_says (report, links);
+    case VPND_DNS_OWNER_NETWORKMANAGER:
+      return vpnd_resolv_conf_starts_with (text, report->plan) || (vpnd_resolv_conf_is_loopback_only (text) && networkmanager_says (report));
+    case VPND_DNS_OWNER_RESOLVCONF:
+      return vpnd_resolv_conf_starts_with (text, report->plan) || vpnd_resolv_conf_is_loopback_only (text);
+    case VPND_DNS_OWNER_FILE:
+      return FALSE;
+    case VPND_N_DNS_OWNERS:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+/* (transfer full): what of ours is where, for people. */
+static char *
+describe_way (Report *report, const VpndDnsVerdict *verdict)
+{
+  gboolean is_file = vpnd_resolver_file_is_applied (report->file);
+  const char *mode = lookup_string (report->networkmanager, "Mode");
+  const char *rc_manager = lookup_string (report->networkmanager, "RcManager");
+  const char *program = vpnd_resolvconf_find_program ();
+  const char *besides = verdict->resolved_too ? "; systemd-resolved is told besides, for programs that ask it themselves" : "";
+
+  if (is_file || verdict->owner == VPND_DNS_OWNER_FILE)
+    return g_strdup_printf ("the file is replaced, and comes back as it was%s", besides);
+  switch (verdict->owner)
+    {
+    case VPND_DNS_OWNER_RESOLVED:
+      return g_strdup ("on our link at systemd-resolved, with the route for all domains; other links are left alone");
+    case VPND_DNS_OWNER_NETWORKMANAGER:
+      return g_strdup_printf ("global configuration of NetworkManager (mode %s, rc-manager %s)%s", mode != NULL ? mode : "unknown",
+          rc_manager != NULL ? rc_manager : "unknown", besides);
+    case VPND_DNS_OWNER_RESOLVCONF:
+      return g_strdup_printf ("a record of ours at %s, before those of other links%s", program != NULL ? program : "resolvconf", besides);
+    case VPND_DNS_OWNER_FILE:
+    case VPND_N_DNS_OWNERS:
+      break;
+    }
+  g_assert_not_reached ();
 }
 
 static void
@@ -226,6 +270,7 @@ make_report (Report *report)
   g_autoptr (GArray) links = read_links (report->resolved != NULL ? report->resolved : nothing);
   VpndDnsFacts facts = { .resolved_available = report->resolved != NULL };
   VpndDnsVerdict verdict;
+  g_autofree char *way = NULL;
   GVariantBuilder builder;
 
   vpnd_resolver_file_dup_original (report->file, &target, &original);
@@ -234,18 +279,21 @@ make_report (Report *report)
   facts.networkmanager_running = report->networkmanager != NULL;
   facts.networkmanager_mode = lookup_string (report->networkmanager, "Mode");
   facts.networkmanager_rc_manager = lookup_string (report->networkmanager, "RcManager");
-  facts.has_resolvconf = find_resolvconf ();
+  facts.has_resolvconf = vpnd_resolvconf_find_program () != NULL;
+  facts.resolved_running = report->resolved != NULL;
   verdict = vpnd_dns_owner_decide (&facts);
+  way = describe_way (report, &verdict);
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&builder, "{sv}", "owner", g_variant_new_string (vpnd_dns_owner_word (verdict.owner)));
   g_variant_builder_add (&builder, "{sv}", "reason", g_variant_new_string (verdict.reason));
+  g_variant_builder_add (&builder, "{sv}", "way", g_variant_new_string (way));
   g_variant_builder_add (&builder, "{sv}", "path", g_variant_new_string (report->path));
   g_variant_builder_add (&builder, "{sv}", "link", g_variant_new_string (target != NULL ? target : ""));
   g_variant_builder_add (&builder, "{sv}", "replaced", g_variant_new_boolean (vpnd_resolver_file_is_applied (report->file)));
   g_variant_builder_add (&builder, "{sv}", "fileServers", g_variant_new_strv ((const char *const *) file_servers, -1));
   add_plan (&builder, report->plan);
-  g_variant_builder_add (&builder, "{sv}", "inForce", g_variant_new_boolean (is_in_force (report, links, (const char *const *) file_servers)));
+  g_variant_builder_add (&builder, "{sv}", "inForce", g_variant_new_boolean (is_in_force (report, verdict.owner, links, text != NULL ? text : "")));
   add_links (&builder, links);
   return g_variant_ref_sink (g_variant_builder_end (&builder));
 }

@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See resolver-auto.h. The decision itself is vpnd_dns_owner_decide (); this collects its facts. While the file backend has something
- * to put back, /etc/resolv.conf is ours and says nothing about who owned it: then the file backend stays.
+ * to put back, /etc/resolv.conf is ours and says nothing about who owned it: then the file backend stays. It is also what is left when
+ * NetworkManager or resolvconf own the file and do not do what they are told. A resolved that runs and is not the owner is told besides, because
+ * many programs ask it past resolv.conf; what comes of that is not awaited: the rules of the firewall hold for it anyway.
  */
 #include "config.h"
 
@@ -13,22 +15,33 @@
 #include "host-file.h"
 #include "resolv-conf.h"
 #include "resolver-file.h"
+#include "resolver-networkmanager.h"
+#include "resolver-resolvconf.h"
 #include "resolver-resolved.h"
 
 #define RESOLVED_BUS_NAME "org.freedesktop.resolve1"
+#define NETWORKMANAGER_BUS_NAME "org.freedesktop.NetworkManager"
 #define CALL_TIMEOUT_MS 1000 /* security model: any call to another daemon */
 
 /* What may have to be put back. */
 typedef enum
 {
   APPLIED_FILE = 1 << 0,
-  APPLIED_RESOLVED = 1 << 1,
+  APPLIED_NETWORKMANAGER = 1 << 1,
+  APPLIED_RESOLVCONF = 1 << 2,
+  APPLIED_RESOLVED = 1 << 3,
 } Applied;
+
+#define N_APPLIED 4
+#define APPLIED_ALL ((1u << N_APPLIED) - 1)
+#define APPLIED_WRITERS (APPLIED_NETWORKMANAGER | APPLIED_RESOLVCONF) /* they write resolv.conf, and have our servers in it */
 
 /**
  * VpndResolverAuto:
  * @connection: (owned) (nullable): the system bus
  * @file: (owned)
+ * @networkmanager: (owned) (nullable): NULL without a bus
+ * @resolvconf: (owned)
  * @resolved: (owned) (nullable): NULL without a bus
  * @path: (owned): resolv.conf
  * @plan: (owned) (nullable): what is set
@@ -40,6 +53,8 @@ struct _VpndResolverAuto
 
   GDBusConnection *connection;
   VpndResolver *file;
+  VpndResolver *networkmanager;
+  VpndResolver *resolvconf;
   VpndResolver *resolved;
   char *path;
   VpndDnsPlan *plan;
@@ -58,6 +73,8 @@ vpnd_resolver_auto_dispose (GObject *object)
 
   g_clear_object (&self->connection);
   g_clear_object (&self->file);
+  g_clear_object (&self->networkmanager);
+  g_clear_object (&self->resolvconf);
   g_clear_object (&self->resolved);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
@@ -73,7 +90,7 @@ vpnd_resolver_auto_class_init (VpndResolverAutoClass *klass)
 static void
 vpnd_resolver_auto_init (VpndResolverAuto *self)
 {
-  self->applied = APPLIED_FILE | APPLIED_RESOLVED;
+  self->applied = APPLIED_ALL;
 }
 
 static void
@@ -82,9 +99,16 @@ on_overwritten (VpndResolverAuto *self, const char *reason)
   vpnd_resolver_emit_overwritten (VPND_RESOLVER (self), reason);
 }
 
+static VpndResolver *
+adopt (VpndResolverAuto *self, VpndResolver *backend)
+{
+  g_signal_connect_object (backend, "overwritten", G_CALLBACK (on_overwritten), self, G_CONNECT_SWAPPED);
+  return backend;
+}
+
 /**
  * vpnd_resolver_auto_new:
- * @connection: (nullable): the system bus; NULL for none, then the file is used
+ * @connection: (nullable): the system bus; NULL for none, then only what works without is used
  * @backup_dirfd: directory for the copy of the original file, one that outlives a power cut; duplicated
  * @path: (nullable): the file, NULL for VPND_RESOLV_CONF_PATH
  *
@@ -96,13 +120,13 @@ vpnd_resolver_auto_new (GDBusConnection *connection, int backup_dirfd, const cha
   VpndResolverAuto *self = g_object_new (VPND_TYPE_RESOLVER_AUTO, NULL);
 
   self->path = g_strdup (path != NULL ? path : VPND_RESOLV_CONF_PATH);
-  self->file = vpnd_resolver_file_new (backup_dirfd, self->path);
-  g_signal_connect_object (self->file, "overwritten", G_CALLBACK (on_overwritten), self, G_CONNECT_SWAPPED);
+  self->file = adopt (self, vpnd_resolver_file_new (backup_dirfd, self->path));
+  self->resolvconf = adopt (self, vpnd_resolver_resolvconf_new (self->path, NULL, NULL));
   if (connection != NULL)
     {
       self->connection = g_object_ref (connection);
-      self->resolved = vpnd_resolver_resolved_new (connection);
-      g_signal_connect_object (self->resolved, "overwritten", G_CALLBACK (on_overwritten), self, G_CONNECT_SWAPPED);
+      self->networkmanager = adopt (self, vpnd_resolver_networkmanager_new (connection, backup_dirfd, self->path));
+      self->resolved = adopt (self, vpnd_resolver_resolved_new (connection));
     }
   return VPND_RESOLVER (self);
 }
@@ -114,10 +138,28 @@ backend_of (VpndResolverAuto *self, Applied applied)
     {
     case APPLIED_FILE:
       return self->file;
+    case APPLIED_NETWORKMANAGER:
+      return self->networkmanager;
+    case APPLIED_RESOLVCONF:
+      return self->resolvconf;
     case APPLIED_RESOLVED:
       return self->resolved;
     }
   g_return_val_if_reached (NULL);
+}
+
+static Applied
+applied_of (VpndDnsOwner owner)
+{
+  static const Applied applied[] = {
+    [VPND_DNS_OWNER_FILE] = APPLIED_FILE,
+    [VPND_DNS_OWNER_RESOLVED] = APPLIED_RESOLVED,
+    [VPND_DNS_OWNER_NETWORKMANAGER] = APPLIED_NETWORKMANAGER,
+    [VPND_DNS_OWNER_RESOLVCONF] = APPLIED_RESOLVCONF,
+  };
+  G_STATIC_ASSERT (G_N_ELEMENTS (applied) == VPND_N_DNS_OWNERS);
+
+  return applied[owner];
 }
 
 /**
@@ -178,7 +220,7 @@ restore_next (GTask *task)
       return;
     }
 
-  restore->current = (restore->wanted & APPLIED_FILE) != 0 ? APPLIED_FILE : APPLIED_RESOLVED;
+  restore->current = (Applied) (restore->wanted & -restore->wanted); /* the lowest of the set */
   restore->wanted &= ~(guint) restore->current;
   backend = backend_of (self, restore->current);
   if (backend == NULL)
@@ -190,6 +232,7 @@ restore_next (GTask *task)
   vpnd_resolver_restore_async (backend, g_task_get_cancellable (task), on_restored, g_object_ref (task));
 }
 
+/* @task ends with what has come of it; what fails of a leftover is tried again by the next restore. */
 static void
 start_restore (VpndResolverAuto *self, guint wanted, gboolean is_leftover, GTask *task)
 {
@@ -208,18 +251,24 @@ restore_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCal
 
   g_task_set_source_tag (task, restore_async);
   g_clear_pointer (&VPND_RESOLVER_AUTO (resolver)->plan, vpnd_dns_plan_unref);
-  start_restore (VPND_RESOLVER_AUTO (resolver), APPLIED_FILE | APPLIED_RESOLVED, FALSE, task);
+  start_restore (VPND_RESOLVER_AUTO (resolver), APPLIED_ALL, FALSE, task);
 }
 
 /**
  * Apply: an apply on its way
  * @plan: (owned)
  * @chosen: the backend that is told
+ * @is_resolved_available: it can be asked, or started
+ * @is_resolved_running: it is on the bus
+ * @resolved_too: it is told besides
  */
 typedef struct
 {
   VpndDnsPlan *plan;
   Applied chosen;
+  gboolean is_resolved_available;
+  gboolean is_resolved_running;
+  gboolean resolved_too;
 } Apply;
 
 static void
@@ -229,72 +278,186 @@ apply_free (Apply *apply)
   g_free (apply);
 }
 
-/* The new owner has been told; what the former owner still has of ours goes last, so that there is no moment without. */
+static void tell (GTask *task, Applied chosen);
+
+/* What the former owner still has of ours goes last, so that there is no moment without. */
+static void
+clean_up (GTask *task)
+{
+  VpndResolverAuto *self = g_task_get_source_object (task);
+  Apply *apply = g_task_get_task_data (task);
+  guint kept = apply->chosen | (apply->resolved_too ? APPLIED_RESOLVED : 0);
+
+  g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
+  self->plan = vpnd_dns_plan_ref (apply->plan);
+  start_restore (self, ~kept, TRUE, task);
+}
+
+static void
+on_told_besides (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+
+  (void) vpnd_resolver_apply_finish (VPND_RESOLVER (source), result, NULL); /* the owner has it; this one may be half-way out itself */
+  clean_up (task);
+}
+
 static void
 on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   VpndResolverAuto *self = g_task_get_source_object (task);
   Apply *apply = g_task_get_task_data (task);
-  Applied chosen = apply->chosen;
   GError *error = NULL;
 
   if (!vpnd_resolver_apply_finish (VPND_RESOLVER (source), result, &error))
     {
-      g_task_return_error (task, error);
+      if ((apply->chosen & APPLIED_WRITERS) == 0 || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        {
+          g_task_return_error (task, error);
+          return;
+        }
+      g_error_free (error); /* the file is left, and is read back, too */
+      tell (task, APPLIED_FILE);
       return;
     }
-  g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
-  self->plan = vpnd_dns_plan_ref (apply->plan);
-  start_restore (self, ~(guint) chosen, TRUE, task);
+  if (!apply->resolved_too)
+    {
+      clean_up (task);
+      return;
+    }
+  self->applied |= APPLIED_RESOLVED;
+  vpnd_resolver_apply_async (self->resolved, apply->plan, g_task_get_cancellable (task), on_told_besides, g_object_ref (task));
 }
 
+static void
+tell_chosen (GTask *task)
+{
+  VpndResolverAuto *self = g_task_get_source_object (task);
+  Apply *apply = g_task_get_task_data (task);
+
+  /* Also when it fails half-way there may be something to put back. */
+  self->applied |= apply->chosen;
+  vpnd_resolver_apply_async (backend_of (self, apply->chosen), apply->plan, g_task_get_cancellable (task), on_applied, g_object_ref (task));
+}
+
+static void
+on_taken_out (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+
+  (void) g_task_propagate_boolean (G_TASK (result), NULL); /* a leftover's: never an error */
+  if (!g_task_return_error_if_cancelled (task))
+    tell_chosen (task);
+}
+
+/* Before the file is kept as the original, those who write it take our servers out of it: else it would come back with them. */
 static void
 tell (GTask *task, Applied chosen)
 {
   VpndResolverAuto *self = g_task_get_source_object (task);
   Apply *apply = g_task_get_task_data (task);
 
-  /* Also when it fails half-way there may be something to put back. */
   apply->chosen = chosen;
-  self->applied |= chosen;
-  vpnd_resolver_apply_async (backend_of (self, chosen), apply->plan, g_task_get_cancellable (task), on_applied, g_object_ref (task));
+  if (chosen == APPLIED_FILE && (self->applied & APPLIED_WRITERS) != 0 && !vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (self->file)))
+    {
+      g_autoptr (GTask) taking_out = g_task_new (self, g_task_get_cancellable (task), on_taken_out, g_object_ref (task));
+
+      g_task_set_source_tag (taking_out, tell);
+      start_restore (self, APPLIED_WRITERS, TRUE, taking_out);
+    }
+  else
+    tell_chosen (task);
+}
+
+/* Returns: who owns DNS, by what is on disk and on the bus; @networkmanager: (nullable): a{sv} of its DNS manager */
+static VpndDnsVerdict
+judge (GTask *task, GVariant *networkmanager)
+{
+  VpndResolverAuto *self = g_task_get_source_object (task);
+  Apply *apply = g_task_get_task_data (task);
+  g_autofree char *target = g_file_read_link (self->path, NULL);
+  g_autofree char *text = vpnd_host_file_read_text (self->path);
+  VpndDnsFacts facts = {
+    .resolved_available = apply->is_resolved_available,
+    .resolved_running = apply->is_resolved_running,
+    .link_target = target,
+    .text = text,
+    .networkmanager_running = networkmanager != NULL,
+    .has_resolvconf = vpnd_resolvconf_find_program () != NULL,
+  };
+
+  if (networkmanager != NULL)
+    {
+      (void) g_variant_lookup (networkmanager, "Mode", "&s", &facts.networkmanager_mode); /* absent: not known */
+      (void) g_variant_lookup (networkmanager, "RcManager", "&s", &facts.networkmanager_rc_manager);
+    }
+  return vpnd_dns_owner_decide (&facts);
 }
 
 static void
-decide (GTask *task, gboolean is_available)
+decide (GTask *task, const VpndDnsVerdict *verdict)
 {
   VpndResolverAuto *self = g_task_get_source_object (task);
-  g_autofree char *target = g_file_read_link (self->path, NULL);
-  g_autofree char *text = vpnd_host_file_read_text (self->path);
-  VpndDnsFacts facts = { .resolved_available = is_available, .link_target = target, .text = text };
+  Apply *apply = g_task_get_task_data (task);
+  gboolean is_file = vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (self->file));
 
-  tell (task, vpnd_dns_owner_decide (&facts).owner == VPND_DNS_OWNER_RESOLVED ? APPLIED_RESOLVED : APPLIED_FILE);
+  apply->resolved_too = is_file ? apply->is_resolved_running : verdict->resolved_too;
+  tell (task, is_file ? APPLIED_FILE : applied_of (verdict->owner));
+}
+
+static void
+on_networkmanager (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  g_autoptr (GVariant) properties = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
+  VpndDnsVerdict verdict = judge (task, properties);
+
+  decide (task, &verdict);
+}
+
+/* NetworkManager is asked only where it could matter: a host without it, or with resolved before it, does not wait for it. */
+static void
+ask_networkmanager (GTask *task)
+{
+  VpndResolverAuto *self = g_task_get_source_object (task);
+  VpndDnsVerdict verdict = judge (task, NULL);
+
+  if (verdict.owner != VPND_DNS_OWNER_FILE || vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (self->file)))
+    decide (task, &verdict);
+  else
+    g_dbus_connection_call (self->connection, NETWORKMANAGER_BUS_NAME, "/org/freedesktop/NetworkManager/DnsManager", "org.freedesktop.DBus.Properties", "GetAll",
+        g_variant_new ("(s)", NETWORKMANAGER_BUS_NAME ".DnsManager"), G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS,
+        g_task_get_cancellable (task), on_networkmanager, g_object_ref (task));
 }
 
 static void
 on_activatable (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
+  Apply *apply = g_task_get_task_data (task);
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
   g_autofree const char **names = NULL;
 
   if (reply != NULL)
     g_variant_get (reply, "(^a&s)", &names);
-  decide (task, names != NULL && g_strv_contains (names, RESOLVED_BUS_NAME));
+  apply->is_resolved_available = names != NULL && g_strv_contains (names, RESOLVED_BUS_NAME);
+  ask_networkmanager (task);
 }
 
 static void
 on_has_owner (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
+  Apply *apply = g_task_get_task_data (task);
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
-  gboolean has_owner = FALSE;
 
   if (reply != NULL)
-    g_variant_get (reply, "(b)", &has_owner);
-  if (has_owner)
-    decide (task, TRUE);
+    g_variant_get (reply, "(b)", &apply->is_resolved_running);
+  apply->is_resolved_available = apply->is_resolved_running;
+  if (apply->is_resolved_running)
+    ask_networkmanager (task);
   else
     g_dbus_connection_call (G_DBUS_CONNECTION (source), "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ListActivatableNames", NULL,
         G_VARIANT_TYPE ("(as)"), G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS, g_task_get_cancellable (task), on_activatable, g_object_ref (task));
@@ -311,15 +474,19 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
   if (vpnd_dns_plan_is_empty (plan))
     {
       g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
-      start_restore (self, APPLIED_FILE | APPLIED_RESOLVED, FALSE, task);
+      start_restore (self, APPLIED_ALL, FALSE, task);
       return;
     }
 
   apply = g_new0 (Apply, 1);
   apply->plan = vpnd_dns_plan_ref (plan);
   g_task_set_task_data (task, apply, (GDestroyNotify) apply_free);
-  if (self->connection == NULL || vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (self->file)))
-    tell (task, APPLIED_FILE);
+  if (self->connection == NULL)
+    {
+      VpndDnsVerdict verdict = judge (task, NULL);
+
+      decide (task, &verdict);
+    }
   else
     g_dbus_connection_call (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner",
         g_variant_new ("(s)", RESOLVED_BUS_NAME), G_VARIANT_TYPE ("(b)"), G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS, cancellable, on_has_owner, g_object_ref (task));

@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * VpndResolver that asks at each apply who owns the host's DNS setting, systemd-resolved or the plain file, and tells that one.
+ * VpndResolver that asks at each apply who owns the host's DNS setting, systemd-resolved, NetworkManager, resolvconf or nobody but the
+ * file, and tells that one.
  */
 #pragma once
 

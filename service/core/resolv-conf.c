@@ -13,13 +13,10 @@
 
 #define MARK_LINES 10 /* in which a writer of resolv.conf says who it is */
 
-/* The files of systemd-resolved(8), section "/etc/resolv.conf". */
-static const char *const resolved_files[] = {
-  "/run/systemd/resolve/stub-resolv.conf",
-  "/run/systemd/resolve/resolv.conf",
-  "/usr/lib/systemd/resolv.conf",
-  "/lib/systemd/resolv.conf",
-};
+/* The files of systemd-resolved(8), section "/etc/resolv.conf": those that name its stub, and the list of what the links brought along, with
+ * which programs ask the servers themselves. */
+static const char *const resolved_stub_files[] = { "/run/systemd/resolve/stub-resolv.conf", "/usr/lib/systemd/resolv.conf", "/lib/systemd/resolv.conf" };
+static const char *const resolved_uplink_files[] = { "/run/systemd/resolve/resolv.conf" };
 
 /* Its stub listeners: with and without its own processing. */
 static const char *const resolved_stubs[] = { "127.0.0.53", "127.0.0.54" };
@@ -101,6 +98,51 @@ vpnd_resolv_conf_servers (const char *text)
 }
 
 /**
+ * vpnd_resolv_conf_starts_with:
+ * @text: the text of a resolv.conf that another program has made
+ * @plan: a plan
+ *
+ * Such a program may cut the list, after the third (MAXNS in <resolv.h>) or after a loopback address, and may add others behind.
+ *
+ * Returns: TRUE when programs that read @text ask the servers of @plan first
+ */
+gboolean
+vpnd_resolv_conf_starts_with (const char *text, const VpndDnsPlan *plan)
+{
+  g_auto (GStrv) words = vpnd_resolv_conf_servers (text);
+
+  for (guint i = 0; words[i] != NULL && i < plan->servers->len; i++)
+    {
+      VpndAddr addr;
+
+      if (!vpnd_addr_parse (words[i], &addr) || !vpnd_addr_equal (&addr, &g_array_index (plan->servers, VpndAddr, i)))
+        return FALSE;
+    }
+  return words[0] != NULL && plan->servers->len > 0;
+}
+
+/**
+ * vpnd_resolv_conf_is_loopback_only:
+ * @text: the text of a resolv.conf
+ *
+ * Returns: TRUE when it sends programs to a resolver on this host, and to no other
+ */
+gboolean
+vpnd_resolv_conf_is_loopback_only (const char *text)
+{
+  g_auto (GStrv) words = vpnd_resolv_conf_servers (text);
+
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      VpndAddr addr;
+
+      if (!vpnd_addr_parse (words[i], &addr) || !vpnd_addr_is_loopback (&addr))
+        return FALSE;
+    }
+  return words[0] != NULL;
+}
+
+/**
  * vpnd_resolv_conf_is_ours:
  * @text: bytes of a file, which may hold anything
  * @length: how many
@@ -165,27 +207,27 @@ has_mark (const char *text, const char *mark)
 static gboolean
 lists_only_stubs (const char *text)
 {
-  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
-  gboolean is_found = FALSE;
+  g_auto (GStrv) words = vpnd_resolv_conf_servers (text);
 
-  for (guint i = 0; lines[i] != NULL; i++)
-    {
-      g_auto (GStrv) words = split_line (lines[i]);
+  for (guint i = 0; words[i] != NULL; i++)
+    if (!contains (resolved_stubs, G_N_ELEMENTS (resolved_stubs), words[i]))
+      return FALSE;
+  return words[0] != NULL;
+}
 
-      if (words[0] == NULL || words[1] == NULL || strcmp (words[0], "nameserver") != 0)
-        continue;
-      if (!contains (resolved_stubs, G_N_ELEMENTS (resolved_stubs), words[1]))
-        return FALSE;
-      is_found = TRUE;
-    }
-  return is_found;
+static gboolean
+lists_servers (const char *text)
+{
+  g_auto (GStrv) words = vpnd_resolv_conf_servers (text);
+
+  return words[0] != NULL;
 }
 
 /* What the facts say, each a yes or no. */
 typedef enum
 {
   SIGN_RESOLVED = 1 << 0,        /* systemd-resolved can be asked */
-  SIGN_RESOLVED_LINK = 1 << 1,   /* the file is a link to one of its files */
+  SIGN_RESOLVED_LINK = 1 << 1,   /* the file is a link to one of its files that name the stub */
   SIGN_RESOLVED_STUBS = 1 << 2,  /* the file lists its stubs and no other server */
   SIGN_NM = 1 << 3,              /* NetworkManager runs */
   SIGN_NM_LINK = 1 << 4,         /* the file is a link to NetworkManager's */
@@ -195,6 +237,8 @@ typedef enum
   SIGN_RESOLVCONF_LINK = 1 << 8, /* the file is a link to resolvconf's */
   SIGN_RESOLVCONF_MARK = 1 << 9, /* the file says that resolvconf wrote it */
   SIGN_MISSING = 1 << 10,        /* nothing can be read */
+  SIGN_UPLINK_LINK = 1 << 11,    /* the file is a link to its list of the links' servers */
+  SIGN_OTHER_SERVERS = 1 << 12,  /* the file lists servers, and not only its stubs */
 } Sign;
 
 static guint
@@ -208,7 +252,9 @@ read_signs (const VpndDnsFacts *facts)
     Sign sign;
   } signs[] = {
     { facts->resolved_available, SIGN_RESOLVED },
-    { target != NULL && contains (resolved_files, G_N_ELEMENTS (resolved_files), target), SIGN_RESOLVED_LINK },
+    { target != NULL && contains (resolved_stub_files, G_N_ELEMENTS (resolved_stub_files), target), SIGN_RESOLVED_LINK },
+    { target != NULL && contains (resolved_uplink_files, G_N_ELEMENTS (resolved_uplink_files), target), SIGN_UPLINK_LINK },
+    { lists_servers (text) && !lists_only_stubs (text), SIGN_OTHER_SERVERS },
     { lists_only_stubs (text), SIGN_RESOLVED_STUBS },
     { facts->networkmanager_running, SIGN_NM },
     { target != NULL && has_prefix_of (networkmanager_prefixes, G_N_ELEMENTS (networkmanager_prefixes), target), SIGN_NM_LINK },
@@ -246,23 +292,31 @@ vpnd_dns_owner_decide (const VpndDnsFacts *facts)
     VpndDnsVerdict verdict;
   } rules[] = {
     /* the first that fits; the last always does */
-    { SIGN_RESOLVED | SIGN_RESOLVED_LINK, 0, { VPND_DNS_OWNER_RESOLVED, "resolv.conf is a link to the file of systemd-resolved" } },
-    { SIGN_RESOLVED | SIGN_RESOLVED_STUBS, 0, { VPND_DNS_OWNER_RESOLVED, "resolv.conf lists the stub of systemd-resolved and no other server" } },
-    { SIGN_RESOLVCONF | SIGN_RESOLVCONF_LINK, 0, { VPND_DNS_OWNER_RESOLVCONF, "resolv.conf is a link to the file of resolvconf" } },
-    { SIGN_RESOLVCONF | SIGN_RESOLVCONF_MARK, 0, { VPND_DNS_OWNER_RESOLVCONF, "resolv.conf says that resolvconf wrote it" } },
-    { SIGN_NM | SIGN_NM_LINK, SIGN_NM_ABSTAINS, { VPND_DNS_OWNER_NETWORKMANAGER, "resolv.conf is a link to the file of NetworkManager" } },
-    { SIGN_NM | SIGN_NM_MARK, SIGN_NM_ABSTAINS, { VPND_DNS_OWNER_NETWORKMANAGER, "resolv.conf says that NetworkManager wrote it" } },
-    { SIGN_MISSING, 0, { VPND_DNS_OWNER_FILE, "there is no resolv.conf that can be read" } },
-    { SIGN_RESOLVED_LINK, SIGN_RESOLVED, { VPND_DNS_OWNER_FILE, "resolv.conf is a link to the file of systemd-resolved, which is not there" } },
-    { SIGN_NM_ABSTAINS, 0, { VPND_DNS_OWNER_FILE, "NetworkManager is told to leave DNS alone" } },
-    { SIGN_RESOLVED, 0, { VPND_DNS_OWNER_FILE, "systemd-resolved is there, but resolv.conf does not send programs to it" } },
-    { 0, 0, { VPND_DNS_OWNER_FILE, "nobody but its reader minds resolv.conf" } },
+    { SIGN_RESOLVED | SIGN_RESOLVED_LINK, SIGN_OTHER_SERVERS, { VPND_DNS_OWNER_RESOLVED, "resolv.conf is a link to the file of systemd-resolved", FALSE } },
+    { SIGN_RESOLVED | SIGN_RESOLVED_STUBS, 0, { VPND_DNS_OWNER_RESOLVED, "resolv.conf lists the stub of systemd-resolved and no other server", FALSE } },
+    { SIGN_RESOLVED | SIGN_RESOLVED_LINK, 0, { VPND_DNS_OWNER_FILE, "resolv.conf is a link to the file of systemd-resolved, whose stub is switched off", FALSE } },
+    { SIGN_RESOLVED | SIGN_UPLINK_LINK, 0, { VPND_DNS_OWNER_FILE, "resolv.conf is a link to the servers that systemd-resolved knows of, and programs ask these themselves", FALSE } },
+    { SIGN_RESOLVCONF | SIGN_RESOLVCONF_LINK, 0, { VPND_DNS_OWNER_RESOLVCONF, "resolv.conf is a link to the file of resolvconf", FALSE } },
+    { SIGN_RESOLVCONF | SIGN_RESOLVCONF_MARK, 0, { VPND_DNS_OWNER_RESOLVCONF, "resolv.conf says that resolvconf wrote it", FALSE } },
+    { SIGN_NM | SIGN_NM_LINK, SIGN_NM_ABSTAINS, { VPND_DNS_OWNER_NETWORKMANAGER, "resolv.conf is a link to the file of NetworkManager", FALSE } },
+    { SIGN_NM | SIGN_NM_MARK, SIGN_NM_ABSTAINS, { VPND_DNS_OWNER_NETWORKMANAGER, "resolv.conf says that NetworkManager wrote it", FALSE } },
+    { SIGN_MISSING, 0, { VPND_DNS_OWNER_FILE, "there is no resolv.conf that can be read", FALSE } },
+    { SIGN_UPLINK_LINK, 0, { VPND_DNS_OWNER_FILE, "resolv.conf is a link to the list of systemd-resolved, which is not there", FALSE } },
+    { SIGN_RESOLVED_LINK, SIGN_RESOLVED, { VPND_DNS_OWNER_FILE, "resolv.conf is a link to the file of systemd-resolved, which is not there", FALSE } },
+    { SIGN_NM_ABSTAINS, 0, { VPND_DNS_OWNER_FILE, "NetworkManager is told to leave DNS alone", FALSE } },
+    { SIGN_RESOLVED, 0, { VPND_DNS_OWNER_FILE, "systemd-resolved is there, but resolv.conf does not send programs to it", FALSE } },
+    { 0, 0, { VPND_DNS_OWNER_FILE, "nobody but its reader minds resolv.conf", FALSE } },
   };
   guint signs = read_signs (facts);
 
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
     if ((signs & rules[i].needs) == rules[i].needs && (signs & rules[i].excludes) == 0)
-      return rules[i].verdict;
+      {
+        VpndDnsVerdict verdict = rules[i].verdict;
+
+        verdict.resolved_too = facts->resolved_running && verdict.owner != VPND_DNS_OWNER_RESOLVED;
+        return verdict;
+      }
   g_assert_not_reached ();
 }
 

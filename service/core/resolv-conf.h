@@ -27,6 +27,7 @@ typedef enum
  * @networkmanager_mode: (nullable): its DnsManager.Mode; NULL when it could not be asked
  * @networkmanager_rc_manager: (nullable): its DnsManager.RcManager
  * @has_resolvconf: there is a program resolvconf that is not resolvectl(1)
+ * @resolved_running: org.freedesktop.resolve1 is on the bus
  */
 typedef struct
 {
@@ -37,21 +38,26 @@ typedef struct
   const char *networkmanager_mode;
   const char *networkmanager_rc_manager;
   gboolean has_resolvconf;
+  gboolean resolved_running;
 } VpndDnsFacts;
 
 /**
  * VpndDnsVerdict:
  * @owner: who is to be told, or watched
  * @reason: (unowned): a static sentence for people
+ * @resolved_too: systemd-resolved runs without being the owner; programs that ask it past resolv.conf (nss-resolve(8), the bus) are many
  */
 typedef struct
 {
   VpndDnsOwner owner;
   const char *reason;
+  gboolean resolved_too;
 } VpndDnsVerdict;
 
 char *vpnd_resolv_conf_print (const VpndDnsPlan *plan, const char *before);
 char **vpnd_resolv_conf_servers (const char *text);
+gboolean vpnd_resolv_conf_starts_with (const char *text, const VpndDnsPlan *plan);
+gboolean vpnd_resolv_conf_is_loopback_only (const char *text);
 gboolean vpnd_resolv_conf_is_ours (const char *text, gsize length);
 VpndDnsVerdict vpnd_dns_owner_decide (const VpndDnsFacts *facts);
 const char *vpnd_dns_owner_word (VpndDnsOwner owner);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Port: the host's DNS setting.
- * Real: backends/resolver-resolved, backends/resolver-file, and backends/resolver-auto that asks who owns DNS at each apply.
+ * Real: backends/resolver-resolved, -networkmanager, -resolvconf and -file, and backends/resolver-auto that asks who owns DNS at each apply.
  * Fake: in tests/fakes/fake-host.
  */
 #pragma once

@@ -555,7 +555,8 @@ test_auto_resolved (Fixture *fixture, gconstpointer data)
   g_assert_false (fixture->default_route);
 }
 
-/* They are not, or it is not there: the file is written, and stays the choice while it is ours. */
+/* They are not, or it is not there: the file is written, and stays the choice while it is ours. One that runs is told besides, for those who ask
+ * it past the file. */
 static void
 test_auto_file (Fixture *fixture, gconstpointer data)
 {
@@ -574,13 +575,15 @@ test_auto_file (Fixture *fixture, gconstpointer data)
       g_assert_no_error (error);
       during = read_conf (fixture);
       g_assert_nonnull (strstr (during, "nameserver 10.64.0.1\nnameserver fc00::1\nsearch corp.example"));
+      g_assert_cmpint (fixture->default_route, ==, i == 0);
       if (i == 1)
         own_name (fixture);
       g_assert_true (apply (resolver, &error));
       assert_conf (fixture, during);
-      g_assert_false (fixture->default_route);
+      assert_applied (fixture);
       g_assert_true (restore (resolver, &error));
       assert_conf (fixture, before);
+      g_assert_false (fixture->default_route);
     }
 }
 
@@ -646,7 +649,7 @@ test_describe (Fixture *fixture, gconstpointer data)
   g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_SUPPORTED);
 }
 
-/* The owner changes between two applies: the new one is told, then the old one gets back what it had. */
+/* The owner changes between two applies: the new one is told, and all get back what they had. */
 static void
 test_auto_switch (Fixture *fixture, gconstpointer data)
 {
@@ -662,8 +665,31 @@ test_auto_switch (Fixture *fixture, gconstpointer data)
   g_assert_no_error (error);
   during = read_conf (fixture);
   g_assert_nonnull (strstr (during, "nameserver 10.64.0.1"));
-  g_assert_false (fixture->default_route);
+  assert_applied (fixture);
   g_assert_true (restore (resolver, &error));
+  assert_conf (fixture, BEFORE);
+  g_assert_false (fixture->default_route);
+}
+
+/* One that is only told besides may refuse or hang: the file is what counts. */
+static void
+test_auto_besides (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VpndResolver) resolver = vpnd_resolver_auto_new (fixture->client, fixture->run_dirfd, fixture->conf);
+  gint64 start_us = g_get_monotonic_time ();
+  g_autofree char *during = NULL;
+
+  g_assert_true (g_file_set_contents (fixture->conf, BEFORE, -1, NULL));
+  fixture->silent = "SetLinkDomains";
+  g_assert_true (apply (resolver, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 3 * G_USEC_PER_SEC);
+  during = read_conf (fixture);
+  g_assert_nonnull (strstr (during, "nameserver 10.64.0.1"));
+  fixture->silent = NULL;
+  g_assert_true (restore (resolver, &error));
+  g_assert_false (fixture->default_route);
   assert_conf (fixture, BEFORE);
 }
 
@@ -688,6 +714,7 @@ main (int argc, char **argv)
     { "/auto/resolved", test_auto_resolved },
     { "/auto/file", test_auto_file },
     { "/auto/switch", test_auto_switch },
+    { "/auto/besides", test_auto_besides },
   };
 
   g_test_init (&argc, &argv, NULL);

@@ -29,6 +29,7 @@ CONF = '[Interface]\n# PrivateKey is not exported\nAddress = 10.64.0.7/32\n\n[Pe
 
 
 DNS = {'owner': GLib.Variant('s', 'systemd-resolved'), 'reason': GLib.Variant('s', 'resolv.conf is a link to the file of systemd-resolved'),
+       'way': GLib.Variant('s', 'on our link at systemd-resolved'),
        'path': GLib.Variant('s', '/etc/resolv.conf'), 'link': GLib.Variant('s', '../run/systemd/resolve/stub-resolv.conf'), 'replaced': GLib.Variant('b', False),
        'fileServers': GLib.Variant('as', ['127.0.0.53']), 'servers': GLib.Variant('as', ['10.64.0.1']), 'search': GLib.Variant('as', ['corp.example']),
        'inForce': GLib.Variant('b', True), 'links': GLib.Variant('aa{sv}', [

@@ -626,7 +626,15 @@ test_owner (void)
   } cases[] = {
     { { TRUE, "../run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
     { { TRUE, "/run/systemd/resolve/stub-resolv.conf", NULL }, VPND_DNS_OWNER_RESOLVED },
-    { { TRUE, "/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE }, /* programs ask the links' servers themselves */
+    { { TRUE, "../run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, "/run/systemd/resolve/resolv.conf", "" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, "/run/systemd/resolve/resolv.conf", NULL }, VPND_DNS_OWNER_FILE },
+    { { FALSE, "/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, "/run/systemd/resolve/resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/run/systemd/resolve/stub-resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE }, /* DNSStubListener=no */
+    { { TRUE, "/run/systemd/resolve/stub-resolv.conf", "# nothing yet\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/usr/lib/systemd/resolv.conf", "nameserver 127.0.0.53\nnameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE },
     { { TRUE, "/var/run/systemd/resolve/stub-resolv.conf", NULL }, VPND_DNS_OWNER_RESOLVED },
     { { TRUE, "../usr/lib/systemd/resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
     { { FALSE, "../run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_FILE },
@@ -677,10 +685,60 @@ test_owner (void)
     }
 }
 
+/* It is told as well wherever it runs, unless it is the owner anyhow; one that could only be started asks nobody anything. */
+static void
+test_resolved_too (void)
+{
+  VpndDnsFacts uplink = { .resolved_available = TRUE, .resolved_running = TRUE, .link_target = "/run/systemd/resolve/resolv.conf", .text = "nameserver 192.0.2.1\n" };
+  VpndDnsFacts stub = { .resolved_available = TRUE, .resolved_running = TRUE, .text = "nameserver 127.0.0.53\n" };
+
+  g_assert_true (vpnd_dns_owner_decide (&uplink).resolved_too);
+  g_assert_false (vpnd_dns_owner_decide (&stub).resolved_too);
+  uplink.resolved_running = FALSE;
+  g_assert_false (vpnd_dns_owner_decide (&uplink).resolved_too);
+}
+
+/* What another program makes of our list is good while ours are asked first. */
+static void
+test_starts_with (void)
+{
+  g_autoptr (VpndDnsPlan) plan = make_plan ("10.64.0.1", "a.example");
+  static const struct
+  {
+    const char *text;
+    gboolean is_good;
+  } cases[] = {
+    { "nameserver 10.64.0.1\n", TRUE },                       /* cut */
+    { "nameserver 10.64.0.1\nnameserver fc00:0::1\n", TRUE }, /* another way to write it */
+    { "nameserver 10.64.0.1\nnameserver fc00::1\nnameserver 192.0.2.1\n", TRUE },
+    { "nameserver 10.64.0.1\nnameserver 192.0.2.1\n", FALSE },
+    { "nameserver 192.0.2.1\nnameserver 10.64.0.1\n", FALSE },
+    { "nameserver 127.0.0.1\n", FALSE },
+    { "nameserver rubbish\n", FALSE },
+    { "search a.example\n", FALSE },
+    { "", FALSE },
+  };
+  VpndAddr second;
+
+  g_assert_true (vpnd_addr_parse ("fc00::1", &second));
+  g_array_append_val (plan->servers, second);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_test_message ("case %u", i);
+      g_assert_cmpint (vpnd_resolv_conf_starts_with (cases[i].text, plan), ==, cases[i].is_good);
+    }
+  g_assert_true (vpnd_resolv_conf_is_loopback_only ("nameserver 127.0.0.1\nnameserver ::1\n"));
+  g_assert_false (vpnd_resolv_conf_is_loopback_only ("nameserver 127.0.0.1\nnameserver 192.0.2.1\n"));
+  g_assert_false (vpnd_resolv_conf_is_loopback_only ("nameserver rubbish\n"));
+  g_assert_false (vpnd_resolv_conf_is_loopback_only (""));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/resolver/resolved-too", test_resolved_too);
+  g_test_add_func ("/resolver/starts-with", test_starts_with);
   g_test_add_func ("/resolver/text", test_text);
   g_test_add_func ("/resolver/owner", test_owner);
   g_test_add ("/resolver/file/apply-restore", Fixture, NULL, set_up, test_apply_restore, tear_down);
