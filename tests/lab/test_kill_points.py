@@ -6,13 +6,11 @@ force until the next start has ended no packet is out, and that start ends in th
 The boundaries are those that the executor itself announces in each scenario, so a new effect is covered the day it is added."""
 import contextlib
 import json
-import mmap
 import os
 import random
 import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -24,40 +22,14 @@ import pytest
 
 import sandbox
 from capture import ICMP, ICMPV6, TCP, UDP, select_frames
-from lab import HERE, NOBODY, PEER4, PEER_PORT, PUBLIC4, PUBLIC6, PYTHON, Lab
+from flooding import Flood, only_transport
+from lab import PUBLIC4, PUBLIC6, Lab
 
-FLOOD_PORT = 4711
-ROUNDS_HELD = 5        # of the flood, at a boundary that is looked at
 RANDOM_MOMENTS = 200
 RECOVERIES = ("block", "reconnect", "release")
 LONGEST_S = 0.06       # of a change on a quiet machine, from the call to the end
 SETTLE_S = 20
 PROGRAM = "tests/lab-c/vpnd-with-fault-points"
-
-
-class Flood:
-    """The flood of a user; sends only when it is told to."""
-
-    def __init__(self, lab):
-        path = lab.scratch.path / "flood"
-        path.write_bytes(b"\0" * 16)
-        path.chmod(0o666)
-        with open(path, "r+b") as file:
-            self.words = memoryview(mmap.mmap(file.fileno(), 16)).cast("Q")
-        program = (HERE / "user_flood.py").read_text(encoding="utf-8")
-        self.process = lab.host.start(*lab.as_user(NOBODY), PYTHON, "-c", program, path, FLOOD_PORT, "eth0", PUBLIC4, PUBLIC6, stdout=subprocess.PIPE)
-        assert self.process.stdout.readline() == b"R\n"
-
-    def on(self):
-        self.words[1] = 1
-
-    def off(self):
-        self.words[1] = 0
-
-    def wait(self, rounds=ROUNDS_HELD):
-        """Returns when so many more rounds have been tried from beginning to end."""
-        wanted = self.words[0] + rounds + 1
-        sandbox.wait_until(lambda: self.words[0] >= wanted, 20, "the flood goes on")
 
 
 class Gate:
@@ -246,14 +218,6 @@ def bench_fixture():
         lab.close()
 
 
-def assert_nothing_out(bench, mark, what):
-    """No frame but the transport's own, neighbour discovery and ARP."""
-    for frame in select_frames(bench.lab.capture.since(mark), from_host=True, proto=lambda p: p != 0):
-        is_transport = frame.proto == UDP and frame.dst == PEER4 and frame.dport == PEER_PORT
-        is_ndp = frame.proto == ICMPV6 and frame.icmp_type in (133, 135, 136, 143)
-        assert is_transport or is_ndp, f"{what}: left the host in the clear: {frame}\n{bench.daemon.log()}"
-
-
 # --- scenarios: how it begins, what is done then, and where that ends
 
 
@@ -318,7 +282,7 @@ class Watch:
 
     def check(self):
         if self.mark is not None:
-            assert_nothing_out(self.bench, self.mark, " > ".join(self.points))
+            only_transport(self.bench.lab.capture.since(self.mark), " > ".join(self.points) + f"\n{self.bench.daemon.log()}")
 
 
 def write_recovery(bench, recovery):
