@@ -54,7 +54,7 @@ typedef struct
  * @start_task: (owned) (nullable): waits for the first pass
  * @timer: (owned) (nullable): the next pass
  * @is_stale: something changed since @reading began
- * @pause_ms: least time to the next pass
+ * @rest_until_us: monotonic time before which no pass begins: however busy the network is, reading it takes a bounded share of time
  */
 struct _VpndFactsRtnl
 {
@@ -69,7 +69,7 @@ struct _VpndFactsRtnl
   GSource *timer;
   gboolean is_stale;
   gboolean is_started;
-  guint pause_ms;
+  gint64 rest_until_us;
 };
 
 static void vpnd_facts_rtnl_iface_init (VpndFactsSourceInterface *iface);
@@ -246,11 +246,14 @@ on_timer (gpointer user_data)
 static void
 schedule_reading (VpndFactsRtnl *self, guint delay_ms)
 {
+  gint64 pause_ms;
+
   self->is_stale = TRUE;
   if (self->reading != NULL || self->timer != NULL)
     return;
 
-  self->timer = g_timeout_source_new (MAX (delay_ms, self->pause_ms));
+  pause_ms = MAX (self->rest_until_us - g_get_monotonic_time (), 0) / 1000;
+  self->timer = g_timeout_source_new (MAX (delay_ms, (guint) pause_ms));
   g_source_set_callback (self->timer, on_timer, self, NULL);
   g_source_attach (self->timer, self->context);
 }
@@ -267,7 +270,7 @@ reading_failed (VpndFactsRtnl *self, const GError *error)
       return;
     }
   /* What is known stays known; an event that comes meanwhile does not hurry it. */
-  self->pause_ms = RETRY_MS;
+  self->rest_until_us = g_get_monotonic_time () + RETRY_MS * G_TIME_SPAN_MILLISECOND;
   schedule_reading (self, RETRY_MS);
 }
 
@@ -278,8 +281,10 @@ reading_done (VpndFactsRtnl *self)
   g_autoptr (VpndFacts) facts = vpnd_facts_digest (self->own_ifname, read_ipv6_enabled (), reading->links, reading->addresses, reading->routes);
   g_autoptr (VpndFacts) before = g_steal_pointer (&self->facts);
   gboolean is_changed = !vpnd_facts_equal (before, facts);
+  gint64 now_us;
 
-  self->pause_ms = (guint) ((g_get_monotonic_time () - reading->started_us) / 1000) * READ_SHARE;
+  now_us = g_get_monotonic_time ();
+  self->rest_until_us = now_us + (now_us - reading->started_us) * READ_SHARE;
   g_clear_pointer (&self->reading, reading_free);
   self->facts = g_steal_pointer (&facts);
   if (self->is_stale)

@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
 import sandbox  # noqa: E402
+import scale  # noqa: E402
 from lab import PUBLIC4, TUNNEL_PEER4, Lab, built  # noqa: E402
 
 ROUNDS = 15
@@ -157,6 +158,7 @@ def main():
         memory(lab)
         client.deactivate()
         wake_ups(lab)
+        scale.rows(lab, client)
     print("* as a client sees it: D-Bus call, authorisation, setting stored, batch, read back, reply")
     return 0
 
