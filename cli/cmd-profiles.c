@@ -79,6 +79,7 @@ describe (GVariant *dictionary)
   g_autofree char *addresses = joined_value (dictionary, "addresses");
   g_autofree char *endpoints = joined_value (dictionary, "endpoints");
   g_autofree char *dns = joined_value (dictionary, "dns");
+  g_autofree char *bridge = vpnd_profiles_describe_bridge (dictionary);
   g_autofree char *peers_text = NULL;
   g_autofree char *mtu_text = NULL;
   guint32 peers = 0, mtu = 0;
@@ -90,6 +91,7 @@ describe (GVariant *dictionary)
   add_row (rows, _ ("Addresses"), addresses);
   add_row (rows, "DNS", dns);
   add_row (rows, _ ("Servers"), endpoints);
+  add_row (rows, _ ("Bridge"), bridge);
   add_row (rows, _ ("Peers"), peers_text);
   add_row (rows, "MTU", mtu_text);
   return rows;
@@ -120,7 +122,7 @@ static void
 json_dictionary (JsonBuilder *builder, const char *key, GVariant *dictionary)
 {
   g_autoptr (GVariantDict) dict = g_variant_dict_new (dictionary);
-  static const char *const order[] = { "name", "active", "addresses", "endpoints", "dns", "peers", "mtu", "dropped" };
+  static const char *const order[] = { "name", "active", "addresses", "endpoints", "dns", "peers", "mtu", "bridge", "bridgeLocalPort", "bridgeUser", "dropped" };
 
   if (key != NULL)
     json_builder_set_member_name (builder, key);
@@ -290,20 +292,6 @@ vpnd_command_list (VpndCli *cli, char **args, GError **error)
   return check_blocking (cli, error);
 }
 
-static GVariant *
-find_profile (GVariant *profiles, const char *name)
-{
-  for (gsize i = 0; i < g_variant_n_children (profiles); i++)
-    {
-      g_autoptr (GVariant) profile = g_variant_get_child_value (profiles, i);
-      const char *found;
-
-      if (g_variant_lookup (profile, "name", "&s", &found) && g_str_equal (found, name))
-        return g_steal_pointer (&profile);
-    }
-  return NULL;
-}
-
 /**
  * vpnd_command_show:
  *
@@ -313,19 +301,12 @@ gboolean
 vpnd_command_show (VpndCli *cli, char **args, GError **error)
 {
   VpndClient *client = vpnd_cli_client (cli, error);
-  g_autoptr (GVariant) profiles = client != NULL ? vpnd_profiles_list (client, error) : NULL;
-  g_autoptr (GVariant) profile = profiles != NULL ? find_profile (profiles, args[0]) : NULL;
+  g_autoptr (GVariant) profile = client != NULL ? vpnd_profiles_find (client, args[0], error) : NULL;
   g_autoptr (GPtrArray) rows = NULL;
   gboolean active = FALSE;
 
-  if (profiles == NULL)
-    return FALSE;
   if (profile == NULL)
-    {
-      g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, _ ("no profile named \"%s\""), args[0]);
-      vpnd_profiles_explain_missing (client, args[0], error);
-      return FALSE;
-    }
+    return FALSE;
   if (vpnd_output_is_json (cli->output))
     {
       g_autoptr (JsonBuilder) builder = vpnd_output_json_begin ();

@@ -94,6 +94,7 @@ gboolean vpnd_command_list (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_show (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_remove (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_rename (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_bridge (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_settings (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_lockdown (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_lan (VpndCli *cli, char **args, GError **error);

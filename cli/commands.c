@@ -33,6 +33,11 @@ static const VpndCommand commands[] = {
   { "show", "NAME", 1, 1, 0, vpnd_command_show, N_ ("Show one profile"), "" },
   { "rename", "OLD NEW", 2, 2, 0, vpnd_command_rename, N_ ("Rename a profile"), "" },
   { "remove", "NAME", 1, 1, 0, vpnd_command_remove, N_ ("Delete a profile"), "" },
+  { "bridge", "NAME [ADDRESS:PORT/PROTOCOL LOCALPORT [USER] | off]", 1, 4, 0, vpnd_command_bridge, N_ ("Reach the server of a profile by a bridge and a proxy"),
+      N_ ("A proxy of this machine takes WireGuard's datagrams at LOCALPORT of 127.0.0.1 and\n"
+          "carries them to ADDRESS:PORT by PROTOCOL, udp or tcp; vpnd lets it through in place\n"
+          "of the server, and does not start it. It runs as root, or as USER and marks its\n"
+          "packets. Without more: what it is now. Holds from the next connect on.") },
   { "activate", "FILE", 1, 1, VPND_OPTION_WAIT, vpnd_command_activate, N_ ("Connect as a JSON file says, without storing it"),
       N_ ("FILE has the JSON object of the D-Bus method activate, see vpnctl(1);\n"
           "- is standard input.") },

@@ -131,3 +131,52 @@ vpnd_profiles_explain_missing (VpndClient *client, const char *name, GError **er
   else
     vpnd_failure_add_hint (error, "%s", _ ("No profile is stored. To import one: vpnctl import FILE.conf"));
 }
+
+/**
+ * vpnd_profiles_find:
+ * @client: a client
+ * @name: name of a profile
+ * @error: return location
+ *
+ * Returns: (transfer full): its a{sv} of List; %NULL with %VPND_ERROR_NOT_FOUND, explained
+ */
+GVariant *
+vpnd_profiles_find (VpndClient *client, const char *name, GError **error)
+{
+  g_autoptr (GVariant) profiles = vpnd_profiles_list (client, error);
+
+  if (profiles == NULL)
+    return NULL;
+  for (gsize i = 0; i < g_variant_n_children (profiles); i++)
+    {
+      g_autoptr (GVariant) profile = g_variant_get_child_value (profiles, i);
+      const char *found;
+
+      if (g_variant_lookup (profile, "name", "&s", &found) && g_str_equal (found, name))
+        return g_steal_pointer (&profile);
+    }
+  g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, _ ("no profile named \"%s\""), name);
+  vpnd_profiles_explain_missing (client, name, error);
+  return NULL;
+}
+
+/**
+ * vpnd_profiles_describe_bridge:
+ * @profile: a{sv} of List
+ *
+ * Returns: (transfer full) (nullable): its bridge and the proxy that goes there; %NULL without one
+ */
+char *
+vpnd_profiles_describe_bridge (GVariant *profile)
+{
+  const char *bridge = "";
+  guint32 local_port = 0, uid = 0;
+
+  if (!g_variant_lookup (profile, "bridge", "&s", &bridge) || *bridge == '\0')
+    return NULL;
+  (void) g_variant_lookup (profile, "bridgeLocalPort", "u", &local_port); /* documented to be there with it */
+  (void) g_variant_lookup (profile, "bridgeUser", "u", &uid);
+  if (uid != 0)
+    return g_strdup_printf (_ ("%s by 127.0.0.1:%u, user %u"), bridge, local_port, uid);
+  return g_strdup_printf (_ ("%s by 127.0.0.1:%u"), bridge, local_port);
+}

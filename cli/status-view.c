@@ -248,6 +248,7 @@ vpnd_status_view_details (VpndOutput *output, const VpndStatus *status, gboolean
   add_row (rows, _ ("Attempt"), attempt);
   if (status->peers->len > 0)
     add_row (rows, _ ("Server"), ((const VpndStatusPeer *) status->peers->pdata[0])->endpoint);
+  add_row (rows, _ ("Bridge"), status->bridge);
   add_row (rows, _ ("Addresses"), addresses);
   add_row (rows, "DNS", dns);
   if (status->peers->len > 0)

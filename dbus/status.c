@@ -56,7 +56,7 @@ vpnd_status_new (void)
   VpndStatus *status = g_new0 (VpndStatus, 1);
   char **const strings[] = {
     &status->cause, &status->detail, &status->profile, &status->backend, &status->interface,
-    &status->address4, &status->address6, &status->gateway4, &status->gateway6, &status->version
+    &status->address4, &status->address6, &status->gateway4, &status->gateway6, &status->bridge, &status->version
   };
 
   status->state = g_strdup (VPND_STATE_WORD_DISCONNECTED);
@@ -89,6 +89,7 @@ vpnd_status_free (VpndStatus *status)
   g_free (status->gateway4);
   g_free (status->gateway6);
   g_strfreev (status->dns);
+  g_free (status->bridge);
   g_ptr_array_unref (status->peers);
   g_strfreev (status->warnings);
   g_free (status->version);
@@ -220,6 +221,7 @@ vpnd_status_to_json (const VpndStatus *status)
   add_string (builder, "interface", status->interface);
   add_count (builder, "mtu", status->mtu);
   add_list (builder, "dns", status->dns);
+  add_string (builder, "bridge", status->bridge);
   add_peers (builder, status->peers);
   add_list (builder, "warnings", status->warnings);
   json_builder_end_object (builder);
@@ -374,7 +376,7 @@ vpnd_status_from_json (const char *json, GError **error)
       !take_string (object, "backend", &status->backend, error) || !take_string (object, "interface", &status->interface, error) ||
       !take_string (object, "deviceIpv4Address", &status->address4, error) || !take_string (object, "deviceIpv6Address", &status->address6, error) ||
       !take_string (object, "serverIpv4Gateway", &status->gateway4, error) || !take_string (object, "serverIpv6Gateway", &status->gateway6, error) ||
-      !take_string (object, "version", &status->version, error) ||
+      !take_string (object, "bridge", &status->bridge, error) || !take_string (object, "version", &status->version, error) ||
       !vpnd_json_get_boolean (object, "blocking", FALSE, &status->blocking, error) ||
       !vpnd_json_get_boolean (object, "lockdown", FALSE, &status->lockdown, error) ||
       !take_time (object, "since", &status->since_us, error) || !take_uint (object, "attempt", &status->attempt, error) ||

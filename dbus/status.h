@@ -47,6 +47,7 @@ typedef struct
  * @gateway6: (owned)
  * @mtu: bytes, 0 for none
  * @dns: (owned) (array zero-terminated=1): resolvers in force
+ * @bridge: (owned): "address:port/protocol" that a proxy of the host carries the tunnel to, in place of the server; "" for none
  * @peers: (element-type VpndStatusPeer) (owned): the primary one first
  * @warnings: (owned) (array zero-terminated=1): what the user should know, a sentence each
  * @version: (owned): of the daemon
@@ -69,6 +70,7 @@ typedef struct
   char *gateway6;
   guint mtu;
   char **dns;
+  char *bridge;
   GPtrArray *peers;
   char **warnings;
   char *version;

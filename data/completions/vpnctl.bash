@@ -39,14 +39,16 @@ _vpnctl() {
     esac
   else
     case $verb:${#operands[@]} in
-      :0 | help:0) words='connect disconnect reconnect status monitor import export list show rename remove activate settings lockdown lan auto-connect emergency-unlock dns logs version help' ;;
-      connect:0 | export:0 | show:0 | rename:0 | remove:0) words=$(vpnctl list --names --timeout 2 2>/dev/null) ;;
+      :0 | help:0) words='connect disconnect reconnect status monitor import export list show rename remove bridge activate settings lockdown lan auto-connect emergency-unlock dns logs version help' ;;
+      connect:0 | export:0 | show:0 | rename:0 | remove:0 | bridge:0) words=$(vpnctl list --names --timeout 2 2>/dev/null) ;;
       import:0 | activate:0)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
       lockdown:0 | auto-connect:0) words='on off get' ;;
+      bridge:1) words=off ;;
+      bridge:3) mapfile -t COMPREPLY < <(compgen -u -- "$current") && return ;;
       lan:0) words='allow block get' ;;
       dns:0) words=query ;;
       auto-connect:1) [ "${operands[0]}" != on ] || words=$(vpnctl list --names --timeout 2 2>/dev/null) ;;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion of vpnctl(1).
 
-set -l verbs connect disconnect reconnect status monitor import export list show rename remove activate settings lockdown lan auto-connect emergency-unlock dns logs version help
+set -l verbs connect disconnect reconnect status monitor import export list show rename remove bridge activate settings lockdown lan auto-connect emergency-unlock dns logs version help
 
 function __vpnctl_profiles
     vpnctl list --names --timeout 2 2>/dev/null
@@ -26,6 +26,7 @@ complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'List 
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show one profile'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a rename -d 'Rename a profile'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a remove -d 'Delete a profile'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a bridge -d 'Reach the server of a profile by a bridge'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a activate -d 'Connect as a JSON file says'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a settings -d 'Show or change settings'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a lockdown -d 'Block the network also while disconnected, or not'
@@ -42,7 +43,7 @@ complete -c vpnctl -n '__fish_seen_subcommand_from status' -s v -l verbose -d 'S
 complete -c vpnctl -n '__fish_seen_subcommand_from import' -l replace -d 'Replace a profile of the same name'
 complete -c vpnctl -n '__fish_seen_subcommand_from list' -l names -d 'Only the names'
 complete -c vpnctl -n '__fish_seen_subcommand_from logs' -l clear -d 'Empty the log'
-complete -c vpnctl -n '__fish_seen_subcommand_from connect export show rename remove' -a '(__vpnctl_profiles)'
+complete -c vpnctl -n '__fish_seen_subcommand_from connect export show rename remove bridge' -a '(__vpnctl_profiles)'
 complete -c vpnctl -n '__fish_seen_subcommand_from import activate' -F
 complete -c vpnctl -n "__fish_seen_subcommand_from lockdown auto-connect; and not __fish_seen_subcommand_from settings on off get" -a 'on off get'
 complete -c vpnctl -n "__fish_seen_subcommand_from lan; and not __fish_seen_subcommand_from allow block get" -a 'allow block get'

@@ -305,18 +305,73 @@ check_features (JsonObject *object, GError **error)
   VpndPublicKey public_key;
   const char *text = NULL;
   gint64 lwo_version = 1;
-  JsonNode *bridge = json_object_get_member (object, "bridge");
 
-  if (!get_word (object, "hopType", hop_types, G_N_ELEMENTS (hop_types), error) ||
-      !get_word (object, "obfuscationMethod", obfuscation_methods, G_N_ELEMENTS (obfuscation_methods), error) ||
-      !vpnd_json_get_integer (object, "lwoVersion", FALSE, 1, 2, &lwo_version, error) ||
-      !get_public_key (object, "publicKey", FALSE, &public_key, &text, error) ||
-      !check_empty_list (object, "vpnDisabledApps", "excluding applications is not supported", error) ||
-      !check_empty_list (object, "excludedAddresses", "excluding addresses is not supported", error))
-    return FALSE;
-  if (bridge != NULL && !is_nothing (bridge))
-    return unsupported (error, "bridge", "connecting through a bridge is not supported");
+  return get_word (object, "hopType", hop_types, G_N_ELEMENTS (hop_types), error) &&
+      get_word (object, "obfuscationMethod", obfuscation_methods, G_N_ELEMENTS (obfuscation_methods), error) &&
+      vpnd_json_get_integer (object, "lwoVersion", FALSE, 1, 2, &lwo_version, error) &&
+      get_public_key (object, "publicKey", FALSE, &public_key, &text, error) &&
+      check_empty_list (object, "vpnDisabledApps", "excluding applications is not supported", error) &&
+      check_empty_list (object, "excludedAddresses", "excluding addresses is not supported", error);
+}
+
+/* One who misspells "user" must not wonder why nothing leaves, so a key that is not known is refused here. */
+static gboolean
+has_bridge_keys_only (JsonObject *object)
+{
+  static const char *const keys[] = { "address", "port", "protocol", "localPort", "user", NULL };
+  g_autoptr (GList) members = json_object_get_members (object);
+
+  for (const GList *member = members; member != NULL; member = member->next)
+    if (!g_strv_contains (keys, member->data))
+      return FALSE;
   return TRUE;
+}
+
+static gboolean
+decode_bridge_keys (JsonObject *object, VpndBridge *out_bridge, GError **error)
+{
+  VpndBridge bridge = { .service.protocol = IPPROTO_UDP };
+  const char *protocol = NULL;
+  const char *fault;
+  gint64 port = 0, local_port = 0, uid = 0;
+
+  if (!get_addr (object, "address", AF_UNSPEC, &bridge.service.endpoint.addr, error) ||
+      !vpnd_json_get_integer (object, "port", TRUE, 1, G_MAXUINT16, &port, error) ||
+      !vpnd_json_get_string (object, "protocol", TRUE, &protocol, error) ||
+      !vpnd_json_get_integer (object, "localPort", TRUE, 1, G_MAXUINT16, &local_port, error) ||
+      !vpnd_json_get_integer (object, "user", FALSE, 0, VPND_BRIDGE_UID_MAX, &uid, error))
+    return FALSE;
+  if (strcmp (protocol, "tcp") == 0)
+    bridge.service.protocol = IPPROTO_TCP;
+  else if (strcmp (protocol, "udp") != 0)
+    return invalid (error, "protocol", "\"udp\" or \"tcp\"");
+  bridge.service.endpoint.port = (guint16) port;
+  bridge.local_port = (guint16) local_port;
+  bridge.uid = (guint32) uid;
+  fault = vpnd_bridge_find_fault (&bridge);
+  if (fault != NULL)
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, fault);
+      return FALSE;
+    }
+  *out_bridge = bridge;
+  return TRUE;
+}
+
+/* "", null and {} say that there is none, as for the other keys. */
+static gboolean
+decode_bridge (JsonObject *object, VpndBridge *out_bridge, GError **error)
+{
+  JsonNode *node = json_object_get_member (object, "bridge");
+
+  if (node == NULL || is_nothing (node))
+    return TRUE;
+  if (!JSON_NODE_HOLDS_OBJECT (node) || !has_bridge_keys_only (json_node_get_object (node)))
+    return invalid (error, "bridge", "an object of address, port, protocol and localPort, perhaps user, and nothing else");
+  if (decode_bridge_keys (json_node_get_object (node), out_bridge, error))
+    return TRUE;
+  g_prefix_error_literal (error, "bridge.");
+  return FALSE;
 }
 
 static gboolean
@@ -372,7 +427,7 @@ vpnd_codec_profile_from_json (const char *json, GError **error)
   peer = vpnd_peer_new ();
   if (!get_secret (object, "privateKey", TRUE, &profile->private_key, error) || !check_features (object, error) ||
       !decode_name (object, &profile->name, error) || !decode_addresses (object, profile, error) ||
-      !decode_mtu (object, &profile->mtu, error) || !decode_peer (object, peer, error))
+      !decode_mtu (object, &profile->mtu, error) || !decode_bridge (object, &profile->bridge, error) || !decode_peer (object, peer, error))
     return NULL;
 
   g_ptr_array_add (profile->peers, g_steal_pointer (&peer));

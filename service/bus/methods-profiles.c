@@ -21,6 +21,7 @@ typedef struct
   VpndProfile *profile; /* (owned) (nullable): what Import parsed */
   GPtrArray *dropped;   /* (element-type utf8) (owned) (nullable) */
   gboolean replace;
+  VpndBridge bridge;
 } Request;
 
 static void
@@ -89,6 +90,41 @@ decode_rename (const VpndServices *services, GVariant *parameters, GError **erro
     return NULL;
   request->new_name = g_strdup (new_name);
   return g_steal_pointer (&request);
+}
+
+/* That it goes with the profile is checked before anybody is asked for a password, and again when the request is performed. */
+static VpndProfile *
+with_bridge (const VpndServices *services, const Request *request, GError **error)
+{
+  g_autoptr (VpndProfile) profile = vpnd_profile_store_lookup (services->profiles, request->name, error);
+  g_autoptr (VpndProfile) copy = profile != NULL ? vpnd_profile_dup_with_bridge (profile, &request->bridge) : NULL;
+
+  return copy != NULL && vpnd_profile_validate (copy, error) ? g_steal_pointer (&copy) : NULL;
+}
+
+static gpointer
+decode_set_bridge (const VpndServices *services, GVariant *parameters, GError **error)
+{
+  const char *name;
+  const char *service;
+  VpndBridge bridge = { 0 };
+  g_autoptr (Request) request = NULL;
+  g_autoptr (VpndProfile) profile = NULL;
+
+  g_variant_get (parameters, "(&s&squ)", &name, &service, &bridge.local_port, &bridge.uid);
+  request = existing (services, name, error);
+  if (request == NULL)
+    return NULL;
+  if (service[0] == '\0')
+    return g_steal_pointer (&request);
+  if (!vpnd_service_port_parse (service, &bridge.service))
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "bridge: expected an address, port and protocol such as 192.0.2.1:443/tcp or [2001:db8::1]:443/udp");
+      return NULL;
+    }
+  request->bridge = bridge;
+  profile = with_bridge (services, request, error);
+  return profile != NULL ? g_steal_pointer (&request) : NULL;
 }
 
 static gpointer
@@ -228,6 +264,12 @@ summary_of (const VpndServices *services, const VpndProfile *profile)
   g_variant_dict_insert_value (&summary, "dns", dns_of (profile));
   g_variant_dict_insert (&summary, "peers", "u", profile->peers->len);
   g_variant_dict_insert (&summary, "mtu", "u", profile->mtu);
+  if (vpnd_bridge_is_set (&profile->bridge))
+    {
+      g_variant_dict_insert_value (&summary, "bridge", g_variant_new_take_string (vpnd_service_port_to_string (&profile->bridge.service)));
+      g_variant_dict_insert (&summary, "bridgeLocalPort", "u", (guint32) profile->bridge.local_port);
+      g_variant_dict_insert (&summary, "bridgeUser", "u", profile->bridge.uid);
+    }
   g_variant_dict_insert (&summary, "active", "b", is_in_use (services, profile->name));
   return g_variant_dict_end (&summary);
 }
@@ -291,6 +333,17 @@ run_rename (const VpndServices *services, gpointer data, GTask *task)
 }
 
 static void
+run_set_bridge (const VpndServices *services, gpointer data, GTask *task)
+{
+  Request *request = data;
+  GError *error = NULL;
+  g_autoptr (VpndProfile) profile = with_bridge (services, request, &error);
+  gboolean done = profile != NULL && vpnd_profile_store_save (services->profiles, profile, TRUE, &error);
+
+  return_stored (services, task, done, error);
+}
+
+static void
 on_activated (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   GError *error = NULL;
@@ -342,6 +395,7 @@ vpnd_methods_profiles (guint *out_n)
     { VPND_INTERFACE_PROFILES, "List", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, run_list },
     { VPND_INTERFACE_PROFILES, "Remove", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_name, request_free, NULL, run_remove },
     { VPND_INTERFACE_PROFILES, "Rename", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_rename, request_free, NULL, run_rename },
+    { VPND_INTERFACE_PROFILES, "SetBridge", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_set_bridge, request_free, NULL, run_set_bridge },
     { VPND_INTERFACE_PROFILES, "Activate", VPND_METHOD_STARTS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_name, request_free, NULL, run_activate },
     { VPND_INTERFACE_PROFILES, "Reconnect", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, run_reconnect },
   };

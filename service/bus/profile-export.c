@@ -42,6 +42,7 @@ dup_without_secrets (const VpndProfile *profile)
   copy->mtu = profile->mtu;
   copy->listen_port = profile->listen_port;
   copy->routes_off = profile->routes_off;
+  copy->bridge = profile->bridge;
   for (guint i = 0; i < profile->peers->len; i++)
     g_ptr_array_add (copy->peers, dup_without_secret (profile->peers->pdata[i]));
   return copy;

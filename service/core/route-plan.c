@@ -464,7 +464,7 @@ choose_mtu (const VpndRoutePlan *plan, const VpndProfile *profile, const VpndSet
   VpndMtuInput input = {
     .wish = settings->mtu != 0 ? settings->mtu : profile->mtu,
     .path = outer->present ? outer->mtu : 0,
-    .overhead = vpnd_mtu_overhead (&family, 1),
+    .overhead = vpnd_tunnel_plan_overhead (profile, family),
     .measured = measured_mtu,
     .has_ipv6 = has_address (plan, AF_INET6),
   };

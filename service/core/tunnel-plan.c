@@ -9,6 +9,8 @@
 
 #include "reserved.h"
 
+#define PROXY_OVERHEAD_BYTES 80 /* Shadowsocks: salt 32, address 19, tag 16 (SIP004), up to a multiple of 16; others add less, or have a stream */
+
 static gboolean
 has_way_to (const VpndAddr *addr, const VpndFacts *facts)
 {
@@ -60,6 +62,19 @@ VpndEndpoint
 vpnd_tunnel_plan_outer (const VpndProfile *profile, const VpndFacts *facts)
 {
   return vpnd_bridge_is_set (&profile->bridge) ? profile->bridge.service.endpoint : choose_endpoint (vpnd_profile_primary_peer (profile), facts);
+}
+
+/**
+ * vpnd_tunnel_plan_overhead:
+ * @profile: a profile
+ * @family: AF_INET or AF_INET6: what its packets leave this host by
+ *
+ * Returns: the bytes put around a packet by the time it leaves this host; of a proxy's share a generous guess
+ */
+guint32
+vpnd_tunnel_plan_overhead (const VpndProfile *profile, int family)
+{
+  return vpnd_mtu_overhead (&family, 1) + (vpnd_bridge_is_set (&profile->bridge) ? PROXY_OVERHEAD_BYTES : 0);
 }
 
 static VpndTunnelPeer *
@@ -203,9 +218,8 @@ vpnd_tunnel_plan_path_probe (const VpndProfile *profile, const VpndFacts *facts,
 {
   const VpndPeer *primary = vpnd_profile_primary_peer (profile);
   VpndPathProbe probe = { .peer = vpnd_tunnel_plan_outer (profile, facts) };
-  int family = probe.peer.addr.family;
 
-  probe.overhead = vpnd_mtu_overhead (&family, 1);
+  probe.overhead = vpnd_tunnel_plan_overhead (profile, probe.peer.addr.family);
   if (vpnd_tunnel_plan_probe_target (profile, &probe.targets[0]))
     probe.n_targets = 1;
   for (guint i = 0; probe.n_targets == 1 && i < primary->allowed_ips->len; i++)

@@ -20,6 +20,7 @@ G_BEGIN_DECLS
 
 VpndTunnelConfig *vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing, VpndCause *out_cause);
 VpndTunnelConfig *vpnd_tunnel_plan_build_empty (const VpndProfile *profile);
+guint32 vpnd_tunnel_plan_overhead (const VpndProfile *profile, int family);
 VpndEndpoint vpnd_tunnel_plan_outer (const VpndProfile *profile, const VpndFacts *facts);
 void vpnd_tunnel_plan_path_probe (const VpndProfile *profile, const VpndFacts *facts, VpndPathProbe *out_probe);
 gboolean vpnd_tunnel_plan_probe_target (const VpndProfile *profile, VpndAddr *out_target);

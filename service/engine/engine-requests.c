@@ -79,13 +79,13 @@ on_resolved_for_activate (GObject *source, GAsyncResult *result, gpointer user_d
     vpnd_engine_post_request (self, vpnd_engine_item_new (VPND_EVENT_ACTIVATE, profile, task));
 }
 
-/* A peer that only answers is allowed in a profile, and is none to connect to. */
+/* A peer that only answers is allowed in a profile, and is none to connect to but by a bridge. */
 static gboolean
 has_server (const VpndProfile *profile)
 {
   const VpndPeer *primary = vpnd_profile_primary_peer (profile);
 
-  return primary != NULL && (primary->host != NULL || primary->endpoints->len > 0);
+  return primary != NULL && (primary->host != NULL || primary->endpoints->len > 0 || vpnd_bridge_is_set (&profile->bridge));
 }
 
 /**

@@ -19,11 +19,13 @@ peer_needs_lookup (const VpndPeer *peer)
  * vpnd_resolve_profile_is_needed:
  * @profile: a profile
  *
- * Returns: TRUE when a peer of it is known by name only
+ * Returns: TRUE when a peer of it is known by name only; with a bridge the name is the proxy's business
  */
 gboolean
 vpnd_resolve_profile_is_needed (const VpndProfile *profile)
 {
+  if (vpnd_bridge_is_set (&profile->bridge))
+    return FALSE;
   for (guint i = 0; i < profile->peers->len; i++)
     if (peer_needs_lookup (g_ptr_array_index (profile->peers, i)))
       return TRUE;

@@ -114,6 +114,8 @@ add_tunnel (VpndStatus *status, const VpndStatusInput *input)
   status->mtu = state->routes->mtu;
   g_strfreev (status->dns);
   status->dns = dns_strv (state->dns);
+  if (vpnd_bridge_is_set (&state->config->bridge))
+    replace (&status->bridge, vpnd_service_port_to_string (&state->config->bridge.service));
   add_peers (status, input);
 }
 

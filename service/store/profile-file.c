@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Print and parse of store/profile-file.h. The extra lines are "#vpnd name N", "#vpnd gateway A" and "#vpnd endpoint PEER A PORT"
- * (peers count from 0), before the first other line.
+ * Print and parse of store/profile-file.h. The extra lines are "#vpnd name N", "#vpnd gateway A", "#vpnd endpoint PEER A PORT"
+ * (peers count from 0) and "#vpnd bridge A:PORT/PROTOCOL LOCALPORT USER", before the first other line.
  */
 #include "config.h"
 
@@ -37,6 +37,15 @@ print_endpoints (GString *extra, const VpndPeer *peer, guint index)
     }
 }
 
+static void
+print_bridge (GString *extra, const VpndBridge *bridge)
+{
+  g_autofree char *service = vpnd_service_port_to_string (&bridge->service);
+
+  if (vpnd_bridge_is_set (bridge))
+    g_string_append_printf (extra, EXTRA_PREFIX "bridge %s %u %u\n", service, bridge->local_port, bridge->uid);
+}
+
 /**
  * vpnd_profile_file_print:
  * @profile: a valid profile
@@ -58,6 +67,7 @@ vpnd_profile_file_print (const VpndProfile *profile, GError **error)
   print_gateway (extra, &profile->gateway6);
   for (guint i = 0; i < profile->peers->len; i++)
     print_endpoints (extra, g_ptr_array_index (profile->peers, i), i);
+  print_bridge (extra, &profile->bridge);
 
   conf = vpnd_profile_conf_print_with_keys (profile);
   text = g_strconcat (extra->str, conf, NULL);
@@ -100,6 +110,22 @@ take_endpoint (VpndProfile *profile, char **words)
 }
 
 static gboolean
+take_bridge (VpndProfile *profile, char **words)
+{
+  VpndBridge *bridge = &profile->bridge;
+  guint64 local_port, uid;
+
+  if (g_strv_length (words) != 5 || !vpnd_service_port_parse (words[2], &bridge->service) ||
+      !g_ascii_string_to_unsigned (words[3], 10, 1, G_MAXUINT16, &local_port, NULL) ||
+      !g_ascii_string_to_unsigned (words[4], 10, 0, VPND_BRIDGE_UID_MAX, &uid, NULL))
+    return FALSE;
+
+  bridge->local_port = (guint16) local_port;
+  bridge->uid = (guint32) uid;
+  return TRUE;
+}
+
+static gboolean
 take_extra (VpndProfile *profile, const char *line)
 {
   g_auto (GStrv) words = g_strsplit (line, " ", -1);
@@ -110,6 +136,8 @@ take_extra (VpndProfile *profile, const char *line)
     return take_gateway (profile, words[2]);
   if (strcmp (words[1], "endpoint") == 0)
     return take_endpoint (profile, words);
+  if (strcmp (words[1], "bridge") == 0)
+    return take_bridge (profile, words);
   return strcmp (words[1], "name") == 0;
 }
 

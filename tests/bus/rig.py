@@ -111,6 +111,7 @@ METHOD_CALLS = {
     (PROFILES, "List"): call(PROFILES, "List"),
     (PROFILES, "Remove"): call(PROFILES, "Remove", "(s)", "('demo',)"),
     (PROFILES, "Rename"): call(PROFILES, "Rename", "(ss)", "('demo', 'renamed')"),
+    (PROFILES, "SetBridge"): call(PROFILES, "SetBridge", "(ssqu)", "('demo', '192.0.2.9:443/tcp', 1080, 998)"),
     (PROFILES, "Activate"): call(PROFILES, "Activate", "(s)", "('demo',)"),
     (PROFILES, "Reconnect"): call(PROFILES, "Reconnect"),
     (SETTINGS, "Reset"): call(SETTINGS, "Reset"),

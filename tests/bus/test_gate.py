@@ -193,3 +193,17 @@ def test_writes_of_two_properties_do_not_undo_each_other(loaded):
 def test_end_of_the_bus_ends_the_service(rig):
     rig.bus_process.kill()
     assert rig.daemon.wait(timeout=10) == 3
+
+
+def test_bridge_of_a_profile(loaded):
+    """It is stored, listed, taken away again; Export says nothing of it, and the profile is the same otherwise."""
+    loaded.answers(any="yes")
+    listed, exported = call(PROFILES, "List"), rigs.METHOD_CALLS[PROFILES, "Export"]
+    before = loaded.calls(listed, exported)
+    done, with_bridge, same = loaded.calls(rigs.METHOD_CALLS[PROFILES, "SetBridge"], listed, exported)
+    assert done.get("ok") == "()", done
+    for part in ("'bridge': <'192.0.2.9:443/tcp'>", "'bridgeLocalPort': <uint32 1080>", "'bridgeUser': <uint32 998>"):
+        assert part in with_bridge["ok"]
+    assert same == before[1] or same["ok"] == before[1]["ok"]
+    done, without = loaded.calls(call(PROFILES, "SetBridge", "(ssqu)", "('demo', '', 0, 0)"), listed)
+    assert done.get("ok") == "()" and without["ok"] == before[0]["ok"]

@@ -26,6 +26,12 @@ GOOD = json.dumps(rigs.CONFIG)
 ZERO_KEY = "A" * 43 + "="  # as a preshared key: none
 BAD_KEYS = ["x", "A" * 43, ZERO_KEY, "A" * 44, "A" * 45, rigs.PUBLIC[:-1], " " + rigs.PUBLIC, 42, [], None]
 BAD_ADDRESSES = ["10.64.0", "10.64.0.256", "010.1.1.1", "0x0a000001", "vpn.example.org", "10.0.0.1 ", "fe80::1%lo", "1.2.3.4/33", "::1::", 42, {}, None]
+BRIDGE = {"address": "192.0.2.9", "port": 443, "protocol": "tcp", "localPort": 1080}
+BAD_BRIDGES = [(v, "bridge") for v in (True, 1, [], "x", BRIDGE | {"host": "x"}, {"address": "192.0.2.9"})] + [
+    (BRIDGE | {k: v}, f"bridge.{k}") for k, values in (
+        ("address", (1, "", "x", "127.0.0.1", "192.0.2.9:443", None)), ("port", (0, 65536, "443", 1.5)), ("protocol", ("", "icmp", 6, None)), ("localPort", (0, 65536, "1")),
+        ("user", (-1, 2**32 - 1, "root", 0.5))) for v in values]
+
 MATRIX = [
     *[(raw(t), JSON, "") for t in (
         "", "null", "[]", "42", '"x"', "{", GOOD[:-1], GOOD + "x", GOOD + GOOD, "'" + GOOD + "'", GOOD.replace('"', "'"), GOOD.replace(":", "=", 1), GOOD[:-1] + ",}",
@@ -50,7 +56,8 @@ MATRIX = [
         ("name", "../x"), ("name", ".x"), ("name", "x" * 65), ("mtu", 100), ("mtu", 70000), ("persistentKeepalive", 70000), ("excludedAddresses", 1))],
     *[(rigs.activate(**{k: v}), UNSUPPORTED, k) for k, v in (
         ("hopType", "MultiHopEntry"), ("hopType", "MultiHopExit"), ("obfuscationMethod", "LWO"), ("vpnDisabledApps", ["firefox.desktop"]),
-        ("excludedAddresses", ["10.0.0.1"]), ("bridge", {"host": "x"}))],
+        ("excludedAddresses", ["10.0.0.1"]))],
+    *[(rigs.activate(bridge=v), ARGUMENT, k) for v, k in BAD_BRIDGES],
     *[(rigs.import_call(n), ARGUMENT, "name") for n in ("", ".", "..", "a/b", "-x", "x" * 65, "a b", "\u00e9")],
     *[(rigs.import_call("x", c), PROFILE, "") for c in (
         "", "x", "[Interface]\n", "[Nothing]\nA = b\n", rigs.CONF.replace("0.0.0.0/0", "0.0.0.0/33"), rigs.CONF.replace("51820", "0"), rigs.CONF.replace(rigs.PRIVATE, "x"),
@@ -61,6 +68,11 @@ MATRIX = [
     *[(call(PROFILES, m, "(s)", "('absent',)"), error_name("NotFound"), "absent") for m in ("Activate", "Export", "Remove")],
     *[(call(PROFILES, m, "(s)", "('../x',)"), ARGUMENT, "name") for m in ("Activate", "Export", "Remove")],
     (call(PROFILES, "Rename", "(ss)", "('absent', 'x')"), error_name("NotFound"), "absent"),
+    (call(PROFILES, "SetBridge", "(ssqu)", "('absent', '192.0.2.9:443/tcp', 1080, 0)"), error_name("NotFound"), "absent"),
+    *[(call(PROFILES, "SetBridge", "(ssqu)", f"('demo', '{s}', {p}, {u})"), ARGUMENT, k) for s, p, u, k in (
+        ("x", 1, 0, "bridge"), ("192.0.2.9:443", 1, 0, "bridge"), ("192.0.2.9:443/sctp", 1, 0, "bridge"), ("192.0.2.9:0/tcp", 1, 0, "bridge"),
+        ("2001:db8::9:443/tcp", 1, 0, "bridge"), ("127.0.0.1:443/tcp", 1, 0, "bridge.address"), ("[fe80::1]:443/tcp", 1, 0, "bridge.address"),
+        ("192.0.2.9:443/tcp", 0, 0, "bridge.localPort"), ("192.0.2.9:443/tcp", 1, 4294967295, "bridge.user"))],
     (call(PROFILES, "Rename", "(ss)", "('demo', '../x')"), ARGUMENT, "newName"),
     *[(set_call(*w), ARGUMENT, k) for w, k in (
         (("Mtu", "u", "1"), "mtu"), (("Mtu", "u", "65536"), "mtu"), (("CrashRecovery", "s", "'x'"), "crash-recovery"), (("Backend", "s", "''"), "backend"),

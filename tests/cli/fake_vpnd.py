@@ -116,7 +116,7 @@ class Fake:
         base = {'schema': 1, 'version': d['Version'], 'state': d['State'], 'cause': d['Cause'], 'detail': '', 'blocking': d['Blocking'],
                 'lockdown': self.properties[SETTINGS]['Lockdown'], 'profile': d['Profile'], 'since': '2023-11-14T22:13:20Z',
                 'connected': d['State'] == 'connected', 'deviceIpv4Address': '', 'deviceIpv6Address': '', 'serverIpv4Gateway': '', 'serverIpv6Gateway': '',
-                'date': '', 'txBytes': 0, 'rxBytes': 0, 'features': [], 'attempt': 0, 'backend': '', 'interface': '', 'mtu': 0, 'dns': [], 'peers': [], 'warnings': []}
+                'date': '', 'txBytes': 0, 'rxBytes': 0, 'features': [], 'attempt': 0, 'backend': '', 'interface': '', 'mtu': 0, 'dns': [], 'bridge': '', 'peers': [], 'warnings': []}
         return dict(base, **self.extra_status)
 
     def reply(self, member, args):
@@ -127,6 +127,10 @@ class Fake:
         if member == 'Import':
             return {'peers': GLib.Variant('u', 1), 'addresses': GLib.Variant('as', ['10.64.0.7/32']), 'dns': GLib.Variant('as', ['10.64.0.1']),
                     'dropped': GLib.Variant('as', ['line 5: PostUp: commands are never run'])},
+        if member == 'SetBridge':
+            name, bridge, port, user = args
+            given = {'bridge': bridge, 'bridgeLocalPort': port, 'bridgeUser': user} if bridge else {}
+            self.profiles = [dict(self.profile(name), **given) if p['name'] == name else p for p in self.profiles]
         if member == 'Export':
             return CONF.encode(),
         if member == 'Dns':
@@ -141,7 +145,7 @@ class Fake:
         self.calls.append([member, [a if not isinstance(a, list) else f'({len(a)} bytes)' for a in params.unpack()]])
         named = {p['name'] for p in self.profiles}
         steps = self.on.get(member)
-        if steps is None and member in ('Activate', 'Export', 'Remove', 'Rename') and params[0] not in named:
+        if steps is None and member in ('Activate', 'Export', 'Remove', 'Rename', 'SetBridge') and params[0] not in named:
             steps = [{'error': ['org.vpnd1.Error.NotFound', f'no profile named "{params[0]}"']}]
         self.play(list(steps or []), interface, member, params, invocation)
 

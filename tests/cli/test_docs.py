@@ -126,12 +126,13 @@ def test_bash_completes_verbs_options_names_and_values(names):
     for verb, command in VERBS.items():
         assert complete(names, verb, '-') == set(command['options']), verb
         assert complete(names, '--timeout', '5', verb, '-') == set(command['options'])
-    for verb in ('connect', 'export', 'show', 'rename', 'remove'):
+    for verb in ('connect', 'export', 'show', 'rename', 'remove', 'bridge'):
         assert complete(names, verb, '') == {'home', 'office'}
     assert complete(names, 'connect', '--wait', 'h') == {'home'}
     assert complete(names, 'connect', 'home', '') == set()
     assert complete(names, 'import', 'so') == {'some.conf'}
     assert complete(names, 'lockdown', '') == complete(names, 'auto-connect', '') == {'on', 'off', 'get'}
+    assert complete(names, 'bridge', 'home', '') == {'off'} and 'root' in complete(names, 'bridge', 'home', '192.0.2.9:443/tcp', '1080', 'r')
     assert complete(names, 'lan', '') == {'allow', 'block', 'get'}
     assert complete(names, 'auto-connect', 'on', '') == {'home', 'office'} and complete(names, 'auto-connect', 'off', '') == set()
     assert complete(names, 'settings', '') == {'get', 'set', 'reset'}

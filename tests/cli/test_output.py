@@ -182,6 +182,24 @@ def test_show(vpnd, vpnctl):
     assert vpnctl('show', '--json', 'home').json()['profile']['name'] == 'home'
 
 
+def test_bridge(vpnd, vpnctl):
+    assert vpnctl('bridge', 'home').out == 'off\n'
+    assert vpnctl('bridge', 'home', '192.0.2.9:443/tcp', '1020').out == '192.0.2.9:443/tcp by 127.0.0.1:1020\n'
+    assert vpnctl('bridge', 'home', '[2001:db8::9]:8388/udp', '1020', 'nobody').out == '[2001:db8::9]:8388/udp by 127.0.0.1:1020, user 65534\n'
+    assert vpnctl('bridge', '--json', 'home').json() == {'schema': 1, 'profile': 'home', 'bridge': '[2001:db8::9]:8388/udp', 'localPort': 1020, 'user': 65534}
+    assert '  Bridge:     [2001:db8::9]:8388/udp by 127.0.0.1:1020, user 65534\n' in vpnctl('show', 'home').out
+    assert vpnctl('bridge', 'home', 'off').out == 'off\n' and vpnctl('bridge', 'home', '--json').json()['bridge'] == ''
+    assert [c[1] for c in vpnd.calls() if c[0] == 'SetBridge'] == [['home', '192.0.2.9:443/tcp', 1020, 0], ['home', '[2001:db8::9]:8388/udp', 1020, 65534], ['home', '', 0, 0]]
+    vpnd.tell(set={'State': 'connected', 'Blocking': True}, status={'bridge': '192.0.2.9:443/tcp'})
+    assert '  Bridge:  192.0.2.9:443/tcp\n' in vpnctl('status').out
+
+
+@pytest.mark.parametrize('args', [['192.0.2.9:443/tcp'], ['off', '1'], ['192.0.2.9:443/tcp', '0'], ['192.0.2.9:443/tcp', 'x'], ['192.0.2.9:443/tcp', '1', 'no-such-user-here'], ['a', '1', '0', 'x']])
+def test_bridge_usage(vpnd, vpnctl, args):
+    assert vpnctl('bridge', 'home', *args).code == 2
+    assert not any(c[0] == 'SetBridge' for c in vpnd.calls())
+
+
 def test_export(vpnd, vpnctl):
     assert vpnctl('export', 'home').out.startswith('[Interface]\n# PrivateKey is not exported\n')
     assert vpnctl('export', '--json', 'home').json()['conf'].startswith('[Interface]\n')
@@ -195,7 +213,7 @@ def test_remove_and_rename(vpnd, vpnctl):
     assert vpnd.calls()[:2] == [['Rename', ['home', 'house']], ['Remove', ['office']]]
 
 
-@pytest.mark.parametrize('args', [['connect', 'hom'], ['export', 'hom'], ['remove', 'hom'], ['rename', 'hom', 'x'], ['show', 'hom']])
+@pytest.mark.parametrize('args', [['connect', 'hom'], ['export', 'hom'], ['remove', 'hom'], ['rename', 'hom', 'x'], ['show', 'hom'], ['bridge', 'hom'], ['bridge', 'hom', 'off']])
 def test_unknown_profile_names_the_nearest(vpnd, vpnctl, args):
     result = vpnctl(*args)
     assert (result.code, result.out) == (4, '')

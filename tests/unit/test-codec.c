@@ -277,6 +277,66 @@ test_refused (void)
     assert_refused (cases[i].key, cases[i].json, cases[i].named != NULL ? cases[i].named : cases[i].key, VPND_ERROR_INVALID_ARGUMENT);
 }
 
+static void
+test_bridge (void)
+{
+  g_autoptr (VpndProfile) udp = decode_with ("bridge", "{\"address\":\"203.0.113.9\",\"port\":8388,\"protocol\":\"udp\",\"localPort\":1080}");
+  g_autoptr (VpndProfile) tcp = decode_with ("bridge", "{\"user\":998,\"localPort\":65535,\"protocol\":\"tcp\",\"port\":443,\"address\":\"2001:db8::9\"}");
+  g_autoptr (VpndProfile) none = decode_with ("bridge", "{}");
+  g_autofree char *udp_text = vpnd_service_port_to_string (&udp->bridge.service);
+  g_autofree char *tcp_text = vpnd_service_port_to_string (&tcp->bridge.service);
+
+  g_assert_cmpstr (udp_text, ==, "203.0.113.9:8388/udp");
+  g_assert_cmpuint (udp->bridge.local_port, ==, 1080);
+  g_assert_cmpuint (udp->bridge.uid, ==, 0);
+  g_assert_cmpstr (tcp_text, ==, "[2001:db8::9]:443/tcp");
+  g_assert_cmpuint (tcp->bridge.local_port, ==, 65535);
+  g_assert_cmpuint (tcp->bridge.uid, ==, 998);
+  g_assert_false (vpnd_bridge_is_set (&none->bridge));
+}
+
+/* Every key of the bridge is checked, and the error names it as a path. */
+static void
+test_bridge_refused (void)
+{
+  static const struct
+  {
+    const char *json;
+    const char *named;
+  } cases[] = {
+    { "true", "bridge: " },
+    { "\"socks5://x\"", "bridge: " },
+    { "[]", "bridge: " },
+    { "{\"host\":\"x\"}", "bridge: " },
+    { "{\"port\":1,\"protocol\":\"udp\",\"localPort\":1}", "bridge.address" },
+    { "{\"address\":\"\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1}", "bridge.address" },
+    { "{\"address\":\"bridge.example\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1}", "bridge.address" },
+    { "{\"address\":\"127.0.0.1\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1}", "bridge.address" },
+    { "{\"address\":\"::1\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1}", "bridge.address" },
+    { "{\"address\":\"fe80::1\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1}", "bridge.address" },
+    { "{\"address\":\"224.0.0.1\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1}", "bridge.address" },
+    { "{\"address\":7,\"port\":1,\"protocol\":\"udp\",\"localPort\":1}", "bridge.address" },
+    { "{\"address\":\"203.0.113.9\",\"protocol\":\"udp\",\"localPort\":1}", "bridge.port" },
+    { "{\"address\":\"203.0.113.9\",\"port\":0,\"protocol\":\"udp\",\"localPort\":1}", "bridge.port" },
+    { "{\"address\":\"203.0.113.9\",\"port\":65536,\"protocol\":\"udp\",\"localPort\":1}", "bridge.port" },
+    { "{\"address\":\"203.0.113.9\",\"port\":\"1\",\"protocol\":\"udp\",\"localPort\":1}", "bridge.port" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1.5,\"protocol\":\"udp\",\"localPort\":1}", "bridge.port" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"localPort\":1}", "bridge.protocol" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":\"UDP\",\"localPort\":1}", "bridge.protocol" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":17,\"localPort\":1}", "bridge.protocol" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":\"udp\"}", "bridge.localPort" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":\"udp\",\"localPort\":0}", "bridge.localPort" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":\"udp\",\"localPort\":null}", "bridge.localPort" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1,\"user\":-1}", "bridge.user" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1,\"user\":4294967295}", "bridge.user" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1,\"user\":\"nobody\"}", "bridge.user" },
+    { "{\"address\":\"203.0.113.9\",\"port\":1,\"protocol\":\"udp\",\"localPort\":1,\"mark\":1}", "bridge: " },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    assert_refused ("bridge", cases[i].json, cases[i].named, VPND_ERROR_INVALID_ARGUMENT);
+}
+
 /* What is understood but not done is never ignored. */
 static void
 test_not_supported (void)
@@ -290,9 +350,6 @@ test_not_supported (void)
     { "obfuscationMethod", "\"Shadowsocks\"" },
     { "vpnDisabledApps", "[\"/usr/share/applications/firefox.desktop\"]" },
     { "excludedAddresses", "[\"10.0.0.1\"]" },
-    { "bridge", "{\"host\":\"x\"}" },
-    { "bridge", "\"socks5://x\"" },
-    { "bridge", "true" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -347,6 +404,8 @@ main (int argc, char **argv)
   g_test_add_func ("/codec/one-family", test_one_family);
   g_test_add_func ("/codec/refused", test_refused);
   g_test_add_func ("/codec/not-supported", test_not_supported);
+  g_test_add_func ("/codec/bridge", test_bridge);
+  g_test_add_func ("/codec/bridge-refused", test_bridge_refused);
   g_test_add_func ("/codec/guard", test_guard);
   g_test_add_func ("/codec/export", test_export);
   return g_test_run ();

@@ -177,6 +177,42 @@ host_no_port (VpndProfile *p)
 }
 
 static void
+set_bridge (VpndProfile *p, const char *address, guint16 port, guint16 local_port)
+{
+  p->bridge = (VpndBridge){ { { addr (address), port }, IPPROTO_TCP }, local_port, 0 };
+}
+static void
+bridge_here (VpndProfile *p)
+{
+  set_bridge (p, "127.0.0.1", 443, 1080);
+}
+static void
+bridge_no_port (VpndProfile *p)
+{
+  set_bridge (p, "203.0.113.9", 0, 1080);
+}
+static void
+bridge_no_proxy (VpndProfile *p)
+{
+  set_bridge (p, "203.0.113.9", 443, 0);
+}
+static void
+bridge_no_protocol (VpndProfile *p)
+{
+  set_bridge (p, "203.0.113.9", 443, 1080);
+  p->bridge.service.protocol = IPPROTO_SCTP;
+}
+static void
+bridge_two_servers (VpndProfile *p)
+{
+  VpndPeer *peer = make_peer (77);
+
+  set_bridge (p, "203.0.113.9", 443, 1080);
+  g_array_set_size (peer->allowed_ips, 0);
+  g_ptr_array_add (p->peers, peer);
+}
+
+static void
 many_peers (VpndProfile *p)
 {
   for (guint i = 0; i < VPND_PROFILE_PEERS_MAX; i++)
@@ -220,6 +256,11 @@ static const struct
   { same_family, "Endpoint", VPND_ERROR_INVALID_ARGUMENT },
   { host_bad, "Endpoint", VPND_ERROR_INVALID_ARGUMENT },
   { host_no_port, "Endpoint", VPND_ERROR_INVALID_ARGUMENT },
+  { bridge_here, "bridge.address", VPND_ERROR_INVALID_ARGUMENT },
+  { bridge_no_port, "bridge.port", VPND_ERROR_INVALID_ARGUMENT },
+  { bridge_no_proxy, "bridge.localPort", VPND_ERROR_INVALID_ARGUMENT },
+  { bridge_no_protocol, "bridge.protocol", VPND_ERROR_INVALID_ARGUMENT },
+  { bridge_two_servers, "bridge:", VPND_ERROR_INVALID_ARGUMENT },
   { many_peers, "Peer", VPND_ERROR_TOO_LARGE },
   { many_networks, "AllowedIPs", VPND_ERROR_TOO_LARGE },
 };
@@ -244,6 +285,25 @@ test_validate (void)
       g_assert_false (vpnd_profile_equal (good, bad));
       g_clear_error (&error);
     }
+}
+
+static void
+test_bridge (void)
+{
+  g_autoptr (VpndProfile) plain = make_profile ();
+  g_autoptr (VpndProfile) bridged = NULL;
+  g_autoptr (VpndProfile) named = NULL;
+  g_autoptr (VpndProfile) back = NULL;
+  const VpndBridge bridge = { { { addr ("2001:db8::9"), 443 }, IPPROTO_TCP }, 1080, 998 };
+
+  bridged = vpnd_profile_dup_with_bridge (plain, &bridge);
+  named = vpnd_profile_dup_named (bridged, "home");
+  back = vpnd_profile_dup_with_bridge (named, NULL);
+  g_assert_true (vpnd_profile_validate (bridged, NULL));
+  g_assert_false (vpnd_profile_equal (plain, bridged));
+  g_assert_true (vpnd_profile_equal (bridged, named));
+  g_assert_true (vpnd_profile_equal (plain, back));
+  g_assert_true (vpnd_bridge_is_set (&bridged->bridge) && !vpnd_bridge_is_set (&back->bridge));
 }
 
 static void
@@ -378,6 +438,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/profile/validate", test_validate);
+  g_test_add_func ("/profile/bridge", test_bridge);
   g_test_add_func ("/profile/dup-named", test_dup_named);
   g_test_add_func ("/profile/names", test_names);
   g_test_add_func ("/profile/primary-peer", test_primary_peer);

@@ -265,6 +265,7 @@ typedef struct
   guint32 setting, profile, link4, link6;
   gboolean v4_endpoint, v6_inside;
   guint32 expected;
+  const char *bridge;
 } MtuCase;
 
 static void
@@ -286,6 +287,10 @@ test_mtu (void)
     { 8920, 0, 9000, 0, TRUE, TRUE, 8920 },
     { 1000, 0, 1500, 0, TRUE, TRUE, 1280 },
     { 1000, 0, 1500, 0, TRUE, FALSE, 1000 },
+    { 0, 0, 1500, 1500, TRUE, FALSE, 1360, "203.0.113.9:443/tcp" },
+    { 0, 0, 1450, 1500, FALSE, FALSE, 1310, "203.0.113.9:443/udp" }, /* the family of the bridge, not of the server */
+    { 0, 0, 1500, 1450, TRUE, FALSE, 1290, "[2001:db8::9]:443/udp" },
+    { 0, 1400, 1500, 1450, TRUE, FALSE, 1400, "203.0.113.9:443/udp" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -297,6 +302,8 @@ test_mtu (void)
       g_autoptr (VpndRoutePlan) plan = NULL;
 
       add_endpoint (profile, c->v4_endpoint ? "203.0.113.5" : "2001:db8::5");
+      if (c->bridge != NULL)
+        g_assert_true (vpnd_service_port_parse (c->bridge, &profile->bridge.service));
       profile->mtu = c->profile;
       settings->mtu = c->setting;
       facts->ipv6_enabled = TRUE;

@@ -68,7 +68,7 @@ random_status (void)
   VpndStatus *status = vpnd_status_new ();
   char **const strings[] = {
     &status->state, &status->cause, &status->detail, &status->profile, &status->backend, &status->interface,
-    &status->address4, &status->address6, &status->gateway4, &status->gateway6, &status->version
+    &status->address4, &status->address6, &status->gateway4, &status->gateway6, &status->bridge, &status->version
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
@@ -125,6 +125,7 @@ assert_equal (const VpndStatus *a, const VpndStatus *b)
   g_assert_cmpstr (a->gateway6, ==, b->gateway6);
   g_assert_cmpuint (a->mtu, ==, b->mtu);
   g_assert_cmpstrv (a->dns, b->dns);
+  g_assert_cmpstr (a->bridge, ==, b->bridge);
   g_assert_cmpstrv (a->warnings, b->warnings);
   g_assert_cmpstr (a->version, ==, b->version);
   g_assert_cmpuint (a->peers->len, ==, b->peers->len);
@@ -186,12 +187,12 @@ test_exact_text (void)
       "{\"schema\":1,\"version\":\"\",\"state\":\"disconnected\",\"cause\":\"\",\"detail\":\"\",\"blocking\":false,\"lockdown\":false,"
       "\"profile\":\"\",\"since\":\"\",\"connected\":false,\"deviceIpv4Address\":\"\",\"deviceIpv6Address\":\"\",\"serverIpv4Gateway\":\"\","
       "\"serverIpv6Gateway\":\"\",\"date\":\"\",\"txBytes\":0,\"rxBytes\":0,\"features\":[],\"attempt\":0,\"backend\":\"\",\"interface\":\"\","
-      "\"mtu\":0,\"dns\":[],\"peers\":[],\"warnings\":[]}");
+      "\"mtu\":0,\"dns\":[],\"bridge\":\"\",\"peers\":[],\"warnings\":[]}");
   g_assert_cmpstr (connected_json, ==,
       "{\"schema\":1,\"version\":\"1.2.3\",\"state\":\"connected\",\"cause\":\"\",\"detail\":\"\",\"blocking\":true,\"lockdown\":false,"
       "\"profile\":\"\",\"since\":\"2026-11-21T07:49:57Z\",\"connected\":true,\"deviceIpv4Address\":\"10.64.0.7\",\"deviceIpv6Address\":\"\","
       "\"serverIpv4Gateway\":\"\",\"serverIpv6Gateway\":\"\",\"date\":\"2026-11-21T07:49:58Z\",\"txBytes\":4294967300,\"rxBytes\":119,"
-      "\"features\":[],\"attempt\":0,\"backend\":\"\",\"interface\":\"\",\"mtu\":0,\"dns\":[],\"peers\":[{\"publicKey\":\"\","
+      "\"features\":[],\"attempt\":0,\"backend\":\"\",\"interface\":\"\",\"mtu\":0,\"dns\":[],\"bridge\":\"\",\"peers\":[{\"publicKey\":\"\","
       "\"endpoint\":\"192.0.2.10:51820\",\"rxBytes\":119,\"txBytes\":4294967300,\"handshake\":\"2026-11-21T07:49:58.250000Z\"}],\"warnings\":[]}");
 }
 

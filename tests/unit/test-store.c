@@ -528,6 +528,9 @@ test_wanted (Fixture *fixture, gconstpointer data)
   g_array_append_val (peer->endpoints, v4);
   g_array_append_val (peer->endpoints, v6);
   peer->port = 51820;
+  g_assert_true (vpnd_service_port_parse ("[2001:db8::9]:443/tcp", &profile->bridge.service));
+  profile->bridge.local_port = 65535;
+  profile->bridge.uid = 998;
   g_assert_true (vpnd_profile_store_set_wanted (store, profile, &error));
   again = open_store (fixture);
   read_back = vpnd_profile_store_get_wanted (again);
