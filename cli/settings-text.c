@@ -26,6 +26,7 @@ static const Description descriptions[] = {
   { "mtu", N_ ("MTU of the tunnel, 1280 to 65535; 0 for automatic") },
   { "dns-servers", N_ ("name servers instead of the profile's; empty for those") },
   { "api-endpoints", N_ ("services that root reaches outside the tunnel while not connected") },
+  { "forward", N_ ("links of guests as name=tunnel, name=direct or name=block") },
   { "crash-recovery", N_ ("after a crash of vpnd: block, reconnect, release") },
   { "backend", N_ ("which WireGuard: auto, kernel, userspace") },
   { "destroy-sockets", N_ ("end connections of before when connecting (on, off)") },

@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "profile.h"
+#include "reserved.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #define MTU_MAX 65535
 #define DNS_SERVERS_MAX 8
 #define API_ENDPOINTS_MAX 16
+#define FORWARD_MAX 32
 
 static const char *const crash_recovery_words[] = {
   [VPND_CRASH_RECOVERY_BLOCK] = "block",
@@ -32,6 +34,12 @@ static const char *const backend_words[] = {
   NULL,
 };
 
+static const char *const forward_words[] = {
+  [VPND_FORWARD_TUNNEL] = "tunnel",
+  [VPND_FORWARD_DIRECT] = "direct",
+  [VPND_FORWARD_BLOCK] = "block",
+};
+
 static const VpndSettingInfo infos[] = {
   { "lockdown", "Lockdown", "b", NULL },
   { "auto-connect", "AutoConnect", "b", NULL },
@@ -41,6 +49,7 @@ static const VpndSettingInfo infos[] = {
   { "mtu", "Mtu", "u", NULL },
   { "dns-servers", "DnsServers", "as", NULL },
   { "api-endpoints", "ApiEndpoints", "as", NULL },
+  { "forward", "Forward", "as", NULL },
   { "crash-recovery", "CrashRecovery", "s", crash_recovery_words },
   { "backend", "Backend", "s", backend_words },
   { "destroy-sockets", "DestroySockets", "b", NULL },
@@ -56,6 +65,7 @@ static const gsize field_offsets[] = {
   G_STRUCT_OFFSET (VpndSettings, mtu),
   G_STRUCT_OFFSET (VpndSettings, dns_servers),
   G_STRUCT_OFFSET (VpndSettings, api_endpoints),
+  G_STRUCT_OFFSET (VpndSettings, forward),
   G_STRUCT_OFFSET (VpndSettings, crash_recovery),
   G_STRUCT_OFFSET (VpndSettings, backend),
   G_STRUCT_OFFSET (VpndSettings, destroy_sockets),
@@ -123,6 +133,7 @@ vpnd_settings_new_default (void)
   settings->ipv6 = TRUE;
   settings->dns_servers = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
   settings->api_endpoints = g_array_new (FALSE, TRUE, sizeof (VpndServicePort));
+  settings->forward = g_array_new (FALSE, TRUE, sizeof (VpndForwardEntry));
   settings->crash_recovery = VPND_CRASH_RECOVERY_BLOCK;
   settings->backend = VPND_BACKEND_AUTO;
   settings->destroy_sockets = TRUE;
@@ -155,6 +166,7 @@ vpnd_settings_unref (VpndSettings *settings)
   g_free (settings->auto_connect_profile);
   g_array_unref (settings->dns_servers);
   g_array_unref (settings->api_endpoints);
+  g_array_unref (settings->forward);
   g_free (settings);
 }
 
@@ -167,6 +179,7 @@ settings_copy (const VpndSettings *settings)
   copy->auto_connect_profile = g_strdup (settings->auto_connect_profile);
   copy->dns_servers = g_array_copy (settings->dns_servers);
   copy->api_endpoints = g_array_copy (settings->api_endpoints);
+  copy->forward = g_array_copy (settings->forward);
   return copy;
 }
 
@@ -208,10 +221,39 @@ services_to_variant (const GArray *services)
   return g_variant_builder_end (&builder);
 }
 
+static GVariant *
+forward_to_variant (const GArray *entries)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const VpndForwardEntry *entry = &g_array_index (entries, VpndForwardEntry, i);
+
+      g_variant_builder_add_value (&builder, g_variant_new_take_string (g_strconcat (entry->ifname, "=", forward_words[entry->policy], NULL)));
+    }
+  return g_variant_builder_end (&builder);
+}
+
 static gboolean
 is_services (const VpndSettingInfo *info)
 {
   return field_offsets[info - infos] == G_STRUCT_OFFSET (VpndSettings, api_endpoints);
+}
+
+static gboolean
+is_forward (const VpndSettingInfo *info)
+{
+  return field_offsets[info - infos] == G_STRUCT_OFFSET (VpndSettings, forward);
+}
+
+static GVariant *
+list_to_variant (const GArray *list, const VpndSettingInfo *info)
+{
+  if (is_services (info))
+    return services_to_variant (list);
+  return is_forward (info) ? forward_to_variant (list) : addresses_to_variant (list);
 }
 
 /**
@@ -237,7 +279,7 @@ vpnd_settings_get (const VpndSettings *settings, const VpndSettingInfo *info)
     return g_variant_new_uint32 (*(const guint32 *) field);
   if (strcmp (info->signature, "s") == 0)
     return g_variant_new_string (*(char *const *) field);
-  return is_services (info) ? services_to_variant (*(GArray *const *) field) : addresses_to_variant (*(GArray *const *) field);
+  return list_to_variant (*(GArray *const *) field, info);
 }
 
 /**
@@ -382,6 +424,84 @@ set_servers (GArray **field, const VpndSettingInfo *info, GVariant *value, GErro
   return TRUE;
 }
 
+/* Names that the kernel would take and nobody uses are refused: they could not be written in a list, or mean something else to nft(8). */
+static gboolean
+is_link_name (const char *name, gsize length)
+{
+  if (length == 0 || length >= sizeof ((VpndForwardEntry *) 0)->ifname || name[0] == '.')
+    return FALSE;
+  for (gsize i = 0; i < length; i++)
+    if (!g_ascii_isalnum (name[i]) && strchr ("._-@+", name[i]) == NULL)
+      return FALSE;
+  return TRUE;
+}
+
+/* Adds "docker0=direct" to @entries, or says what is wrong with it. */
+static gboolean
+add_forward (GArray *entries, const VpndSettingInfo *info, const char *text, GError **error)
+{
+  guint position = entries->len + 1;
+  const char *equals = strchr (text, '=');
+  VpndForwardEntry entry = { .ifname = "" };
+  guint policy = 0;
+
+  while (equals != NULL && policy < G_N_ELEMENTS (forward_words) && strcmp (forward_words[policy], equals + 1) != 0)
+    policy++;
+  if (equals == NULL || policy == G_N_ELEMENTS (forward_words) || !is_link_name (text, equals - text))
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "%s: entry %u is not the name of a link, \"=\" and tunnel, direct or block, such as docker0=direct", info->key, position);
+      return FALSE;
+    }
+
+  memcpy (entry.ifname, text, equals - text);
+  entry.policy = policy;
+  if (strcmp (entry.ifname, "lo") == 0 || strcmp (entry.ifname, VPND_IFNAME) == 0)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "%s: entry %u: no guest is behind %s", info->key, position, entry.ifname);
+      return FALSE;
+    }
+  for (guint i = 0; i < entries->len; i++)
+    if (strcmp (g_array_index (entries, VpndForwardEntry, i).ifname, entry.ifname) == 0)
+      {
+        g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "%s: entry %u is about the same link as entry %u", info->key, position, i + 1);
+        return FALSE;
+      }
+
+  g_array_append_val (entries, entry);
+  return TRUE;
+}
+
+static gboolean
+set_forward (GArray **field, const VpndSettingInfo *info, GVariant *value, GError **error)
+{
+  g_autoptr (GArray) entries = g_array_new (FALSE, TRUE, sizeof (VpndForwardEntry));
+
+  if (g_variant_n_children (value) > FORWARD_MAX)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "%s: at most %d entries", info->key, FORWARD_MAX);
+      return FALSE;
+    }
+  for (gsize i = 0; i < g_variant_n_children (value); i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+
+      if (!add_forward (entries, info, g_variant_get_string (child, NULL), error))
+        return FALSE;
+    }
+
+  g_array_unref (*field);
+  *field = g_steal_pointer (&entries);
+  return TRUE;
+}
+
+static gboolean
+set_list (GArray **field, const VpndSettingInfo *info, GVariant *value, GError **error)
+{
+  if (is_services (info))
+    return set_services (field, info, value, error);
+  return is_forward (info) ? set_forward (field, info, value, error) : set_servers (field, info, value, error);
+}
+
 static gboolean
 set_field (gpointer field, const VpndSettingInfo *info, GVariant *value, GError **error)
 {
@@ -392,7 +512,7 @@ set_field (gpointer field, const VpndSettingInfo *info, GVariant *value, GError 
   if (strcmp (info->signature, "s") == 0)
     return set_profile_name (field, info, g_variant_get_string (value, NULL), error);
   if (strcmp (info->signature, "as") == 0)
-    return is_services (info) ? set_services (field, info, value, error) : set_servers (field, info, value, error);
+    return set_list (field, info, value, error);
 
   *(gboolean *) field = g_variant_get_boolean (value);
   return TRUE;

@@ -25,6 +25,24 @@ typedef enum
   VPND_BACKEND_USERSPACE,
 } VpndBackend;
 
+typedef enum
+{
+  VPND_FORWARD_TUNNEL, /* into the tunnel, as everything */
+  VPND_FORWARD_DIRECT, /* beside the tunnel, in every state */
+  VPND_FORWARD_BLOCK,  /* nowhere but within this host */
+} VpndForwardPolicy;
+
+/**
+ * VpndForwardEntry: what happens to packets of guests of this host
+ * @ifname: the link that they come by
+ * @policy: where they may go
+ */
+typedef struct
+{
+  char ifname[16];
+  VpndForwardPolicy policy;
+} VpndForwardEntry;
+
 /**
  * VpndSettings:
  * @lockdown: disconnected blocks like error
@@ -35,6 +53,7 @@ typedef enum
  * @mtu: MTU override in bytes, 0 for automatic
  * @dns_servers: (element-type VpndAddr) (owned): custom resolvers; empty for those of the profile
  * @api_endpoints: (element-type VpndServicePort) (owned): rule 4: what programs of root reach outside the tunnel while there is none
+ * @forward: (element-type VpndForwardEntry) (owned): rule 9: the links whose guests are treated in a way of their own; each link once
  * @crash_recovery: what a start after a crash does
  * @backend: which WireGuard to use
  * @destroy_sockets: end the connections of programs that were there before the lock
@@ -50,6 +69,7 @@ typedef struct
   guint32 mtu;
   GArray *dns_servers;
   GArray *api_endpoints;
+  GArray *forward;
   VpndCrashRecovery crash_recovery;
   VpndBackend backend;
   gboolean destroy_sockets;

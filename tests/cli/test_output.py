@@ -230,6 +230,7 @@ ipv6                  on     use IPv6 in the tunnel where the profile has it (on
 mtu                   0      MTU of the tunnel, 1280 to 65535; 0 for automatic
 dns-servers           -      name servers instead of the profile's; empty for those
 api-endpoints         -      services that root reaches outside the tunnel while not connected
+forward               -      links of guests as name=tunnel, name=direct or name=block
 crash-recovery        block  after a crash of vpnd: block, reconnect, release
 backend               auto   which WireGuard: auto, kernel, userspace
 destroy-sockets       on     end connections of before when connecting (on, off)

@@ -13,7 +13,7 @@
 /* For each key, values in GVariant text that must be taken and differ from the default, and such that must be refused. */
 typedef struct
 {
-  const char *key, *good[4], *bad[10];
+  const char *key, *good[4], *bad[12];
 } Case;
 
 static const Case cases[] = {
@@ -29,6 +29,8 @@ static const Case cases[] = {
   { "api-endpoints", { "['192.0.2.1:443/tcp']", "['[2001:db8::1]:53/udp', '192.0.2.1:65535/udp']" },
       { "'192.0.2.1:443/tcp'", "['192.0.2.1:443']", "['192.0.2.1/tcp']", "['192.0.2.1:0/tcp']", "['192.0.2.1:65536/tcp']", "['2001:db8::1:443/tcp']", "['[192.0.2.1]:443/tcp']", "['api.example:443/tcp']",
           "['192.0.2.1:443/sctp']", "['224.0.0.1:443/udp']" } },
+  { "forward", { "['docker0=direct']", "['virbr0=block', 'br-1a2b3c4d5e6f=tunnel', 'eth0.5=direct']" },
+      { "'docker0=direct'", "['docker0']", "['docker0=']", "['=direct']", "['docker0=open']", "['a-name-too-long0=block']", "['a=block', 'a=direct']", "['lo=direct']", "['vpnd0=direct']", "['..=block']" } },
   { "crash-recovery", { "'reconnect'", "'release'" }, { "'Block'", "''", "'none'", "uint32 1" } },
   { "backend", { "'kernel'", "'userspace'" }, { "'wireguard-go'", "''" } },
   { "destroy-sockets", { "false" }, { "0", "'off'" } },
