@@ -12,6 +12,9 @@
 #define VPND_MARK_VALUE 0x56000000u /* fwmark of the tunnel's own packets; masked, so other tools' bits survive */
 #define VPND_MARK_MASK 0xff000000u
 
+#define VPND_CT_MARK_VALUE 0x57000000u /* mark of flows that go beside the tunnel on purpose, in connection tracking */
+#define VPND_CT_MARK_MASK 0xff000000u
+
 #define VPND_TABLE_TUNNEL 22096u
 #define VPND_TABLE_LOCAL 22097u
 

@@ -289,6 +289,17 @@ vpnd_rule_jump (VpndRule *rule, const char *chain)
 }
 
 /**
+ * vpnd_rule_goto:
+ * @rule: a rule, which is thereby complete
+ * @chain: name of a chain of the same ruleset that has no hook; what it does not decide, this chain does not either
+ */
+void
+vpnd_rule_goto (VpndRule *rule, const char *chain)
+{
+  append_verdict (rule, VPND_VERDICT_GOTO, chain);
+}
+
+/**
  * vpnd_rule_statement:
  * @rule: a rule
  * @kind: a statement that needs no argument: the rejects, VPND_STATEMENT_MASQUERADE and VPND_STATEMENT_CLAMP_MSS

@@ -20,7 +20,7 @@ import pytest
 import sandbox
 from capture import ACK, ETH_P_ARP, ICMP, ICMPV6, SYN, TCP, UDP, none, select_frames
 from lab import (DEAD4, GATEWAY4, GATEWAY6, HERE, HOST4, HOST6, NOBODY, PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
-                 TUNNEL_PEER4)
+                 TUNNEL_PEER4, TUNNEL_PEER6)
 from test_leaks import checksum
 
 FLOOD_TOKEN = b"FLOOD-TOKEN"
@@ -196,6 +196,20 @@ def test_forged_packets_never_reach_the_tunnel_address(connected):
     connected.vpnctl("settings", "set", "allow-lan", "true")
     got, answers = forge(connected, SOURCES, (TUNNEL_HOST4, TUNNEL_HOST6))
     assert (got, [str(frame) for frame in answers]) == ([], [])
+
+
+def test_forged_packets_from_inside_the_tunnel(host):
+    """The LAN is allowed, and a frame of it claims a source inside the tunnel: its own addresses, its resolvers, the network of its addresses."""
+    text = host.profile(dns=f"{TUNNEL_PEER4}, {TUNNEL_PEER6}").replace(f"{TUNNEL_HOST4}/32", f"{TUNNEL_HOST4}/24").replace(f"{TUNNEL_HOST6}/128", f"{TUNNEL_HOST6}/64")
+    host.vpnctl("import", "-", "wide", input=text)
+    host.vpnctl("settings", "set", "allow-lan", "true")
+    host.vpnctl("connect", "wide", "--wait")
+    inside = (TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4, TUNNEL_PEER6, "10.64.0.77", "fd00:64::77")
+    got, answers = forge(host, inside, (HOST4, HOST6, TUNNEL_HOST4, TUNNEL_HOST6))
+    assert (got, [str(frame) for frame in answers]) == ([], [])
+    got, _ = forge(host, ("10.65.0.77", "fd00:65::77"), (HOST4, HOST6))  # the control: others of the private ranges are the LAN's
+    assert len(got) == 4
+    assert host.echo(TUNNEL_PEER4) == TUNNEL_HOST4 and host.echo(TUNNEL_PEER6) == TUNNEL_HOST6
 
 
 def test_forged_packets_control(host):

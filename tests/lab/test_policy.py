@@ -13,6 +13,7 @@ import services
 from capture import none, seen
 from lab import (DEAD4, ECHO_PORT, GATEWAY4, HOST4, HOST6, NOBODY, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
                  TUNNEL_PEER4)
+from test_attack import probes_to
 
 LAN_HOST4, LAN_HOST6 = "192.168.77.2", "fd77::2"        # the host's addresses on the private network of its link
 LINK4, LINK6 = (HOST4, LAN_HOST4), (HOST6, LAN_HOST6)    # which of them the kernel chooses is its own affair
@@ -241,6 +242,82 @@ def test_guests_reach_the_internet_through_the_tunnel_only(guest):
     frames = guest.capture.since(mark)
     none(frames, dport=ECHO_PORT)
     none(frames, dport=53)
+
+
+def states(lab):
+    """Puts the host into each protected state, one after the other; returns its name."""
+    lab.vpnctl("import", "-", "dead", input=lab.profile(endpoint=f"{DEAD4}:{PEER_PORT}"))
+    lab.vpnctl("settings", "set", "lockdown", "true")
+    yield "disconnected"
+    lab.vpnctl("connect", "dead")
+    yield "connecting"
+    lab.connect()
+    yield "connected"
+
+
+def test_guests_go_where_the_settings_say(guest):
+    """Tunnel, direct and block, in every protected state and changed within it, with a strict reverse path filter; seen on the link and at the far side."""
+    for key in ("all", "eth0", "docker0"):
+        guest.host.sysctl(f"net.ipv4.conf.{key}.rp_filter", 1)
+    guest.lan.ip(f"route add {GUEST4} via {HOST4}\nroute add {GUEST6} via {HOST6}")  # the router knows the way back: no NAT on the host
+    on_host = services.Services(guest.host, ECHO_PORT, [BRIDGE4, BRIDGE6], [])
+    guest.closers.append(on_host.close)
+    in_guest = services.Services(guest.guest, ECHO_PORT, [GUEST4, GUEST6], [])
+    guest.closers.append(in_guest.close)
+    cells = [(kind, address, source) for kind in ("udp", "tcp") for address, source in ((PUBLIC4, GUEST4), (PUBLIC6, GUEST6))]
+    inside = {PUBLIC4: TUNNEL_HOST4, PUBLIC6: TUNNEL_HOST6}
+    for state in states(guest):
+        for policy in ("direct", "block", "tunnel", "direct"):
+            guest.vpnctl("settings", "set", "forward", f"docker0={policy}")
+            mark = guest.capture.mark()
+            for kind, address, source in cells:
+                expected = {"direct": source, "block": None, "tunnel": inside[address] if state == "connected" else None}[policy]
+                assert guest_echo(guest, address, kind, wait=3000 if expected else 100) == expected, (state, policy, kind, address)
+            names = guest_probe(guest, [{"kind": "tcp", "address": OUTSIDE_DNS4, "port": 53, "wait": 300}])[0]["result"]
+            frames = guest.capture.since(mark)
+            if policy == "direct":
+                assert names == "connected", (state, names)
+                for kind, address, source in cells:
+                    seen(frames, src=source, dst=address, dport=ECHO_PORT)
+            else:
+                assert names == "ECONNREFUSED", (state, policy, names)
+                for source in (GUEST4, GUEST6):
+                    none(frames, src=source)
+                none(frames, dport=ECHO_PORT)
+                none(frames, dport=53)
+            assert guest_echo(guest, BRIDGE4) == GUEST4 and guest_echo(guest, BRIDGE6) == GUEST6, (state, policy)
+        assert guest.echo(GUEST4) == BRIDGE4
+        mark = guest.capture.mark()  # the last policy was "direct": it is for the guest alone, and nobody outside begins
+        assert guest.echo(PUBLIC4, wait=200) == (TUNNEL_HOST4 if state == "connected" else None)
+        none(guest.capture.since(mark), dport=ECHO_PORT)
+        outside = [{"kind": kind, "address": address, "port": ECHO_PORT, "wait": 200} for kind in ("udp", "tcp") for address in (GUEST4, GUEST6)]
+        program = (pathlib.Path(__file__).parent / "probe.py").read_text(encoding="utf-8")
+        answers = json.loads(guest.wan.run(PYTHON, "-c", program, input=json.dumps(outside)).stdout)
+        assert not [answer for answer in answers if answer["reply"] or answer["result"] == "connected"], (state, answers)
+
+
+def test_forged_packets_are_not_forwarded(guest):
+    """With the LAN allowed and forwarding on: to a guest comes what a local network may send, and nothing that is, or claims to be, from elsewhere."""
+    guest.connect()
+    guest.vpnctl("settings", "set", "allow-lan", "true")
+    head = guest.host_mac() + guest.router_mac()
+    with guest.guest.net():
+        sockets = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+        for sock, address in zip(sockets, (GUEST4, GUEST6)):
+            sock.bind((address, 7777))
+            sock.settimeout(5)
+    forged = (PUBLIC4, PUBLIC6, GATEWAY4, TUNNEL_PEER4, TUNNEL_HOST4, TUNNEL_HOST6)
+    honest = ("10.1.2.3", "fd77::9")
+    for source in (*forged, *honest):  # in this order: when the honest one is there, the others have been dealt with
+        target = GUEST6 if ":" in source else GUEST4
+        guest.send_from_router([head + raw for raw in probes_to(source, target, 7777)])
+    for sock, source in zip(sockets, honest):
+        with sock:
+            for _ in range(2):  # from two ports each
+                assert sock.recvfrom(100)[1][0] == source
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                sock.recv(100)
 
 
 @pytest.mark.parametrize("connected", [False, True])

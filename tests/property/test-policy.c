@@ -665,7 +665,6 @@ test_loopback_and_bridges (void)
 
       world_init (&world, g_test_rand_int_range (0, 3));
       packet = random_packet ("lo", random_addr (random_family ()));
-      packet.dport = other_port (world.profile->bridge.local_port);
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_ACCEPT);
 
       expected = world.facts->bridges->len > 0 ? FATE_ACCEPT : FATE_REJECT;
@@ -674,12 +673,162 @@ test_loopback_and_bridges (void)
       packet.dport = 8080;
       if (!world.settings->allow_lan)
         g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, expected);
-      packet.iifname = "docker0";
-      packet.oifname = "eth0";
-      packet.destination = random_public_addr (AF_INET);
+    }
+}
+
+static VpndForwardPolicy
+policy_of (const World *world, const char *ifname)
+{
+  for (guint i = 0; i < world->settings->forward->len; i++)
+    if (g_str_equal (g_array_index (world->settings->forward, VpndForwardEntry, i).ifname, ifname))
+      return g_array_index (world->settings->forward, VpndForwardEntry, i).policy;
+  return VPND_FORWARD_TUNNEL;
+}
+
+/* 9: where guests may go, by the policy of the link they are behind: into the tunnel, with its limits on names; out of the host; to no one. */
+static void
+test_guests_go_where_their_policy_says (void)
+{
+  static const char *const links[] = { "docker0", "virbr0", "ve-guest", "eth1" };
+
+  for (guint round = 0; round < ROUNDS * 4; round++)
+    {
+      g_auto (World) world = { NULL };
+      const char *link = links[g_test_rand_int_range (0, G_N_ELEMENTS (links))];
+      VpndForwardPolicy policy;
+      Packet out, inside;
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      policy = policy_of (&world, link);
+      out = random_packet ("eth0", random_public_addr (random_family ()));
+      out.iifname = link;
+      out.source = random_boolean (2) ? random_public_addr (out.destination.family) : random_addr (out.destination.family);
+      inside = out;
+      inside.oifname = VPND_IFNAME;
+      inside.dport = 443;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &out), ==, policy == VPND_FORWARD_DIRECT ? FATE_ACCEPT : FATE_REJECT);
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &inside), ==,
+          policy == VPND_FORWARD_TUNNEL && world.kind != VPND_POLICY_BLOCKED ? FATE_ACCEPT : FATE_REJECT);
+    }
+}
+
+/* 9: packets of "direct" guests get the mark that leads to the host's own routes, their flows a mark of their own by which answers are known. Nobody
+ * outside begins a flow, and the tunnel carries none of them in either direction. */
+static void
+test_direct_goes_out_and_back (void)
+{
+  guint seen = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      Packet out, back;
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      if (policy_of (&world, "virbr0") != VPND_FORWARD_DIRECT)
+        continue;
+      seen++;
+      out = random_packet ("", random_public_addr (random_family ()));
+      out.iifname = "virbr0";
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &out), ==, FATE_ACCEPT);
+      g_assert_cmphex (out.mark & VPND_MARK_MASK, ==, VPND_MARK_VALUE);
+      g_assert_cmphex (out.ct_mark & VPND_CT_MARK_MASK, ==, VPND_CT_MARK_VALUE);
+      out.oifname = VPND_IFNAME;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &out), ==, FATE_REJECT);
+
+      back = random_packet ("", out.source);
+      back.iifname = "eth0";
+      back.source = out.destination;
+      back.ct_mark = out.ct_mark;
+      back.mark = 0;
+      back.is_established = TRUE;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &back), ==, FATE_ACCEPT);
+      g_assert_cmphex (back.mark & VPND_MARK_MASK, ==, VPND_MARK_VALUE);
+      back.oifname = "virbr0";
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &back), ==, FATE_ACCEPT);
+      back.is_established = FALSE;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &back), ==, FATE_REJECT);
+      back.is_established = TRUE;
+      back.iifname = VPND_IFNAME;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &back), ==, world.kind == VPND_POLICY_BLOCKED ? FATE_REJECT : FATE_DROP);
+    }
+  g_assert_cmpuint (seen, >, 0);
+}
+
+/* 6: what comes out of the tunnel and is for others is let through as an answer only, LAN allowed or not. */
+static void
+test_tunnel_begins_nothing_behind_the_host (void)
+{
+  static const char *const links[] = { "docker0", "virbr0", "eth0", "eth1" };
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      Packet packet;
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1));
+      packet = random_packet (links[g_test_rand_int_range (0, G_N_ELEMENTS (links))], random_boolean (2) ? random_addr (random_family ()) : random_public_addr (random_family ()));
+      packet.source = random_boolean (2) ? random_addr (packet.destination.family) : random_public_addr (packet.destination.family);
+      packet.iifname = VPND_IFNAME;
+      packet.is_established = FALSE;
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &packet), ==, FATE_REJECT);
-      packet.oifname = VPND_IFNAME;
-      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &packet), ==, world.kind == VPND_POLICY_BLOCKED ? FATE_REJECT : FATE_ACCEPT);
+    }
+}
+
+/* 10: nobody outside passes for the tunnel's addresses, its private resolvers or the private networks behind it; inside and on loopback all may. */
+static void
+test_source_guard (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1));
+      for (guint i = 0; i < world.routes->addresses->len + world.dns->servers->len; i++)
+        {
+          gboolean is_own = i < world.routes->addresses->len;
+          const VpndAddr *source = is_own ? &g_array_index (world.routes->addresses, VpndPrefix, i).addr : &g_array_index (world.dns->servers, VpndAddr, i - world.routes->addresses->len);
+          Packet packet = random_packet ("", random_public_addr (source->family));
+          gboolean is_dhcp, is_outside = FALSE;
+
+          for (guint j = 0; j < world.dns->outside->len; j++)
+            is_outside |= vpnd_addr_equal (source, &g_array_index (world.dns->outside, VpndAddr, j));
+          for (guint j = 0; j < world.facts->next_hops->len; j++)
+            is_outside |= vpnd_prefix_contains (&g_array_index (world.facts->next_hops, VpndHop, j).prefix, source);
+          for (guint j = 0; j < world.facts->bridges->len; j++)
+            is_outside |= vpnd_prefix_contains (&g_array_index (world.facts->bridges, VpndHop, j).prefix, source);
+          if (!is_own && (is_outside || !vpnd_addr_is_private (source) || is_an_endpoint (&world, source)))
+            continue;
+          packet.source = *source;
+          packet.iifname = "eth0";
+          is_dhcp = source->family == AF_INET && packet.l4proto == IPPROTO_UDP && packet.sport == 67 && packet.dport == 68;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &packet), ==, is_dhcp ? FATE_ACCEPT : FATE_DROP);
+          packet.iifname = random_boolean (2) ? "lo" : VPND_IFNAME;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &packet), ==, FATE_ACCEPT);
+        }
+    }
+}
+
+/* 7: what is forwarded to the local network comes from a local network. */
+static void
+test_lan_forwards_only_lan (void)
+{
+  static const VpndAddr targets[] = { { AF_INET, { 192, 168, 9, 9 } }, { AF_INET6, { 0xfd, 9 } }, { AF_INET, { 239, 1, 1, 1 } }, { AF_INET6, { 0xff, 5 } } };
+  static const VpndAddr sources[] = { { AF_INET, { 10, 9, 9, 9 } }, { AF_INET6, { 0xfd, 8 } } };
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      guint target = g_test_rand_int_range (0, G_N_ELEMENTS (targets));
+      Packet packet;
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      packet = random_packet ("eth0", targets[target]);
+      packet.iifname = "eth1";
+      packet.dport = 9999;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &packet), ==, FATE_REJECT);
+      packet.source = sources[target % 2];
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &packet), ==, world.settings->allow_lan ? FATE_ACCEPT : FATE_REJECT);
     }
 }
 
@@ -781,7 +930,7 @@ test_forwarded_segments_fit (void)
       for (guint i = 0; i < G_N_ELEMENTS (sides); i++)
         {
           const VpndRule *rule = g_ptr_array_index (forward->rules, i);
-          const VpndMatch *link = &g_array_index (rule->matches, VpndMatch, 0);
+          const VpndMatch *link = &g_array_index (rule->matches, VpndMatch, 1);
           gboolean is_clamp = g_array_index (rule->statements, VpndStatement, 0).kind == VPND_STATEMENT_CLAMP_MSS;
 
           g_assert_cmpint (is_clamp, ==, kind != VPND_POLICY_BLOCKED);
@@ -789,7 +938,7 @@ test_forwarded_segments_fit (void)
             continue;
           g_assert_cmpint (link->field, ==, sides[i]);
           g_assert_cmpstr ((const char *) link->value, ==, VPND_IFNAME);
-          g_assert_cmpint (g_array_index (rule->matches, VpndMatch, 1).field, ==, VPND_FIELD_TCP_FLAGS);
+          g_assert_cmpint (g_array_index (rule->matches, VpndMatch, 0).field, ==, VPND_FIELD_TCP_FLAGS);
           g_assert_cmpuint (rule->statements->len, ==, 1);
         }
     }
@@ -840,6 +989,11 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/lan", test_lan);
   g_test_add_func ("/policy/dhcp-and-ndp", test_dhcp_and_ndp);
   g_test_add_func ("/policy/loopback-and-bridges", test_loopback_and_bridges);
+  g_test_add_func ("/policy/guests-go-where-their-policy-says", test_guests_go_where_their_policy_says);
+  g_test_add_func ("/policy/direct-goes-out-and-back", test_direct_goes_out_and_back);
+  g_test_add_func ("/policy/tunnel-begins-nothing-behind-the-host", test_tunnel_begins_nothing_behind_the_host);
+  g_test_add_func ("/policy/source-guard", test_source_guard);
+  g_test_add_func ("/policy/lan-forwards-only-lan", test_lan_forwards_only_lan);
   g_test_add_func ("/policy/guests-are-masqueraded", test_guests_are_masqueraded);
   g_test_add_func ("/policy/too-large-is-exact", test_too_large_is_exact);
   g_test_add_func ("/policy/forwarded-segments-fit", test_forwarded_segments_fit);

@@ -128,6 +128,7 @@ VpndSettings *
 random_settings (void)
 {
   static const char *const resolvers[] = { "192.168.7.53", "192.168.9.53", "fd07::53", "198.51.100.53", "2001:db8::53", "127.0.0.1" };
+  static const char *const guests[] = { "docker0", "virbr0", "ve-guest" };
   VpndSettings *settings = vpnd_settings_new_default ();
 
   settings->lockdown = random_boolean (2);
@@ -142,6 +143,14 @@ random_settings (void)
 
       g_assert_true (vpnd_addr_parse (resolvers[g_test_rand_int_range (0, G_N_ELEMENTS (resolvers))], &resolver));
       g_array_append_val (settings->dns_servers, resolver);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (guests); i++)
+    {
+      VpndForwardEntry entry = { "", g_test_rand_int_range (VPND_FORWARD_TUNNEL, VPND_FORWARD_BLOCK + 1) };
+
+      g_strlcpy (entry.ifname, guests[i], sizeof entry.ifname);
+      if (random_boolean (3))
+        g_array_append_val (settings->forward, entry);
     }
   return settings;
 }

@@ -85,6 +85,8 @@ load (const Packet *packet, VpndField field, guint8 *out)
       memcpy (out, &packet->uid, sizeof packet->uid);
       return TRUE;
     case VPND_FIELD_CT_MARK:
+      memcpy (out, &packet->ct_mark, sizeof packet->ct_mark);
+      return TRUE;
     case VPND_FIELD_FIB_SADDR_TYPE:
     case VPND_N_FIELDS:
       break;
@@ -170,10 +172,12 @@ perform (const VpndRuleset *ruleset, const VpndStatement *statement, Packet *pac
     case VPND_STATEMENT_SET_MARK:
       packet->mark = (packet->mark & ~statement->mask) | statement->value;
       return STEP_NEXT;
+    case VPND_STATEMENT_SET_CT_MARK:
+      packet->ct_mark = (packet->ct_mark & ~statement->mask) | statement->value;
+      return STEP_NEXT;
     case VPND_STATEMENT_VMAP:
       element = load (packet, statement->field, bytes) ? find_element (vpnd_ruleset_find_set (ruleset, statement->map), bytes) : NULL;
       return element != NULL ? take_verdict (ruleset, &element->verdict, packet, out_fate) : STEP_NEXT;
-    case VPND_STATEMENT_SET_CT_MARK:
     case VPND_STATEMENT_MASQUERADE:
     case VPND_STATEMENT_CLAMP_MSS:
       return STEP_NEXT;

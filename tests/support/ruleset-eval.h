@@ -29,6 +29,7 @@ typedef struct
   guint8 icmp_type;
   guint8 icmp_code;
   guint32 mark;
+  guint32 ct_mark;
   guint32 uid;
   gboolean is_established;
   gboolean is_related; /* an ICMP error about a flow */

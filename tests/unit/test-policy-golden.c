@@ -22,6 +22,8 @@ typedef struct
   gboolean has_api;
   const char *bridge; /* address, port and protocol; NULL for none */
   guint32 bridge_uid;
+  const char *direct;  /* a link of guests that go beside the tunnel */
+  const char *blocked; /* and one of guests that go nowhere */
 } Case;
 
 static const Case cases[] = {
@@ -36,6 +38,8 @@ static const Case cases[] = {
   { "connected-guests", VPND_POLICY_CONNECTED, FALSE, "", TRUE },
   { "connecting-bridge", VPND_POLICY_CONNECTING, FALSE, "", FALSE, TRUE, "198.51.100.9:8388/udp" },
   { "connected-bridge", VPND_POLICY_CONNECTED, FALSE, "", FALSE, FALSE, "[2001:db8::9]:443/tcp", 998 },
+  { "blocked-forward", VPND_POLICY_BLOCKED, FALSE, "", TRUE, FALSE, NULL, 0, "virbr0", "docker0" },
+  { "connected-forward", VPND_POLICY_CONNECTED, FALSE, "", TRUE, FALSE, NULL, 0, "virbr0", "ve-guest" },
 };
 
 static VpndAddr
@@ -75,6 +79,17 @@ new_profile (void)
   return profile;
 }
 
+static void
+add_forward (VpndSettings *settings, const char *ifname, VpndForwardPolicy policy)
+{
+  VpndForwardEntry entry = { "", policy };
+
+  if (ifname == NULL)
+    return;
+  g_strlcpy (entry.ifname, ifname, sizeof entry.ifname);
+  g_array_append_val (settings->forward, entry);
+}
+
 static char *
 build_text (const Case *one)
 {
@@ -102,6 +117,8 @@ build_text (const Case *one)
 
       g_array_append_val (settings->dns_servers, resolver);
     }
+  add_forward (settings, one->direct, VPND_FORWARD_DIRECT);
+  add_forward (settings, one->blocked, VPND_FORWARD_BLOCK);
   if (one->has_api)
     g_array_append_val (settings->api_endpoints, api);
   if (one->bridge != NULL)

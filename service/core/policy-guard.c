@@ -1,0 +1,198 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What may not come by a link outside the tunnel: packets to the tunnel's addresses, and packets that claim to be from inside it.
+ * Numbers in comments are the rules of docs/security.md.
+ */
+#include "config.h"
+
+#include "policy-rules.h"
+
+#include <linux/netfilter.h>
+
+#define SET_TUNNEL4 "tunnel4"
+#define SET_TUNNEL6 "tunnel6"
+#define SET_INSIDE4 "inside4"
+#define SET_INSIDE6 "inside6"
+
+static gboolean
+overlap (const VpndPrefix *a, const VpndPrefix *b)
+{
+  return vpnd_prefix_contains (a->length < b->length ? a : b, a->length < b->length ? &b->addr : &a->addr);
+}
+
+static gboolean
+overlaps_hop (const VpndPrefix *network, const GArray *hops)
+{
+  for (guint i = 0; i < hops->len; i++)
+    if (overlap (network, &g_array_index (hops, VpndHop, i).prefix))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+contains_addr (const VpndPrefix *network, const GArray *addresses)
+{
+  for (guint i = 0; i < addresses->len; i++)
+    if (vpnd_prefix_contains (network, &g_array_index (addresses, VpndAddr, i)))
+      return TRUE;
+  return FALSE;
+}
+
+/* Whether honest packets with a source in @network come from outside the tunnel, too. A LAN that claims a host of the tunnel's does not get it; one
+ * that lies across a whole network of the tunnel's is a LAN all the same, as the routes see it. */
+static gboolean
+is_outside_too (const VpndPrefix *network, const VpndPolicyInput *input)
+{
+  VpndPrefix link_local = vpnd_policy_prefix ("fe80::/10");
+  gboolean is_host = network->length == vpnd_addr_size (&network->addr) * 8;
+
+  if (overlap (network, &link_local) || overlaps_hop (network, input->facts->bridges) || overlaps_hop (network, input->facts->next_hops) ||
+      (!is_host && overlaps_hop (network, input->facts->lans)) || (input->dns != NULL && contains_addr (network, input->dns->outside)) ||
+      vpnd_prefix_contains (network, &input->config->bridge.service.endpoint.addr))
+    return TRUE;
+  for (guint i = 0; i < input->config->peers->len; i++)
+    if (vpnd_prefix_contains (network, &((const VpndTunnelPeer *) g_ptr_array_index (input->config->peers, i))->endpoint.addr))
+      return TRUE;
+  return FALSE;
+}
+
+static int
+compare_length (gconstpointer a, gconstpointer b)
+{
+  const VpndPrefix *x = a;
+  const VpndPrefix *y = b;
+
+  return (x->length > y->length) - (x->length < y->length);
+}
+
+static void
+append_inside (GArray *inside, const VpndPrefix *prefix, const VpndPolicyInput *input)
+{
+  VpndPrefix network = vpnd_prefix_masked (prefix);
+
+  if (vpnd_prefix_is_private (&network) && !is_outside_too (&network, input))
+    g_array_append_val (inside, network);
+}
+
+/* The networks that are inside the tunnel and nowhere else, the largest first: those of its addresses, its private routes, its resolvers. Public
+ * ones are everybody's: the tunnel does not own the address of a server on the internet. */
+static GArray *
+collect_inside (const VpndPolicyInput *input)
+{
+  g_autoptr (GArray) inside = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+  const VpndRoutePlan *routes = input->routes;
+
+  for (guint i = 0; i < routes->addresses->len; i++)
+    {
+      const VpndPrefix *address = &g_array_index (routes->addresses, VpndPrefix, i);
+      VpndPrefix host = vpnd_prefix_host (&address->addr);
+
+      g_array_append_val (inside, host);
+      append_inside (inside, address, input);
+    }
+  for (guint i = 0; i < routes->routes->len; i++)
+    {
+      const VpndRoute *route = &g_array_index (routes->routes, VpndRoute, i);
+
+      if (g_str_equal (route->ifname, routes->ifname))
+        append_inside (inside, &route->destination, input);
+    }
+  for (guint i = 0; input->dns != NULL && i < input->dns->servers->len; i++)
+    {
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->dns->servers, VpndAddr, i));
+
+      append_inside (inside, &host, input);
+    }
+  g_array_sort (inside, compare_length);
+  return g_steal_pointer (&inside);
+}
+
+/* Hosts alone make a set that is looked up by a hash. */
+static gboolean
+has_network (const GArray *inside, int family)
+{
+  for (guint i = 0; i < inside->len; i++)
+    {
+      const VpndPrefix *network = &g_array_index (inside, VpndPrefix, i);
+
+      if (network->addr.family == family && network->length < vpnd_addr_size (&network->addr) * 8)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+add_inside (VpndSet *set, int family, const GArray *inside)
+{
+  for (guint i = 0; i < inside->len; i++)
+    {
+      const VpndPrefix *network = &g_array_index (inside, VpndPrefix, i);
+      gboolean is_known = network->addr.family != family;
+
+      for (guint j = 0; j < i && !is_known; j++)
+        is_known = vpnd_prefix_contains (&g_array_index (inside, VpndPrefix, j), &network->addr);
+      if (!is_known)
+        vpnd_set_add_prefix (set, network, NULL);
+    }
+}
+
+static void
+drop_from_outside (VpndPolicyChains *chains, VpndField field, const char *set, const char *ifname)
+{
+  VpndRule *rule = vpnd_rule_match_set (vpnd_chain_add_rule (chains->prerouting), field, VPND_OP_IN, set);
+
+  vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, ifname);
+  vpnd_rule_drop (vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, "lo"));
+}
+
+/* 10: nobody outside the tunnel may even learn that the tunnel's addresses are here (CVE-2019-14899). */
+
+/**
+ * vpnd_policy_add_address_guard:
+ * @chains: the chains of a ruleset that is being filled
+ * @routes: the route plan
+ *
+ * Drops what comes to an address of the tunnel by another link.
+ */
+void
+vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes)
+{
+  VpndSet *set4 = vpnd_ruleset_add_set (chains->ruleset, SET_TUNNEL4, VPND_FIELD_IP_DADDR, FALSE, FALSE);
+  VpndSet *set6 = vpnd_ruleset_add_set (chains->ruleset, SET_TUNNEL6, VPND_FIELD_IP6_DADDR, FALSE, FALSE);
+
+  for (guint i = 0; i < routes->addresses->len; i++)
+    {
+      const VpndAddr *addr = &g_array_index (routes->addresses, VpndPrefix, i).addr;
+
+      vpnd_set_add_addr (addr->family == AF_INET ? set4 : set6, addr, NULL);
+    }
+  drop_from_outside (chains, VPND_FIELD_IP_DADDR, SET_TUNNEL4, routes->ifname);
+  drop_from_outside (chains, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, routes->ifname);
+}
+
+/* 10: and nobody outside may pass for the tunnel's own addresses, its resolvers or the networks behind it, whatever the settings let in from a local
+ * network. A DHCP server may have such an address and yet be the host's (it is found by broadcast). */
+
+/**
+ * vpnd_policy_add_source_guard:
+ * @chains: the chains of a ruleset that is being filled
+ * @input: what the policy depends on; with a tunnel
+ *
+ * Drops what claims to come from inside the tunnel and comes by another link.
+ */
+void
+vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *input)
+{
+  g_autoptr (GArray) inside = collect_inside (input);
+  VpndSet *set4 = vpnd_ruleset_add_set (chains->ruleset, SET_INSIDE4, VPND_FIELD_IP_SADDR, has_network (inside, AF_INET), FALSE);
+  VpndSet *set6 = vpnd_ruleset_add_set (chains->ruleset, SET_INSIDE6, VPND_FIELD_IP6_SADDR, has_network (inside, AF_INET6), FALSE);
+  VpndRule *rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_NFPROTO, NFPROTO_IPV4);
+
+  vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DHCP4_SERVER_PORT);
+  vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, DHCP4_CLIENT_PORT));
+  add_inside (set4, AF_INET, inside);
+  add_inside (set6, AF_INET6, inside);
+  drop_from_outside (chains, VPND_FIELD_IP_SADDR, SET_INSIDE4, input->routes->ifname);
+  drop_from_outside (chains, VPND_FIELD_IP6_SADDR, SET_INSIDE6, input->routes->ifname);
+}

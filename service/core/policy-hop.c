@@ -1,0 +1,222 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the policy allows outside the tunnel for its own sake: the first hop of the transport, a bridge before it, and the services of the settings that
+ * root's programs reach while there is no tunnel. Numbers in comments are the rules of docs/security.md.
+ */
+#include "config.h"
+
+#include "policy-rules.h"
+
+#include <netinet/icmp6.h>
+
+#include "reserved.h"
+
+#define ICMP_UNREACH 3          /* RFC 792: destination unreachable ... */
+#define ICMP_UNREACH_NEEDFRAG 4 /* ... because the packet is too large and must not be cut up */
+
+/* @is_back: what the service answers, else what goes to it. */
+static VpndRule *
+match_service (VpndRule *rule, const VpndServicePort *service, gboolean is_back)
+{
+  VpndPrefix host = vpnd_prefix_host (&service->endpoint.addr);
+  gboolean is_tcp = service->protocol == IPPROTO_TCP;
+  VpndField source = is_tcp ? VPND_FIELD_TCP_SPORT : VPND_FIELD_UDP_SPORT;
+  VpndField destination = is_tcp ? VPND_FIELD_TCP_DPORT : VPND_FIELD_UDP_DPORT;
+
+  return vpnd_rule_match_port (vpnd_rule_match_prefix (rule, is_back, VPND_OP_EQ, &host), is_back ? source : destination, service->endpoint.port);
+}
+
+/* What programs of root exchange with @service. */
+static void
+accept_root (VpndPolicyChains *chains, const VpndServicePort *service)
+{
+  VpndRule *rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->output), VPND_FIELD_SKUID, VPND_OP_EQ, 0);
+
+  vpnd_rule_accept (match_service (rule, service, FALSE));
+  vpnd_rule_accept (vpnd_rule_match_established (match_service (vpnd_chain_add_rule (chains->input), service, TRUE)));
+}
+
+/* Turns what programs of root send to @service back from the tunnel's link: a mark makes the kernel look for the way again, and the packets get
+ * the address of the link that they leave by. The answers are marked before routing, so that a strict rp_filter looks them up like the requests. */
+static void
+route_outside (VpndPolicyChains *chains, const VpndServicePort *service, const char *ifname)
+{
+  VpndRule *rule;
+
+  vpnd_policy_want_postrouting (chains);
+  vpnd_policy_want_mangle (chains);
+  rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->mangle), VPND_FIELD_SKUID, VPND_OP_EQ, 0);
+  vpnd_rule_set_mark (match_service (rule, service, FALSE), VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+  rule = match_service (vpnd_chain_add_rule (chains->prerouting), service, TRUE);
+  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->postrouting), VPND_FIELD_OIFNAME, VPND_OP_NE, ifname);
+  vpnd_rule_statement (match_service (rule, service, FALSE), VPND_STATEMENT_MASQUERADE);
+}
+
+/* The capability for raw sockets is enough to set a mark (Linux 5.17), and users have it by way of mtr-packet(8): a socket that is known to be
+ * somebody else's than root's is not the transport's. A kernel socket has no user, so the rule passes it by. */
+static void
+refuse_marks_of_users (VpndPolicyChains *chains)
+{
+  VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), TRUE), VPND_FIELD_SKUID, VPND_OP_NE, 0);
+
+  vpnd_rule_statement (rule, VPND_STATEMENT_REJECT);
+}
+
+/* 3: the first hop, and nothing else at its address. Replies are marked before routing, so that a strict rp_filter looks
+ * them up like the requests (src_valid_mark). */
+
+/**
+ * vpnd_policy_add_first_hop:
+ * @chains: the chains of a ruleset that is being filled
+ * @config: the tunnel's configuration
+ *
+ * Lets the transport reach its peers, unless a bridge is in their place, and nobody else.
+ */
+void
+vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config)
+{
+  refuse_marks_of_users (chains);
+  for (guint i = 0; i < config->peers->len && !vpnd_bridge_is_set (&config->bridge); i++)
+    {
+      const VpndTunnelPeer *peer = g_ptr_array_index (config->peers, i);
+      VpndPrefix host;
+      VpndRule *rule;
+
+      if (!vpnd_addr_is_set (&peer->endpoint.addr))
+        continue;
+      host = vpnd_prefix_host (&peer->endpoint.addr);
+
+      rule = vpnd_rule_match_prefix (vpnd_chain_add_rule (chains->prerouting), TRUE, VPND_OP_EQ, &host);
+      vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
+      vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+
+      rule = vpnd_rule_match_prefix (vpnd_chain_add_rule (chains->input), TRUE, VPND_OP_EQ, &host);
+      vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
+      vpnd_rule_accept (vpnd_rule_match_established (rule));
+
+      rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), TRUE), FALSE, VPND_OP_EQ, &host);
+      vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port));
+    }
+}
+
+/* 1 and 3: whoever sends to the proxy sends to the bridge, so on this host nobody may but the transport: with our mark, and not from a socket that is known
+ * to be a user's. Proxies that carry UDP often listen for TCP, too. Flows of others that use the number by chance go on; guests and the local
+ * network begin none. Before all that accepts. */
+
+/**
+ * vpnd_policy_add_proxy_guard:
+ * @chains: the chains of a ruleset that is being filled
+ * @bridge: a bridge that is set
+ *
+ * Keeps everybody but the transport away from the proxy of @bridge.
+ */
+void
+vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge)
+{
+  static const VpndField ports[] = { VPND_FIELD_UDP_DPORT, VPND_FIELD_TCP_DPORT };
+  VpndRule *rule;
+
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
+  vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port);
+  vpnd_rule_match_mark (rule, VPND_FIELD_MARK, VPND_OP_NE, VPND_MARK_VALUE, VPND_MARK_MASK);
+  vpnd_rule_statement (rule, VPND_STATEMENT_REJECT);
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
+  vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port);
+  vpnd_rule_statement (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, 0), VPND_STATEMENT_REJECT);
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
+  vpnd_rule_match_new (vpnd_rule_match_port (rule, VPND_FIELD_TCP_DPORT, bridge->local_port));
+  vpnd_rule_statement (rule, VPND_STATEMENT_REJECT_TCP_RESET);
+
+  for (guint i = 0; i < G_N_ELEMENTS (ports); i++)
+    {
+      rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, VPND_OP_NE, "lo");
+      vpnd_rule_drop (vpnd_rule_match_new (vpnd_rule_match_port (rule, ports[i], bridge->local_port)));
+    }
+}
+
+/* 3: with a bridge, that is the first hop, and the server is nobody to this host. The proxy runs as root, or as the user that the bridge names and
+ * then marks its packets itself. Before the rules of the tunnel, like the services of rule 4. */
+
+/**
+ * vpnd_policy_add_bridge_hop:
+ * @chains: the chains of a ruleset that is being filled
+ * @bridge: a bridge that is set
+ * @ifname: the tunnel's link
+ *
+ * Lets the proxy of @bridge reach it.
+ */
+void
+vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const char *ifname)
+{
+  accept_root (chains, &bridge->service);
+  route_outside (chains, &bridge->service, ifname);
+  if (bridge->uid != 0)
+    {
+      VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), TRUE), VPND_FIELD_SKUID, VPND_OP_EQ, bridge->uid);
+      vpnd_rule_accept (match_service (rule, &bridge->service, FALSE));
+    }
+}
+
+/* 3: the way says that a packet is too large for it (RFC 1191, RFC 8201). Without this the transport sends on into nothing. Only what conntrack knows
+ * as the answer to a packet of this host, and marked like the transport's replies: the sender is any router between here and the first hop. */
+
+/**
+ * vpnd_policy_add_path_mtu:
+ * @chains: the chains of a ruleset that is being filled
+ * @ifname: the tunnel's link
+ *
+ * Lets the errors in that say that a packet is too large.
+ */
+void
+vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const char *ifname)
+{
+  static const struct
+  {
+    VpndField type_field;
+    VpndField code_field;
+    guint8 type;
+    guint8 code;
+  } table[] = {
+    { VPND_FIELD_ICMP_TYPE, VPND_FIELD_ICMP_CODE, ICMP_UNREACH, ICMP_UNREACH_NEEDFRAG },
+    { VPND_FIELD_ICMPV6_TYPE, VPND_FIELD_ICMPV6_CODE, ICMP6_PACKET_TOO_BIG, 0 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      VpndRule *rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->prerouting), table[i].type_field, table[i].type);
+
+      vpnd_rule_match_related (vpnd_rule_match_u8 (rule, table[i].code_field, table[i].code));
+      vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, ifname);
+      vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+      rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->input), table[i].type_field, table[i].type);
+      vpnd_rule_accept (vpnd_rule_match_related (vpnd_rule_match_u8 (rule, table[i].code_field, table[i].code)));
+    }
+}
+
+/* 4: services that root's programs reach beside the tunnel as long as it does not carry anything: a provider's API, to get new keys. While
+ * connecting the routes lead into the tunnel already. Before the rules of the tunnel, for the output hook goes on calling its link the outgoing one. */
+
+/**
+ * vpnd_policy_add_api:
+ * @chains: the chains of a ruleset that is being filled
+ * @input: what the policy depends on
+ *
+ * Adds the services of the settings, for a state without a working tunnel.
+ */
+void
+vpnd_policy_add_api (VpndPolicyChains *chains, const VpndPolicyInput *input)
+{
+  const GArray *services = input->settings->api_endpoints;
+  gboolean is_routed = input->kind == VPND_POLICY_CONNECTING;
+
+  for (guint i = 0; i < services->len; i++)
+    {
+      const VpndServicePort *service = &g_array_index (services, VpndServicePort, i);
+
+      accept_root (chains, service);
+      if (is_routed)
+        route_outside (chains, service, input->routes->ifname);
+    }
+}
