@@ -28,6 +28,7 @@ static const VpndEffectInfo infos[] = {
   [VPND_EFFECT_PROBE] = { "probe", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_MEASURE_PATH] = { "measure-path", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_RETRY_AFTER] = { "retry-after", 0, 0, VPND_CAUSE_NONE },
+  [VPND_EFFECT_LOOK_UP] = { "look-up", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_EMIT_CONNECTED] = { "emit-connected", 0, 0, VPND_CAUSE_NONE },
   [VPND_EFFECT_EMIT_DISCONNECTED] = { "emit-disconnected", 0, 0, VPND_CAUSE_NONE },
 };

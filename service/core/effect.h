@@ -40,6 +40,7 @@ typedef enum
   VPND_EFFECT_PROBE,          /* send one packet into the tunnel, so that the peer learns where we are now */
   VPND_EFFECT_MEASURE_PATH,   /* find out how large a packet may be, as @path says, and report what is smaller than @top of it */
   VPND_EFFECT_RETRY_AFTER,    /* feed VPND_EVENT_RETRY after @delay_ms */
+  VPND_EFFECT_LOOK_UP,        /* look up the names of the wanted profile after @delay_ms, and report VPND_EVENT_LOOKED_UP */
   VPND_EFFECT_EMIT_CONNECTED, /* with @text, the public key as it was received */
   VPND_EFFECT_EMIT_DISCONNECTED,
   VPND_N_EFFECTS

@@ -68,6 +68,7 @@ typedef enum
  * @profile: (owned) (nullable): the profile that is wanted; NULL when none is
  * @way4: the host's IPv4 default route when the device was told where the peer is
  * @way6: the same of IPv6
+ * @lookups: how often the endpoint's name is to be looked up, or was in vain, in VPND_STATE_ERROR for VPND_CAUSE_ENDPOINT
  * @measured_mtu: the largest packet that is known to arrive through this tunnel, where that is less than was tried; bytes, 0 for unknown
  * @host: set of VpndHostChange
  * @ruleset: (owned) (nullable): the ruleset that was asked for last; NULL for none
@@ -93,6 +94,7 @@ typedef struct
   VpndProfile *profile;
   VpndDefaultRoute way4;
   VpndDefaultRoute way6;
+  guint lookups;
   guint32 measured_mtu;
   guint host;
   VpndRuleset *ruleset;

@@ -10,6 +10,7 @@
 
 #include "tunnel-plan.h"
 
+#define LOOKUP_DOUBLINGS 5   /* 1 s to 32 s, which is cut to the longest */
 #define CRASHES_THAT_BLOCK 2 /* two within a minute: whatever is done at start does not help */
 
 typedef struct
@@ -253,6 +254,15 @@ end_sockets (Decision *d, const VpndRoutePlan *routes)
   effect->sockets = vpnd_socket_plan_build (routes, &d->state->config->bridge, d->context->settings, d->context->facts);
 }
 
+/* The name of the wanted server is not known. The host is closed, but not every resolver is behind its link: a file, a cache, a service that the
+ * settings leave open to root. */
+static void
+look_up_again (Decision *d)
+{
+  add_effect (d, VPND_EFFECT_LOOK_UP)->delay_ms = MIN (VPND_LOOKUP_FIRST_MS << MIN (d->state->lookups, LOOKUP_DOUBLINGS), VPND_LOOKUP_MAX_MS);
+  d->state->lookups++;
+}
+
 /* How large a packet may be is asked once the tunnel works, unless the user or the profile have said it. */
 static void
 measure_path (Decision *d)
@@ -285,6 +295,8 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
     {
       enter_error (d, cause);
       remember_wanted (d, profile, TRUE);
+      if (cause == VPND_CAUSE_ENDPOINT)
+        look_up_again (d);
       return;
     }
   if (attempt == 1)
@@ -296,6 +308,7 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   dns = vpnd_dns_plan_build (profile, d->context->settings);
   state->kind = VPND_STATE_CONNECTING;
   state->cause = VPND_CAUSE_NONE;
+  state->lookups = 0;
   state->attempt = attempt;
   state->is_waiting = FALSE;
 
@@ -655,6 +668,17 @@ cause_may_have_gone (Decision *d)
   return config != NULL;
 }
 
+static void
+on_looked_up (Decision *d, const VpndEvent *event)
+{
+  if (d->state->kind != VPND_STATE_ERROR || d->state->cause != VPND_CAUSE_ENDPOINT || d->state->profile == NULL)
+    return;
+  if (event->profile == NULL)
+    look_up_again (d);
+  else
+    connect_to (d, event->profile, 1, TRUE);
+}
+
 /* A tunnel on a network that has changed. When the way to the peer is another one the device is told anew where the peer is, also when that
  * is the same: wireguard-go would go on sending from an address that is gone. Then a packet tells the peer where we are. */
 static void
@@ -885,6 +909,9 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
     case VPND_EVENT_RETRY:
       on_retry (&decision);
       break;
+    case VPND_EVENT_LOOKED_UP:
+      on_looked_up (&decision, event);
+      break;
     case VPND_EVENT_FACTS_CHANGED:
       on_facts_changed (&decision);
       break;
@@ -989,6 +1016,7 @@ vpnd_event_name (VpndEventKind kind)
     [VPND_EVENT_PEER_LOST] = "peer-lost",
     [VPND_EVENT_LINK_LOST] = "link-lost",
     [VPND_EVENT_RETRY] = "retry",
+    [VPND_EVENT_LOOKED_UP] = "looked-up",
     [VPND_EVENT_FACTS_CHANGED] = "facts-changed",
     [VPND_EVENT_SETTINGS_CHANGED] = "settings-changed",
     [VPND_EVENT_TAMPERED] = "tampered",

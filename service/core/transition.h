@@ -17,6 +17,9 @@ G_BEGIN_DECLS
  * next initiation 5 s after the first (REKEY_TIMEOUT), so the second attempt has room for two. */
 #define VPND_ESTABLISH_FIRST_MS 4000
 #define VPND_ESTABLISH_MAX_MS 15000
+/* A name that is unknown is asked for again, at first soon, for the resolver may only be starting. */
+#define VPND_LOOKUP_FIRST_MS 1000
+#define VPND_LOOKUP_MAX_MS 30000
 #define VPND_ATTEMPT_MIN_MS 1000 /* an attempt that fails at once is not repeated sooner */
 
 typedef enum
@@ -32,6 +35,7 @@ typedef enum
   VPND_EVENT_PEER_LOST,
   VPND_EVENT_LINK_LOST, /* the device or the process behind it went away */
   VPND_EVENT_RETRY,
+  VPND_EVENT_LOOKED_UP, /* @profile with its addresses, NULL when its name is still unknown */
   VPND_EVENT_FACTS_CHANGED,
   VPND_EVENT_SETTINGS_CHANGED,
   VPND_EVENT_TAMPERED,        /* another program changed our table */

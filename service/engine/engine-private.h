@@ -36,6 +36,8 @@ struct _VpndEngine
   VpndHandshake *handshake;          /* (owned) */
   VpndPathMtu *path_mtu;             /* (owned) */
   GCancellable *cancellable;         /* (owned): cancelled at dispose */
+  GCancellable *retried_lookup;      /* (owned) (nullable): of the lookup for a profile that waits for its address */
+  guint retried_lookup_due;          /* id of the clock's schedule, 0 for none */
   GCancellable *lookup;              /* (owned) (nullable): of the lookup for the latest activation */
 
   VpndState *state;       /* (owned) */
@@ -69,6 +71,7 @@ void vpnd_engine_post_request (VpndEngine *self, VpndEngineItem *item);
 void vpnd_engine_process (VpndEngine *self);
 void vpnd_engine_add_warning (VpndEngine *self, const char *text);
 void vpnd_engine_withdraw_lookup (VpndEngine *self);
+void vpnd_engine_look_up_later (VpndEngine *self, guint delay_ms);
 void vpnd_engine_adopt_settings (VpndEngine *self, VpndSettings *settings);
 
 G_END_DECLS

@@ -17,11 +17,16 @@
  * vpnd_engine_withdraw_lookup:
  * @self: the engine
  *
- * An activation whose names are still being looked up is withdrawn by whatever is asked for after it.
+ * An activation whose names are still being looked up is withdrawn by whatever is asked for after it, and so is a lookup that is to be repeated.
  */
 void
 vpnd_engine_withdraw_lookup (VpndEngine *self)
 {
+  if (self->retried_lookup_due != 0)
+    vpnd_clock_cancel (self->ports.clock, self->retried_lookup_due);
+  self->retried_lookup_due = 0;
+  g_cancellable_cancel (self->retried_lookup);
+  g_clear_object (&self->retried_lookup);
   g_cancellable_cancel (self->lookup);
   g_clear_object (&self->lookup);
 }
@@ -56,6 +61,58 @@ finish_lookup (VpndEngine *self, GAsyncResult *result, VpndProfile *unresolved, 
   else
     g_message ("The endpoint's name cannot be looked up; taking the address that it had last");
   return g_steal_pointer (&profile);
+}
+
+/* Nobody waits for the answer of a lookup that is repeated: it is an event, with the profile or without. */
+static void
+on_resolved_again (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  VpndEngine *self = g_task_get_source_object (task);
+  Lookup *lookup = g_task_get_task_data (task);
+  g_autoptr (VpndProfile) profile = NULL;
+
+  g_task_return_boolean (task, TRUE);
+  if (g_cancellable_is_cancelled (lookup->cancellable))
+    return;
+  profile = finish_lookup (self, result, lookup->profile, NULL);
+  vpnd_engine_post_request (self, vpnd_engine_item_new (VPND_EVENT_LOOKED_UP, profile, NULL));
+}
+
+static void
+on_lookup_due (gpointer user_data)
+{
+  VpndEngine *self = user_data;
+  Lookup *lookup;
+  GTask *task;
+
+  self->retried_lookup_due = 0;
+  if (self->state->profile == NULL)
+    return;
+  g_clear_object (&self->retried_lookup);
+  self->retried_lookup = g_cancellable_new ();
+  lookup = g_new0 (Lookup, 1);
+  lookup->cancellable = g_object_ref (self->retried_lookup);
+  lookup->profile = vpnd_profile_ref (self->state->profile);
+  task = g_task_new (self, NULL, NULL, NULL);
+  g_task_set_source_tag (task, on_lookup_due);
+  g_task_set_task_data (task, lookup, (GDestroyNotify) lookup_free);
+  vpnd_resolve_profile_async (self->ports.names_lookup, lookup->profile, lookup->cancellable, on_resolved_again, task);
+}
+
+/**
+ * vpnd_engine_look_up_later:
+ * @self: the engine
+ * @delay_ms: when, milliseconds
+ *
+ * Looks up the names of the wanted profile, and posts VPND_EVENT_LOOKED_UP.
+ */
+void
+vpnd_engine_look_up_later (VpndEngine *self, guint delay_ms)
+{
+  if (self->retried_lookup_due != 0)
+    vpnd_clock_cancel (self->ports.clock, self->retried_lookup_due);
+  self->retried_lookup_due = vpnd_clock_schedule (self->ports.clock, delay_ms, on_lookup_due, self);
 }
 
 static void

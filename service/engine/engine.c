@@ -171,6 +171,8 @@ on_local_effect (const VpndEffect *effect, gpointer user_data)
       cancel_retry (self);
       self->retry = vpnd_clock_schedule (self->ports.clock, effect->delay_ms, on_retry, self);
     }
+  else if (effect->kind == VPND_EFFECT_LOOK_UP)
+    vpnd_engine_look_up_later (self, effect->delay_ms);
   else if (effect->kind == VPND_EFFECT_EMIT_CONNECTED)
     {
       publish (self);

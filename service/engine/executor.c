@@ -325,6 +325,7 @@ static const struct
   [VPND_EFFECT_PROBE] = { .now = tell_engine },
   [VPND_EFFECT_MEASURE_PATH] = { .now = tell_engine },
   [VPND_EFFECT_RETRY_AFTER] = { .now = tell_engine },
+  [VPND_EFFECT_LOOK_UP] = { .now = tell_engine },
   [VPND_EFFECT_EMIT_CONNECTED] = { .now = tell_engine },
   [VPND_EFFECT_EMIT_DISCONNECTED] = { .now = tell_engine },
 };

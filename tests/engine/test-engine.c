@@ -12,6 +12,7 @@
 #include "log.h"
 #include "random-values.h"
 #include "reserved.h"
+#include "transition.h"
 #include "tunnel-plan.h"
 
 #include <fcntl.h>
@@ -1015,6 +1016,48 @@ test_auto_connect_by_name (void)
   assert_status (rig, "error", "profile-unusable", TRUE);
 }
 
+/* A start whose server has a name that nobody knows: closed, and asked for ever more slowly until it is known, or until the user ends it. */
+static void
+test_unknown_name_is_asked_for_again (void)
+{
+  for (guint round = 0; round < 2; round++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      VpndPeer *peer = g_ptr_array_index (profile->peers, 0);
+      VpndAddr addr = random_public_addr (AF_INET);
+      guint asked;
+
+      g_array_set_size (peer->endpoints, 0);
+      peer->host = g_strdup ("never.example");
+      g_assert_true (vpnd_profile_store_save (rig->profiles, profile, FALSE, NULL));
+      set_setting (rig, "auto-connect", g_variant_new_boolean (TRUE));
+      set_setting (rig, "auto-connect-profile", g_variant_new_string ("home"));
+      rig_crash (rig);
+      rig_boot (rig);
+      g_ptr_array_set_size (rig->host->journal, 0);
+      for (guint second = 0; second < 120; second++)
+        {
+          fake_host_advance (rig->host, 1000);
+          settle ();
+        }
+      assert_status (rig, "error", "endpoint-unresolvable", TRUE);
+      asked = count_calls (rig->host, "names.lookup");
+      g_assert_cmpuint (asked, >=, 6); /* after 1, 3, 7, 15, 31, 61, 91 s */
+      g_assert_cmpuint (asked, <=, 8);
+
+      rig->host->lookup = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+      g_array_append_val (rig->host->lookup, addr);
+      if (round == 1)
+        deactivate (rig);
+      fake_host_advance (rig->host, VPND_LOOKUP_MAX_MS);
+      settle ();
+      if (round == 1)
+        g_assert_cmpuint (count_calls (rig->host, "names.lookup"), ==, asked);
+      assert_status (rig, round == 0 ? "connecting" : "disconnected", "", round == 0);
+    }
+}
+
 /* A profile without a server is refused, and takes nothing from the connection that there is. */
 static void
 test_no_server (void)
@@ -1355,6 +1398,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/lookup", test_lookup);
   g_test_add_func ("/engine/no-server", test_no_server);
   g_test_add_func ("/engine/auto-connect-by-name", test_auto_connect_by_name);
+  g_test_add_func ("/engine/unknown-name-is-asked-for-again", test_unknown_name_is_asked_for_again);
   g_test_add_func ("/engine/lookup-is-withdrawn", test_lookup_is_withdrawn);
   g_test_add_func ("/engine/settings", test_settings);
   g_test_add_func ("/engine/stop", test_stop);

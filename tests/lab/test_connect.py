@@ -6,7 +6,7 @@ import json
 import pytest
 
 from capture import ICMP, ICMPV6, UDP, none, seen, select_frames
-from lab import (DEAD4, ECHO_PORT, HOST4, NOBODY, PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4,
+from lab import (DEAD4, ECHO_PORT, HOST4, NOBODY, OUTSIDE_DNS4, PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4,
                  TUNNEL_PEER6)
 
 
@@ -181,6 +181,31 @@ def test_endpoint_by_name_on_a_closed_host(host):
     host.wait_state("connected")
     assert host.echo(PUBLIC4) == TUNNEL_HOST4
     only_transport(host.capture.since(mark), PUBLIC4)
+
+
+@pytest.mark.parametrize("way", ["file", "service"])
+def test_name_that_becomes_known_on_a_closed_host(host, way):
+    """A start with auto-connect, of a profile whose server has never had an address: closed, and connected by itself when the name is known, by a file or by a
+    resolver that the settings leave open to root. Nothing else leaves."""
+    host.vpnctl("import", "-", "demo", input=host.profile(endpoint="vpn.provider.example:51820"))
+    host.vpnctl("settings", "set", "auto-connect-profile", "demo")
+    host.vpnctl("settings", "set", "auto-connect", "true")
+    host.daemons[-1].stop()
+    assert host.host.run(host.vpnd, "--early-boot", env=host.environment(), check=False).returncode == 0
+    mark = host.capture.mark()
+    host.start_daemon()
+    status = host.wait_state("error", 5)
+    assert status["cause"] == "endpoint-unresolvable" and status["blocking"] is True
+    if way == "file":
+        host.host.run("sh", "-c", f"echo {PEER4} vpn.provider.example >> /etc/hosts")
+        host.wait_state("connected", 10)
+        only_transport(host.capture.since(mark))
+    else:
+        none(host.capture.since(mark), from_host=True, dport=53)
+        host.vpnctl("settings", "set", "api-endpoints", f"{OUTSIDE_DNS4}:53/udp")
+        host.wait_state("connected", 10)
+        only_transport([frame for frame in host.capture.since(mark) if (frame.dst, frame.dport) != (OUTSIDE_DNS4, 53)], PUBLIC4)
+    assert host.echo(PUBLIC4) == TUNNEL_HOST4
 
 
 def test_no_reply_contradicts_a_signal(connected):

@@ -149,6 +149,11 @@ perform (World *world, const VpndEffect *effect)
     case VPND_EFFECT_RETRY_AFTER:
       world->is_due = TRUE;
       return;
+    case VPND_EFFECT_LOOK_UP:
+      g_assert_nonnull (world->ruleset); /* a host that waits for a name is closed */
+      g_assert_cmpuint (effect->delay_ms, >=, VPND_LOOKUP_FIRST_MS);
+      g_assert_cmpuint (effect->delay_ms, <=, VPND_LOOKUP_MAX_MS);
+      return;
     case VPND_EFFECT_EMIT_CONNECTED:
       g_assert_cmpuint (strlen (effect->text), ==, VPND_KEY_BASE64_LEN);
       world->connected++;
