@@ -43,6 +43,7 @@ struct _VpndEngine
   VpndState *state;       /* (owned) */
   VpndState *shown;       /* (owned): the state that status tells */
   VpndSettings *settings; /* (owned) */
+  gboolean is_unsaved;    /* the settings in force stand in no file, because the file could not be used */
   GQueue queue;           /* (element-type VpndEngineItem) (owned) */
   GTask *request;         /* (owned) (nullable): what is being worked at, until nothing follows */
   GError *request_error;  /* (owned) (nullable): the first failure on the way */

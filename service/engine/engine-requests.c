@@ -374,7 +374,7 @@ vpnd_engine_set_settings_async (VpndEngine *self, VpndSettings *settings, GCance
 
   g_task_set_source_tag (task, vpnd_engine_set_settings_async);
   g_task_set_check_cancellable (task, FALSE);
-  if (vpnd_settings_equal (settings, self->settings))
+  if (vpnd_settings_equal (settings, self->settings) && !self->is_unsaved)
     {
       g_task_return_boolean (task, TRUE);
       return;
@@ -384,6 +384,7 @@ vpnd_engine_set_settings_async (VpndEngine *self, VpndSettings *settings, GCance
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
+  self->is_unsaved = FALSE;
   g_task_set_task_data (task, vpnd_settings_ref (self->settings), (GDestroyNotify) vpnd_settings_unref);
   vpnd_engine_adopt_settings (self, settings);
   request_event (self, VPND_EVENT_SETTINGS_CHANGED, vpnd_engine_set_settings_async, cancellable, on_settings_applied, g_steal_pointer (&task));

@@ -91,23 +91,23 @@ on_facts_started (GObject *source, GAsyncResult *result, gpointer user_data)
   VpndEngine *self = g_task_get_source_object (task);
   g_autoptr (GError) error = NULL;
   g_autoptr (VpndSettings) settings = NULL;
-  gboolean settings_broken = FALSE;
+  g_autofree char *trouble = NULL;
 
   if (!vpnd_facts_source_start_finish (VPND_FACTS_SOURCE (source), result, &error))
     {
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
-  settings = vpnd_settings_store_load (self->settings_store, &settings_broken, &error);
-  if (settings_broken)
+  settings = vpnd_settings_store_load (self->settings_store, &trouble);
+  if (trouble != NULL)
     {
-      vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", error != NULL ? error->message : "The settings cannot be read");
+      vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", trouble);
       g_free (self->detail);
-      self->detail = g_strdup (error != NULL ? error->message : "");
+      self->detail = g_strdup (trouble);
+      self->is_unsaved = TRUE;
     }
-  if (settings != NULL)
-    vpnd_engine_adopt_settings (self, settings);
-  recover (self, settings_broken, task);
+  vpnd_engine_adopt_settings (self, settings);
+  recover (self, trouble != NULL, task);
 }
 
 /**
@@ -168,11 +168,9 @@ loosen_settings (VpndEngine *self)
 {
   static const char *const keys[] = { "lockdown", "auto-connect" };
   g_autoptr (GError) error = NULL;
-  gboolean is_broken;
-  g_autoptr (VpndSettings) settings = vpnd_settings_store_load (self->settings_store, &is_broken, NULL);
+  g_autofree char *trouble = NULL; /* this is the way out of it */
+  g_autoptr (VpndSettings) settings = vpnd_settings_store_load (self->settings_store, &trouble);
 
-  if (settings == NULL)
-    settings = vpnd_settings_new_default ();
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     {
       VpndSettings *looser = vpnd_settings_with (settings, vpnd_setting_info_by_key (keys[i]), g_variant_new_boolean (FALSE), NULL);

@@ -19,6 +19,7 @@
 
 #define FILE_MODE 0600
 #define DIR_MODE 0700
+#define ASIDE_FORMAT "%s.broken-%u"
 #define ASIDE_MAX 100 /* files kept aside under one name; whoever breaks it more often fills no disk */
 
 static void
@@ -288,7 +289,7 @@ vpnd_safe_file_set_aside (int dirfd, const char *name, GError **error)
 {
   for (guint i = 1; i <= ASIDE_MAX; i++)
     {
-      g_autofree char *aside = g_strdup_printf ("%s.broken-%u", name, i);
+      g_autofree char *aside = g_strdup_printf (ASIDE_FORMAT, name, i);
 
       if (renameat2 (dirfd, name, dirfd, aside, RENAME_NOREPLACE) == 0)
         return g_steal_pointer (&aside);
@@ -300,5 +301,25 @@ vpnd_safe_file_set_aside (int dirfd, const char *name, GError **error)
     }
 
   g_set_error (error, VPND_ERROR, VPND_ERROR_STORAGE, "cannot keep \"%s\" aside: there are %d of them already", name, ASIDE_MAX);
+  return NULL;
+}
+
+/**
+ * vpnd_safe_file_find_aside:
+ * @dirfd: an open directory
+ * @name: name of a file in it
+ *
+ * Returns: (transfer full) (nullable): a name under which vpnd_safe_file_set_aside() has kept the file, NULL when there is none any more
+ */
+char *
+vpnd_safe_file_find_aside (int dirfd, const char *name)
+{
+  for (guint i = 1; i <= ASIDE_MAX; i++)
+    {
+      g_autofree char *aside = g_strdup_printf (ASIDE_FORMAT, name, i);
+
+      if (faccessat (dirfd, aside, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return g_steal_pointer (&aside);
+    }
   return NULL;
 }

@@ -24,5 +24,6 @@ gboolean vpnd_safe_file_write (int dirfd, const char *name, const char *data, gs
 gboolean vpnd_safe_file_remove (int dirfd, const char *name, VpndSafeFileFlags flags, GError **error);
 gboolean vpnd_safe_file_rename (int dirfd, const char *name, const char *new_name, VpndSafeFileFlags flags, GError **error);
 char *vpnd_safe_file_set_aside (int dirfd, const char *name, GError **error);
+char *vpnd_safe_file_find_aside (int dirfd, const char *name);
 
 G_END_DECLS

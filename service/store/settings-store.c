@@ -140,14 +140,23 @@ read_settings (int dirfd, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
   g_autofree char *text = NULL;
+  g_autofree char *aside = NULL;
   gsize length;
 
   text = vpnd_safe_file_read (dirfd, FILE_NAME, VPND_JSON_MAX_BYTES, &length, &local_error);
   if (text != NULL)
     return parse_settings (text, length, error);
-  if (g_error_matches (local_error, VPND_ERROR, VPND_ERROR_NOT_FOUND))
+  if (!g_error_matches (local_error, VPND_ERROR, VPND_ERROR_NOT_FOUND))
+    {
+      g_propagate_error (error, g_steal_pointer (&local_error));
+      return NULL;
+    }
+
+  /* What the user wanted is still unknown: a crash, or a boot, must not open what the start before it closed. */
+  aside = vpnd_safe_file_find_aside (dirfd, FILE_NAME);
+  if (aside == NULL)
     return vpnd_settings_new_default ();
-  g_propagate_error (error, g_steal_pointer (&local_error));
+  g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "the settings could not be used and were kept aside as \"%s\", and none were written since: set them anew, or put all to their defaults with \"vpnctl settings reset\"", aside);
   return NULL;
 }
 
@@ -159,7 +168,8 @@ read_settings (int dirfd, GError **error)
  * Reads the settings and changes nothing on the disk, also where the file cannot be used. For a moment when nothing may be written.
  *
  * Returns: (transfer full) (nullable): the settings, the defaults where there is no file; NULL with VPND_ERROR_STORAGE,
- *   VPND_ERROR_INVALID_JSON or VPND_ERROR_INVALID_ARGUMENT when there is one that cannot be used: the caller blocks the host
+ *   VPND_ERROR_INVALID_JSON or VPND_ERROR_INVALID_ARGUMENT when there is one that cannot be used, VPND_ERROR_NOT_FOUND when that was kept
+ *   aside and none was written since: the caller blocks the host
  */
 VpndSettings *
 vpnd_settings_store_peek (int state_dirfd, GError **error)
@@ -170,33 +180,34 @@ vpnd_settings_store_peek (int state_dirfd, GError **error)
 /**
  * vpnd_settings_store_load:
  * @self: the store
- * @out_was_broken: (out): TRUE when there was a file that could not be used: the caller blocks the host and says so
- * @error: return location for an error
+ * @out_trouble: (out) (transfer full) (nullable): NULL when all is well; else one sentence on the file that cannot be used: the caller blocks
+ *   the host and tells it
  *
- * Reads the settings. A file that cannot be used is kept aside as settings.json.broken-N.
+ * Reads the settings. A file that cannot be used is kept aside as settings.json.broken-N; until settings are written again each load tells so.
  *
- * Returns: (transfer full) (nullable): the settings, the defaults where there is no file that can be used; NULL with
- *   VPND_ERROR_STORAGE when such a file could not even be kept aside (@out_was_broken is TRUE then too)
+ * Returns: (transfer full): the settings, the defaults where there is no file that can be used
  */
 VpndSettings *
-vpnd_settings_store_load (VpndSettingsStore *self, gboolean *out_was_broken, GError **error)
+vpnd_settings_store_load (VpndSettingsStore *self, char **out_trouble)
 {
-  g_autoptr (GError) local_error = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) aside_error = NULL;
   g_autoptr (VpndSettings) settings = NULL;
   g_autofree char *aside = NULL;
 
-  g_return_val_if_fail (VPND_IS_SETTINGS_STORE (self) && out_was_broken != NULL, NULL);
+  g_return_val_if_fail (VPND_IS_SETTINGS_STORE (self) && out_trouble != NULL, NULL);
 
-  settings = read_settings (self->dirfd, &local_error);
-  *out_was_broken = settings == NULL;
+  *out_trouble = NULL;
+  settings = read_settings (self->dirfd, &error);
   if (settings != NULL)
     return g_steal_pointer (&settings);
 
-  aside = vpnd_safe_file_set_aside (self->dirfd, FILE_NAME, error);
-  if (aside == NULL)
+  if (g_error_matches (error, VPND_ERROR, VPND_ERROR_NOT_FOUND))
+    *out_trouble = g_strdup (error->message);
+  else
     {
-      g_prefix_error (error, "%s; ", local_error->message);
-      return NULL;
+      aside = vpnd_safe_file_set_aside (self->dirfd, FILE_NAME, &aside_error);
+      *out_trouble = aside != NULL ? g_strdup_printf ("%s; the file was kept aside as \"%s\"", error->message, aside) : g_strdup_printf ("%s; %s", error->message, aside_error->message);
     }
   return vpnd_settings_new_default ();
 }

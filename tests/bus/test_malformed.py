@@ -109,6 +109,37 @@ def test_wrong_types_are_refused_by_the_bus_library(rig):
     assert rig.snapshot() == before
 
 
+# A value of each kind, none of which a setting of another kind may take for its own.
+VALUES = {"b": "true", "u": "7", "s": "'x'", "as": "['x']", "i": "7", "x": "7", "d": "7.0", "y": "7", "ay": "b'x'", "o": "'/x'", "g": "'s'", "v": "<true>", "a{sv}": "{'x': <true>}",
+          "(b)": "(true,)", "ab": "[true]", "aas": "[['x']]"}
+# What has the right type and is out of range, by type, for every setting; a setting that takes any text or number of its type has its reason here.
+OUT_OF_RANGE = {"b": [], "u": ["1", "4294967295"], "s": ["'../x'", text("x" * 300), "' '"],
+                "as": ["['']", "['x']", "['10.0.0.1 ']", str(["10.0.0.1"] * 70)]}
+
+
+def writable_settings():
+    for interface, kind, name, _action, access in rigs.contract():
+        if (interface, kind) == (SETTINGS, "property") and "write" in access:
+            yield name
+
+
+def test_every_setting_refuses_what_is_none(rig):
+    """Of each writable property of the XML: every other type, and values out of range. A typed error, and nothing is changed, announced or asked."""
+    rig.calls(rigs.import_call("demo"), uid=0)
+    rig.answers(any="yes")
+    before, names = rig.snapshot(), list(writable_settings())
+    assert set(names) == set(rigs.WRITES), "the table of the rig is that of the XML"
+    for name in names:
+        own = rigs.WRITES[name][0]
+        wrong_types = [(signature, value) for signature, value in VALUES.items() if signature != own]
+        for (signature, value), result in zip(wrong_types, rig.calls(*(set_call(name, *one) for one in wrong_types))):
+            assert result.get("error", "").startswith(("org.freedesktop.DBus.Error.", "org.vpnd1.Error.")), f"{name} took {signature} {value}: {result}"
+        for value, result in zip(OUT_OF_RANGE[own], rig.calls(*(set_call(name, own, value) for value in OUT_OF_RANGE[own]))):
+            assert result.get("error") == ARGUMENT, f"{name} took {value}: {result}"
+    assert rig.asked() == [], "malformed input reached polkit"
+    assert rig.snapshot() == before
+
+
 def random_value(random_source, signature):
     if signature == "b":
         return random_source.choice([True, False])

@@ -1294,6 +1294,7 @@ test_broken_settings_block (void)
 {
   g_autoptr (Rig) rig = rig_new ();
   g_autofree char *path = g_build_filename (rig->directory, "state", "settings.json", NULL);
+  g_autoptr (VpndStatus) status = NULL;
 
   set_setting (rig, "allow-lan", g_variant_new_boolean (TRUE));
   rig_crash (rig);
@@ -1301,8 +1302,137 @@ test_broken_settings_block (void)
   rig_boot (rig);
   assert_status (rig, "error", "settings-unreadable", TRUE);
   g_assert_false (vpnd_engine_get_settings (rig->engine)->allow_lan);
+
+  /* Neither a crash nor a boot opens what is closed because nobody knows what was wanted. */
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "error", "settings-unreadable", TRUE);
+  status = vpnd_engine_dup_status (rig->engine);
+  g_assert_nonnull (strstr (status->detail, "settings.json.broken-1"));
   deactivate (rig);
   g_assert_true (fake_host_is_clean (rig->host));
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "error", "settings-unreadable", TRUE);
+
+  /* A word of the user does, also when it is what holds already. */
+  set_setting (rig, "allow-lan", g_variant_new_boolean (FALSE));
+  assert_status (rig, "error", "settings-unreadable", TRUE);
+  deactivate (rig);
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "disconnected", "", FALSE);
+  g_assert_true (fake_host_is_clean (rig->host));
+}
+
+/* Nothing can be written under @name: a directory that is not empty stands where the new file must be made. */
+static void
+jam (int dirfd, const char *name, gboolean is_jammed)
+{
+  g_autofree char *temporary = g_strdup_printf (".%s.tmp", name);
+  g_autofree char *inner = g_strdup_printf ("%s/x", temporary);
+
+  if (is_jammed)
+    g_assert_true (mkdirat (dirfd, temporary, 0700) == 0 && mkdirat (dirfd, inner, 0700) == 0);
+  else
+    g_assert_true (unlinkat (dirfd, inner, AT_REMOVEDIR) == 0 && unlinkat (dirfd, temporary, AT_REMOVEDIR) == 0);
+}
+
+/* What cannot be remembered is not begun: no rule, no link, and the caller is told. */
+static void
+test_wanted_cannot_be_written (void)
+{
+  static const char *const files[] = { "ledger.json", "wanted.conf" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      g_autoptr (VpndProfile) other = make_profile ("other");
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GError) again = NULL;
+
+      jam (rig->runtime_dirfd, files[i], TRUE);
+      g_assert_false (activate (rig, profile, &error));
+      g_assert_error (error, VPND_ERROR, VPND_ERROR_STORAGE);
+      assert_status (rig, "disconnected", "", FALSE);
+      g_assert_true (fake_host_is_clean (rig->host));
+      jam (rig->runtime_dirfd, files[i], FALSE);
+      g_assert_true (activate (rig, profile, NULL));
+      shake_hands (rig);
+
+      /* A change that cannot be remembered leaves the host closed, whatever becomes of the tunnel. */
+      jam (rig->runtime_dirfd, files[i], TRUE);
+      g_assert_false (activate (rig, other, &again));
+      g_assert_error (again, VPND_ERROR, VPND_ERROR_STORAGE);
+      g_assert_nonnull (rig->host->ruleset);
+      jam (rig->runtime_dirfd, files[i], FALSE);
+      rig_crash (rig);
+      rig_boot (rig);
+      assert_status (rig, "error", "crashed", TRUE);
+      deactivate (rig);
+      g_assert_true (fake_host_is_clean (rig->host));
+    }
+}
+
+/* The end that a user asked for is an end, also when it cannot be written down; a start after that closes rather than forgets. */
+static void
+test_end_cannot_be_written (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  jam (rig->runtime_dirfd, "ledger.json", TRUE);
+  deactivate (rig);
+  assert_status (rig, "disconnected", "", FALSE);
+  g_assert_true (fake_host_is_clean (rig->host));
+  jam (rig->runtime_dirfd, "ledger.json", FALSE);
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "error", "crashed", TRUE);
+}
+
+/* Every ledger write of a start fails: closed all the same, and so it is at the next one. */
+static void
+test_start_cannot_write (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  set_setting (rig, "crash-recovery", g_variant_new_string ("reconnect"));
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  rig_crash (rig);
+  jam (rig->runtime_dirfd, "ledger.json", TRUE);
+  rig_boot (rig);
+  g_assert_nonnull (rig->host->ruleset);
+  rig_crash (rig);
+  jam (rig->runtime_dirfd, "ledger.json", FALSE);
+  rig_boot (rig);
+  g_assert_nonnull (rig->host->ruleset);
+}
+
+static void
+test_settings_cannot_be_saved (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VpndSettings) locked = vpnd_settings_with (vpnd_engine_get_settings (rig->engine), vpnd_setting_info_by_key ("lockdown"), g_variant_new_boolean (TRUE), &error);
+  g_auto (Answer) answer = { 0 };
+  g_auto (Answer) again = { 0 };
+
+  jam (rig->state_dirfd, "settings.json", TRUE);
+  vpnd_engine_set_settings_async (rig->engine, locked, NULL, on_answer, &answer);
+  wait_for (&answer);
+  g_assert_error (answer.error, VPND_ERROR, VPND_ERROR_STORAGE);
+  g_assert_false (vpnd_engine_get_settings (rig->engine)->lockdown);
+  assert_status (rig, "disconnected", "", FALSE);
+  jam (rig->state_dirfd, "settings.json", FALSE);
+  vpnd_engine_set_settings_async (rig->engine, locked, NULL, on_answer, &again);
+  wait_for (&again);
+  assert_status (rig, "disconnected", "", TRUE);
 }
 
 static void
@@ -1406,6 +1536,10 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/release", test_release);
   g_test_add_func ("/engine/two-crashes-block", test_two_crashes_block);
   g_test_add_func ("/engine/broken-settings-block", test_broken_settings_block);
+  g_test_add_func ("/engine/wanted-cannot-be-written", test_wanted_cannot_be_written);
+  g_test_add_func ("/engine/end-cannot-be-written", test_end_cannot_be_written);
+  g_test_add_func ("/engine/start-cannot-write", test_start_cannot_write);
+  g_test_add_func ("/engine/settings-cannot-be-saved", test_settings_cannot_be_saved);
   g_test_add_func ("/engine/broken-profile-is-told", test_broken_profile_is_told);
   g_test_add_func ("/engine/reconnect", test_reconnect);
   g_test_add_func ("/engine/requests-queue", test_requests_queue);
