@@ -25,6 +25,7 @@ static const Description descriptions[] = {
   { "ipv6", N_ ("use IPv6 in the tunnel where the profile has it (on, off)") },
   { "mtu", N_ ("MTU of the tunnel, 1280 to 65535; 0 for automatic") },
   { "dns-servers", N_ ("name servers instead of the profile's; empty for those") },
+  { "dns-resolver-uid", N_ ("user number of a resolver on this host; 0 for none") },
   { "api-endpoints", N_ ("services that root reaches outside the tunnel while not connected") },
   { "forward", N_ ("links of guests as name=tunnel, name=direct or name=block") },
   { "crash-recovery", N_ ("after a crash of vpnd: block, reconnect, release") },

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # bash completion of vpnctl(1). Needs nothing of the package bash-completion.
 
-_vpnctl_settings='lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers api-endpoints forward crash-recovery backend destroy-sockets'
+_vpnctl_settings='lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers dns-resolver-uid api-endpoints forward crash-recovery backend destroy-sockets'
 
 _vpnctl_values() {
   case $1 in

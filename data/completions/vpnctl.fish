@@ -50,7 +50,7 @@ complete -c vpnctl -n "__fish_seen_subcommand_from lan; and not __fish_seen_subc
 complete -c vpnctl -n '__fish_seen_subcommand_from auto-connect; and __fish_seen_subcommand_from on; and not __fish_seen_subcommand_from settings' -a '(__vpnctl_profiles)'
 complete -c vpnctl -n '__fish_seen_subcommand_from help' -a "$verbs"
 
-set -l keys lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers api-endpoints forward crash-recovery backend destroy-sockets
+set -l keys lockdown auto-connect auto-connect-profile allow-lan ipv6 mtu dns-servers dns-resolver-uid api-endpoints forward crash-recovery backend destroy-sockets
 complete -c vpnctl -n '__fish_seen_subcommand_from settings; and not __fish_seen_subcommand_from get set reset' -a 'get set reset'
 complete -c vpnctl -n "__fish_seen_subcommand_from settings; and __fish_seen_subcommand_from get set; and not __fish_seen_subcommand_from $keys" -a "$keys"
 complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from lockdown auto-connect allow-lan ipv6 destroy-sockets' -a 'on off'

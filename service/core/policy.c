@@ -128,6 +128,9 @@ add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
           vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (names), families[i].address, VPND_OP_IN, families[i].set));
           vpnd_rule_goto (vpnd_rule_match_set (vpnd_chain_add_rule (chains->tunnel_out), ports[i], VPND_OP_IN, SET_DNS_PORTS), CHAIN_TUNNEL_NAMES);
         }
+      /* A recursive resolver on this host asks many servers. By the user it runs as; 0 is none, because root is everybody's. */
+      if (input->settings->dns_resolver_uid != 0)
+        vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (names), VPND_FIELD_SKUID, VPND_OP_EQ, input->settings->dns_resolver_uid));
       vpnd_policy_refuse_rest (names);
     }
   else if (!is_connected)

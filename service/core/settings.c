@@ -17,6 +17,7 @@
 #define MTU_MIN 1280 /* RFC 8200, 5: the least that carries IPv6 */
 #define MTU_MAX 65535
 #define DNS_SERVERS_MAX 8
+#define UID_NOBODY 65534
 #define API_ENDPOINTS_MAX 16
 #define FORWARD_MAX 32
 
@@ -48,6 +49,7 @@ static const VpndSettingInfo infos[] = {
   { "ipv6", "Ipv6", "b", NULL },
   { "mtu", "Mtu", "u", NULL },
   { "dns-servers", "DnsServers", "as", NULL },
+  { "dns-resolver-uid", "DnsResolverUid", "u", NULL },
   { "api-endpoints", "ApiEndpoints", "as", NULL },
   { "forward", "Forward", "as", NULL },
   { "crash-recovery", "CrashRecovery", "s", crash_recovery_words },
@@ -64,6 +66,7 @@ static const gsize field_offsets[] = {
   G_STRUCT_OFFSET (VpndSettings, ipv6),
   G_STRUCT_OFFSET (VpndSettings, mtu),
   G_STRUCT_OFFSET (VpndSettings, dns_servers),
+  G_STRUCT_OFFSET (VpndSettings, dns_resolver_uid),
   G_STRUCT_OFFSET (VpndSettings, api_endpoints),
   G_STRUCT_OFFSET (VpndSettings, forward),
   G_STRUCT_OFFSET (VpndSettings, crash_recovery),
@@ -333,6 +336,20 @@ set_mtu (guint32 *field, const VpndSettingInfo *info, guint32 mtu, GError **erro
   return TRUE;
 }
 
+/* The last number is no user: (uid_t) -1 says "leave it" to chown(2), and nobody (65534) is everybody who has no user of his own. */
+static gboolean
+set_uid (guint32 *field, const VpndSettingInfo *info, guint32 uid, GError **error)
+{
+  if (uid == G_MAXUINT32 || uid == UID_NOBODY)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "%s: must be the number of a user that is the resolver's alone, or 0 for none", info->key);
+      return FALSE;
+    }
+
+  *field = uid;
+  return TRUE;
+}
+
 static gboolean
 set_profile_name (char **field, const VpndSettingInfo *info, const char *name, GError **error)
 {
@@ -508,7 +525,8 @@ set_field (gpointer field, const VpndSettingInfo *info, GVariant *value, GError 
   if (info->choices != NULL)
     return set_choice (field, info, g_variant_get_string (value, NULL), error);
   if (strcmp (info->signature, "u") == 0)
-    return set_mtu (field, info, g_variant_get_uint32 (value), error);
+    return field_offsets[info - infos] == G_STRUCT_OFFSET (VpndSettings, mtu) ? set_mtu (field, info, g_variant_get_uint32 (value), error)
+                                                                              : set_uid (field, info, g_variant_get_uint32 (value), error);
   if (strcmp (info->signature, "s") == 0)
     return set_profile_name (field, info, g_variant_get_string (value, NULL), error);
   if (strcmp (info->signature, "as") == 0)

@@ -56,6 +56,7 @@ typedef struct
  * @forward: (element-type VpndForwardEntry) (owned): rule 9: the links whose guests are treated in a way of their own; each link once
  * @crash_recovery: what a start after a crash does
  * @backend: which WireGuard to use
+ * @dns_resolver_uid: user of a recursive resolver on this host, which may ask any server of names inside the tunnel; 0 for none
  * @destroy_sockets: end the connections of programs that were there before the lock
  */
 typedef struct
@@ -72,6 +73,7 @@ typedef struct
   GArray *forward;
   VpndCrashRecovery crash_recovery;
   VpndBackend backend;
+  guint32 dns_resolver_uid;
   gboolean destroy_sockets;
 } VpndSettings;
 

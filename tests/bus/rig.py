@@ -119,7 +119,7 @@ METHOD_CALLS = {
 }
 WRITES = {
     "Lockdown": ("b", "true"), "AutoConnect": ("b", "true"), "AutoConnectProfile": ("s", "'demo'"), "AllowLan": ("b", "true"), "Ipv6": ("b", "false"),
-    "Mtu": ("u", "1300"), "DnsServers": ("as", "['10.9.9.9']"), "ApiEndpoints": ("as", "['192.0.2.9:443/tcp']"), "Forward": ("as", "['docker0=direct']"), "CrashRecovery": ("s", "'reconnect'"), "Backend": ("s", "'kernel'"), "DestroySockets": ("b", "false"),
+    "Mtu": ("u", "1300"), "DnsServers": ("as", "['10.9.9.9']"), "DnsResolverUid": ("u", "970"), "ApiEndpoints": ("as", "['192.0.2.9:443/tcp']"), "Forward": ("as", "['docker0=direct']"), "CrashRecovery": ("s", "'reconnect'"), "Backend": ("s", "'kernel'"), "DestroySockets": ("b", "false"),
 }
 
 

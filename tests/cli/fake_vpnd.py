@@ -44,7 +44,7 @@ class Fake:
         self.properties = {
             DAEMON: {'Version': '9.9', 'State': 'disconnected', 'Blocking': False, 'Cause': '', 'Profile': '', 'Since': 1700000000},
             SETTINGS: {'Lockdown': False, 'AutoConnect': False, 'AutoConnectProfile': '', 'AllowLan': True, 'Ipv6': True, 'Mtu': 0,
-                       'DnsServers': [], 'ApiEndpoints': [], 'Forward': [], 'CrashRecovery': 'block', 'Backend': 'auto', 'DestroySockets': True},
+                       'DnsServers': [], 'DnsResolverUid': 0, 'ApiEndpoints': [], 'Forward': [], 'CrashRecovery': 'block', 'Backend': 'auto', 'DestroySockets': True},
             PROFILES: {},
         }
         self.defaults = dict(self.properties[SETTINGS])

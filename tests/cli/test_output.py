@@ -229,6 +229,7 @@ allow-lan             on     allow the local network outside the tunnel (on, off
 ipv6                  on     use IPv6 in the tunnel where the profile has it (on, off)
 mtu                   0      MTU of the tunnel, 1280 to 65535; 0 for automatic
 dns-servers           -      name servers instead of the profile's; empty for those
+dns-resolver-uid      0      user number of a resolver on this host; 0 for none
 api-endpoints         -      services that root reaches outside the tunnel while not connected
 forward               -      links of guests as name=tunnel, name=direct or name=block
 crash-recovery        block  after a crash of vpnd: block, reconnect, release
@@ -332,6 +333,7 @@ def test_logs(vpnd, vpnctl):
 def test_dns(vpnd, vpnctl):
     assert vpnctl('dns').out == '''Owner:        systemd-resolved
 Because:      resolv.conf is a link to the file of systemd-resolved
+Way:          on our link at systemd-resolved
 File:         /etc/resolv.conf
 Link to:      ../run/systemd/resolve/stub-resolv.conf
 It lists:     127.0.0.53

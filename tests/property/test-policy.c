@@ -413,6 +413,35 @@ test_dns (void)
     }
 }
 
+/* 5: a recursive resolver of the host asks whomever it will, inside the tunnel; neither before there is one, nor outside, nor anything but names. */
+static void
+test_local_resolver (void)
+{
+  guint seen = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      Packet packet;
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      if (world.settings->dns_resolver_uid == 0 || vpnd_dns_plan_is_empty (world.dns))
+        continue;
+      seen++;
+      packet = random_packet (VPND_IFNAME, random_public_addr (random_family ()));
+      packet.l4proto = random_boolean (2) ? IPPROTO_UDP : IPPROTO_TCP;
+      packet.dport = random_boolean (2) ? 53 : 853;
+      packet.is_established = FALSE;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
+      packet.uid = world.settings->dns_resolver_uid;
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, world.kind == VPND_POLICY_CONNECTED ? FATE_ACCEPT : FATE_REJECT);
+      packet.oifname = "eth0";
+      if (!is_an_endpoint (&world, &packet.destination))
+        g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
+    }
+  g_assert_cmpuint (seen, >, 10);
+}
+
 /* 5: a resolver beside the tunnel may answer and may not speak first, and nothing but names may be asked of it. */
 static void
 test_outside_resolver_is_exact (void)
@@ -982,6 +1011,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/proxy-port-is-the-transports", test_proxy_port_is_the_transports);
   g_test_add_func ("/policy/blocked-has-no-first-hop", test_blocked_has_no_first_hop);
   g_test_add_func ("/policy/dns", test_dns);
+  g_test_add_func ("/policy/local-resolver", test_local_resolver);
   g_test_add_func ("/policy/outside-resolver-is-exact", test_outside_resolver_is_exact);
   g_test_add_func ("/policy/api-is-exact", test_api_is_exact);
   g_test_add_func ("/policy/tunnel", test_tunnel);

@@ -135,6 +135,7 @@ random_settings (void)
   settings->auto_connect = random_boolean (2);
   settings->allow_lan = random_boolean (2);
   settings->ipv6 = random_boolean (2);
+  settings->dns_resolver_uid = random_boolean (2) ? 0 : 970; /* no user of the random packets */
   settings->destroy_sockets = random_boolean (2);
   settings->crash_recovery = g_test_rand_int_range (0, 3);
   for (guint i = 0; i < G_N_ELEMENTS (resolvers) && random_boolean (3); i++)
