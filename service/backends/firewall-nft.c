@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The firewall of firewall-nft.h. Operations run one after the other: apply (send the batch, read back, compare), remove, and check (read
- * and compare, after another program touched the table). Whether the kernel has owner and persist is found out by the first apply:
+ * The firewall of firewall-nft.h. Operations run one after the other: apply (send the batch, read back, compare), remove, check (read
+ * and compare, after another program touched the table), and restore (apply once more what was in force). What another program took away is
+ * put back here and at once, before anybody is told: who hears of it may be busy, and the host is open until then. Whether the kernel has owner and persist is found out by the first apply:
  * kernels without persist refuse the flags with EOPNOTSUPP, and the batch goes again without them. Owner alone is never used, since
  * such a table goes away with us.
  * Never decides what is allowed.
@@ -20,6 +21,7 @@
 #include "reserved.h"
 
 #include <errno.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
 #define TIMEOUT_MS 5000 /* the kernel answers inside send (); this only bounds a bug */
@@ -32,12 +34,13 @@ typedef enum
   OPERATION_APPLY,
   OPERATION_REMOVE,
   OPERATION_CHECK,
+  OPERATION_RESTORE,
 } OperationKind;
 
 /**
  * Operation:
- * @task: (owned): the caller's; one without a callback for a check
- * @ruleset: (owned) (nullable): for apply
+ * @task: (owned): the caller's; one without a callback for check and restore
+ * @ruleset: (owned) (nullable): for apply and remove; for restore what is in force at its start
  * @batch: (owned) (nullable): what was sent
  * @first_seq: sequence number of its first message
  * @flags: table flags in it
@@ -58,8 +61,9 @@ typedef struct
  * @watch: (owned) (nullable): listens while a table of ours is in force
  * @applied: (owned) (nullable): what is in force as far as we know
  * @operations: (element-type Operation) (owned): the first one runs when @is_running
- * @has_check: a check waits in @operations
- * @is_reported: "tampered" was emitted and nothing was applied since
+ * @look: (owned) (nullable): starts a check, once all notifications of a burst were read
+ * @has_restore: a restore waits in @operations
+ * @is_reported: "tampered" was emitted and nobody asked for rules since
  */
 struct _VpndFirewallNft
 {
@@ -72,7 +76,8 @@ struct _VpndFirewallNft
   guint32 applied_flags;
   GQueue operations;
   gboolean is_running;
-  gboolean has_check;
+  GSource *look;
+  gboolean has_restore;
   gboolean is_reported;
 };
 
@@ -107,6 +112,11 @@ end_operation (VpndFirewallNft *self, GError *error)
   else
     g_task_return_boolean (operation->task, TRUE);
   run_next (self);
+  if (operation->kind == OPERATION_RESTORE && self->applied != NULL && !self->is_reported)
+    {
+      self->is_reported = TRUE;
+      vpnd_firewall_emit_tampered (VPND_FIREWALL (self));
+    }
 }
 
 static void
@@ -135,22 +145,67 @@ queue_operation (VpndFirewallNft *self, OperationKind kind, GTask *task, VpndRul
   run_next (self);
 }
 
-/* Another program's change of our table, or lost notifications: look, once for a burst. Our own changes carry our port. */
+/* For an operation that nobody outside waits for. */
+static void
+queue_own_operation (VpndFirewallNft *self, OperationKind kind)
+{
+  g_autoptr (GTask) task = g_task_new (self, NULL, NULL, NULL);
+
+  g_task_set_source_tag (task, queue_own_operation);
+  queue_operation (self, kind, task, NULL);
+}
+
+static void
+queue_restore (VpndFirewallNft *self)
+{
+  if (self->has_restore)
+    return;
+  self->has_restore = TRUE;
+  queue_own_operation (self, OPERATION_RESTORE);
+}
+
+static void
+stop_look (VpndFirewallNft *self)
+{
+  if (self->look != NULL)
+    g_source_destroy (self->look);
+  g_clear_pointer (&self->look, g_source_unref);
+}
+
+static gboolean
+on_look (gpointer user_data)
+{
+  VpndFirewallNft *self = user_data;
+
+  stop_look (self); /* what comes from now on needs another look */
+  queue_own_operation (self, OPERATION_CHECK);
+  return G_SOURCE_REMOVE;
+}
+
+/* Another program's change of our table, or lost notifications. A table that is gone need not be looked at, and the messages about what
+ * was in it come before the one about itself: the look waits for the end of the burst. Our own changes carry our port. */
 static void
 on_notification (const struct nlmsghdr *message, gpointer user_data)
 {
   VpndFirewallNft *self = user_data;
-  g_autoptr (GTask) task = NULL;
 
-  if (self->applied == NULL || self->has_check)
+  if (self->applied == NULL)
     return;
   if (message != NULL && (message->nlmsg_pid == vpnd_nl_socket_get_portid (self->socket) || !vpnd_nft_message_concerns_table (message, self->applied->table)))
     return;
 
-  self->has_check = TRUE;
-  task = g_task_new (self, NULL, NULL, NULL);
-  g_task_set_source_tag (task, on_notification);
-  queue_operation (self, OPERATION_CHECK, task, NULL);
+  if (message != NULL && NFNL_MSG_TYPE (message->nlmsg_type) == NFT_MSG_DELTABLE)
+    {
+      stop_look (self);
+      queue_restore (self);
+    }
+  else if (self->look == NULL)
+    {
+      self->look = g_idle_source_new ();
+      g_source_set_priority (self->look, G_PRIORITY_DEFAULT);
+      g_source_set_callback (self->look, on_look, self, NULL);
+      g_source_attach (self->look, g_main_context_get_thread_default ());
+    }
 }
 
 /* The watch starts before the table is in force, so that nothing is missed. */
@@ -172,6 +227,7 @@ start_watch (VpndFirewallNft *self, GError **error)
 static void
 stop_watch (VpndFirewallNft *self)
 {
+  stop_look (self);
   if (self->watch != NULL)
     vpnd_nl_socket_set_notify (self->watch, NULL, NULL);
   g_clear_object (&self->watch);
@@ -326,24 +382,33 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (VpndFirewallNft) self = user_data;
   g_auto (VpndNftTable) table = { 0 };
   g_autoptr (GError) error = NULL;
-  gboolean is_good = vpnd_nft_read_finish (VPND_NL_SOCKET (source), result, &table, &error) && is_as_applied (self, &table);
 
-  gboolean is_news = !is_good && !self->is_reported;
-
-  self->is_reported = !is_good;
+  if (!vpnd_nft_read_finish (VPND_NL_SOCKET (source), result, &table, &error) || !is_as_applied (self, &table))
+    queue_restore (self); /* what cannot be read cannot be trusted */
   end_operation (self, NULL);
-  if (is_news) /* what cannot be read cannot be trusted */
-    vpnd_firewall_emit_tampered (VPND_FIREWALL (self));
 }
 
 static void
 check_start (VpndFirewallNft *self)
 {
-  self->has_check = FALSE; /* what comes from now on needs another look */
   if (self->applied == NULL)
     end_operation (self, NULL);
   else
     vpnd_nft_read_async (self->socket, self->applied, NULL, on_checked, g_object_ref (self));
+}
+
+/* Whatever is in force now: a request that came before its turn may have changed it. */
+static void
+restore_start (VpndFirewallNft *self, Operation *operation)
+{
+  self->has_restore = FALSE;
+  if (self->applied == NULL)
+    {
+      end_operation (self, NULL);
+      return;
+    }
+  operation->ruleset = vpnd_ruleset_ref (self->applied);
+  apply_send (self, operation);
 }
 
 static void
@@ -364,6 +429,9 @@ run_next (VpndFirewallNft *self)
       break;
     case OPERATION_CHECK:
       check_start (self);
+      break;
+    case OPERATION_RESTORE:
+      restore_start (self, operation);
       break;
     }
 }

@@ -8,17 +8,26 @@
 #include "firewall-nft.h"
 
 #include "error.h"
+#include "policy.h"
 #include "random-policy.h"
 #include "random-ruleset.h"
 
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define RANDOM_ROUNDS 150
 #define CYCLES 1000
+#define HOLES 15
+#define FLUSHES_MAX 400
+#define HOLE_US_MAX 5000
 
 typedef struct
 {
@@ -97,6 +106,39 @@ nft (const char *arguments)
   if (!g_spawn_check_wait_status (status, NULL))
     g_clear_pointer (&output, g_free);
   return output;
+}
+
+static void
+run_ip (const char *arguments)
+{
+  g_autofree char *command = g_strdup_printf ("ip %s", arguments);
+  int status;
+
+  g_assert_true (g_spawn_command_line_sync (command, NULL, NULL, &status, NULL));
+  g_assert_true (g_spawn_check_wait_status (status, NULL));
+}
+
+static void
+on_nft_done (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  gboolean *is_done = user_data;
+
+  g_assert_true (g_subprocess_wait_check_finish (G_SUBPROCESS (source), result, NULL));
+  *is_done = TRUE;
+}
+
+/* As nft(), while the main loop goes on. */
+static void
+nft_while_iterating (const char *arguments)
+{
+  g_autofree char *command = g_strdup_printf ("nft %s", arguments);
+  g_auto (GStrv) argv = g_strsplit (command, " ", -1);
+  g_autoptr (GSubprocess) process = g_subprocess_newv ((const char *const *) argv, G_SUBPROCESS_FLAGS_NONE, NULL);
+  gboolean is_done = FALSE;
+
+  g_assert_nonnull (process);
+  g_subprocess_wait_check_async (process, NULL, on_nft_done, &is_done);
+  wait_for (&is_done);
 }
 
 static gboolean
@@ -288,6 +330,96 @@ test_tampering (void)
       g_assert_cmpuint (guard.n_tampered, ==, i + 1); /* once a change */
     }
   remove_ok (firewall);
+}
+
+/* What a program sees of holes: how long it could send, in microseconds, one number a hole; until it is killed. */
+static G_NORETURN void
+watch_holes (int report_fd)
+{
+  const struct sockaddr_in target = { .sin_family = AF_INET, .sin_port = g_htons (9), .sin_addr.s_addr = g_htonl (0xC0000202) };
+  int fd = socket (AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  gint64 opened = 0;
+
+  for (;;)
+    {
+      gboolean is_sent = sendto (fd, "x", 1, 0, (const struct sockaddr *) &target, sizeof (target)) == 1;
+
+      if (is_sent && opened == 0)
+        opened = g_get_monotonic_time ();
+      if (is_sent || opened == 0)
+        continue;
+      opened = g_get_monotonic_time () - opened;
+      if (write (report_fd, &opened, sizeof (opened)) != sizeof (opened))
+        _exit (1);
+      opened = 0;
+    }
+}
+
+static int
+compare_times (gconstpointer a, gconstpointer b)
+{
+  gint64 difference = *(const gint64 *) a - *(const gint64 *) b;
+
+  return difference < 0 ? -1 : difference > 0;
+}
+
+static gboolean
+on_hole (int fd, GIOCondition condition, gpointer user_data)
+{
+  gint64 width;
+
+  g_assert_cmpint (read (fd, &width, sizeof (width)), ==, sizeof (width));
+  g_array_append_val (user_data, width);
+  return G_SOURCE_CONTINUE;
+}
+
+/* Without owner: the rules of "blocked" are back at once, though nobody asks for them. */
+static void
+test_restored_at_once (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (FALSE);
+  g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
+  g_autoptr (VpndFacts) facts = vpnd_facts_new ();
+  g_autoptr (VpndRuleset) ruleset = vpnd_policy_build (&(VpndPolicyInput){ .kind = VPND_POLICY_BLOCKED, .settings = settings, .facts = facts });
+  g_autoptr (GArray) holes = g_array_new (FALSE, FALSE, sizeof (gint64));
+  Guard guard = { .put_back = TRUE, .ruleset = ruleset };
+  int fds[2];
+  guint source;
+  pid_t child;
+
+  run_ip ("link add hole0 type veth peer name hole1");
+  run_ip ("addr add 192.0.2.1/24 dev hole0");
+  run_ip ("link set hole1 up");
+  run_ip ("link set hole0 up");
+  run_ip ("neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev hole0");
+  g_signal_connect (firewall, "tampered", G_CALLBACK (on_tampered), &guard);
+  apply_ok (firewall, ruleset);
+  g_assert_no_errno (pipe (fds));
+  child = fork ();
+  if (child == 0)
+    watch_holes (fds[1]);
+  source = g_unix_fd_add (fds[0], G_IO_IN, on_hole, holes);
+  /* A hole that falls between two turns of the witness is not seen. */
+  while (holes->len < HOLES && guard.n_tampered < FLUSHES_MAX)
+    {
+      guard.outcome.is_done = FALSE;
+      nft_while_iterating ("flush ruleset");
+      wait_for (&guard.outcome.is_done);
+      g_assert_no_error (guard.outcome.error);
+      settle ();
+    }
+  g_assert_no_errno (kill (child, SIGKILL));
+  g_assert_cmpint (waitpid (child, NULL, 0), ==, child);
+  g_source_remove (source);
+  close (fds[0]);
+  close (fds[1]);
+  g_assert_cmpuint (holes->len, >=, HOLES);
+  g_array_sort (holes, compare_times);
+  g_test_message ("open for %" G_GINT64_FORMAT " us at best, %" G_GINT64_FORMAT " us in the middle, %" G_GINT64_FORMAT " us at worst",
+      g_array_index (holes, gint64, 0), g_array_index (holes, gint64, holes->len / 2), g_array_index (holes, gint64, holes->len - 1));
+  g_assert_cmpint (g_array_index (holes, gint64, 0), <, HOLE_US_MAX); /* the best one: the others measure what else this machine has to do */
+  remove_ok (firewall);
+  run_ip ("link delete hole0");
 }
 
 static void
@@ -512,6 +644,7 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall-nft/adoption", test_adoption);
   g_test_add_func ("/firewall-nft/takes-over-a-plain-table", test_takes_over_a_plain_table);
   g_test_add_func ("/firewall-nft/tampering", test_tampering);
+  g_test_add_func ("/firewall-nft/restored-at-once", test_restored_at_once);
   g_test_add_func ("/firewall-nft/others-do-not-disturb", test_others_do_not_disturb);
   g_test_add_func ("/firewall-nft/refusal-keeps-the-former", test_refusal_keeps_the_former);
   g_test_add_func ("/firewall-nft/operations-take-turns", test_operations_take_turns);
