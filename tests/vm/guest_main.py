@@ -1,6 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""First thing that runs in the guest: the C tests, then test_guest.py, all as one TAP stream on stdout."""
+"""The test service of the guest: runs what this boot is for (the word vpnd-boot= of the kernel's command line) and writes TAP to the
+second serial port, line by line, numbers left out ("ok N name"): the outside counts. Ends with an orderly power-off.
+
+open    the flood is seen; then, without network card, the C tests and test_guest.py; the state for the next boot is made; the flood again
+closed  test_closed.py, with lockdown and auto-connect, under the flood
+"""
 import io
 import os
 import pathlib
@@ -14,30 +19,90 @@ os.environ["VPND_LAB_SCRATCH"] = "/var/tmp/vpnd-lab"
 os.makedirs(os.environ["VPND_LAB_SCRATCH"], exist_ok=True)
 
 import pytest  # noqa: E402
+import sandbox  # noqa: E402
 import tap  # noqa: E402
+import wire  # noqa: E402
+
+DISK = pathlib.Path("/mnt")
 
 
-def main():
-    lines = []
+class Report(io.TextIOBase):
+    """TAP of whatever source, without numbers and plans, to the serial port."""
+
+    def __init__(self):
+        self.port = open("/dev/ttyS1", "w", encoding="utf-8", buffering=1)  # noqa: SIM115 - open to the end
+
+    def write(self, text):
+        text = re.sub(r"(?m)^((?:not )?ok) \d+ ", r"\1 N ", text)
+        self.port.write("" if re.match(r"1\.\.\d+", text) else text)
+        return len(text)
+
+
+def run(*words, **options):
+    return subprocess.run(words, check=True, capture_output=True, text=True, **options).stdout
+
+
+def c_tests(report):
     for program in sorted(pathlib.Path("/root/tests/c").iterdir()):
         done = subprocess.run([program, "--backend=kernel"], capture_output=True, text=True, timeout=200, check=False)
         found = [line for line in done.stdout.splitlines() if re.match(r"(not )?ok ", line)]
-        lines += [re.sub(r"^((?:not )?ok) \d+ ", rf"\1 N {program.name}", line) for line in found]
+        for line in found:
+            print(re.sub(r"^((?:not )?ok) \d+ ", rf"\1 N {program.name}", line), file=report)
         if done.returncode or not found:
-            lines.append(f"not ok N {program.name} ended with {done.returncode}")
-            lines += [f"# {line}" for line in (done.stdout + done.stderr).splitlines()[-30:]]
-    out = io.StringIO()
-    pytest.main(["-p", "no:cacheprovider", "-q", "--tb=short", str(HERE / "test_guest.py")], plugins=[tap.Tap(out)])
-    lines += [re.sub(r"^((?:not )?ok) \d+ ", r"\1 N ", line) for line in out.getvalue().splitlines() if not line.startswith("1..")]
-    number = 0
-    with open("/dev/ttyS1", "w", encoding="utf-8") as report:
-        for line in lines:
-            if re.match(r"(not )?ok N ", line):
-                number += 1
-                line = line.replace(" N ", f" {number} ", 1)
-            print(line, file=report)
-        print(f"1..{number}", file=report)
-        print("# guest done", file=report)
+            print(f"not ok N {program.name} ended with {done.returncode}", file=report)
+            print("\n".join(f"# {line}" for line in (done.stdout + done.stderr).splitlines()[-30:]), file=report)
+
+
+def python_tests(report, name):
+    return int(pytest.main(["-p", "no:cacheprovider", "-q", "--rootdir", str(HERE), "-rN", "--tb=short", str(HERE / name)], plugins=[tap.Tap(report)]))
+
+
+def make_state():
+    """Installs anew, stores the profile, turns lockdown and auto-connect on, and keeps the files for the next boot; opens the host again."""
+    run("dpkg", "-i", "/root/vpnd.deb")
+    run("vpnctl", "import", "/root/profile.conf", "demo")
+    run("vpnctl", "auto-connect", "on", "demo")
+    run("vpnctl", "lockdown", "on")
+    run("mount", "/dev/vda", DISK)
+    run("cp", "-a", "/var/lib/vpnd/.", DISK)
+    run("umount", DISK)
+    run("vpnctl", "emergency-unlock")
+
+
+def open_boot(report):
+    wire.mark("open")
+    run("systemctl", "kill", "-s", "KILL", "test-flood")
+    run("ip", "link", "set", wire.LINK, "down")
+    run("ip", "addr", "flush", "dev", wire.LINK)
+    c_tests(report)
+    bad = python_tests(report, "test_guest.py")
+    make_state()
+    sandbox.wait_until(lambda: not pathlib.Path("/sys/class/net/eth0").exists(), 60, "the lab in the guest is gone")
+    run("ip", "-batch", "/root/network.batch")
+    run("systemctl", "restart", "test-flood")
+    wire.mark("power-off")
+    return bad
+
+
+def closed_boot(report):
+    bad = python_tests(report, "test_closed.py")
+    wire.mark("power-off")
+    return bad
+
+
+def main():
+    report = Report()
+    os.dup2(2, 1)
+    kind = re.search(r"vpnd-boot=(\w+)", pathlib.Path("/proc/cmdline").read_text(encoding="ascii")).group(1)
+    try:
+        if {"open": open_boot, "closed": closed_boot}[kind](report):
+            journal = run("journalctl", "--no-pager", "-b", "-o", "short-monotonic", "-u", "vpnd", "-u", "vpnd-early-boot").splitlines()
+            print("\n".join(f"# {line}" for line in journal[-60:]), file=report)
+    except BaseException as error:  # noqa: BLE001 - told outside
+        print(f"not ok N {kind} boot: {type(error).__name__}", file=report)
+        print("\n".join(f"# {line}" for line in (str(error) + getattr(error, "stderr", "")).splitlines()), file=report)
+    print("# guest done", file=report)
+    subprocess.run(["systemctl", "poweroff"], check=False)
 
 
 main()

@@ -1,121 +1,174 @@
 #!/usr/bin/python3
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Boots Debian 12's kernel with the package installed in an emulated machine (no KVM needed) and speaks the guest's TAP.
+"""usage: run_vm.py KERNEL-SERIES PROGRAM...
 
-The whole system is the initial RAM file system: no disk, no boot loader. What runs in it is test_guest.py, and the C tests of the
-kernel's WireGuard. The machine has no network card: its only links are those that the tests make inside it.
+Boots a Debian 12 with the package in an emulated machine (no KVM needed) twice, and speaks one TAP stream: first open, then with
+lockdown and auto-connect. What the guest says of itself (guest_main.py) comes first, then the judgement of every frame that left it
+between power-on and power-off, recorded outside of it.
 """
+import collections
+import ipaddress
 import pathlib
-import shutil
+import re
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(HERE.parent / "lab"), str(HERE.parent / "container")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "lab"), str(HERE.parent / "container")]
 
+import lab  # noqa: E402
+import machine  # noqa: E402
 import roots  # noqa: E402
 import sandbox  # noqa: E402
+import wire  # noqa: E402
+from capture import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ICMPV6, UDP, show  # noqa: E402
 
-MODULE_FOLDERS = ["net", "lib", "crypto", "arch/x86/crypto", "drivers/net/wireguard", "drivers/net/tun.ko", "drivers/net/veth.ko", "drivers/net/bridge"]
-LEFT_OUT = ["./usr/share/doc", "./usr/share/locale", "./usr/share/man", "./usr/share/info", "./var/cache", "./var/lib/apt", "./usr/share/i18n", "./usr/lib/locale"]
-TIMEOUT_S = 600
-
-UNIT = """[Unit]
-Description=Tests of vpnd
-After=multi-user.target dbus.service
-[Service]
-Type=oneshot
-Environment=PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root
-ExecStart=/usr/bin/python3 /root/tests/vm/guest_main.py
-StandardOutput=tty
-StandardError=journal+console
-TTYPath=/dev/ttyS1
-ExecStopPost=/usr/bin/systemctl poweroff --force
-[Install]
-WantedBy=multi-user.target
-"""
+HOLE = ("test_another_program_flushes_the_ruleset", "flushed")  # from here to the next mark, "table is back"
+HOLE_MS = 1000.0  # of an emulated processor that shares ours; lab-firewall-nft holds a real one to the 5 ms that are the aim
+SOLICITED = ipaddress.IPv6Network("ff02::1:ff00:0/104")
+LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 
 
-def kernel():
-    """Debian 12's kernel for virtual machines: a folder with boot/vmlinuz-* and lib/modules."""
-    out = subprocess.run(["apt-cache", "depends", "--important", "linux-image-cloud-amd64"], capture_output=True, text=True, check=True).stdout
-    names = [line.split()[-1] for line in out.splitlines() if "linux-image-" in line and "Depends" in line]
-    if not names:
-        raise RuntimeError("apt knows no linux-image-cloud-amd64: apt-get update")
+class Tap:
+    def __init__(self, prefix):
+        self.prefix, self.number, self.bad = prefix, 0, 0
 
-    def make(path):
-        path.mkdir()
-        subprocess.run(["apt-get", "download", "-q", names[0]], cwd=path, check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)
-        archive = next(path.glob("*.deb"))
-        subprocess.run(["dpkg-deb", "-x", archive, path], check=True)
-        archive.unlink()
-    return roots.cached("kernel", names, make)
+    def test(self, name, problem="", note=""):
+        self.number += 1
+        self.bad += bool(problem)
+        print(f"{'not ok' if problem else 'ok'} {self.number} {self.prefix} {name}", flush=True)
+        for line in (problem or note).splitlines():
+            print(f"# {line}", flush=True)
+
+    def copy(self, boot, kind):
+        """The guest's own report."""
+        for line in boot.report.splitlines():
+            found = re.match(r"(not ok|ok) N (.*)", line)
+            if found:
+                self.test(f"{kind}: {found[2]}", "see above" if found[1] == "not ok" else "")
+            elif line.startswith("#"):
+                print(line)
+        problem = "" if "# guest done" in boot.report and boot.exit_status == 0 else f"qemu ended with {boot.exit_status}\n{boot.console[-6000:]}"
+        self.test(f"{kind}: the guest ran to its orderly end", problem)
 
 
-def fill(root, kernel_path):
-    """Puts modules, package and tests into the root."""
-    version = next((kernel_path / "lib/modules").iterdir()).name
-    source, target = kernel_path / "lib/modules" / version, root / "lib/modules" / version
-    target.mkdir(parents=True)
-    for name in MODULE_FOLDERS:
-        if (source / "kernel" / name).exists():
-            (target / "kernel" / name).parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-a", source / "kernel" / name, target / "kernel" / name], check=True)
-    for path in source.glob("modules.builtin*"):
-        shutil.copy(path, target)
-    shutil.copy(source / "modules.order", target)
-    subprocess.run(["chroot", root, "depmod", version], check=True)
-    shutil.copy(roots.package(), root / "root/vpnd.deb")
-    subprocess.run(["chroot", root, "dpkg", "-i", "/root/vpnd.deb"], check=True, stdout=sys.stderr, stdin=subprocess.DEVNULL)
-    shutil.copytree(HERE.parent / "lab", root / "root/tests/lab")
-    shutil.copytree(HERE, root / "root/tests/vm")
-    (root / "root/tests/c").mkdir()
-    for program in sys.argv[1:]:
-        shutil.copy(program, root / "root/tests/c/")
-    (root / "etc/systemd/system/vpnd-test.service").write_text(UNIT, encoding="ascii")
-    wants = root / "etc/systemd/system/multi-user.target.wants"
-    wants.mkdir(parents=True, exist_ok=True)
-    (wants / "vpnd-test.service").symlink_to("../vpnd-test.service")
-    (root / "etc/resolv.conf").unlink(missing_ok=True)
-    (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
-    (root / "etc/fstab").write_text("", encoding="ascii")
-    (root / "etc/hostname").write_text("guest\n", encoding="ascii")
-    (root / "init").symlink_to("sbin/init")
-    for unit in ("getty@tty1.service", "serial-getty@ttyS0.service", "systemd-timesyncd.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"):
-        (root / "etc/systemd/system" / unit).unlink(missing_ok=True)
-        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+def is_allowed(frame):
+    """What rules 2 and 3 let out: neighbour discovery by type and address, and WireGuard's own messages to the endpoint."""
+    if frame.ethertype == ETH_P_ARP:
+        return True
+    if frame.ethertype == ETH_P_IP and frame.proto == UDP and (frame.sport, frame.dst, frame.dport) == (68, "255.255.255.255", 67):
+        return True
+    if frame.ethertype in (ETH_P_IP, ETH_P_IPV6) and frame.proto == UDP and frame.dst in (lab.PEER4, lab.PEER6) and frame.dport == lab.PEER_PORT:
+        body = frame.raw[14 + (20 if frame.ethertype == ETH_P_IP else 40) + 8:]
+        return wire.flood_of(frame.raw) is None and len(body) >= 32 and body[0] in (1, 2, 3, 4) and body[1:4] == b"\0\0\0"
+    if frame.ethertype == ETH_P_IPV6 and frame.proto == ICMPV6:
+        to = ipaddress.IPv6Address(frame.dst)
+        return {133: str(to) == "ff02::2", 135: to in SOLICITED or to in LINK_LOCAL, 136: to in LINK_LOCAL}.get(frame.icmp_type, False)
+    return False
+
+
+class Record:
+    """The frames of one boot, cut at the guest's marks: phases is a list of (name, frames), beats the flood's (tries, process 1)."""
+
+    def __init__(self, frames):
+        self.phases, self.beats, self.marks = [("power-on", [])], collections.defaultdict(list), {}
+        for frame in frames:
+            if frame.ethertype != wire.ETH_P_MARK:
+                self.phases[-1][1].append(frame)
+                continue
+            text = frame.raw[14:].rstrip(b"\0").decode()
+            if text.startswith(wire.MARK):
+                name, _, clock = text.removeprefix(wire.MARK).rpartition(" @")
+                self.marks[name] = int(clock)
+                self.phases.append((name, []))
+            else:
+                tries, first = text.removeprefix(wire.BEAT).split(" ")
+                self.beats[self.phases[-1][0]].append((int(tries), first))
+
+    def frames(self, name):
+        return [frame for phase, frames in self.phases if phase == name for frame in frames]
+
+    def tries(self, name):
+        found = [tries for tries, _ in self.beats[name]]
+        return found[-1] - found[0] if found else 0
+
+
+def judge_open(tap, record):
+    """The control: what the record of the closed boot must not have is in this one, from the first moment of the network to the last."""
+    floods = {family: [f for f in record.frames("power-on") if f.ethertype == family and wire.flood_of(f.raw)] for family in (ETH_P_IP, ETH_P_IPV6)}
+    first = min((wire.flood_of(f.raw)[0] for frames in floods.values() for f in frames), default=0)
+    tap.test("control: an open guest's flood is seen from its start", "" if all(len(f) > 50 for f in floods.values()) else f"{ {k: len(v) for k, v in floods.items()} }",
+             f"{ {k: len(v) for k, v in floods.items()} } datagrams; the first was try {first}")
+    late = [f for f in record.frames("power-off") if wire.flood_of(f.raw)]
+    last = {first for _, first in record.beats["power-off"]}
+    tap.test("control: and to its power-off", "" if len(late) > 50 and wire.LAST in last else f"{len(late)} datagrams, process 1 was {last}",
+             f"{len(late)} datagrams after the order to power off; {sum(f == wire.LAST for _, f in record.beats['power-off'])} beats under systemd-shutdown")
+
+
+def holes(frames):
+    """The flood in these frames: (datagrams, milliseconds from the first to the last by the guest's clock)."""
+    clocks = [wire.flood_of(frame.raw)[1] for frame in frames if wire.flood_of(frame.raw)]
+    return len(clocks), (max(clocks) - min(clocks)) / 1e6 if clocks else 0.0
+
+
+def judge_flush(tap, record, has_persist):
+    leaked = [f for name in HOLE for f in record.frames(name) if not is_allowed(f)]
+    if has_persist:
+        tap.test("closed: nothing leaves: another program flushes the ruleset", show(leaked), f"{sum(record.tries(name) for name in HOLE)} tries of the flood")
+        return
+    if "table is back" not in record.marks:
+        tap.test("closed: another program flushes the ruleset: closed again at once", "it never was")
+        return
+    count, width = holes(leaked)
+    after = (record.marks["table is back"] - record.marks[HOLE[0]]) / 1e6
+    tap.test("closed: another program flushes the ruleset: closed again at once", "" if width < HOLE_MS else f"{count} datagrams left within {width:.1f} ms:\n{show(leaked)}",
+             f"{count} datagrams left, {width:.1f} ms from the first to the last; the table was seen {after:.0f} ms after nft was started")
+
+
+def judge_closed(tap, record, has_persist):
+    for name, frames in record.phases:
+        if name in HOLE:
+            continue
+        tap.test(f"closed: nothing leaves: {name}", show([f for f in frames if not is_allowed(f)]), f"{len(frames)} allowed frames, {record.tries(name)} tries of the flood")
+    judge_flush(tap, record, has_persist)
+    idle = [name for name, _ in record.phases if name.startswith("test_") and not record.tries(name) and name not in HOLE]
+    tap.test("closed: the flood was at work in every phase", ", ".join(idle))
+    last = [first for _, first in record.beats["power-off"]]
+    tap.test("closed: and to the power-off", "" if wire.LAST in last else f"process 1 at the last beats: {last[-5:]}",
+             f"{len(last)} beats after the order, {last.count(wire.LAST)} of them under systemd-shutdown")
+    transport = [f for _, frames in record.phases for f in frames if f.proto == UDP and f.dport == lab.PEER_PORT]
+    tap.test("closed: the tunnel's own packets are in the record", "" if transport else "none: nothing was recorded, or no connection")
 
 
 def main():
+    series, programs = sys.argv[1], sys.argv[2:]
     scratch = sandbox.Scratch().path
-    kernel_path = kernel()
+    kernel_path = machine.kernel(series)
     root = roots.overlay(roots.root(roots.SYSTEM), scratch)
-    fill(root, kernel_path)
-    image, report, console = scratch / "root.cpio", scratch / "report", scratch / "console"
-    names = subprocess.run(["find", ".", *[word for name in LEFT_OUT for word in ("-path", name, "-prune", "-o")], "-print0"], cwd=root, capture_output=True, check=True).stdout
-    with open(image, "wb") as out:
-        subprocess.run(["cpio", "--quiet", "-0", "-o", "-H", "newc"], cwd=root, input=names, stdout=out, check=True)
-    print(f"# initial RAM file system: {image.stat().st_size >> 20} MiB", file=sys.stderr)
-    vmlinuz = next((kernel_path / "boot").glob("vmlinuz-*"))
-    machine = subprocess.Popen(
-        ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", "2048", "-display", "none", "-nodefaults", "-no-reboot", "-nic", "none",
-         "-kernel", vmlinuz, "-initrd", image, "-serial", f"file:{console}", "-serial", f"file:{report}",
-         "-append", "console=ttyS0 panic=-1 systemd.show_status=no systemd.journald.forward_to_console=0 random.trust_cpu=on mitigations=off rdinit=/init"],
-        stdin=subprocess.DEVNULL)
-    try:
-        machine.wait(TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        machine.kill()
-        machine.wait()
-    text = report.read_text(encoding="utf-8", errors="replace").replace("\r", "") if report.exists() else ""
-    sys.stdout.write(text)
-    if "1.." not in text or "# guest done" not in text:
-        sys.stdout.write("not ok 999 the guest ran to its end\n")
-        print(console.read_text(encoding="utf-8", errors="replace")[-6000:], file=sys.stderr)
-        return 1
-    return 1 if "\nnot ok" in "\n" + text else 0
+    with machine.Cable() as cable:
+        machine.fill(root, kernel_path, scratch, programs, cable.profile())
+        image, disk, vmlinuz = scratch / "root.cpio", scratch / "disk", next((kernel_path / "boot").glob("vmlinuz-*"))
+        machine.make_image(root, image)
+        with open(disk, "wb") as out:
+            out.truncate(16 << 20)
+        subprocess.run(["mkfs.ext4", "-q", disk], check=True, stdout=sys.stderr)
+        tap = Tap(series)
+        first = machine.Boot(cable, "open", vmlinuz, image, disk)
+        tap.copy(first, "open")
+        judge_open(tap, Record(first.frames))
+        if "not ok N" in first.report:
+            tap.test("closed: the boot", "not tried: the open one did not make its state")
+            print(f"1..{tap.number}")
+            return 1
+        (root / "etc/fstab").write_text("/dev/vda /var/lib/vpnd ext4 defaults 0 0\n", encoding="ascii")
+        machine.pack(root, b"./etc/fstab\0", image, "ab")
+        second = machine.Boot(cable, "closed", vmlinuz, image, disk)
+        tap.copy(second, "closed")
+        judge_closed(tap, Record(second.frames), series != "6.1")
+        print(f"1..{tap.number}")
+    return 1 if tap.bad else 0
 
 
 if __name__ == "__main__":

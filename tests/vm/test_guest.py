@@ -64,10 +64,6 @@ def connected_fixture(guest):
     guest.vpnctl("disconnect", "--wait", timeout=120)
 
 
-def test_kernel_is_debian_12(guest):
-    assert guest.host.run("uname", "-r").stdout.startswith("6.1.")
-
-
 def test_control_probes_are_seen(guest):
     mark = guest.capture.mark()
     guest.probe(leak_probes(0))
@@ -105,3 +101,40 @@ def test_disconnect_leaves_the_host_as_before(guest):
     guest.vpnctl("disconnect", "--wait", timeout=120)
     assert guest.difference(guest.before, guest.snapshot()) == ""
     assert guest.echo(PUBLIC4) == HOST4
+
+
+def connect(guest):
+    guest.vpnctl("import", "-", "demo", "--replace", input=guest.profile())
+    guest.vpnctl("connect", "demo", "--wait", "--timeout", "60", timeout=120)
+
+
+def test_stop_leaves_the_host_as_before(guest):
+    connect(guest)
+    guest.host.run("systemctl", "stop", "vpnd")
+    assert guest.difference(guest.before, guest.snapshot()) == ""
+    assert guest.echo(PUBLIC4) == HOST4
+
+
+def test_stop_with_lockdown_leaves_the_rules_alone(guest):
+    guest.host.run("systemctl", "start", "vpnd")
+    connect(guest)
+    guest.vpnctl("lockdown", "on")
+    guest.host.run("systemctl", "stop", "vpnd")
+    after = guest.snapshot()
+    assert "table inet vpnd" in after["nft"]
+    assert guest.difference(guest.before, after | {"nft": guest.before["nft"]}) == ""
+    assert guest.echo(PUBLIC4, wait=500) is None
+    guest.host.run("systemctl", "start", "vpnd")
+    guest.vpnctl("lockdown", "off")
+    assert guest.difference(guest.before, guest.snapshot()) == ""
+
+
+def test_zz_purge_leaves_nothing(guest):
+    """While connected, and with lockdown, which keeps the rules at a stop: the removal may not."""
+    connect(guest)
+    guest.vpnctl("lockdown", "on")
+    guest.host.run("dpkg", "--purge", "vpnd", timeout=120)
+    assert guest.difference(guest.before, guest.snapshot()) == ""
+    assert guest.echo(PUBLIC4) == HOST4
+    left = guest.host.run("find", "/", "/run", "-xdev", "-name", "*vpnd*", "-not", "-path", "/root/*", "-not", "-path", "/var/tmp/vpnd-lab*").stdout
+    assert left == "", left
