@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 
-IPV6_CHECKSUM, SCTP = 7, 132
+IPV6_CHECKSUM, SO_MARK, SCTP = 7, 36, 132
 PROTO = {"raw": socket.IPPROTO_UDP, "hdr": socket.IPPROTO_RAW, "sctp": SCTP, "ndp": socket.IPPROTO_ICMPV6}
 
 
@@ -39,6 +39,8 @@ def prepare(sock, want):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if want.get("device"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, want["device"].encode())
+    if want.get("mark"):
+        sock.setsockopt(socket.SOL_SOCKET, SO_MARK, want["mark"])
 
 
 def datagram(want, family, tag):

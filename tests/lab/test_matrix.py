@@ -19,6 +19,7 @@ import sandbox
 from capture import ETH_P_ARP, ICMPV6, TCP, UDP
 from lab import (DEAD4, ECHO_PORT, HERE, HOST4, HOST6, NOBODY, PEER4, PEER6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
                  TUNNEL_PEER4, TUNNEL_PEER6, Lab)
+from test_attack import MARK
 from test_life import early_boot, write_settings
 
 DEAD6 = "2001:db8:2::99"
@@ -64,6 +65,7 @@ SOURCE_PORTS = {"dhcp": 68, "dhcp-unicast": 68, "dhcp-other-destination": 68, "d
 ON_LINK = {"lan", "link-local", "dhcp-unicast"}
 GROUPS = {"dns-multicast", "multicast-local", "multicast-admin", "multicast-global", "broadcast", "dhcp", "dhcp-other-destination", "dhcp-other-source", "dhcp6", "dhcp6-other-destination", "dhcp6-global-group"}
 LAN = {"dhcp-other-destination", "dhcp-other-source", "dhcp6-other-destination", "lan-behind-router", "multicast-local", "multicast-admin", "broadcast", "listener-report"}
+MARKED = {"public", "lan", "dns-public", "dns-lan", "endpoint-same-port", "endpoint-other-port"}
 DNS_PLACES = {name for name in PLACES if name.startswith(("dns-", "dot-"))}
 
 
@@ -71,7 +73,7 @@ DNS_PLACES = {name for name in PLACES if name.startswith(("dns-", "dot-"))}
 class Cell:
     who: str      # root, user (with CAP_NET_RAW, for raw sockets), guest (a container)
     kind: str
-    way: str      # plain, bound (to the physical link), forwarded
+    way: str      # plain, bound (to the physical link), marked (as the transport is), forwarded
     place: str
     address: str
     port: int = 0
@@ -79,12 +81,18 @@ class Cell:
     def __str__(self):
         return f"{self.who} {self.kind} {self.way} {self.place} {self.address}"
 
+    @property
+    def is_outside(self):
+        """The routes of the tunnel do not count for it."""
+        return self.way in ("bound", "marked")
+
 
 @dataclasses.dataclass(frozen=True)
 class Situation:
     state: str
     tunnel: str = "none"  # none, dead (what goes into it is lost) or up
     lan: bool = False
+    hop: str = ""  # the address of the first hop, where one is allowed
 
     @property
     def is_open(self):
@@ -99,16 +107,19 @@ def tunnel_is_up(situation, _):
 EXPECTED = [
     ("without protection everything goes where the routes say", lambda s, c: s.is_open, True, False),
     ("rule 2: a DHCP client and the subset of neighbour discovery, in every state", lambda s, c: c.place in ("dhcp", "dhcp6", "router-solicitation", "neighbour-solicitation"), True, False),
-    ("rule 5: names of the tunnel's resolver, in the tunnel", lambda s, c: c.place in ("dns-tunnel", "dot-tunnel") and c.way != "bound" and s.state.startswith("connected"), False, tunnel_is_up),
+    ("rule 3: the first hop, exactly, for root with the mark", lambda s, c: c.way == "marked" and c.who == "root" and c.kind in ("udp", "raw", "hdr")
+     and (c.place, c.address) == ("endpoint-same-port", s.hop), True, False),
+    ("rule 3: nothing else with the mark from anybody but root", lambda s, c: (c.way, c.who) == ("marked", "user") and s.hop, False, False),
+    ("rule 5: names of the tunnel's resolver, in the tunnel", lambda s, c: c.place in ("dns-tunnel", "dot-tunnel") and not c.is_outside and s.state.startswith("connected"), False, tunnel_is_up),
     ("rules of before: names go into a tunnel that is being taken down, and are lost",
-     lambda s, c: c.place in ("dns-tunnel", "dot-tunnel") and c.way != "bound" and s.state.startswith("disconnecting") and s.tunnel == "dead", False, None),
+     lambda s, c: c.place in ("dns-tunnel", "dot-tunnel") and not c.is_outside and s.state.startswith("disconnecting") and s.tunnel == "dead", False, None),
     ("rule 5: no other names anywhere, before rules 6 and 7", lambda s, c: c.place in DNS_PLACES, False, False),
     ("rule 6, into the tunnel; for a header of IPv6 made by hand the kernel does not heed suppress_prefixlength, so our default route wins over the local ones",
      lambda s, c: (c.kind, c.way) == ("hdr", "plain") and ":" in c.address and s.tunnel != "none", False, tunnel_is_up),
     ("rule 7: a network on the link, with allow-lan", lambda s, c: s.lan and c.place in ON_LINK, True, False),
-    ("rule 7: what else is local, with allow-lan, unless the routes lead it into the tunnel", lambda s, c: s.lan and c.place in LAN and (c.way == "bound" or s.tunnel == "none"), True, False),
+    ("rule 7: what else is local, with allow-lan, unless the routes lead it into the tunnel", lambda s, c: s.lan and c.place in LAN and (c.is_outside or s.tunnel == "none"), True, False),
     ("rule 6, into the tunnel; conntrack sees no SCTP in it and does not change the source, which the server then refuses", lambda s, c: (c.way, c.kind) == ("forwarded", "sctp"), False, None),
-    ("rule 6: what is not bound to the link, into the tunnel", lambda s, c: c.way != "bound", False, tunnel_is_up),
+    ("rule 6: what is not bound to the link, into the tunnel", lambda s, c: not c.is_outside, False, tunnel_is_up),
     ("rule 11: all else", lambda s, c: True, False, False),
 ]
 
@@ -121,8 +132,8 @@ def expected(situation, cell):
 
 
 def is_untold(cell):
-    """Senders whom the kernel tells nothing: of ICMPv6, and programs behind this host, unless by a reset."""
-    return (":" in cell.address and cell.kind in ("icmp", "ndp")) or (cell.who == "guest" and cell.kind != "tcp")
+    """Senders whom the kernel tells nothing: of ICMPv6, programs behind this host, unless by a reset, and (rule 3 has none) those that abuse the mark."""
+    return (cell.way, cell.who, cell.kind) == ("marked", "user", "tcp") or (":" in cell.address and cell.kind in ("icmp", "ndp")) or (cell.who == "guest" and cell.kind != "tcp")
 
 
 def cells_of(families, endpoint):
@@ -136,6 +147,8 @@ def cells_of(families, endpoint):
             for kind in kinds:
                 ways = ("bound",) if address.startswith(("ff", "fe80")) or place.startswith("dhcp-o") or place == "dhcp" else ("plain", "bound")  # these are for one link only
                 found += [Cell(who, kind, way, place, address, port) for who in ("root", "user") for way in ways]
+                if place in MARKED:
+                    found += [Cell(who, kind, "marked", place, address, port) for who in ("root", "user")]
                 if place not in GROUPS | {"link-local", "dhcp-unicast"}:  # these are of one link and not forwarded
                     found.append(Cell("guest", kind, "forwarded", place, address, port))
     if 6 in families:
@@ -192,7 +205,8 @@ class Matrix:
             for cell in (c for c in cells if c.who == who):
                 number = numbers[cell]
                 packet = {"kind": cell.kind, "address": cell.address, "port": cell.port, "tag": f"<CELL-{number:06d}>",
-                          "sport": SOURCE_PORTS.get(cell.place, 10000 + number % 50000), "device": "eth0" if cell.way == "bound" else None}
+                          "sport": SOURCE_PORTS.get(cell.place, 10000 + number % 50000), "device": "eth0" if cell.way == "bound" else None,
+                          "mark": MARK if cell.way == "marked" else 0}
                 if cell.address.startswith(("fe80", "ff")):
                     packet["scope"] = "eth0"
                 if cell.kind == "ndp":
@@ -227,7 +241,7 @@ class Matrix:
             for where, want, found in (("on the link", on_link, link), ("in the tunnel", in_tunnel, inside)):
                 if want is not None and want != (cell in found):
                     wrong.append(f"{cell}: {'not ' if want else ''}seen {where}, told {told[cell]}; {reason}")
-            is_refused = on_link is False and in_tunnel is False and (situation.tunnel == "none" or cell.way == "bound" or cell.place in DNS_PLACES)
+            is_refused = on_link is False and in_tunnel is False and (situation.tunnel == "none" or cell.is_outside or cell.place in DNS_PLACES)
             if is_refused and told[cell] not in REFUSED and not is_untold(cell):
                 wrong.append(f"{cell}: its program was told {told[cell]}")
         for cell in link:
@@ -268,7 +282,8 @@ def index(frames, numbers):
 def walk(lab, matrix, lan):
     """Every state, one after the other, not open in between; yields each when it holds."""
     def at(state, tunnel="none"):
-        return Situation(state, tunnel, lan)
+        has_hop = state.startswith(("connect", "reconnect", "disconnecting"))
+        return Situation(state, tunnel, lan, matrix.dead.strip("[]") if state.startswith("connecting") else matrix.peer.strip("[]") if has_hop else "")
 
     def killed(state, tunnel="none"):
         lab.daemons[-1].kill()
