@@ -20,9 +20,11 @@ typedef enum
   VPND_OPTION_NAMES = 1 << 4,
 } VpndOptionFlags;
 
+#define VPND_TIMEOUT_NOT_GIVEN G_MININT /* no number that somebody types */
+
 /**
  * VpndOptions: the command line, parsed.
- * @timeout_s: seconds; 0 for no limit, -1 when not given
+ * @timeout_s: seconds; 0 for no limit, %VPND_TIMEOUT_NOT_GIVEN when not given
  */
 typedef struct
 {
@@ -101,6 +103,9 @@ gboolean vpnd_command_lan (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_auto_connect (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_emergency_unlock (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_dns (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_routes (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_doctor (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_bundle (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_logs (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_version (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_help (VpndCli *cli, char **args, GError **error);

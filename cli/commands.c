@@ -55,6 +55,12 @@ static const VpndCommand commands[] = {
   { "dns", "[query NAME]", 0, 2, 0, vpnd_command_dns, N_ ("Show who owns the DNS setting and what it is, or look a name up"),
       N_ ("Without more: who is asked and why, what vpnd has set, and what was read back.\n"
           "With NAME: its addresses, as any program of this machine finds them.") },
+  { "routes", "", 0, 0, 0, vpnd_command_routes, N_ ("Show what is routed where and why, and whether the kernel has it"),
+      N_ ("Each address, route and rule of the connection is present or missing in the kernel;\nwhat other programs put in between is foreign.") },
+  { "doctor", "", 0, 0, VPND_OPTION_VERBOSE, vpnd_command_doctor, N_ ("Find out what is wrong, and how to mend it"),
+      N_ ("Exit code 10 says that errors were found, 9 that warnings were; notes alone are\nsuccess. Nothing is sent to the network. Also works if vpnd does not run. With\n--verbose it asks for the rights to see more; root always has them.") },
+  { "bundle", "[FILE]", 0, 1, 0, vpnd_command_bundle, N_ ("Write a report for whoever is to help, without keys, addresses and names"),
+      N_ ("Without FILE: one in this directory, with a name of its own. FILE may be - for\nstandard output. Nothing is written over.") },
   { "logs", "", 0, 0, VPND_OPTION_CLEAR, vpnd_command_logs, N_ ("Show the log of vpnd, which holds no keys and addresses"), "" },
   { "version", "", 0, 0, 0, vpnd_command_version, N_ ("Show the versions of vpnctl and vpnd"), "" },
   { "help", "[COMMAND]", 0, 1, 0, vpnd_command_help, N_ ("Show what vpnctl can do, or the help of one command"), "" },

@@ -50,6 +50,8 @@ static const OwnError own_errors[] = {
   [VPND_CLI_ERROR_UNREACHABLE] = { VPND_EXIT_UNREACHABLE, "org.vpnd1.Cli.Unreachable" },
   [VPND_CLI_ERROR_INTERRUPTED] = { VPND_EXIT_INTERRUPTED, "org.vpnd1.Cli.Interrupted" },
   [VPND_CLI_ERROR_BLOCKING] = { VPND_EXIT_BLOCKING_FAILED, "org.vpnd1.Cli.BlockingFailed" },
+  [VPND_CLI_ERROR_FOUND_WARNINGS] = { VPND_EXIT_WARNINGS, "org.vpnd1.Cli.FoundWarnings" },
+  [VPND_CLI_ERROR_FOUND_ERRORS] = { VPND_EXIT_ERRORS, "org.vpnd1.Cli.FoundErrors" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (own_errors) == VPND_N_CLI_ERRORS);
 
@@ -101,6 +103,8 @@ static const VpndExit exit_codes[] = {
   VPND_EXIT_OFFLINE,
   VPND_EXIT_BLOCKING_FAILED,
   VPND_EXIT_UNREACHABLE,
+  VPND_EXIT_WARNINGS,
+  VPND_EXIT_ERRORS,
   VPND_EXIT_INTERRUPTED,
 };
 
@@ -146,6 +150,10 @@ vpnd_exit_meaning (VpndExit code)
       return _ ("blocking failed: traffic may leave unprotected");
     case VPND_EXIT_UNREACHABLE:
       return _ ("vpnd cannot be reached");
+    case VPND_EXIT_WARNINGS:
+      return _ ("doctor found warnings");
+    case VPND_EXIT_ERRORS:
+      return _ ("doctor found errors");
     case VPND_EXIT_INTERRUPTED:
       return _ ("interrupted while waiting");
     }

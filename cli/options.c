@@ -184,7 +184,7 @@ check (const VpndCommand *command, const VpndOptions *options, char **args, GErr
 {
   guint n = g_strv_length (args);
 
-  if (options->timeout_s < -1 || options->timeout_s > TIMEOUT_MAX_S)
+  if (options->timeout_s != VPND_TIMEOUT_NOT_GIVEN && (options->timeout_s < 0 || options->timeout_s > TIMEOUT_MAX_S))
     {
       g_set_error (error, VPND_CLI_ERROR, VPND_CLI_ERROR_USAGE, _ ("--timeout is 0 to %d seconds"), TIMEOUT_MAX_S);
       return fail_usage (command->name, error);
@@ -218,7 +218,7 @@ vpnd_options_parse (char **argv, const VpndCommand **out_command, VpndOptions *o
   g_autoptr (GError) local_error = NULL;
   guint first = 1;
 
-  *out_options = (VpndOptions){ .timeout_s = -1 };
+  *out_options = (VpndOptions){ .timeout_s = VPND_TIMEOUT_NOT_GIVEN };
   /* Before parsing, so that a wrong command line is told in the form that was asked for. */
   out_options->json = asks_for_json (argv);
   command = find_command (argv, verb, error);

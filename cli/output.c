@@ -10,6 +10,7 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "failure.h"
@@ -185,6 +186,82 @@ print_row (VpndOutput *output, const char *indent, VpndColor color, const char *
   while (line->len > 0 && line->str[line->len - 1] == ' ')
     g_string_truncate (line, line->len - 1);
   vpnd_output_line (output, color, line->str);
+}
+
+/**
+ * vpnd_output_columns:
+ * @output: an output
+ *
+ * Returns: how wide the terminal is; 0 where standard output is none
+ */
+guint
+vpnd_output_columns (const VpndOutput *output)
+{
+  struct winsize size;
+
+  return isatty (STDOUT_FILENO) && ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/**
+ * vpnd_output_paragraph:
+ * @output: an output
+ * @color: its colour on a terminal
+ * @indent: before each line but the first
+ * @text: one line; broken between words where the terminal is narrower
+ */
+void
+vpnd_output_paragraph (VpndOutput *output, VpndColor color, const char *indent, const char *text)
+{
+  guint columns = vpnd_output_columns (output);
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
+  g_autoptr (GString) line = g_string_new (NULL);
+  glong width = 0;
+  gboolean has_word = FALSE;
+
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      glong length = g_utf8_strlen (words[i], -1);
+
+      if (columns != 0 && has_word && *words[i] != '\0' && width + 1 + length > columns)
+        {
+          vpnd_output_line (output, color, line->str);
+          g_string_assign (line, indent);
+          width = g_utf8_strlen (indent, -1);
+          has_word = FALSE;
+        }
+      else if (i > 0)
+        {
+          g_string_append_c (line, ' ');
+          width++;
+        }
+      g_string_append (line, words[i]);
+      width += length;
+      has_word |= *words[i] != '\0';
+    }
+  vpnd_output_line (output, color, line->str);
+}
+
+/**
+ * vpnd_output_table_width:
+ * @indent: before each line
+ * @headers: (nullable) (array zero-terminated=1): titles
+ * @rows: (element-type GStrv): the cells
+ *
+ * Returns: how wide the table is
+ */
+guint
+vpnd_output_table_width (const char *indent, const char *const *headers, GPtrArray *rows)
+{
+  g_autoptr (GArray) widths = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint width = (guint) g_utf8_strlen (indent, -1);
+
+  if (headers != NULL)
+    measure (headers, widths);
+  for (guint i = 0; i < rows->len; i++)
+    measure (rows->pdata[i], widths);
+  for (guint i = 0; i < widths->len; i++)
+    width += g_array_index (widths, guint, i) + (i > 0 ? 2 : 0);
+  return width;
 }
 
 /**

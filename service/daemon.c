@@ -16,6 +16,7 @@
 #include "error.h"
 #include "facts-rtnl.h"
 #include "firewall-nft.h"
+#include "inspector-host.h"
 #include "log.h"
 #include "names-lookup-gio.h"
 #include "notify.h"
@@ -241,7 +242,8 @@ make_engine (VpndDaemon *self, GError **error)
   g_autoptr (VpndNamesLookup) names = vpnd_names_lookup_gio_new ();
   g_autoptr (VpndProber) prober = vpnd_prober_udp_new ();
   g_autoptr (VpndClock) clock = vpnd_clock_system_new ();
-  VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock, socket_killer };
+  g_autoptr (VpndInspector) inspector = vpnd_inspector_host_new (self->connection, self->state_dirfd, self->runtime_dirfd, VPND_RESOLV_CONF_PATH);
+  VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock, socket_killer, inspector };
 
   if (socket_killer == NULL)
     return FALSE;

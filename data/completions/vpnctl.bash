@@ -31,7 +31,7 @@ _vpnctl() {
     words=$common
     case $verb in
       connect | disconnect | reconnect | activate) words+=' --wait' ;;
-      status) words+=' --verbose' ;;
+      status | doctor) words+=' --verbose' ;;
       import) words+=' --replace' ;;
       list) words+=' --names' ;;
       logs) words+=' --clear' ;;
@@ -39,7 +39,7 @@ _vpnctl() {
     esac
   else
     case $verb:${#operands[@]} in
-      :0 | help:0) words='connect disconnect reconnect status monitor import export list show rename remove bridge activate settings lockdown lan auto-connect emergency-unlock dns logs version help' ;;
+      :0 | help:0) words='connect disconnect reconnect status monitor import export list show rename remove bridge activate settings lockdown lan auto-connect emergency-unlock dns routes doctor bundle logs version help' ;;
       connect:0 | export:0 | show:0 | rename:0 | remove:0 | bridge:0) words=$(vpnctl list --names --timeout 2 2>/dev/null) ;;
       import:0 | activate:0)
         compopt -o filenames 2>/dev/null

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion of vpnctl(1).
 
-set -l verbs connect disconnect reconnect status monitor import export list show rename remove bridge activate settings lockdown lan auto-connect emergency-unlock dns logs version help
+set -l verbs connect disconnect reconnect status monitor import export list show rename remove bridge activate settings lockdown lan auto-connect emergency-unlock dns routes doctor bundle logs version help
 
 function __vpnctl_profiles
     vpnctl list --names --timeout 2 2>/dev/null
@@ -34,12 +34,15 @@ complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a lan -d 'Allow 
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a auto-connect -d 'Connect when the machine starts, or not'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a emergency-unlock -d 'Open the network whatever it takes'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a dns -d 'Show who owns DNS, or look a name up'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a routes -d 'Show what is routed where and why'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Find out what is wrong'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a bundle -d 'Write a report for whoever is to help'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a logs -d 'Show the log of vpnd'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Show the versions of vpnctl and vpnd'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'Show what vpnctl can do'
 
 complete -c vpnctl -n '__fish_seen_subcommand_from connect disconnect reconnect activate' -s w -l wait -d 'Wait until it is done'
-complete -c vpnctl -n '__fish_seen_subcommand_from status' -s v -l verbose -d 'Show everything'
+complete -c vpnctl -n '__fish_seen_subcommand_from status doctor' -s v -l verbose -d 'Show everything'
 complete -c vpnctl -n '__fish_seen_subcommand_from import' -l replace -d 'Replace a profile of the same name'
 complete -c vpnctl -n '__fish_seen_subcommand_from list' -l names -d 'Only the names'
 complete -c vpnctl -n '__fish_seen_subcommand_from logs' -l clear -d 'Empty the log'

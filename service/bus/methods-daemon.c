@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The methods of org.vpnd1.Daemon, and those of org.vpnd1.Settings and org.vpnd1.Diagnostics.
+ * The methods of org.vpnd1.Daemon, and that of org.vpnd1.Settings.
  */
 #include "config.h"
 
@@ -108,24 +108,6 @@ run_reset (const VpndServices *services, gpointer request, GTask *task)
 }
 
 static void
-on_dns (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  GError *error = NULL;
-  g_autoptr (GVariant) report = vpnd_engine_query_dns_finish (VPND_ENGINE (source), result, &error);
-
-  if (report != NULL)
-    vpnd_method_return (user_data, g_variant_new ("(@a{sv})", report));
-  else
-    vpnd_method_return_error (user_data, error);
-}
-
-static void
-run_dns (const VpndServices *services, gpointer request, GTask *task)
-{
-  vpnd_engine_query_dns_async (services->engine, g_task_get_cancellable (task), on_dns, task);
-}
-
-static void
 free_profile (gpointer data)
 {
   vpnd_profile_unref (data);
@@ -137,7 +119,7 @@ free_profile (gpointer data)
  *
  * "status" never raises a dialog: clients call it when they start, and reading the state is for everybody anyway.
  *
- * Returns: (transfer none) (array length=out_n): the methods of org.vpnd1.Daemon, org.vpnd1.Settings and org.vpnd1.Diagnostics
+ * Returns: (transfer none) (array length=out_n): the methods of org.vpnd1.Daemon and org.vpnd1.Settings
  */
 const VpndMethod *
 vpnd_methods_daemon (guint *out_n)
@@ -149,7 +131,6 @@ vpnd_methods_daemon (guint *out_n)
     { VPND_INTERFACE_DAEMON, "getLogs", VPND_METHOD_READS, VPND_DIALOG_ALWAYS, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_PROTOCOL_MS, NULL, NULL, NULL, run_get_logs },
     { VPND_INTERFACE_DAEMON, "cleanupLogs", VPND_METHOD_CHANGES, VPND_DIALOG_ALWAYS, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_PROTOCOL_MS, NULL, NULL, NULL, run_cleanup_logs },
     { VPND_INTERFACE_SETTINGS, "Reset", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, run_reset },
-    { VPND_INTERFACE_DIAGNOSTICS, "Dns", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, run_dns },
   };
 
   *out_n = G_N_ELEMENTS (methods);

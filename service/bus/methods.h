@@ -65,6 +65,7 @@ typedef struct
 
 const VpndMethod *vpnd_method_find (const char *interface, const char *name);
 const VpndMethod *vpnd_methods_daemon (guint *out_n);
+const VpndMethod *vpnd_methods_diagnostics (guint *out_n);
 const VpndMethod *vpnd_methods_profiles (guint *out_n);
 const VpndMethod *vpnd_methods_properties (guint *out_n);
 

@@ -66,6 +66,8 @@ struct _VpndEngine
   guint repairs;        /* since the last activation */
 };
 
+#define VPND_ENGINE_DNS_WARNING "dns: another program" /* how the warning of a repair of DNS begins */
+
 VpndEngineItem *vpnd_engine_item_new (VpndEventKind kind, VpndProfile *profile, GTask *task);
 void vpnd_engine_post (VpndEngine *self, VpndEventKind kind);
 void vpnd_engine_post_request (VpndEngine *self, VpndEngineItem *item);

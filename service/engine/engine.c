@@ -503,7 +503,7 @@ on_dns_overwritten (VpndResolver *resolver, const char *reason, gpointer user_da
   if (!(self->state->host & VPND_HOST_DNS))
     return;
   vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_REPAIRED, "Another program has taken away: the DNS setting (%s); putting it back", reason);
-  vpnd_engine_add_warning (self, "dns: another program changed the DNS setting; ours was put back");
+  vpnd_engine_add_warning (self, VPND_ENGINE_DNS_WARNING " changed the DNS setting; ours was put back");
   repair_dns (self);
 }
 
@@ -571,6 +571,7 @@ vpnd_engine_dispose (GObject *object)
   g_clear_object (&self->ports.prober);
   g_clear_object (&self->ports.clock);
   g_clear_object (&self->ports.socket_killer);
+  g_clear_object (&self->ports.inspector);
   g_clear_object (&self->profiles);
   g_clear_object (&self->settings_store);
   G_OBJECT_CLASS (vpnd_engine_parent_class)->dispose (object);
@@ -643,6 +644,7 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
   self->ports.prober = g_object_ref (ports->prober);
   self->ports.clock = g_object_ref (ports->clock);
   self->ports.socket_killer = g_object_ref (ports->socket_killer);
+  self->ports.inspector = g_object_ref (ports->inspector);
   self->ledger = ledger;
   self->profiles = g_object_ref (profiles);
   self->settings_store = g_object_ref (settings_store);

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "facts-source.h"
 #include "firewall.h"
+#include "inspector.h"
 #include "names-lookup.h"
 #include "prober.h"
 #include "resolver.h"
@@ -41,6 +42,7 @@ typedef struct
   VpndProber *prober;
   VpndClock *clock;
   VpndSocketKiller *socket_killer;
+  VpndInspector *inspector;
 } VpndEnginePorts;
 
 typedef enum
@@ -98,6 +100,12 @@ VpndStatus *vpnd_engine_query_status_finish (VpndEngine *self, GAsyncResult *res
 /* Who owns DNS, what is set, what is there: a{sv} as org.vpnd1.Diagnostics.Dns documents it. */
 void vpnd_engine_query_dns_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 GVariant *vpnd_engine_query_dns_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+/* Plan against kernel: (element-type VpndRouteEntry). */
+void vpnd_engine_query_routes_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+GPtrArray *vpnd_engine_query_routes_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+/* What is wrong: (element-type VpndFinding). */
+void vpnd_engine_query_check_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+GPtrArray *vpnd_engine_query_check_finish (VpndEngine *self, GAsyncResult *result, GError **error);
 /* The status with the counters of the last poll; no I/O. */
 VpndStatus *vpnd_engine_dup_status (VpndEngine *self);
 

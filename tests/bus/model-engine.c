@@ -8,6 +8,7 @@
 
 #include "engine.h"
 
+#include "doctor.h"
 #include "error.h"
 #include "names.h"
 
@@ -233,6 +234,57 @@ vpnd_engine_query_dns_async (VpndEngine *self, GCancellable *cancellable, GAsync
 
 GVariant *
 vpnd_engine_query_dns_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* One finding that everybody may see, and one that is for administrators. */
+static void
+add_finding (GPtrArray *findings, VpndFindingCode code, gboolean is_private, const char *evidence)
+{
+  VpndFinding *finding = g_new0 (VpndFinding, 1);
+
+  finding->code = code;
+  finding->is_private = is_private;
+  finding->evidence = g_strdup (evidence);
+  finding->command = g_strdup_printf ("mend %s", evidence);
+  g_ptr_array_add (findings, finding);
+}
+
+void
+vpnd_engine_query_check_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  GPtrArray *findings = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_finding_free);
+
+  add_finding (findings, VPND_FINDING_FIREWALL_SUSPECT, TRUE, "table inet private");
+  add_finding (findings, VPND_FINDING_RULE_FOREIGN, FALSE, "rule 100");
+  g_task_return_pointer (task, findings, (GDestroyNotify) g_ptr_array_unref);
+}
+
+GPtrArray *
+vpnd_engine_query_check_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+void
+vpnd_engine_query_routes_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  GPtrArray *entries = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_route_entry_free);
+  VpndRouteEntry *entry = g_new0 (VpndRouteEntry, 1);
+
+  entry->kind = VPND_ENTRY_RULE;
+  entry->state = VPND_ENTRY_MISSING;
+  entry->why = VPND_WHY_MARKED;
+  entry->text = g_strdup ("4870 inet fwmark 0x56000000/0xff000000 lookup 254");
+  g_ptr_array_add (entries, entry);
+  g_task_return_pointer (task, entries, (GDestroyNotify) g_ptr_array_unref);
+}
+
+GPtrArray *
+vpnd_engine_query_routes_finish (VpndEngine *self, GAsyncResult *result, GError **error)
 {
   return g_task_propagate_pointer (G_TASK (result), error);
 }

@@ -115,7 +115,8 @@ METHOD_CALLS = {
     (PROFILES, "Activate"): call(PROFILES, "Activate", "(s)", "('demo',)"),
     (PROFILES, "Reconnect"): call(PROFILES, "Reconnect"),
     (SETTINGS, "Reset"): call(SETTINGS, "Reset"),
-    (DIAGNOSTICS, "Dns"): call(DIAGNOSTICS, "Dns"),
+    (DIAGNOSTICS, "Dns"): call(DIAGNOSTICS, "Dns"), (DIAGNOSTICS, "Routes"): call(DIAGNOSTICS, "Routes"),
+    (DIAGNOSTICS, "Check"): call(DIAGNOSTICS, "Check"), (DIAGNOSTICS, "CheckAll"): call(DIAGNOSTICS, "CheckAll"),
 }
 WRITES = {
     "Lockdown": ("b", "true"), "AutoConnect": ("b", "true"), "AutoConnectProfile": ("s", "'demo'"), "AllowLan": ("b", "true"), "Ipv6": ("b", "false"),

@@ -70,3 +70,11 @@ def test_a_polkitd_that_hangs_does_not_stop_root(real):
         real.polkit.send_signal(signal.SIGCONT)
     for other in others:
         other.communicate(timeout=30)
+
+
+def test_what_administrators_see_is_for_them(real):
+    """Everybody learns that there is a finding; what another firewall's table is called stands in the answer to administrators only."""
+    all_of_it, part, denied = real.calls(call(rigs.DIAGNOSTICS, "CheckAll"), uid=0)[0], real.calls(call(rigs.DIAGNOSTICS, "Check"))[0], real.calls(call(rigs.DIAGNOSTICS, "CheckAll"))[0]
+    assert "table inet private" in all_of_it["ok"] and "mend table inet private" in all_of_it["ok"]
+    assert "firewall-suspect" in part["ok"] and "private" not in part["ok"] and "rule 100" in part["ok"]
+    assert denied["error"] == error_name("NotAuthorized")

@@ -8,6 +8,7 @@ Interfaces and types come from dbus/org.vpnd1.xml. One JSON object a line on sta
   {"settings": {...}}                properties of Settings, with PropertiesChanged
   {"status": {...}}                  keys of the status JSON
   {"profiles": [...]}                what List answers
+  {"findings": [...]}  {"routes": [...]}  {"logs": "..."}  {"dns": {...}}   what the methods of Diagnostics and getLogs answer
   {"on": {"MEMBER": [STEP, ...]}}    what a call of MEMBER does, in order; without: plain success. Steps:
       {"set": ...}  {"status": ...}  {"emit": [INTERFACE, SIGNAL, SIGNATURE, [ARGS]]}  {"sleep_ms": N}
       {"error": [NAME, MESSAGE]}  {"reply": true}  {"silent": true}  {"die": true}
@@ -37,6 +38,12 @@ DNS = {'owner': GLib.Variant('s', 'systemd-resolved'), 'reason': GLib.Variant('s
            {'interface': GLib.Variant('s', 'vpnd0'), 'servers': GLib.Variant('as', ['10.64.0.1']), 'domains': GLib.Variant('as', ['~.', 'corp.example'])}])}
 
 
+ROUTES = [{'kind': 'default', 'entry': '0.0.0.0/0 via 192.0.2.1 dev eth0', 'state': 'present', 'reason': 'transport', 'node': 'default'},
+          {'kind': 'route', 'entry': '0.0.0.0/0 dev vpnd0 table 22096', 'state': 'present', 'reason': 'allowed-ips', 'node': 'real'},
+          {'kind': 'rule', 'entry': '4890 inet lookup 22096', 'state': 'missing', 'reason': 'everything-else', 'node': 'real'},
+          {'kind': 'rule', 'entry': '100 inet lookup 254', 'state': 'foreign', 'reason': 'earlier-rule', 'node': 'real'}]
+
+
 class Fake:
     def __init__(self, xml):
         self.info = Gio.DBusNodeInfo.new_for_xml(open(xml).read())
@@ -51,6 +58,10 @@ class Fake:
         self.extra_status = {}
         self.profiles = [self.profile('home'), self.profile('office')]
         self.on = {}
+        self.findings = []
+        self.routes = ROUTES
+        self.logs = 'first line\nsecond \x1b[31mline\n'
+        self.dns = dict(DNS)
         self.calls = []
         self.reads = 0
         self.bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
@@ -84,6 +95,11 @@ class Fake:
             return json.dumps(self.reads)
         if 'profiles' in c:
             self.profiles = [dict(self.profile(p['name']), **p) for p in c['profiles']]
+        for key in ('findings', 'routes', 'logs'):
+            if key in c:
+                setattr(self, key, c[key])
+        if 'dns' in c:
+            self.dns.update({k: GLib.Variant('as' if isinstance(v, list) else 's', v) for k, v in c['dns'].items()})
         if 'on' in c:
             self.on.update(c['on'])
         self.step(c)
@@ -134,9 +150,13 @@ class Fake:
         if member == 'Export':
             return CONF.encode(),
         if member == 'Dns':
-            return DNS,
+            return self.dns,
+        if member in ('Check', 'CheckAll'):
+            return [{k: GLib.Variant('s', v) for k, v in f.items()} for f in self.findings],
+        if member == 'Routes':
+            return [{k: GLib.Variant('s', v) for k, v in r.items()} for r in self.routes],
         if member == 'getLogs':
-            return 'first line\nsecond \x1b[31mline\n',
+            return self.logs,
         if member == 'Reset':
             self.change(SETTINGS, self.defaults)
         return {'activate': (True,), 'deactivate': (True,)}.get(member, ())

@@ -66,7 +66,7 @@ def test_exit_codes_are_the_same_everywhere():
     documented = dict(re.findall(r'^(\d+)\n    (.+)$', section('EXIT STATUS'), re.M))
     assert documented == HELP['exitCodes']
     assert dict(re.findall(r'^ +(\d+)  (.+)$', subprocess.run([VPNCTL, 'help'], capture_output=True, text=True, check=True, env={'LC_ALL': 'C'}).stdout, re.M)) == HELP['exitCodes']
-    assert documented.keys() == {'0', '1', '2', '3', '4', '5', '6', '7', '8', '130'}
+    assert documented.keys() == {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '130'}
 
 
 def test_settings_are_those_of_the_interface():
@@ -81,6 +81,17 @@ def test_causes_are_those_of_the_contract():
     words = re.findall(r'#define VPND_CAUSE_WORD_\w+ "(.+)"', (SOURCE / 'dbus/names.h').read_text())
     assert terms(section('CAUSES')) == words
     assert len(re.findall(r'^  \{ VPND_CAUSE_WORD_', (SOURCE / 'cli/failure.c').read_text(), re.M)) == len(words)
+
+
+def test_findings_are_translated_and_mended():
+    words = re.findall(r'= \{ "([a-z0-9-]+)", VPND_SEVERITY_', (SOURCE / 'dbus/finding.c').read_text())
+    codes = re.findall(r'\[VPND_FINDING_(\w+)\] = N_ \("', (SOURCE / 'cli/finding-text.c').read_text())
+    assert len(words) == len(set(words)) == len(codes) > 50
+
+
+def test_reasons_of_routes_are_those_of_the_service():
+    words = re.findall(r'\[VPND_WHY_\w+\] = "([a-z-]+)"', (SOURCE / 'service/core/route-report.c').read_text())
+    assert re.findall(r'^  \{ "([a-z-]+)", N_ \("[^"]+"\) \}', (SOURCE / 'cli/cmd-routes.c').read_text(), re.M)[:len(words)] == words
 
 
 def test_authorization_names_every_action():

@@ -420,7 +420,7 @@ def test_errors_of_the_bus(vpnd, vpnctl, name, code):
     assert vpnctl('list').code == code
 
 
-@pytest.mark.parametrize('args', [['status'], ['connect', 'x', '--wait'], ['monitor'], ['list'], ['settings'], ['logs'], ['version'], ['disconnect', '--wait']])
+@pytest.mark.parametrize('args', [['status'], ['connect', 'x', '--wait'], ['monitor'], ['list'], ['settings'], ['logs'], ['version'], ['disconnect', '--wait'], ['routes']])
 def test_no_daemon(vpnctl, args):
     result = vpnctl(*args)
     assert result.code == 8 and 'systemctl start vpnd' in result.err
@@ -434,7 +434,7 @@ def test_no_bus(vpnctl):
 
 
 @pytest.mark.parametrize('args', [['frob'], ['status', 'extra'], ['status', '--wait'], ['connect', '--frob'], ['connect', 'a', 'b'], ['import'], ['rename', 'one'], ['--timeout'], ['status', '--timeout', 'x'],
-                                  ['status', '--timeout', '-2'], ['status', '--timeout', '9999999'], ['help', 'frob'], ['--frob'], ['--json', 'frob'], ['conn']])
+                                  ['status', '--timeout', '-1'], ['status', '--timeout=-2'], ['status', '--timeout', '-2147483647'], ['status', '--timeout', '9999999'], ['help', 'frob'], ['--frob'], ['--json', 'frob'], ['conn']])
 def test_usage_errors(vpnd, vpnctl, args):
     result = vpnctl(*args)
     assert (result.code, result.out) == (2, '') and result.err

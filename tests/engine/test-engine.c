@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "doctor.h"
 #include "engine.h"
 #include "error.h"
 #include "fake-host.h"
@@ -87,7 +88,7 @@ static void
 rig_make (Rig *rig)
 {
   g_autoptr (GError) error = NULL;
-  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock, rig->host->socket_killer };
+  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock, rig->host->socket_killer, rig->host->inspector };
 
   rig->host->is_dead = FALSE;
   rig->ledger = vpnd_ledger_open (rig->runtime_dirfd, &error);
@@ -1496,6 +1497,81 @@ test_requests_queue (void)
   g_assert_true (fake_host_is_clean (rig->host));
 }
 
+static void
+on_routes (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  *(GPtrArray **) user_data = vpnd_engine_query_routes_finish (VPND_ENGINE (source), result, NULL);
+}
+
+static void
+on_check (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  *(GPtrArray **) user_data = vpnd_engine_query_check_finish (VPND_ENGINE (source), result, NULL);
+}
+
+static guint
+count_entries (Rig *rig, VpndEntryState state)
+{
+  g_autoptr (GPtrArray) entries = NULL;
+  guint count = 0;
+
+  vpnd_engine_query_routes_async (rig->engine, NULL, on_routes, &entries);
+  while (entries == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  for (guint i = 0; i < entries->len; i++)
+    count += ((VpndRouteEntry *) g_ptr_array_index (entries, i))->state == state;
+  return count;
+}
+
+static gboolean
+is_found (Rig *rig, VpndFindingCode code)
+{
+  g_autoptr (GPtrArray) findings = NULL;
+
+  vpnd_engine_query_check_async (rig->engine, NULL, on_check, &findings);
+  while (findings == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  for (guint i = 0; i < findings->len; i++)
+    if (((VpndFinding *) g_ptr_array_index (findings, i))->code == code)
+      return TRUE;
+  return FALSE;
+}
+
+/* What is asked for understanding follows the state, and changes nothing. */
+static void
+test_diagnosis (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  guint calls;
+
+  g_assert_cmpuint (count_entries (rig, VPND_ENTRY_PRESENT), ==, 1); /* the host's default route */
+  g_assert_false (is_found (rig, VPND_FINDING_LOCKED_DOWN));
+  set_setting (rig, "lockdown", g_variant_new_boolean (TRUE));
+  g_assert_true (is_found (rig, VPND_FINDING_LOCKED_DOWN));
+
+  g_assert_true (activate (rig, profile, NULL));
+  g_assert_false (is_found (rig, VPND_FINDING_NO_HANDSHAKE));
+  fake_host_advance (rig->host, 6000);
+  calls = rig->host->calls;
+  g_assert_true (is_found (rig, VPND_FINDING_NO_HANDSHAKE));
+  g_assert_cmpuint (rig->host->calls, ==, calls);
+  shake_hands (rig);
+  g_assert_false (is_found (rig, VPND_FINDING_NO_HANDSHAKE));
+  g_assert_false (is_found (rig, VPND_FINDING_LOCKED_DOWN));
+  g_assert_false (is_found (rig, VPND_FINDING_ROUTES_MISSING));
+  g_assert_false (is_found (rig, VPND_FINDING_RULES_NOT_IN_FORCE));
+  g_assert_cmpuint (count_entries (rig, VPND_ENTRY_MISSING), ==, 0);
+  g_assert_cmpuint (count_entries (rig, VPND_ENTRY_FOREIGN), ==, 0);
+
+  rig->host->has_link = FALSE;
+  g_assert_true (is_found (rig, VPND_FINDING_LINK_MISSING));
+  rig->host->has_link = TRUE;
+  g_clear_pointer (&rig->host->watched, vpnd_route_plan_unref);
+  rig->host->watched = vpnd_route_plan_new (VPND_IFNAME, 1420);
+  g_assert_true (is_found (rig, VPND_FINDING_ROUTES_MISSING));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1525,6 +1601,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);
   g_test_add_func ("/engine/tampering", test_tampering);
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
+  g_test_add_func ("/engine/diagnosis", test_diagnosis);
   g_test_add_func ("/engine/lookup", test_lookup);
   g_test_add_func ("/engine/no-server", test_no_server);
   g_test_add_func ("/engine/auto-connect-by-name", test_auto_connect_by_name);

@@ -8,6 +8,9 @@
 #include "fake-host.h"
 
 #include "error.h"
+#include "reserved.h"
+
+#include <linux/rtnetlink.h>
 
 /* One class for all ports: what differs is which interfaces a call comes through. */
 #define FAKE_TYPE_PORTS (fake_ports_get_type ())
@@ -437,6 +440,71 @@ sockets_iface_init (VpndSocketKillerInterface *iface)
   iface->end_finish = (gboolean (*) (VpndSocketKiller *, GAsyncResult *, GError **)) finish_boolean;
 }
 
+/* --- inspector: what the router was told last, and a host without fault --- */
+
+static VpndRouteSurvey *
+take_survey (FakeHost *host)
+{
+  VpndRouteSurvey *survey = vpnd_route_survey_new ();
+
+  if (host->watched == NULL)
+    return survey;
+  g_array_append_vals (survey->addresses, host->watched->addresses->data, host->watched->addresses->len);
+  for (guint i = 0; i < host->watched->routes->len; i++)
+    {
+      VpndSurveyRoute seen = { g_array_index (host->watched->routes, VpndRoute, i), VPND_RTPROT, RTN_UNICAST };
+
+      g_array_append_val (survey->routes, seen);
+    }
+  for (guint i = 0; i < host->watched->rules->len; i++)
+    {
+      VpndSurveyRule seen = { g_array_index (host->watched->rules, VpndRouteRule, i), VPND_RTPROT, TRUE, FALSE };
+
+      g_array_append_val (survey->rules, seen);
+    }
+  if (host->has_link)
+    {
+      VpndSurveyLink link = { .ifindex = 7, .ifname = VPND_IFNAME, .is_up = TRUE, .mtu = host->watched->mtu };
+
+      g_array_append_val (survey->links, link);
+    }
+  return survey;
+}
+
+static void
+inspector_survey_async (VpndInspector *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_return_pointer (task, take_survey (host_of (self)), (GDestroyNotify) vpnd_route_survey_unref);
+}
+
+static void
+inspector_inspect_async (VpndInspector *self, const char *ifname, const char *physical, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  VpndEvidence *evidence = vpnd_evidence_new ();
+
+  evidence->survey = take_survey (host_of (self));
+  evidence->has_bus = TRUE;
+  g_task_return_pointer (task, evidence, (GDestroyNotify) vpnd_evidence_free);
+}
+
+static gpointer
+finish_inspection (VpndInspector *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
+inspector_iface_init (VpndInspectorInterface *iface)
+{
+  iface->survey_async = inspector_survey_async;
+  iface->survey_finish = (VpndRouteSurvey * (*) (VpndInspector *, GAsyncResult *, GError **) ) finish_inspection;
+  iface->inspect_async = inspector_inspect_async;
+  iface->inspect_finish = (VpndEvidence * (*) (VpndInspector *, GAsyncResult *, GError **) ) finish_inspection;
+}
+
 /* --- clock --- */
 
 static gint64
@@ -486,7 +554,8 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (FakePorts, fake_ports, G_TYPE_OBJECT,
                         G_IMPLEMENT_INTERFACE (VPND_TYPE_NAMES_LOOKUP, names_iface_init)
                             G_IMPLEMENT_INTERFACE (VPND_TYPE_PROBER, prober_iface_init)
                                 G_IMPLEMENT_INTERFACE (VPND_TYPE_CLOCK, clock_iface_init)
-                                    G_IMPLEMENT_INTERFACE (VPND_TYPE_SOCKET_KILLER, sockets_iface_init))
+                                    G_IMPLEMENT_INTERFACE (VPND_TYPE_SOCKET_KILLER, sockets_iface_init)
+                                        G_IMPLEMENT_INTERFACE (VPND_TYPE_INSPECTOR, inspector_iface_init))
 
 static void
 fake_ports_class_init (FakePortsClass *klass)
@@ -532,6 +601,7 @@ fake_host_new (void)
   host->prober = new_port (host);
   host->clock = new_port (host);
   host->socket_killer = new_port (host);
+  host->inspector = new_port (host);
   return host;
 }
 
@@ -547,6 +617,7 @@ fake_host_free (FakeHost *host)
   g_clear_object (&host->prober);
   g_clear_object (&host->clock);
   g_clear_object (&host->socket_killer);
+  g_clear_object (&host->inspector);
   g_clear_pointer (&host->sockets, vpnd_socket_plan_unref);
   g_clear_pointer (&host->ruleset, vpnd_ruleset_unref);
   g_clear_pointer (&host->config, vpnd_tunnel_config_unref);

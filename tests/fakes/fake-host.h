@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "facts-source.h"
 #include "firewall.h"
+#include "inspector.h"
 #include "names-lookup.h"
 #include "prober.h"
 #include "resolver.h"
@@ -75,6 +76,7 @@ typedef struct
   VpndProber *prober;
   VpndClock *clock;
   VpndSocketKiller *socket_killer;
+  VpndInspector *inspector;
   GArray *timers;
   guint last_timer;
 } FakeHost;

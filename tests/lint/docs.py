@@ -185,6 +185,15 @@ def check_errors():
     yield from differences(page, {row[1]: row[0] for row in rows(page, "Exit codes")}, codes)
 
 
+def check_findings():
+    """Findings: words and severities are those of the contract, and every one answers a complaint."""
+    page = "docs/diagnostics.md"
+    actual = dict((word, severity.lower()) for word, severity in re.findall(r'= \{ "([a-z0-9-]+)", VPND_SEVERITY_(\w+) \}', text("dbus/finding.c")))
+    yield from differences(page, {row[0]: row[1] for row in rows(page, "Findings")}, actual)
+    named = {word.strip() for row in rows(page, "What people complain of") if not row[1].startswith("-") for word in row[1].split(",")}
+    yield from differences(page, sorted(named), sorted(actual))
+
+
 def check_tests_exist():
     """Every test that a page names exists."""
     in_c = set(re.findall(r'"(/[a-z0-9-]+(?:/[a-z0-9-]+)+)"', "\n".join(text(n) for n in FILES if n.startswith("tests/") and n.endswith(".c"))))
