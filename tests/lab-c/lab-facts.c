@@ -310,6 +310,80 @@ test_own_things_are_no_facts (void)
   g_assert_cmpuint (fixture.n_changes, ==, 2);
 }
 
+static gboolean
+has_mtu_1400 (const VpndFacts *facts)
+{
+  return facts->default4.mtu == 1400;
+}
+
+/* The forms that a default route comes in, as the kernel tells them: with a next hop that no network of the link contains, over several next hops, over a
+ * next hop that is an object of its own, with an MTU. A default route of another table (as a VRF has) is none of the host's. */
+static void
+test_forms_of_default_routes (void)
+{
+  g_auto (Fixture) fixture = { 0 };
+  g_autofree char *gateway = NULL;
+
+  netns_fresh ();
+  make_uplink ("eth0", 1);
+  make_uplink ("eth1", 2);
+  start (&fixture);
+  NETNS_DO ("ip route add default via 10.1.0.1 table 100");
+  NETNS_DO ("ip route add default via 192.0.2.1 dev eth0 onlink");
+  wait_until (&fixture, is_online4);
+  gateway = vpnd_addr_to_string (&fixture.facts->default4.gateway);
+  g_assert_cmpstr (gateway, ==, "192.0.2.1");
+  NETNS_DO ("ip route replace default nexthop via 10.2.0.1 dev eth1 weight 1 nexthop via 10.1.0.1 dev eth0 weight 100");
+  wait_until (&fixture, is_by_eth1);
+  NETNS_DO ("ip link set p-eth1 down");
+  wait_until (&fixture, is_by_eth0);
+  NETNS_DO ("ip link set p-eth1 up");
+  wait_until (&fixture, is_by_eth1);
+  NETNS_DO ("ip route del default");
+  wait_until (&fixture, is_offline);
+  NETNS_DO ("ip nexthop add id 7 via 10.1.0.1 dev eth0");
+  NETNS_DO ("ip route add default nhid 7");
+  wait_until (&fixture, is_by_eth0);
+  NETNS_DO ("ip route replace default via 10.1.0.1 dev eth0 mtu 1400");
+  wait_until (&fixture, has_mtu_1400);
+  NETNS_DO ("ip route del default");
+  wait_until (&fixture, is_offline);
+}
+
+#define MANY_LINKS 500
+
+static gboolean
+has_many_bridges (const VpndFacts *facts)
+{
+  return facts->bridges->len == MANY_LINKS;
+}
+
+/* A host with 500 links of its own: read at the start and while they come and go, and none of them hides the one that matters. */
+static void
+test_many_links (void)
+{
+  g_auto (Fixture) fixture = { 0 };
+  g_auto (Fixture) second = { 0 };
+  g_autoptr (GString) lines = g_string_new (NULL);
+  gint64 begun_us;
+
+  netns_fresh ();
+  make_uplink ("eth0", 1);
+  start (&fixture);
+  for (guint i = 0; i < MANY_LINKS; i++)
+    g_string_append_printf (lines, "link add br%u type bridge\naddr add 172.%u.%u.1/24 dev br%u\nlink set br%u up\n", i, 16 + i / 256, i % 256, i, i);
+  netns_batch ("-4", lines->str);
+  NETNS_DO ("ip route add default via 10.1.0.1");
+  wait_until (&fixture, has_many_bridges);
+  wait_until (&fixture, is_by_eth0);
+  begun_us = g_get_monotonic_time ();
+  start (&second);
+  g_test_message ("read in %" G_GINT64_FORMAT " ms", (g_get_monotonic_time () - begun_us) / 1000);
+  g_assert_true (vpnd_facts_equal (fixture.facts, second.facts));
+  NETNS_DO ("ip link set eth0 down");
+  wait_until (&fixture, is_offline);
+}
+
 static char *
 many_routes (const char *words, guint count)
 {
@@ -465,6 +539,8 @@ main (int argc, char **argv)
   g_test_add_func ("/facts/next-hops-of-all-routes", test_next_hops_of_all_routes);
   g_test_add_func ("/facts/bridges", test_bridges);
   g_test_add_func ("/facts/own-things-are-no-facts", test_own_things_are_no_facts);
+  g_test_add_func ("/facts/forms-of-default-routes", test_forms_of_default_routes);
+  g_test_add_func ("/facts/many-links", test_many_links);
   g_test_add_func ("/facts/overflow", test_overflow);
   g_test_add_func ("/facts/many-routes-in-main", test_many_routes_in_main);
   g_test_add_func ("/facts/quiet-when-idle", test_quiet_when_idle);
