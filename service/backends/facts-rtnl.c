@@ -54,6 +54,7 @@ typedef struct
  * @start_task: (owned) (nullable): waits for the first pass
  * @timer: (owned) (nullable): the next pass
  * @is_stale: something changed since @reading began
+ * @has_told_unreadable: a message that could not be read has been told
  * @rest_until_us: monotonic time before which no pass begins: however busy the network is, reading it takes a bounded share of time
  */
 struct _VpndFactsRtnl
@@ -69,6 +70,7 @@ struct _VpndFactsRtnl
   GSource *timer;
   gboolean is_stale;
   gboolean is_started;
+  gboolean has_told_unreadable;
   gint64 rest_until_us;
 };
 
@@ -189,7 +191,8 @@ reading_add_route (Reading *reading, const VpndRtnlRoute *route)
     }
 }
 
-static void
+/* FALSE when the message is none that was asked for, or is cut short. */
+static gboolean
 reading_add (Reading *reading, const void *message, gsize length)
 {
   g_auto (VpndRtnlRoute) route = { 0 };
@@ -202,6 +205,9 @@ reading_add (Reading *reading, const void *message, gsize length)
     reading_add_address (reading, &address);
   else if (vpnd_rtnl_decode_link (message, length, &link))
     reading_add_link (reading, &link);
+  else
+    return FALSE;
+  return TRUE;
 }
 
 /* A kernel without IPv6 has no such file. */
@@ -318,6 +324,15 @@ reply_is_usable (const VpndNlReply *reply, GError **error)
   return TRUE;
 }
 
+/* Once: a kernel that says something new says it each time. */
+static void
+tell_unreadable (VpndFactsRtnl *self, gsize length_bytes)
+{
+  if (!self->has_told_unreadable)
+    g_message ("The kernel's list of links, addresses and routes has a message of %" G_GSIZE_FORMAT " bytes that vpnd does not understand; such messages are passed over", length_bytes);
+  self->has_told_unreadable = TRUE;
+}
+
 static void
 on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -338,7 +353,8 @@ on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       GBytes *message = g_ptr_array_index (reply->messages, i);
 
-      reading_add (self->reading, g_bytes_get_data (message, NULL), g_bytes_get_size (message));
+      if (!reading_add (self->reading, g_bytes_get_data (message, NULL), g_bytes_get_size (message)))
+        tell_unreadable (self, g_bytes_get_size (message));
     }
   reading_step (self);
 }
