@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rows of ./run bench about large hosts and networks that move: thousands of routes that are not ours, thousands that are, and how long a change takes."""
+import datetime
 import ipaddress
 import pathlib
-import select
+import queue
 import socket
 import statistics
 import subprocess
@@ -123,28 +124,57 @@ def allowed_ips_times(lab, client):
         print(f"{'activate ' + str(ROUTES) + ' allowed IPs, ' + what:44} {ours_ms:9.2f} ms   wg setconf + ip -batch {theirs_ms:9.2f} ms   ratio {ours_ms / theirs_ms:6.3f}   aim 2", flush=True)
 
 
+class Monitor:
+    """What `ip -ts monitor` tells, each line with the time that it says."""
+
+    def __init__(self, lab, subject):
+        self.process = lab.host.start("ip", "-4", "-ts", "monitor", subject, stdout=subprocess.PIPE, text=True)
+        self.lines = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+        time.sleep(0.3)  # it has no way of telling that it listens
+
+    def _read(self):
+        for text in self.process.stdout:
+            when, _, what = text.removeprefix("[").partition("]")
+            if what:  # else a second line of the same message
+                self.lines.put((datetime.datetime.fromisoformat(when).timestamp(), what.strip()))
+
+    def between(self, is_first, is_second):
+        """Milliseconds from the first line of the one kind to the next of the other."""
+        first = None
+        while True:
+            when, text = self.lines.get(timeout=5)
+            if first is None and is_first(text):
+                first = when
+            elif first is not None and is_second(text):
+                return (when - first) * 1000
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
 def acted_on_ms(lab):
     """From a new default route to the first effect of it in the kernel: an exception for its gateway comes, or that of the former goes."""
-    listener = lab.host.start("ip", "-4", "monitor", "route", stdout=subprocess.PIPE, text=True)
-    threading.Event().wait(0.3)  # the monitor has no way of telling that it listens
-    times = []
+    monitor, times = Monitor(lab, "route"), []
     for turn in range(2 * ROUNDS):
         gateway = OTHER_GATEWAY4 if turn % 2 == 0 else GATEWAY4
-        begun = None
         lab.host.run("ip", "route", "replace", "default", "via", gateway, "dev", "eth0")
-        while True:
-            if not select.select([listener.stdout], [], [], 5)[0]:
-                raise TimeoutError("nothing was done about the new route")
-            text = listener.stdout.readline()
-            if text.startswith(f"default via {gateway} "):
-                begun = time.perf_counter()
-            elif begun and "table 22097" in text:
-                times.append((time.perf_counter() - begun) * 1000)
-                break
+        times.append(monitor.between(lambda text, gateway=gateway: text.startswith(f"default via {gateway} "), lambda text: "table 22097" in text))
         sandbox.wait_until(lambda: lab.status()["state"] == "connected", 5, "connected")
-        threading.Event().wait(0.5)  # a single change is measured, not the bound on work for many
-    listener.terminate()
-    listener.wait()
+        time.sleep(0.5)  # a single change is measured, not the bound on work for many
+    monitor.close()
+    return statistics.median(times)
+
+
+def repair_ms(lab, subject, mark, *words):
+    """From the moment that the kernel tells of a deletion until it tells that what was deleted is there again."""
+    monitor, times = Monitor(lab, subject), []
+    for _ in range(ROUNDS):
+        lab.host.run("ip", "-4", *words)
+        times.append(monitor.between(lambda text: mark in text and text.startswith("Deleted"), lambda text: mark in text))
+        time.sleep(6)  # the next one is a first repair again
+    monitor.close()
     return statistics.median(times)
 
 
@@ -236,6 +266,9 @@ def rows(lab, client):
     roaming_times(lab, client)
     client.activate()
     line("a new default route is acted on within", acted_on_ms(lab), "ms", "50")
+    line("a rule that was deleted is back after", repair_ms(lab, "rule", "4890:", "rule", "del", "priority", "4890"), "ms", "100")
+    line("a route that was deleted is back after", repair_ms(lab, "route", "default dev vpnd0", "route", "del", "default", "table", "22096"), "ms", "100")
+    line("an address that was deleted is back after", repair_ms(lab, "address", TUNNEL_HOST4, "addr", "del", f"{TUNNEL_HOST4}/32", "dev", "vpnd0"), "ms", "100")
     client.deactivate()
     allowed_ips_times(lab, client)
     lab.daemons[-1].stop()
