@@ -96,6 +96,22 @@ test_dead_peer (void)
   g_assert_cmpint (idle.lost_ms, <=, idle_ms + VPND_LIVENESS_POLL_MS);
 }
 
+/* Packets come through, ours do not: the peer begins a handshake every 5 s and never gets an answer. */
+static void
+test_one_way_path (void)
+{
+  Device device = device_new (TRUE, FALSE);
+  const gint64 lost_ms = VPND_LIVENESS_SILENCE_MS + VPND_LIVENESS_LOST_MS;
+
+  for (guint i = 0; i < 8 && device.lost_ms < 0; i++)
+    {
+      device.rx_bytes += 148;
+      play (&device, 5000, TRUE);
+    }
+  g_assert_cmpint (device.now_ms - START_MS, >=, lost_ms);
+  g_assert_cmpint (device.now_ms - START_MS, <=, lost_ms + VPND_LIVENESS_POLL_MS);
+}
+
 /* A host that may not or cannot send a probe has learnt nothing about the peer. */
 static void
 test_probe_not_sent (void)
@@ -131,6 +147,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/liveness/living-peer", test_living_peer);
   g_test_add_func ("/liveness/dead-peer", test_dead_peer);
+  g_test_add_func ("/liveness/one-way-path", test_one_way_path);
   g_test_add_func ("/liveness/probe-not-sent", test_probe_not_sent);
   g_test_add_func ("/liveness/suspend-is-no-silence", test_suspend_is_no_silence);
   return g_test_run ();
