@@ -378,6 +378,34 @@ vpnd_host_file_read_text (const char *path)
 }
 
 /**
+ * vpnd_host_file_take_labels:
+ * @file: a file that is not shared yet
+ * @from: the file whose place it takes
+ *
+ * Gives @file the labels of access control of @from, so that confined programs may go on reading it (selinux(8), smack). No other attribute:
+ * those of IMA are of the content.
+ */
+void
+vpnd_host_file_take_labels (VpndHostFile *file, const VpndHostFile *from)
+{
+  static const char *const labels[] = { "security.selinux", "security.SMACK64", NULL };
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE (XATTRS_TYPE));
+  for (gsize i = 0; i < g_variant_n_children (from->xattrs); i++)
+    {
+      g_autoptr (GVariant) one = g_variant_get_child_value (from->xattrs, i);
+      const char *name;
+
+      g_variant_get_child (one, 0, "&s", &name);
+      if (g_strv_contains (labels, name))
+        g_variant_builder_add_value (&builder, one);
+    }
+  g_clear_pointer (&file->xattrs, g_variant_unref);
+  file->xattrs = g_variant_ref_sink (g_variant_builder_end (&builder));
+}
+
+/**
  * vpnd_host_file_says_same:
  * @a: a file
  * @b: a file

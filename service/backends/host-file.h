@@ -46,6 +46,7 @@ VpndHostFile *vpnd_host_file_new_regular (guint32 mode, GBytes *content);
 void vpnd_host_file_free (VpndHostFile *file);
 VpndHostFile *vpnd_host_file_read (int dirfd, const char *name, GError **error);
 gboolean vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, GError **error);
+void vpnd_host_file_take_labels (VpndHostFile *file, const VpndHostFile *from);
 gboolean vpnd_host_file_says_same (const VpndHostFile *a, const VpndHostFile *b);
 char *vpnd_host_file_read_text (const char *path);
 GBytes *vpnd_host_file_to_bytes (const VpndHostFile *file);

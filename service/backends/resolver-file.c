@@ -298,6 +298,7 @@ static gboolean
 apply (VpndResolverFile *self, const VpndDnsPlan *plan, GError **error)
 {
   g_autoptr (VpndHostFile) wanted = NULL;
+  g_autoptr (VpndHostFile) original = NULL;
   g_autoptr (GBytes) bytes = NULL;
   g_autofree char *before = NULL;
   char *text;
@@ -311,6 +312,9 @@ apply (VpndResolverFile *self, const VpndDnsPlan *plan, GError **error)
   text = vpnd_resolv_conf_print (plan, before);
   bytes = g_bytes_new_take (text, strlen (text));
   wanted = vpnd_host_file_new_regular (FILE_MODE, bytes);
+  original = load_original (self, NULL); /* it was kept just now */
+  if (original != NULL)
+    vpnd_host_file_take_labels (wanted, original);
   g_clear_pointer (&self->written, vpnd_host_file_free);
   self->written = g_steal_pointer (&wanted);
   if (self->watch == NULL)

@@ -18,6 +18,7 @@ class Services:
         self.questions = []   # (server address, client address, name)
         self.echoes = []      # (server address, client address, protocol)
         self.sockets = []
+        self.answers_noise = False  # DNS answers of random bytes
         with node.net():
             for address in addresses:
                 self._listen(address, echo_port, self._echo_udp, self._echo_accept)
@@ -75,6 +76,8 @@ class Services:
         kind = struct.unpack_from("!H", question, place + 1)[0]
         with self.lock:
             self.questions.append((server, client, ".".join(name)))
+        if self.answers_noise:
+            return question[:2] + os.urandom(60)
         data = {1: socket.inet_aton("203.0.113.7"), 28: socket.inet_pton(socket.AF_INET6, "2001:db8:2::7")}.get(kind)
         header = question[:2] + struct.pack("!HHHHH", 0x8580, 1, 1 if data else 0, 0, 0)
         answer = struct.pack("!HHHIH", 0xC00C, kind, 1, 1, len(data)) + data if data else b""

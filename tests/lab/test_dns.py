@@ -8,7 +8,7 @@ import pytest
 
 import sandbox
 from capture import none
-from lab import TUNNEL_PEER4
+from lab import PUBLIC4, TUNNEL_PEER4
 
 WAYS = {
     "rename": "printf '{text}' > /etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf",
@@ -108,3 +108,114 @@ def test_what_vpnctl_says(lab_with):
     none(lab.capture.since(mark), dport=53)
     lab.vpnctl("disconnect", "--wait")
     assert json.loads(lab.vpnctl("dns", "--json").stdout)["dns"] == before
+
+
+# Prepares /etc/resolv.conf on the host in that form.
+FORMS = {
+    "relative link": "mkdir -p /run/other && mv /etc/resolv.conf /run/other/r.conf && ln -s ../run/other/r.conf /etc/resolv.conf",
+    "absolute link": "mkdir -p /run/other && mv /etc/resolv.conf /run/other/r.conf && ln -s /run/other/r.conf /etc/resolv.conf",
+    "link to a link": "mv /etc/resolv.conf /etc/r.conf && ln -s r.conf /etc/r2.conf && ln -s r2.conf /etc/resolv.conf",
+    "dangling link": "ln -sfn ../run/not/there.conf /etc/resolv.conf",
+    "link to itself": "ln -sfn resolv.conf /etc/resolv.conf",
+    "missing": "rm /etc/resolv.conf",
+    "empty": ": > /etc/resolv.conf",
+    "large": "{ cat /etc/resolv.conf; head -c 1000000 /dev/zero | tr '\\0' '#'; echo; } > /etc/r && mv /etc/r /etc/resolv.conf",
+    "with NULs": "printf 'nameserver 203.0.113.53\\0\\0\\nsearch \\0\\377\\n' > /etc/resolv.conf",
+    "of another": "chmod 0604 /etc/resolv.conf && chown 1234:4321 /etc/resolv.conf && touch -d '2001-02-03 04:05:06' /etc/resolv.conf",
+    "labelled": "python3 -c \"import os; os.setxattr('/etc/resolv.conf', 'security.selinux', b'system_u:object_r:net_conf_t:s0\\0'); "
+                "os.setxattr('/etc/resolv.conf', 'trusted.other', b'kept')\"",
+}
+
+LOOK = """import hashlib, json, os, stat
+path = "/etc/resolv.conf"
+try:
+    s = os.lstat(path)
+except FileNotFoundError:
+    print("missing")
+else:
+    link = stat.S_ISLNK(s.st_mode)
+    print(json.dumps([stat.filemode(s.st_mode), s.st_uid, s.st_gid, 0 if link else s.st_mtime_ns, os.readlink(path) if link else
+                      hashlib.sha256(open(path, "rb").read()).hexdigest(), [] if link else sorted((n, os.getxattr(path, n).hex()) for n in os.listxattr(path))]))
+"""
+
+
+def look(lab):
+    return lab.host.run("python3", "-c", LOOK).stdout
+
+
+@pytest.mark.parametrize("way", ["disconnect", "crash"])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_comes_back(host, form, way):
+    """To the byte, with mode, owner, time and attributes, whether we put it back or the next start does."""
+    host.host.run("sh", "-c", FORMS[form])
+    before = look(host)
+    host.connect()
+    assert look(host) != before
+    assert f"nameserver {TUNNEL_PEER4}" in host.resolv_conf()
+    assert json.loads(host.vpnctl("dns", "--json").stdout)["dns"]["inForce"]
+    if form == "labelled":
+        assert "security.selinux" in look(host) and "trusted.other" not in look(host), "confined programs may read ours"
+    if way == "disconnect":
+        host.vpnctl("disconnect", "--wait")
+    else:
+        host.daemons[-1].kill()
+        host.kill_wireguard()
+        host.start_daemon()
+        host.wait_state("error")
+    assert look(host) == before
+
+
+LOCKS = {
+    "immutable": ("chattr +i /etc/resolv.conf", "chattr -i /etc/resolv.conf"),
+    "read-only mount": ("mount --bind /etc/resolv.conf /etc/resolv.conf && mount -o remount,bind,ro /etc/resolv.conf", "umount /etc/resolv.conf"),
+}
+
+
+@pytest.mark.parametrize("way", LOCKS)
+def test_a_file_that_cannot_be_written(host, way):
+    """Names would go to the servers of before, which the rules refuse. Connecting fails and says so, with lockdown the host stays closed all the time."""
+    host.host.run("sh", "-c", LOCKS[way][0])
+    before = look(host)
+    host.vpnctl("import", "-", "demo", input=host.profile())
+    host.vpnctl("lockdown", "on")
+    mark = host.capture.mark()
+    done = host.vpnctl("connect", "demo", "--wait", "--timeout", "20", "--json", check=False)
+    assert done.returncode != 0 and "resolv.conf" in done.stdout + done.stderr and "dns" in (done.stdout + done.stderr).lower(), done
+    assert host.status()["blocking"] is True
+    host.host.run("getent", "hosts", "closed.lab.example", check=False)
+    assert host.echo(PUBLIC4, wait=200) is None
+    none(host.capture.since(mark), dport=53)
+    assert look(host) == before
+    host.host.run("sh", "-c", LOCKS[way][1])
+    host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+    host.vpnctl("disconnect", "--wait")
+
+
+@pytest.mark.parametrize("way", LOCKS)
+def test_a_file_that_cannot_be_written_any_more(connected, way):
+    """While connected: other servers are wanted, and cannot be set. Error by its cause, closed, until the file may be written."""
+    connected.host.run("sh", "-c", LOCKS[way][0])
+    mark = connected.capture.mark()
+    connected.vpnctl("settings", "set", "dns-servers", "203.0.113.66", check=False)
+    status = connected.wait_state("error")
+    assert (status["cause"], status["blocking"]) == ("dns-failed", True)
+    connected.host.run("getent", "hosts", "closed.lab.example", check=False)
+    assert connected.echo(PUBLIC4, wait=200) is None
+    none(connected.capture.since(mark), dport=53)
+    connected.host.run("sh", "-c", LOCKS[way][1])
+    connected.vpnctl("disconnect", "--wait")
+    assert connected.resolv_conf() == connected.before["resolv.conf"]
+
+
+def test_a_resolver_that_answers_garbage(connected):
+    """Noise for an answer, from the tunnel's own resolver: names fail, the tunnel stays, and nobody else is asked."""
+    connected.services.answers_noise = True
+    mark = connected.capture.mark()
+    done = connected.host.run("timeout", "8", "getent", "ahosts", "noise.lab.example", check=False)
+    assert done.returncode != 0 and not done.stdout
+    assert connected.vpnctl("dns", "query", "noise.lab.example", "--timeout", "3", check=False).returncode != 0
+    assert json.loads(connected.vpnctl("dns", "--json").stdout)["dns"]["inForce"]
+    assert connected.status()["state"] == "connected"
+    connected.services.answers_noise = False
+    connected.host.run("getent", "ahosts", "sense.lab.example")
+    none(connected.capture.since(mark), dport=53)
