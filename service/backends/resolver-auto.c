@@ -32,6 +32,8 @@ typedef enum
   APPLIED_RESOLVED = 1 << 3,
 } Applied;
 
+#define RETRY_MIN_MS 1000  /* a file that cannot be written may be so for long */
+#define RETRY_MAX_MS 60000 /* and then for ever */
 #define N_APPLIED 4
 #define APPLIED_ALL ((1u << N_APPLIED) - 1)
 #define APPLIED_WRITERS (APPLIED_NETWORKMANAGER | APPLIED_RESOLVCONF) /* they write resolv.conf, and have our servers in it */
@@ -46,6 +48,9 @@ typedef enum
  * @path: (owned): resolv.conf
  * @plan: (owned) (nullable): what is set
  * @applied: set of Applied; after the start all, because an earlier instance may have crashed
+ * @retry: (owned) (nullable): fires when a restore that failed is tried again
+ * @retry_ms: after how long
+ * @retrying: (owned) (nullable): cancels the try that is under way
  */
 struct _VpndResolverAuto
 {
@@ -59,6 +64,9 @@ struct _VpndResolverAuto
   char *path;
   VpndDnsPlan *plan;
   guint applied;
+  GSource *retry;
+  guint retry_ms;
+  GCancellable *retrying;
 };
 
 static void resolver_iface_init (VpndResolverInterface *iface);
@@ -67,10 +75,22 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VpndResolverAuto, vpnd_resolver_auto, G_TYPE_OBJE
     G_IMPLEMENT_INTERFACE (VPND_TYPE_RESOLVER, resolver_iface_init))
 
 static void
+stop_retrying (VpndResolverAuto *self)
+{
+  if (self->retry != NULL)
+    g_source_destroy (self->retry);
+  g_clear_pointer (&self->retry, g_source_unref);
+  g_cancellable_cancel (self->retrying);
+  g_clear_object (&self->retrying);
+  self->retry_ms = 0;
+}
+
+static void
 vpnd_resolver_auto_dispose (GObject *object)
 {
   VpndResolverAuto *self = VPND_RESOLVER_AUTO (object);
 
+  stop_retrying (self);
   g_clear_object (&self->connection);
   g_clear_object (&self->file);
   g_clear_object (&self->networkmanager);
@@ -185,6 +205,7 @@ restore_free (Restore *restore)
 }
 
 static void restore_next (GTask *task);
+static void retry_later (VpndResolverAuto *self);
 
 static void
 on_restored (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -214,7 +235,11 @@ restore_next (GTask *task)
   if (restore->wanted == 0)
     {
       if (restore->error != NULL && !restore->is_leftover)
-        g_task_return_error (task, g_steal_pointer (&restore->error));
+        {
+          if (!g_error_matches (restore->error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+            retry_later (self);
+          g_task_return_error (task, g_steal_pointer (&restore->error));
+        }
       else
         g_task_return_boolean (task, TRUE);
       return;
@@ -245,11 +270,45 @@ start_restore (VpndResolverAuto *self, guint wanted, gboolean is_leftover, GTask
 }
 
 static void
+on_retried (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  (void) g_task_propagate_boolean (G_TASK (result), NULL); /* the first failure has been told; what fails again is tried again */
+}
+
+static gboolean
+on_retry (gpointer user_data)
+{
+  VpndResolverAuto *self = user_data;
+  g_autoptr (GTask) task = NULL;
+
+  g_clear_pointer (&self->retry, g_source_unref);
+  g_clear_object (&self->retrying);
+  self->retrying = g_cancellable_new ();
+  task = g_task_new (self, self->retrying, on_retried, NULL);
+  g_task_set_source_tag (task, on_retry);
+  start_restore (self, APPLIED_ALL, FALSE, task);
+  return G_SOURCE_REMOVE;
+}
+
+/* What was not put back would stay until the next start, because nobody asks for it again. */
+static void
+retry_later (VpndResolverAuto *self)
+{
+  if (self->retry != NULL)
+    return;
+  self->retry_ms = CLAMP (self->retry_ms * 2, RETRY_MIN_MS, RETRY_MAX_MS);
+  self->retry = g_timeout_source_new (self->retry_ms);
+  g_source_set_callback (self->retry, on_retry, self, NULL);
+  g_source_attach (self->retry, g_main_context_get_thread_default ());
+}
+
+static void
 restore_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (resolver, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, restore_async);
+  stop_retrying (VPND_RESOLVER_AUTO (resolver));
   g_clear_pointer (&VPND_RESOLVER_AUTO (resolver)->plan, vpnd_dns_plan_unref);
   start_restore (VPND_RESOLVER_AUTO (resolver), APPLIED_ALL, FALSE, task);
 }
@@ -471,6 +530,7 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
   Apply *apply;
 
   g_task_set_source_tag (task, apply_async);
+  stop_retrying (self);
   if (vpnd_dns_plan_is_empty (plan))
     {
       g_clear_pointer (&self->plan, vpnd_dns_plan_unref);

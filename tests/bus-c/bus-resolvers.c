@@ -1007,6 +1007,31 @@ auto_networkmanager_goes (Rig *rig)
   g_assert_cmpuint (g_variant_n_children (rig->global), ==, 0);
 }
 
+/* What cannot be put back now is put back when it can, without being asked for again; and not any more once something else is set. */
+static void
+auto_restore_fails (Rig *rig)
+{
+  g_autoptr (VpndResolver) resolver = vpnd_resolver_auto_new (rig->client, rig->backup_dirfd, rig->conf);
+  guint never = 0;
+
+  g_assert_true (apply (rig, resolver, NULL));
+  refuse_file (rig);
+  g_assert_false (restore (resolver, NULL));
+  g_assert_cmpint (g_rmdir (rig->conf), ==, 0);
+  g_assert_false (conf_has (rig, BEFORE));
+  run_until (&never, 1, 1500);
+  g_assert_true (conf_has (rig, BEFORE));
+
+  g_assert_true (apply (rig, resolver, NULL));
+  refuse_file (rig);
+  g_assert_false (restore (resolver, NULL));
+  g_assert_cmpint (g_rmdir (rig->conf), ==, 0);
+  g_assert_true (apply (rig, resolver, NULL));
+  run_until (&never, 1, 1500);
+  g_assert_true (conf_is_ours (rig));
+  g_assert_true (restore (resolver, NULL));
+}
+
 typedef struct
 {
   const Kind *kind;
@@ -1068,5 +1093,6 @@ main (int argc, char **argv)
   add_case ("auto", &kinds[KIND_NETWORKMANAGER], auto_networkmanager);
   add_case ("auto-abstains", &kinds[KIND_NETWORKMANAGER], auto_networkmanager_abstains);
   add_case ("auto-goes", &kinds[KIND_NETWORKMANAGER], auto_networkmanager_goes);
+  add_case ("auto-restore-fails", &kinds[KIND_FILE], auto_restore_fails);
   return g_test_run ();
 }
