@@ -22,14 +22,16 @@ class BootedNode(sandbox.Node):
 
 
 class BootedLab(lab.Lab):
+    packages = roots.SYSTEM
+
     def __init__(self):
         self.deb = roots.package()
         super().__init__()
 
     def _make_nodes(self, resolv_conf):
-        self.root = roots.overlay(roots.root(roots.SYSTEM), self.scratch.path)
+        self.root = roots.overlay(roots.root(self.packages), self.scratch.path)
         (self.root / "etc/resolv.conf").unlink(missing_ok=True)
-        (self.root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
+        self._prepare_root()
         shutil.copy(self.deb, self.root / "root/vpnd.deb")
         (self.root / "root/host").mkdir()
         wan_run = self.scratch.folder("wan-run")
@@ -39,6 +41,14 @@ class BootedLab(lab.Lab):
         self.wan = sandbox.Node("wan", [(wan_run, "/run")])
         self.wan_run = wan_run
         self.nodes += [self.host, self.lan, self.wan]
+
+    def _prepare_root(self):
+        """What an administrator has set before the boot."""
+        (self.root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
+
+    def _booted(self):
+        """What he does after it."""
+        self.host.run("resolvectl", "dns", "eth0", lab.OUTSIDE_DNS4)
 
     def _start_bus(self, with_polkit):
         """Boots the system."""
@@ -68,7 +78,7 @@ class BootedLab(lab.Lab):
             done = self.host.run("systemctl", "is-system-running", check=False)
             return done.stdout.strip() in ("running", "degraded")
         sandbox.wait_until(running, 120, "the container has booted")
-        self.host.run("resolvectl", "dns", "eth0", lab.OUTSIDE_DNS4)
+        self._booted()
 
     def environment(self):
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
@@ -102,3 +112,56 @@ class BootedLab(lab.Lab):
         if getattr(self.host, "leader", None):
             os.kill(int(self.host.leader), 9)
         super().close()
+
+
+KEYFILE = f"""[connection]
+id=lan
+uuid=6f3b4a2e-6c5f-4f0e-9a3b-3f6d1c2b7a10
+type=ethernet
+interface-name=eth0
+autoconnect=false
+[ipv4]
+method=manual
+address1={lab.HOST4}/24,{lab.GATEWAY4}
+dns={lab.OUTSIDE_DNS4};
+dns-search=lab.example;
+[ipv6]
+method=manual
+addr-gen-mode=eui64
+address1={lab.HOST6}/64,{lab.GATEWAY6}
+dns={lab.OUTSIDE_DNS6};
+"""
+
+
+class ManagedLab(BootedLab):
+    """A host whose only network is NetworkManager's. with_resolved: names are systemd-resolved's, which NetworkManager feeds; else NetworkManager writes
+    resolv.conf itself."""
+    packages = roots.MANAGERS
+
+    def __init__(self, with_resolved):
+        self.with_resolved = with_resolved
+        super().__init__()
+
+    def _prepare_root(self):
+        etc = self.root / "etc"
+        if self.with_resolved:
+            super()._prepare_root()
+        else:
+            (etc / "systemd/system/systemd-resolved.service").symlink_to("/dev/null")
+            (etc / "resolv.conf").write_text("# the installer's\n", encoding="ascii")
+        (etc / "NetworkManager/conf.d/lab.conf").write_text("[device-lab]\nmatch-device=interface-name:eth0\nmanaged=1\n", encoding="ascii")  # it leaves a veth alone
+        keyfile = etc / "NetworkManager/system-connections/lan.nmconnection"
+        keyfile.write_text(KEYFILE, encoding="ascii")
+        keyfile.chmod(0o600)
+
+    def _booted(self):
+        self.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
+        sandbox.wait_until(lambda: "tentative" not in self.host.run("ip", "-6", "addr").stdout, 10, "IPv6 addresses of the host")
+
+    def resolv_conf(self):
+        found = self.host.run("sh", "-c", "readlink /etc/resolv.conf; cat /etc/resolv.conf").stdout
+        return found + (super().resolv_conf() if self.with_resolved else self.global_dns())
+
+    def global_dns(self):
+        return self.host.run("busctl", "get-property", "org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager",
+                             "GlobalDnsConfiguration", check=False).stdout

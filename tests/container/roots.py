@@ -23,6 +23,10 @@ SYSTEM = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "syste
           "libnftnl11", "libpolkit-gobject-1-0", "libhogweed6", "kmod", "udev", "python3-pytest"]
 
 
+# The same with the managers of a network that desktops and servers have. Their conflict with each other is in who runs, not in the packages.
+MANAGERS = [*SYSTEM, "network-manager"]
+
+
 def mirror():
     """The address that apt on this machine takes Debian 12 from."""
     out = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)", f"Codename: {SUITE}"], capture_output=True, text=True, check=True).stdout
@@ -87,8 +91,8 @@ def package():
         done = subprocess.run([SOURCE / "data/packaging/build-deb", path], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if done.returncode:
             raise RuntimeError(f"build-deb failed:\n{done.stderr}")
-    for old in CACHE.glob("deb-*"):
-        if old.is_dir() and len(list(CACHE.glob("deb-*"))) > 6:
-            shutil.rmtree(old, ignore_errors=True)
+    built = sorted((one for one in CACHE.glob("deb-????????????????") if one.is_dir()), key=lambda one: one.stat().st_mtime)
+    for old in built[:-6]:  # the newest may be in use by another run
+        shutil.rmtree(old, ignore_errors=True)
     folder = cached("deb", digest, make)
     return next(folder.glob("vpnd_*.deb"))
