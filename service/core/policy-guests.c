@@ -59,10 +59,13 @@ static void
 add_bridges (VpndPolicyChains *chains, const VpndFacts *facts)
 {
   VpndSet *set = vpnd_ruleset_add_set (chains->ruleset, SET_BRIDGES, VPND_FIELD_OIFNAME, FALSE, FALSE);
+  VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_FROM_BRIDGE);
 
   for (guint i = 0; i < facts->bridges->len; i++)
     vpnd_set_add_ifname (set, g_array_index (facts->bridges, VpndHop, i).ifname, NULL);
-  vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (vpnd_policy_add_chain (chains, CHAIN_FROM_BRIDGE)), VPND_FIELD_OIFNAME, VPND_OP_IN, SET_BRIDGES));
+  if (chains->tunnel_out != NULL)
+    vpnd_rule_goto (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_OIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP), CHAIN_TUNNEL_OUT);
+  vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_IN, SET_BRIDGES));
 }
 
 /* The links whose policy is @policy. */
@@ -200,6 +203,8 @@ vpnd_policy_add_guests (VpndPolicyChains *chains, const VpndPolicyInput *input)
       add_from_tunnel (chains, has_direct);
       add_mss (chains, input->routes->ifname);
     }
+  if (chains->tunnel_out != NULL)
+    vpnd_rule_goto (vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->forward), VPND_FIELD_IIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP), CHAIN_FROM_TUNNEL);
   add_forward_links (chains, input);
   if (chains->tunnel_out != NULL)
     vpnd_rule_goto (vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->forward), VPND_FIELD_OIFNAME, VPND_OP_EQ, input->routes->ifname), CHAIN_TUNNEL_OUT);

@@ -163,6 +163,8 @@ add_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
       vpnd_set_add_ifname (in, ifname, &accept);
       vpnd_set_add_ifname (out, ifname, &accept);
     }
+  if (chains->tunnel_out != NULL)
+    vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP));
   vpnd_rule_vmap (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, MAP_IN_LINKS);
   vpnd_rule_vmap (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, MAP_OUT_LINKS);
 }
@@ -173,6 +175,21 @@ add_refusal (VpndPolicyChains *chains)
 {
   vpnd_rule_statement (vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->refuse), VPND_FIELD_L4PROTO, IPPROTO_TCP), VPND_STATEMENT_REJECT_TCP_RESET);
   vpnd_rule_statement (vpnd_chain_add_rule (chains->refuse), VPND_STATEMENT_REJECT);
+}
+
+/* 6, for nearly every packet of a busy host: what belongs to the tunnel's link by the link's group is done with here. A link that has lost its group
+ * goes the longer way, by its name, to the same end. The transport's own packets are not of it; they would loop. */
+static void
+add_short_ways (VpndPolicyChains *chains, gboolean is_connected)
+{
+  VpndRule *rule;
+
+  vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP));
+  if (!is_connected)
+    return;
+  rule = vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), FALSE);
+  vpnd_rule_match_u32 (rule, VPND_FIELD_OIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP);
+  vpnd_rule_accept (vpnd_rule_match_established (rule));
 }
 
 static void
@@ -206,6 +223,8 @@ vpnd_policy_build (const VpndPolicyInput *input)
 
   vpnd_policy_chains_init (&chains, ruleset, has_tunnel);
   add_dns_sets (&chains, has_tunnel ? input->dns : NULL);
+  if (has_tunnel)
+    add_short_ways (&chains, input->kind == VPND_POLICY_CONNECTED);
   if (has_tunnel && vpnd_bridge_is_set (&input->config->bridge))
     vpnd_policy_add_proxy_guard (&chains, &input->config->bridge);
   if (input->kind != VPND_POLICY_CONNECTED)

@@ -139,6 +139,8 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
     case VPND_FIELD_CT_STATE:
       append_ct_state (text, value_u32 (bytes));
       break;
+    case VPND_FIELD_IIFGROUP:
+    case VPND_FIELD_OIFGROUP:
     case VPND_FIELD_SKUID:
       g_string_append_printf (text, "%u", value_u32 (bytes));
       break;
@@ -268,6 +270,9 @@ set_type (VpndField field)
       return "mark";
     case VPND_FIELD_CT_STATE:
       return "ct_state";
+    case VPND_FIELD_IIFGROUP:
+    case VPND_FIELD_OIFGROUP:
+      return "devgroup";
     case VPND_FIELD_SKUID:
       return "uid";
     case VPND_FIELD_FIB_SADDR_TYPE:

@@ -92,7 +92,7 @@ vpnd_rtnl_encode_link_add (GByteArray *out, guint32 seq, guint16 flags, const ch
  * @flags: further flags of the header
  * @ifindex: the link
  * @mtu: new MTU in bytes, 0 to leave it
- * @up: TRUE to set the link up, FALSE to leave it
+ * @up: TRUE to set the link up, and into our group, FALSE to leave it
  *
  * Appends RTM_NEWLINK that changes an existing link.
  */
@@ -105,6 +105,8 @@ vpnd_rtnl_encode_link_set (GByteArray *out, guint32 seq, guint16 flags, guint if
   info->ifi_index = (int) ifindex;
   if (up)
     info->ifi_flags = info->ifi_change = IFF_UP;
+  if (up)
+    mnl_attr_put_u32 (&message.header, IFLA_GROUP, VPND_LINK_GROUP);
   if (mtu != 0)
     mnl_attr_put_u32 (&message.header, IFLA_MTU, mtu);
   finish (out, &message);

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <glib.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <netinet/ip.h>
@@ -21,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <glib.h>
+#include "reserved.h"
 
 #define BATCH 64
 #define BATCHES 48 /* about two milliseconds: shorter than a slice of the scheduler, longer than the clock's noise */
@@ -57,7 +58,7 @@ run (const char *program, ...)
 static int
 make_link (void)
 {
-  struct ifreq request = { .ifr_name = "vpnd0", .ifr_flags = IFF_TUN | IFF_NO_PI };
+  struct ifreq request = { .ifr_name = VPND_IFNAME, .ifr_flags = IFF_TUN | IFF_NO_PI };
   int link = open ("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
   if (link < 0 || ioctl (link, TUNSETIFF, &request) != 0)
@@ -94,14 +95,15 @@ make_variant (Variant *variant, const char *rules)
 {
   struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = g_htons (4433), .sin_addr.s_addr = inet_addr ("203.0.113.7") };
   struct timeval patience = { .tv_sec = 5 };
+  g_autofree char *group = g_strdup_printf ("%u", VPND_LINK_GROUP);
   char byte = 0;
 
   if (unshare (CLONE_NEWNET) != 0)
     g_error ("a network namespace needs root");
   variant->link = make_link ();
-  run ("ip", "address", "add", "10.64.0.2/32", "dev", "vpnd0", NULL);
-  run ("ip", "link", "set", "vpnd0", "up", NULL);
-  run ("ip", "route", "add", "default", "dev", "vpnd0", NULL);
+  run ("ip", "address", "add", "10.64.0.2/32", "dev", VPND_IFNAME, NULL);
+  run ("ip", "link", "set", VPND_IFNAME, "group", group, "up", NULL);
+  run ("ip", "route", "add", "default", "dev", VPND_IFNAME, NULL);
   run ("nft", "-f", rules, NULL);
   variant->flow = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (connect (variant->flow, (struct sockaddr *) &server, sizeof server) != 0 || send (variant->flow, &byte, 1, 0) != 1)

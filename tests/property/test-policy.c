@@ -973,6 +973,37 @@ test_forwarded_segments_fit (void)
     }
 }
 
+/* 6: the group of the tunnel's link is a short way to what its name says, and to nothing else: a link that has lost it carries the same. */
+static void
+test_short_ways_mean_the_same (void)
+{
+  static const VpndHook hooks[] = { VPND_HOOK_PREROUTING, VPND_HOOK_INPUT, VPND_HOOK_OUTPUT, VPND_HOOK_FORWARD };
+  static const char *const links[] = { "eth0", "docker0", "virbr0", VPND_IFNAME };
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          VpndHook hook = hooks[i % G_N_ELEMENTS (hooks)];
+          Packet with = random_packet ("", random_boolean (2) ? random_addr (random_family ()) : random_public_addr (random_family ()));
+          Packet without;
+
+          if (hook != VPND_HOOK_PREROUTING && hook != VPND_HOOK_INPUT)
+            with.oifname = links[g_test_rand_int_range (0, G_N_ELEMENTS (links))];
+          if (hook != VPND_HOOK_OUTPUT)
+            with.iifname = links[g_test_rand_int_range (0, G_N_ELEMENTS (links))];
+          with.mark = random_boolean (3) ? VPND_MARK_VALUE : 0;
+          with.ct_mark = random_boolean (3) ? VPND_CT_MARK_VALUE : 0;
+          without = with;
+          without.has_no_group = TRUE;
+          g_assert_cmpint (ruleset_eval (world.ruleset, hook, &with), ==, ruleset_eval (world.ruleset, hook, &without));
+        }
+    }
+}
+
 /* L9: what an IPv4 packet may do, an IPv6 packet with the same ports may do, too. */
 static void
 test_families_are_symmetric (void)
@@ -1027,6 +1058,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/guests-are-masqueraded", test_guests_are_masqueraded);
   g_test_add_func ("/policy/too-large-is-exact", test_too_large_is_exact);
   g_test_add_func ("/policy/forwarded-segments-fit", test_forwarded_segments_fit);
+  g_test_add_func ("/policy/short-ways-mean-the-same", test_short_ways_mean_the_same);
   g_test_add_func ("/policy/families-are-symmetric", test_families_are_symmetric);
   return g_test_run ();
 }

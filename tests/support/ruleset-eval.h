@@ -30,6 +30,7 @@ typedef struct
   guint8 icmp_code;
   guint32 mark;
   guint32 ct_mark;
+  gboolean has_no_group; /* the tunnel's link is not in our group; else it is, and no other link */
   guint32 uid;
   gboolean is_established;
   gboolean is_related; /* an ICMP error about a flow */
