@@ -108,40 +108,52 @@ collect_inside (const VpndPolicyInput *input)
   return g_steal_pointer (&inside);
 }
 
-/* Hosts alone make a set that is looked up by a hash. */
-static gboolean
-has_network (const GArray *inside, int family)
+/* @networks: the largest first; what lies in another one is left out. */
+static GArray *
+of_family (const GArray *networks, int family)
 {
-  for (guint i = 0; i < inside->len; i++)
-    {
-      const VpndPrefix *network = &g_array_index (inside, VpndPrefix, i);
+  g_autoptr (GArray) result = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
 
-      if (network->addr.family == family && network->length < vpnd_addr_size (&network->addr) * 8)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-static void
-add_inside (VpndSet *set, int family, const GArray *inside)
-{
-  for (guint i = 0; i < inside->len; i++)
+  for (guint i = 0; i < networks->len; i++)
     {
-      const VpndPrefix *network = &g_array_index (inside, VpndPrefix, i);
+      const VpndPrefix *network = &g_array_index (networks, VpndPrefix, i);
       gboolean is_known = network->addr.family != family;
 
-      for (guint j = 0; j < i && !is_known; j++)
-        is_known = vpnd_prefix_contains (&g_array_index (inside, VpndPrefix, j), &network->addr);
+      for (guint j = 0; j < result->len && !is_known; j++)
+        is_known = vpnd_prefix_contains (&g_array_index (result, VpndPrefix, j), &network->addr);
       if (!is_known)
-        vpnd_set_add_prefix (set, network, NULL);
+        g_array_append_vals (result, network, 1);
     }
+  return g_steal_pointer (&result);
+}
+
+/* Matches an address in one of @networks, all of the family of @field. A single one needs no set; hosts alone make a set that is looked up by a hash. */
+static VpndRule *
+match_networks (VpndPolicyChains *chains, VpndRule *rule, VpndField field, const char *name, const GArray *networks)
+{
+  gboolean has_network = FALSE;
+  VpndSet *set;
+
+  if (networks->len == 1)
+    return vpnd_rule_match_prefix (rule, field == VPND_FIELD_IP_SADDR || field == VPND_FIELD_IP6_SADDR, VPND_OP_EQ, &g_array_index (networks, VpndPrefix, 0));
+
+  for (guint i = 0; i < networks->len; i++)
+    has_network |= g_array_index (networks, VpndPrefix, i).length < 8 * vpnd_field_size_bytes (field);
+  set = vpnd_ruleset_add_set (chains->ruleset, name, field, has_network, FALSE);
+  for (guint i = 0; i < networks->len; i++)
+    vpnd_set_add_prefix (set, &g_array_index (networks, VpndPrefix, i), NULL);
+  return vpnd_rule_match_set (rule, field, VPND_OP_IN, name);
 }
 
 static void
-drop_from_outside (VpndPolicyChains *chains, VpndField field, const char *set, const char *ifname)
+drop_from_outside (VpndPolicyChains *chains, int family, VpndField field, const char *name, const GArray *all, const char *ifname)
 {
-  VpndRule *rule = vpnd_rule_match_set (vpnd_chain_add_rule (chains->prerouting), field, VPND_OP_IN, set);
+  g_autoptr (GArray) networks = of_family (all, family);
+  VpndRule *rule;
 
+  if (networks->len == 0)
+    return;
+  rule = match_networks (chains, vpnd_chain_add_rule (chains->prerouting), field, name, networks);
   vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, ifname);
   vpnd_rule_drop (vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, "lo"));
 }
@@ -158,17 +170,16 @@ drop_from_outside (VpndPolicyChains *chains, VpndField field, const char *set, c
 void
 vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes)
 {
-  VpndSet *set4 = vpnd_ruleset_add_set (chains->ruleset, SET_TUNNEL4, VPND_FIELD_IP_DADDR, FALSE, FALSE);
-  VpndSet *set6 = vpnd_ruleset_add_set (chains->ruleset, SET_TUNNEL6, VPND_FIELD_IP6_DADDR, FALSE, FALSE);
+  g_autoptr (GArray) hosts = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
 
   for (guint i = 0; i < routes->addresses->len; i++)
     {
-      const VpndAddr *addr = &g_array_index (routes->addresses, VpndPrefix, i).addr;
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (routes->addresses, VpndPrefix, i).addr);
 
-      vpnd_set_add_addr (addr->family == AF_INET ? set4 : set6, addr, NULL);
+      g_array_append_val (hosts, host);
     }
-  drop_from_outside (chains, VPND_FIELD_IP_DADDR, SET_TUNNEL4, routes->ifname);
-  drop_from_outside (chains, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, routes->ifname);
+  drop_from_outside (chains, AF_INET, VPND_FIELD_IP_DADDR, SET_TUNNEL4, hosts, routes->ifname);
+  drop_from_outside (chains, AF_INET6, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, hosts, routes->ifname);
 }
 
 /* 10: and nobody outside may pass for the tunnel's own addresses, its resolvers or the networks behind it, whatever the settings let in from a local
@@ -185,14 +196,10 @@ void
 vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   g_autoptr (GArray) inside = collect_inside (input);
-  VpndSet *set4 = vpnd_ruleset_add_set (chains->ruleset, SET_INSIDE4, VPND_FIELD_IP_SADDR, has_network (inside, AF_INET), FALSE);
-  VpndSet *set6 = vpnd_ruleset_add_set (chains->ruleset, SET_INSIDE6, VPND_FIELD_IP6_SADDR, has_network (inside, AF_INET6), FALSE);
   VpndRule *rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_NFPROTO, NFPROTO_IPV4);
 
   vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DHCP4_SERVER_PORT);
   vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, DHCP4_CLIENT_PORT));
-  add_inside (set4, AF_INET, inside);
-  add_inside (set6, AF_INET6, inside);
-  drop_from_outside (chains, VPND_FIELD_IP_SADDR, SET_INSIDE4, input->routes->ifname);
-  drop_from_outside (chains, VPND_FIELD_IP6_SADDR, SET_INSIDE6, input->routes->ifname);
+  drop_from_outside (chains, AF_INET, VPND_FIELD_IP_SADDR, SET_INSIDE4, inside, input->routes->ifname);
+  drop_from_outside (chains, AF_INET6, VPND_FIELD_IP6_SADDR, SET_INSIDE6, inside, input->routes->ifname);
 }

@@ -124,11 +124,19 @@ add_forward_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
   };
   const VpndVerdict from_tunnel = { .kind = VPND_VERDICT_GOTO, .chain = CHAIN_FROM_TUNNEL };
   const VpndVerdict refuse = { .kind = VPND_VERDICT_GOTO, .chain = CHAIN_REFUSE };
-  VpndSet *map = vpnd_ruleset_add_set (chains->ruleset, MAP_FORWARD_LINKS, VPND_FIELD_IIFNAME, FALSE, TRUE);
+  VpndSet *map;
 
+  if (input->settings->forward->len == 0 && input->facts->bridges->len == 0)
+    {
+      if (chains->tunnel_out != NULL)
+        vpnd_rule_goto (vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->forward), VPND_FIELD_IIFNAME, VPND_OP_EQ, input->routes->ifname), CHAIN_FROM_TUNNEL);
+      return;
+    }
+
+  map = vpnd_ruleset_add_set (chains->ruleset, MAP_FORWARD_LINKS, VPND_FIELD_IIFNAME, FALSE, TRUE);
   if (chains->tunnel_out != NULL)
     vpnd_set_add_ifname (map, input->routes->ifname, &from_tunnel);
-  else if (input->settings->forward->len > 0)
+  else
     vpnd_set_add_ifname (map, VPND_IFNAME, &refuse); /* a link that is still there in a state without a tunnel leads nowhere */
   for (guint i = 0; i < input->settings->forward->len; i++)
     {
@@ -139,8 +147,7 @@ add_forward_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
     }
   for (guint i = 0; i < input->facts->bridges->len; i++)
     vpnd_set_add_ifname (map, g_array_index (input->facts->bridges, VpndHop, i).ifname, &verdicts[VPND_FORWARD_TUNNEL]);
-  if (map->elements->len > 0)
-    vpnd_rule_vmap (vpnd_chain_add_rule (chains->forward), VPND_FIELD_IIFNAME, MAP_FORWARD_LINKS);
+  vpnd_rule_vmap (vpnd_chain_add_rule (chains->forward), VPND_FIELD_IIFNAME, MAP_FORWARD_LINKS);
 }
 
 /* 9: what answers the flows of guests whose policy is "direct", and the errors about them. */

@@ -41,21 +41,31 @@ is_outside (const VpndDnsPlan *dns, const VpndAddr *server)
 }
 
 static void
-add_dns_sets (VpndPolicyChains *chains, const VpndDnsPlan *dns)
+add_dns_ports (VpndPolicyChains *chains)
 {
   VpndSet *ports = vpnd_ruleset_add_set (chains->ruleset, SET_DNS_PORTS, VPND_FIELD_UDP_DPORT, FALSE, FALSE);
-  VpndSet *servers4 = vpnd_ruleset_add_set (chains->ruleset, SET_DNS4, VPND_FIELD_IP_DADDR, FALSE, FALSE);
-  VpndSet *servers6 = vpnd_ruleset_add_set (chains->ruleset, SET_DNS6, VPND_FIELD_IP6_DADDR, FALSE, FALSE);
 
   vpnd_set_add_port (ports, DNS_PORT, NULL);
   vpnd_set_add_port (ports, DNS_TLS_PORT, NULL);
-  for (guint i = 0; dns != NULL && i < dns->servers->len; i++)
+}
+
+/* The resolvers of one family that are asked inside the tunnel; NULL when there is none. */
+static VpndSet *
+add_servers (VpndPolicyChains *chains, const VpndDnsPlan *dns, int family, const char *name, VpndField field)
+{
+  VpndSet *set = NULL;
+
+  for (guint i = 0; i < dns->servers->len; i++)
     {
       const VpndAddr *server = &g_array_index (dns->servers, VpndAddr, i);
 
-      if (!is_outside (dns, server))
-        vpnd_set_add_addr (server->family == AF_INET ? servers4 : servers6, server, NULL);
+      if (server->family != family || is_outside (dns, server))
+        continue;
+      if (set == NULL)
+        set = vpnd_ruleset_add_set (chains->ruleset, name, field, FALSE, FALSE);
+      vpnd_set_add_addr (set, server, NULL);
     }
+  return set;
 }
 
 /* 5: resolvers of a network of one's own: names and nothing else, and only what answers comes back. The tunnel's link has been decided upon
@@ -109,9 +119,10 @@ add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   static const struct
   {
+    int family;
     VpndField address;
     const char *set;
-  } families[] = { { VPND_FIELD_IP_DADDR, SET_DNS4 }, { VPND_FIELD_IP6_DADDR, SET_DNS6 } };
+  } families[] = { { AF_INET, VPND_FIELD_IP_DADDR, SET_DNS4 }, { AF_INET6, VPND_FIELD_IP6_DADDR, SET_DNS6 } };
   static const VpndField ports[] = { VPND_FIELD_UDP_DPORT, VPND_FIELD_TCP_DPORT };
   gboolean has_dns = input->dns != NULL && !vpnd_dns_plan_is_empty (input->dns);
   gboolean is_connected = input->kind == VPND_POLICY_CONNECTED;
@@ -125,7 +136,8 @@ add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
       names = vpnd_policy_add_chain (chains, CHAIN_TUNNEL_NAMES);
       for (guint i = 0; i < G_N_ELEMENTS (families); i++)
         {
-          vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (names), families[i].address, VPND_OP_IN, families[i].set));
+          if (add_servers (chains, input->dns, families[i].family, families[i].set, families[i].address) != NULL)
+            vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (names), families[i].address, VPND_OP_IN, families[i].set));
           vpnd_rule_goto (vpnd_rule_match_set (vpnd_chain_add_rule (chains->tunnel_out), ports[i], VPND_OP_IN, SET_DNS_PORTS), CHAIN_TUNNEL_NAMES);
         }
       /* A recursive resolver on this host asks many servers. By the user it runs as; 0 is none, because root is everybody's. */
@@ -222,7 +234,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
   g_assert (!has_tunnel || (input->config != NULL && input->routes != NULL));
 
   vpnd_policy_chains_init (&chains, ruleset, has_tunnel);
-  add_dns_sets (&chains, has_tunnel ? input->dns : NULL);
+  add_dns_ports (&chains);
   if (has_tunnel)
     add_short_ways (&chains, input->kind == VPND_POLICY_CONNECTED);
   if (has_tunnel && vpnd_bridge_is_set (&input->config->bridge))

@@ -7,64 +7,24 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <glib.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "reserved.h"
+#include "bench-link.h"
 
-#define BATCH 64
-#define BATCHES 48 /* about two milliseconds: shorter than a slice of the scheduler, longer than the clock's noise */
+#define BATCHES 48 /* about five milliseconds: shorter than a slice of the scheduler, longer than the noise of the clock */
 #define ROUNDS 401
 #define VARIANTS_MAX 8
 
 typedef struct
 {
-  int link; /* the far side of the tunnel */
   int flow;
   double samples[ROUNDS];
 } Variant;
-
-static void
-run (const char *program, ...)
-{
-  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
-  g_autoptr (GError) error = NULL;
-  va_list words;
-  int status;
-
-  g_ptr_array_add (argv, (gpointer) program);
-  va_start (words, program);
-  do
-    g_ptr_array_add (argv, va_arg (words, char *));
-  while (g_ptr_array_index (argv, argv->len - 1) != NULL);
-  va_end (words);
-  if (!g_spawn_sync (NULL, (char **) argv->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status, &error) ||
-      !g_spawn_check_wait_status (status, &error))
-    g_error ("%s: %s", program, error->message);
-}
-
-static int
-make_link (void)
-{
-  struct ifreq request = { .ifr_name = VPND_IFNAME, .ifr_flags = IFF_TUN | IFF_NO_PI };
-  int link = open ("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-  if (link < 0 || ioctl (link, TUNSETIFF, &request) != 0)
-    g_error ("/dev/net/tun: %s", g_strerror (errno));
-  return link;
-}
 
 /* Answers the packet that waits at the far side, so that connection tracking calls the flow established. */
 static void
@@ -73,6 +33,8 @@ answer (int link)
   guint8 packet[128];
   struct iphdr *ip = (struct iphdr *) packet;
   struct udphdr *udp = (struct udphdr *) (packet + sizeof *ip);
+  guint32 address;
+  guint16 port;
   ssize_t size;
 
   do /* the kernel's own router solicitations come first */
@@ -80,12 +42,12 @@ answer (int link)
   while (size > 0 && (ip->version != 4 || ip->protocol != IPPROTO_UDP));
   if (size <= 0)
     g_error ("no packet came out of the tunnel: %s", g_strerror (errno));
-  ip->saddr ^= ip->daddr; /* the checksums do not care about the order of the addresses and ports */
-  ip->daddr ^= ip->saddr;
-  ip->saddr ^= ip->daddr;
-  udp->source ^= udp->dest;
-  udp->dest ^= udp->source;
-  udp->source ^= udp->dest;
+  address = ip->saddr; /* the checksums do not care about the order of addresses and ports */
+  ip->saddr = ip->daddr;
+  ip->daddr = address;
+  port = udp->source;
+  udp->source = udp->dest;
+  udp->dest = port;
   if (write (link, packet, (gsize) size) != size)
     g_error ("the answer: %s", g_strerror (errno));
 }
@@ -93,46 +55,36 @@ answer (int link)
 static void
 make_variant (Variant *variant, const char *rules)
 {
-  struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = g_htons (4433), .sin_addr.s_addr = inet_addr ("203.0.113.7") };
   struct timeval patience = { .tv_sec = 5 };
-  g_autofree char *group = g_strdup_printf ("%u", VPND_LINK_GROUP);
+  int link = bench_link_new ();
   char byte = 0;
 
-  if (unshare (CLONE_NEWNET) != 0)
-    g_error ("a network namespace needs root");
-  variant->link = make_link ();
-  run ("ip", "address", "add", "10.64.0.2/32", "dev", VPND_IFNAME, NULL);
-  run ("ip", "link", "set", VPND_IFNAME, "group", group, "up", NULL);
-  run ("ip", "route", "add", "default", "dev", VPND_IFNAME, NULL);
-  run ("nft", "-f", rules, NULL);
-  variant->flow = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (connect (variant->flow, (struct sockaddr *) &server, sizeof server) != 0 || send (variant->flow, &byte, 1, 0) != 1)
+  bench_run ("nft", "-f", rules, NULL);
+  variant->flow = bench_flow_new ();
+  if (send (variant->flow, &byte, 1, 0) != 1)
     g_error ("%s: sending: %s", rules, g_strerror (errno));
-  answer (variant->link);
-  (void) setsockopt (variant->flow, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  answer (link);
+  (void) setsockopt (variant->flow, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience); /* else the line below waits for ever */
   if (recv (variant->flow, &byte, 1, 0) != 1)
     g_error ("%s: the answer was not let in", rules);
 }
 
 static double
+now_ns (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double) now.tv_sec * 1e9 + (double) now.tv_nsec;
+}
+
+static double
 measure_ns (int flow)
 {
-  struct mmsghdr messages[BATCH] = { 0 };
-  struct timespec begin, end;
-  char byte = 0;
-  struct iovec data = { &byte, 1 };
+  double begun_ns = now_ns ();
 
-  for (guint i = 0; i < BATCH; i++)
-    {
-      messages[i].msg_hdr.msg_iov = &data;
-      messages[i].msg_hdr.msg_iovlen = 1;
-    }
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &begin);
-  for (guint i = 0; i < BATCHES; i++)
-    if (sendmmsg (flow, messages, BATCH, 0) != BATCH)
-      g_error ("sendmmsg: %s", g_strerror (errno));
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &end);
-  return ((double) (end.tv_sec - begin.tv_sec) * 1e9 + (double) (end.tv_nsec - begin.tv_nsec)) / (BATCH * BATCHES);
+  bench_flow_send (flow, BATCHES);
+  return (now_ns () - begun_ns) / (BENCH_BATCH * BATCHES);
 }
 
 static int
@@ -147,7 +99,7 @@ compare (gconstpointer a, gconstpointer b)
 int
 main (int argc, char **argv)
 {
-  static Variant variants[VARIANTS_MAX];
+  g_autofree Variant *variants = g_new0 (Variant, VARIANTS_MAX);
   int n = argc - 1;
 
   if (n < 1 || n > VARIANTS_MAX)
@@ -160,7 +112,7 @@ main (int argc, char **argv)
   for (int i = 0; i < n; i++)
     {
       qsort (variants[i].samples, ROUNDS, sizeof (double), compare);
-      g_print ("%.1f %.1f %s\n", variants[i].samples[ROUNDS / 2], variants[i].samples[ROUNDS / 10], argv[i + 1]);
+      g_print ("%.1f\n", variants[i].samples[ROUNDS / 2]);
     }
   return 0;
 }
