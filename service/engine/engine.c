@@ -451,6 +451,12 @@ on_path_measured (guint32 mtu, gpointer user_data)
   VpndEngineItem *item = vpnd_engine_item_new (VPND_EVENT_PATH_MEASURED, NULL, NULL);
 
   g_message ("The path of the tunnel carries packets of %u bytes", mtu);
+  if (mtu < VPND_MTU_MIN_V6_BYTES && self->state->profile != NULL && vpnd_profile_has_address (self->state->profile, AF_INET6))
+    {
+      g_autofree char *text = g_strdup_printf ("mtu: the path carries packets of %u bytes inside the tunnel, and IPv6 needs %u: larger ones leave in fragments, or are lost", mtu, VPND_MTU_MIN_V6_BYTES);
+
+      vpnd_engine_add_warning (self, text);
+    }
   item->event.mtu = mtu;
   vpnd_engine_post_request (self, item);
 }

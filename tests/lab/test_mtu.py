@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Large transfers over paths of every size, in both directions and families, for the host and for a container behind it."""
 import json
+import struct
 import subprocess
 
 import pytest
 
 import sandbox
-from lab import PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, PYTHON
+from capture import ICMP, TCP, UDP
+from lab import GATEWAY4, HOST4, PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4
+from test_attack import checksum, packet
 from test_policy import guest_fixture  # noqa: F401 - a fixture
+from test_repair import FLOW_PORT, flow_fixture  # noqa: F401 - a fixture
 
 BULK_PORT = 5001
 BULK_BYTES = 600_000
@@ -121,6 +125,8 @@ def test_a_path_of_1280(bulk, wan, link, endpoint, fits):
     shrink(bulk, wan, link)
     bulk.connect(endpoint=endpoint)
     sandbox.wait_until(lambda: (tunnel_mtu(bulk), route4_mtu(bulk)) == (1280, fits), 15, f"1280 and {fits}; {bulk.daemons[-1].log()}")
+    if wan == 1280:  # else it is known before anything is measured
+        assert [text for text in bulk.status()["warnings"] if text.startswith("mtu: ")], bulk.status()
     transfer_all(bulk)
 
 
@@ -150,3 +156,45 @@ def test_a_profile_knows_better(bulk):
     bulk.connect(endpoint=V6, extra="MTU = 1300\n")
     transfer_all(bulk, limit=1300)
     assert tunnel_mtu(bulk) == 1300 and bulk.status()["mtu"] == 1300
+
+
+def too_large(inner, code=4, mtu=600):
+    """What a router says about a packet of which it quotes the beginning."""
+    head = struct.pack("!BBHHH", 3, code, 0, 0, mtu) + inner
+    return head[:2] + struct.pack("!H", checksum(head)) + head[4:]
+
+
+def quoted(src, dst, proto, sport, dport):
+    """The beginning of a packet that src has sent, as an attacker would guess it."""
+    return packet(src, dst, proto, struct.pack("!HHI", sport, dport, 7))[2:]
+
+
+def test_only_news_of_the_transport_comes_in(connected, flow):  # noqa: F811 - a fixture
+    """An attacker on the LAN says "too large": it is believed of the transport, which any router could say. Of a connection inside the tunnel it is not
+    believed, whatever address it is sent to, for the effect would show that the connection is there; and no other error is heard."""
+    lab, mark = connected, connected.capture.mark()
+    peers = lab.wan.run("ss", "-Htn", "state", "established", "sport", "=", f":{FLOW_PORT}").stdout.split()
+    inner_port = int(peers[-1].rsplit(":", 1)[1])
+    flow()
+    sport = next(frame.sport for frame in lab.capture.since(mark) if frame.from_host and frame.dst == PEER4 and frame.dport == PEER_PORT)
+
+    def heard(dst, inner, code=4):
+        """Whether the host's ICMP has got it."""
+        def count():
+            text = lab.host.run("cat", "/proc/net/snmp").stdout.splitlines()
+            names, values = (line.split() for line in text if line.startswith("Icmp:"))
+            return int(values[names.index("InDestUnreachs")])
+        before = count()
+        lab.send_from_router([lab.host_mac() + lab.router_mac() + packet(GATEWAY4, dst, ICMP, too_large(inner, code))])
+        lab.capture.fence()
+        flow()
+        return count() - before
+
+    transport = quoted(HOST4, PEER4, UDP, sport, PEER_PORT)
+    inside = quoted(TUNNEL_HOST4, PUBLIC4, TCP, inner_port, FLOW_PORT)
+    assert heard(HOST4, transport) == 1, "the control: a router on the way"
+    assert heard(HOST4, transport, code=3) == 0
+    assert heard(HOST4, inside) == 0
+    assert heard(TUNNEL_HOST4, inside) == 0
+    assert heard(HOST4, quoted(HOST4, PUBLIC4, UDP, 1000, 443)) == 0, "a flow that is not there"
+    flow()
