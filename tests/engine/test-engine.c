@@ -1059,6 +1059,74 @@ test_unknown_name_is_asked_for_again (void)
     }
 }
 
+/* What the device is told, and what the rules and the sockets are judged by. */
+static void
+assert_bridged (Rig *rig, const VpndBridge *bridge)
+{
+  VpndEndpoint local = vpnd_bridge_local_endpoint (bridge);
+  g_autoptr (VpndStatus) status = vpnd_engine_dup_status (rig->engine);
+  g_autofree char *service = vpnd_service_port_to_string (&bridge->service);
+
+  g_assert_true (vpnd_endpoint_equal (&((VpndTunnelPeer *) g_ptr_array_index (rig->host->config->peers, 0))->endpoint, &local));
+  g_assert_true (vpnd_bridge_equal (&rig->host->config->bridge, bridge));
+  g_assert_true (vpnd_bridge_equal (&rig->host->sockets->bridge, bridge));
+  g_assert_cmpstr (status->bridge, ==, service);
+}
+
+/* A bridge stays the first hop whatever happens, nobody looks the server's name up, and it is the bridge that needs a network. */
+static void
+test_bridge (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) plain = make_profile ("home");
+  const VpndBridge bridge = { { { random_public_addr (AF_INET), 443 }, IPPROTO_TCP }, 1020, 0 };
+  g_autoptr (VpndProfile) profile = vpnd_profile_dup_with_bridge (plain, &bridge);
+  VpndPeer *peer = g_ptr_array_index (profile->peers, 0);
+  VpndFacts *online = vpnd_facts_ref (rig->host->facts);
+  VpndFacts *other_family = vpnd_facts_new ();
+
+  while (profile->peers->len > 1)
+    g_ptr_array_remove_index (profile->peers, 1);
+  g_array_set_size (peer->endpoints, 0);
+  peer->host = g_strdup ("vpn.example");
+  g_assert_true (activate (rig, profile, NULL));
+  assert_bridged (rig, &bridge);
+  shake_hands (rig);
+  assert_status (rig, "connected", "", TRUE);
+
+  /* The proxy dies: what is sent is not answered. */
+  for (guint i = 0; i < 40; i++)
+    {
+      rig->host->tx_bytes += 100;
+      rig->host->handshake_s = 0;
+      fake_host_advance (rig->host, 1000);
+    }
+  assert_status (rig, "connecting", "", TRUE);
+  assert_bridged (rig, &bridge);
+  shake_hands (rig);
+  assert_status (rig, "connected", "", TRUE);
+
+  other_family->ipv6_enabled = TRUE;
+  other_family->default6 = (VpndDefaultRoute){ TRUE, 3, "wlan0", { AF_INET6, { 0xfe, 0x80 } }, 1500 };
+  fake_host_set_facts (rig->host, other_family);
+  fake_host_advance (rig->host, 10);
+  assert_status (rig, "error", "ip-family-unavailable", TRUE);
+  fake_host_set_facts (rig->host, online);
+  fake_host_advance (rig->host, 10);
+  assert_status (rig, "connecting", "", TRUE);
+  assert_bridged (rig, &bridge);
+
+  set_setting (rig, "crash-recovery", g_variant_new_string ("reconnect"));
+  rig_crash (rig);
+  rig_boot (rig);
+  assert_status (rig, "connecting", "", TRUE);
+  assert_bridged (rig, &bridge);
+  for (guint i = 0; i < rig->host->journal->len; i++)
+    g_assert_cmpstr (g_ptr_array_index (rig->host->journal, i), !=, "names.lookup");
+  deactivate (rig);
+  g_assert_true (fake_host_is_clean (rig->host));
+}
+
 /* A profile without a server is refused, and takes nothing from the connection that there is. */
 static void
 test_no_server (void)
@@ -1603,6 +1671,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
   g_test_add_func ("/engine/diagnosis", test_diagnosis);
   g_test_add_func ("/engine/lookup", test_lookup);
+  g_test_add_func ("/engine/bridge", test_bridge);
   g_test_add_func ("/engine/no-server", test_no_server);
   g_test_add_func ("/engine/auto-connect-by-name", test_auto_connect_by_name);
   g_test_add_func ("/engine/unknown-name-is-asked-for-again", test_unknown_name_is_asked_for_again);

@@ -9,8 +9,9 @@ import pytest
 
 import lab as lab_module
 import sandbox
-from capture import UDP, none, seen
-from lab import HOST4, PEER4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+import test_bridge as bridges
+from capture import TCP, UDP, none, seen
+from lab import HOST4, NOBODY, PEER4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from probes import leak_probes
 
 
@@ -101,6 +102,31 @@ def test_disconnect_leaves_the_host_as_before(guest):
     guest.vpnctl("disconnect", "--wait", timeout=120)
     assert guest.difference(guest.before, guest.snapshot()) == ""
     assert guest.echo(PUBLIC4) == HOST4
+
+
+def test_bridge_with_the_kernels_transport(guest):
+    """The kernel's socket is nobody's, and gets to the proxy; what programs send there does not. The relay has no mark, and connects while the tunnel is there."""
+    bridges.add_bridge_addresses(guest)
+    bridges.start_far_relay(guest)
+    guest.vpnctl("import", "-", "demo", "--replace", input=guest.profile())
+    guest.vpnctl("bridge", "demo", f"{bridges.BRIDGE4}:{bridges.TCP_PORT}/tcp", bridges.LOCAL_PORT)
+    guest.vpnctl("connect", "demo")
+    mark = guest.capture.mark()
+    proxy = bridges.start_near_relay(guest)
+    sandbox.wait_until(lambda: guest.status()["state"] == "connected", 90, "the tunnel by the relay")
+    assert guest.status()["backend"] == "kernel"
+    bridges.assert_works(guest)
+    for uid in (0, NOBODY):
+        for answer in guest.probe([{"kind": kind, "address": "127.0.0.1", "port": bridges.LOCAL_PORT, "payload": bridges.WORDS, "wait": 100} for kind in ("udp", "tcp")], uid=uid):
+            assert answer["result"] in ("EPERM", "ECONNREFUSED"), answer
+        guest.probe([{"kind": "udp", "address": PEER4, "port": PEER_PORT, "device": "eth0"}], uid=uid)
+    frames = guest.capture.since(mark)
+    bridges.assert_only(frames, bridges.BRIDGE4, TCP, bridges.TCP_PORT)
+    assert not [f for f in frames if bridges.WORDS.encode() in f.raw]
+    proxy.kill()
+    proxy.wait()
+    guest.vpnctl("disconnect", "--wait", timeout=120)
+    assert guest.difference(guest.before, guest.snapshot()) == ""
 
 
 def connect(guest):
