@@ -102,8 +102,8 @@ vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *con
 }
 
 /* 1 and 3: whoever sends to the proxy sends to the bridge, so on this host nobody may but the transport: with our mark, and not from a socket that is known
- * to be a user's. Proxies that carry UDP often listen for TCP, too. Flows of others that use the number by chance go on; guests and the local
- * network begin none. Before all that accepts. */
+ * to be a user's. Proxies that carry UDP often listen for TCP, too; what answers a client that has the number by chance goes through. Guests and the
+ * local network begin nothing there. Nothing here asks conntrack, for people keep it off the loopback interface. Before all that accepts. */
 
 /**
  * vpnd_policy_add_proxy_guard:
@@ -115,7 +115,6 @@ vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *con
 void
 vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge)
 {
-  static const VpndField ports[] = { VPND_FIELD_UDP_DPORT, VPND_FIELD_TCP_DPORT };
   VpndRule *rule;
 
   rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
@@ -126,14 +125,13 @@ vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge)
   vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port);
   vpnd_rule_statement (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, 0), VPND_STATEMENT_REJECT);
   rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
-  vpnd_rule_match_new (vpnd_rule_match_port (rule, VPND_FIELD_TCP_DPORT, bridge->local_port));
+  vpnd_rule_match_first_syn (vpnd_rule_match_port (rule, VPND_FIELD_TCP_DPORT, bridge->local_port));
   vpnd_rule_statement (rule, VPND_STATEMENT_REJECT_TCP_RESET);
 
-  for (guint i = 0; i < G_N_ELEMENTS (ports); i++)
-    {
-      rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, VPND_OP_NE, "lo");
-      vpnd_rule_drop (vpnd_rule_match_new (vpnd_rule_match_port (rule, ports[i], bridge->local_port)));
-    }
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, VPND_OP_NE, "lo");
+  vpnd_rule_drop (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port));
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, VPND_OP_NE, "lo");
+  vpnd_rule_drop (vpnd_rule_match_first_syn (vpnd_rule_match_port (rule, VPND_FIELD_TCP_DPORT, bridge->local_port)));
 }
 
 /* 3: with a bridge, that is the first hop, and the server is nobody to this host. The proxy runs as root, or as the user that the bridge names and

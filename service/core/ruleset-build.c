@@ -12,6 +12,7 @@
 
 #define TCP_FLAG_SYN_BYTE 0x02 /* RFC 9293, 3.1: byte 13 of the header */
 #define TCP_FLAG_RST_BYTE 0x04
+#define TCP_FLAG_ACK_BYTE 0x10
 
 /**
  * vpnd_chain_add_rule:
@@ -184,22 +185,6 @@ vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set
 }
 
 /**
- * vpnd_rule_match_new:
- * @rule: a rule
- *
- * Adds a match on the first packet of a flow.
- *
- * Returns: (transfer none): @rule
- */
-VpndRule *
-vpnd_rule_match_new (VpndRule *rule)
-{
-  guint32 bits = NF_CT_STATE_BIT (IP_CT_NEW);
-
-  return append_match (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, &bits, NULL, NULL);
-}
-
-/**
  * vpnd_rule_match_established:
  * @rule: a rule
  *
@@ -244,6 +229,24 @@ vpnd_rule_match_syn (VpndRule *rule)
 {
   static const guint8 syn = TCP_FLAG_SYN_BYTE;
   static const guint8 mask[VPND_FIELD_MAX_BYTES] = { TCP_FLAG_SYN_BYTE | TCP_FLAG_RST_BYTE };
+
+  return append_match (rule, VPND_FIELD_TCP_FLAGS, VPND_OP_EQ, &syn, mask, NULL);
+}
+
+/**
+ * vpnd_rule_match_first_syn:
+ * @rule: a rule
+ *
+ * Matches the segment that begins a TCP connection, and not the one that answers it: SYN is set, ACK is not. Unlike conntrack's word this holds where somebody
+ * keeps conntrack off a link.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_first_syn (VpndRule *rule)
+{
+  static const guint8 syn = TCP_FLAG_SYN_BYTE;
+  static const guint8 mask[VPND_FIELD_MAX_BYTES] = { TCP_FLAG_SYN_BYTE | TCP_FLAG_ACK_BYTE };
 
   return append_match (rule, VPND_FIELD_TCP_FLAGS, VPND_OP_EQ, &syn, mask, NULL);
 }

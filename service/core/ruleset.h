@@ -223,7 +223,7 @@ VpndRule *vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const
 VpndRule *vpnd_rule_match_established (VpndRule *rule);
 VpndRule *vpnd_rule_match_related (VpndRule *rule);
 VpndRule *vpnd_rule_match_syn (VpndRule *rule);
-VpndRule *vpnd_rule_match_new (VpndRule *rule);
+VpndRule *vpnd_rule_match_first_syn (VpndRule *rule);
 
 void vpnd_rule_accept (VpndRule *rule);
 void vpnd_rule_drop (VpndRule *rule);

@@ -239,7 +239,8 @@ def test_bridge_is_exact(bridged):
 
 def test_proxy_is_the_tunnels_alone(host):
     """Whoever may send to the proxy's port has the bridge as a way out: users get an error at once, by any address of this host, UDP or TCP, with or without
-    a mark. The relay hides nothing, so their words would be on the wire, as they are without vpnd."""
+    a mark, bound to the physical link or not, and where somebody keeps conntrack off the loopback interface. The relay hides nothing, so their words would be on the wire, as
+    they are without vpnd."""
     add_bridge_addresses(host)
     start_far_relay(host)
     start_near_relay(host)
@@ -248,10 +249,12 @@ def test_proxy_is_the_tunnels_alone(host):
     host.probe(wants[:1], uid=NOBODY)
     assert wait_until(lambda: [f for f in host.capture.since(mark) if WORDS.encode() in f.raw], 10, "the control: a user's words by the proxy")
 
+    host.host.run("nft", "-f", "-", input='table inet admin { chain out { type filter hook output priority -300; oifname "lo" notrack; }\n'
+                                          'chain in { type filter hook prerouting priority -300; iifname "lo" notrack; }\n}\n')
     connect(host, f"{BRIDGE4}:{TCP_PORT}/tcp", LOCAL_PORT)
     mark = host.capture.mark()
     for uid in (0, NOBODY):
-        for answer in host.probe(wants, uid=uid):
+        for answer in host.probe(wants + [want | {"address": HOST4, "device": "eth0"} for want in (wants[0], wants[4])], uid=uid):
             assert answer["result"] in ("EPERM", "ECONNREFUSED"), answer
     send_marked(host, [("udp", "127.0.0.1", LOCAL_PORT, MARK), ("tcp", "127.0.0.1", LOCAL_PORT, MARK)], MARKER)
     assert_works(host)
