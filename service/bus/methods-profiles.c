@@ -208,13 +208,37 @@ endpoints_of (const VpndProfile *profile)
 }
 
 static void
+add_bridge (GVariantDict *dictionary, const VpndProfile *profile)
+{
+  if (!vpnd_bridge_is_set (&profile->bridge))
+    return;
+  g_variant_dict_insert_value (dictionary, "bridge", g_variant_new_take_string (vpnd_service_port_to_string (&profile->bridge.service)));
+  g_variant_dict_insert (dictionary, "bridgeLocalPort", "u", (guint32) profile->bridge.local_port);
+  g_variant_dict_insert (dictionary, "bridgeUser", "u", profile->bridge.uid);
+}
+
+/* A .conf says nothing of a bridge: who renews the keys of a profile must not reach the server directly of a sudden. */
+static gboolean
+keep_bridge (const VpndServices *services, Request *request, GError **error)
+{
+  g_autoptr (VpndProfile) old = request->replace ? vpnd_profile_store_lookup (services->profiles, request->name, NULL) : NULL;
+  g_autoptr (VpndProfile) plain = NULL;
+
+  if (old == NULL || !vpnd_bridge_is_set (&old->bridge))
+    return TRUE;
+  plain = g_steal_pointer (&request->profile);
+  request->profile = vpnd_profile_dup_with_bridge (plain, &old->bridge);
+  return vpnd_profile_validate (request->profile, error);
+}
+
+static void
 run_import (const VpndServices *services, gpointer data, GTask *task)
 {
   Request *request = data;
   g_auto (GVariantDict) report = G_VARIANT_DICT_INIT (NULL);
   GError *error = NULL;
 
-  if (!vpnd_profile_store_save (services->profiles, request->profile, request->replace, &error))
+  if (!keep_bridge (services, request, &error) || !vpnd_profile_store_save (services->profiles, request->profile, request->replace, &error))
     {
       vpnd_method_return_error (task, error);
       return;
@@ -224,6 +248,7 @@ run_import (const VpndServices *services, gpointer data, GTask *task)
   g_variant_dict_insert (&report, "peers", "u", request->profile->peers->len);
   g_variant_dict_insert_value (&report, "addresses", addresses_of (request->profile));
   g_variant_dict_insert_value (&report, "dns", dns_of (request->profile));
+  add_bridge (&report, request->profile);
   vpnd_method_return (task, g_variant_new ("(@a{sv})", g_variant_dict_end (&report)));
 }
 
@@ -264,12 +289,7 @@ summary_of (const VpndServices *services, const VpndProfile *profile)
   g_variant_dict_insert_value (&summary, "dns", dns_of (profile));
   g_variant_dict_insert (&summary, "peers", "u", profile->peers->len);
   g_variant_dict_insert (&summary, "mtu", "u", profile->mtu);
-  if (vpnd_bridge_is_set (&profile->bridge))
-    {
-      g_variant_dict_insert_value (&summary, "bridge", g_variant_new_take_string (vpnd_service_port_to_string (&profile->bridge.service)));
-      g_variant_dict_insert (&summary, "bridgeLocalPort", "u", (guint32) profile->bridge.local_port);
-      g_variant_dict_insert (&summary, "bridgeUser", "u", profile->bridge.uid);
-    }
+  add_bridge (&summary, profile);
   g_variant_dict_insert (&summary, "active", "b", is_in_use (services, profile->name));
   return g_variant_dict_end (&summary);
 }

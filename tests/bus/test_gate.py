@@ -205,5 +205,9 @@ def test_bridge_of_a_profile(loaded):
     for part in ("'bridge': <'192.0.2.9:443/tcp'>", "'bridgeLocalPort': <uint32 1080>", "'bridgeUser': <uint32 998>"):
         assert part in with_bridge["ok"]
     assert same == before[1] or same["ok"] == before[1]["ok"]
+    done, replaced = loaded.calls(rigs.import_call("demo", replace=True), listed)
+    assert "'bridge': <'192.0.2.9:443/tcp'>" in done["ok"] and replaced["ok"] == with_bridge["ok"], "new keys must not mean a direct connection"
+    renamed = loaded.calls(rigs.METHOD_CALLS[PROFILES, "Rename"], listed, call(PROFILES, "Rename", "(ss)", "('renamed', 'demo')"), listed)
+    assert "'bridge': <'192.0.2.9:443/tcp'>" in renamed[1]["ok"] and renamed[3]["ok"] == with_bridge["ok"]
     done, without = loaded.calls(call(PROFILES, "SetBridge", "(ssqu)", "('demo', '', 0, 0)"), listed)
     assert done.get("ok") == "()" and without["ok"] == before[0]["ok"]

@@ -296,9 +296,9 @@ def test_neighbours_do_not_reach_the_proxy(bridged):
 
 
 def test_proxy_dies_and_comes_back(bridged):
-    mark = bridged.capture.mark()
     bridged.proxy.kill()
     bridged.proxy.wait()
+    mark = bridged.capture.mark()
     wait_until(lambda: bridged.echo(PUBLIC4, wait=200) or bridged.status()["state"] == "connecting", 60, "the tunnel without its proxy is given up")
     assert bridged.status()["state"] == "connecting" and bridged.status()["blocking"] is True
     assert_sealed(bridged, BRIDGE4, UDP, UDP_PORT)
