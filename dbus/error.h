@@ -28,7 +28,7 @@ G_BEGIN_DECLS
  * @VPND_ERROR_ROUTING: [RoutingFailed] addresses, routes or rules
  * @VPND_ERROR_DNS: [DnsFailed] the DNS setting
  * @VPND_ERROR_KERNEL_FEATURE: [KernelFeatureMissing] the message names the CONFIG_ option
- * @VPND_ERROR_OFFLINE: [Offline] the host has no route to any network
+ * @VPND_ERROR_OFFLINE: [Offline] the host has no route to any network; vpnctl fails so when a wait ends in the state error, vpnd itself never
  * @VPND_ERROR_ENDPOINT_UNRESOLVABLE: [EndpointUnresolvable] the endpoint's host name has no address
  * @VPND_ERROR_STORAGE: [StorageFailed] a file could not be read or written
  * @VPND_ERROR_CANCELLED: [Cancelled] a later request replaced this one

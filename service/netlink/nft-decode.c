@@ -309,25 +309,6 @@ vpnd_nft_decode (GPtrArray *messages, const char *table, VpndNftTable *out_table
 }
 
 /**
- * vpnd_nft_decode_generation:
- * @message: a whole netlink message
- * @out_generation: (out): number of the ruleset in force
- *
- * Returns: TRUE when @message is an NFT_MSG_NEWGEN that says so
- */
-gboolean
-vpnd_nft_decode_generation (const struct nlmsghdr *message, guint32 *out_generation)
-{
-  VpndNftAttrs attrs;
-  guint8 family;
-
-  if (!vpnd_nft_attrs_of_message (message, &family, &attrs) || NFNL_MSG_TYPE (message->nlmsg_type) != NFT_MSG_NEWGEN || !vpnd_nft_attrs_has (&attrs, NFTA_GEN_ID))
-    return FALSE;
-  *out_generation = vpnd_nft_attrs_u32 (&attrs, NFTA_GEN_ID, 0);
-  return TRUE;
-}
-
-/**
  * vpnd_nft_message_generation:
  * @message: a whole netlink message
  * @out_generation: (out): the low 16 bits of the number of the ruleset that it was read from

@@ -28,7 +28,6 @@ typedef struct
 void vpnd_nft_table_clear (VpndNftTable *table);
 gboolean vpnd_nft_decode (GPtrArray *messages, const char *table, VpndNftTable *out_table, GError **error);
 
-gboolean vpnd_nft_decode_generation (const struct nlmsghdr *message, guint32 *out_generation);
 gboolean vpnd_nft_message_generation (const struct nlmsghdr *message, guint16 *out_generation);
 gboolean vpnd_nft_message_concerns_table (const struct nlmsghdr *message, const char *table);
 

@@ -14,6 +14,7 @@
 #include "resolver-networkmanager.h"
 #include "resolver-resolvconf.h"
 #include "resolver-resolved.h"
+#include "remove-tree.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -336,24 +337,6 @@ rig_set_up (Rig *rig, const Kind *kind)
 }
 
 static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      if (g_file_test (child, G_FILE_TEST_IS_DIR) && !g_file_test (child, G_FILE_TEST_IS_SYMLINK))
-        remove_tree (child);
-      else
-        g_assert_cmpint (g_unlink (child), ==, 0);
-    }
-  g_assert_cmpint (g_rmdir (path), ==, 0);
-}
-
-static void
 rig_tear_down (Rig *rig)
 {
   if (rig->nm_id != 0)
@@ -369,7 +352,7 @@ rig_tear_down (Rig *rig)
   g_variant_unref (rig->domains);
   g_variant_unref (rig->global);
   close (rig->backup_dirfd);
-  remove_tree (rig->folder);
+  support_remove_tree (rig->folder);
   g_free (rig->conf);
   g_free (rig->program);
   g_free (rig->run);

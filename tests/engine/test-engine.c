@@ -15,6 +15,7 @@
 #include "reserved.h"
 #include "transition.h"
 #include "tunnel-plan.h"
+#include "remove-tree.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -157,30 +158,12 @@ rig_new (void)
 }
 
 static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      if (g_file_test (child, G_FILE_TEST_IS_DIR))
-        remove_tree (child);
-      else
-        g_assert_cmpint (g_unlink (child), ==, 0);
-    }
-  g_assert_cmpint (g_rmdir (path), ==, 0);
-}
-
-static void
 rig_free (Rig *rig)
 {
   rig_crash (rig);
   close (rig->state_dirfd);
   close (rig->runtime_dirfd);
-  remove_tree (rig->directory);
+  support_remove_tree (rig->directory);
   g_free (rig->directory);
   g_free (rig->pubkey);
   fake_host_free (rig->host);

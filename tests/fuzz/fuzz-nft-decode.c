@@ -7,6 +7,7 @@
 
 #include "nft-decode.h"
 #include "nft-encode.h"
+#include "nft-foreign-decode.h"
 #include "nl-message.h"
 
 #include <stdint.h>
@@ -32,19 +33,21 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_auto (VpndNftTable) table = { 0 };
   VpndNlCursor cursor = { 0 };
   const struct nlmsghdr *message;
-  guint32 generation;
   guint16 low;
+  g_autoptr (GArray) foreign = NULL;
 
   g_ptr_array_add (messages, g_bytes_ref (bytes));
   if (vpnd_nft_decode (messages, "vpnd", &table, &error))
     check_again (table.ruleset);
   else
     g_assert_nonnull (error);
+  foreign = vpnd_nft_decode_foreign (messages);
+  for (guint i = 0; i < foreign->len; i++)
+    g_assert (g_array_index (foreign, VpndForeignTable, i).drops + g_array_index (foreign, VpndForeignTable, i).marks > 0);
 
   cursor.data = g_bytes_get_data (bytes, &cursor.size);
   while ((message = vpnd_nl_cursor_next (&cursor)) != NULL)
     {
-      (void) vpnd_nft_decode_generation (message, &generation);
       (void) vpnd_nft_message_generation (message, &low);
       (void) vpnd_nft_message_concerns_table (message, "vpnd");
     }

@@ -13,6 +13,7 @@
 #include "safe-file.h"
 #include "settings-store.h"
 #include "state.h"
+#include "remove-tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,25 +46,10 @@ set_up (Fixture *fixture, gconstpointer data)
 }
 
 static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      remove_tree (child);
-    }
-  g_assert_cmpint (g_remove (path), ==, 0);
-}
-
-static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
   close (fixture->dirfd);
-  remove_tree (fixture->path);
+  support_remove_tree (fixture->path);
   g_free (fixture->path);
 }
 
