@@ -257,11 +257,18 @@ add_logs (Bundle *bundle)
 static char *
 make_report (Bundle *bundle, VpndCli *cli)
 {
+  static const char *const common[] = { "localhost", "root", "nobody", NULL }; /* every machine has these, and every sentence may */
+  const struct
+  {
+    const char *kind;
+    const char *name;
+  } own_names[] = { { "machine", g_get_host_name () }, { "user", g_get_user_name () } };
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *date = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
 
-  vpnd_scrub_add_name (bundle->scrub, "machine", g_get_host_name ());
-  vpnd_scrub_add_name (bundle->scrub, "user", g_get_user_name ());
+  for (guint i = 0; i < G_N_ELEMENTS (own_names); i++)
+    if (!g_strv_contains (common, own_names[i].name))
+      vpnd_scrub_add_name (bundle->scrub, own_names[i].kind, own_names[i].name);
   g_string_append_printf (bundle->text, "A report about vpnd, made %s. Keys, addresses, endpoints and names are replaced by words like (profile 1);\n"
                                         "the same word stands for the same thing.\n",
       date);

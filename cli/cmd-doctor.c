@@ -46,7 +46,7 @@ print_line (VpndCli *cli, VpndColor color, const char *label, const char *text)
 {
   g_autofree char *line = g_strdup_printf ("  %s%s", label, text);
 
-  vpnd_output_paragraph (cli->output, color, "  ", line);
+  vpnd_output_paragraph (cli->output, color, line);
 }
 
 static void

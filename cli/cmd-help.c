@@ -6,10 +6,13 @@
 #include "config.h"
 
 #include <glib/gi18n.h>
+#include <string.h>
 
 #include "command.h"
 #include "failure.h"
 #include "options.h"
+
+#define SYNOPSIS_MAX 14 /* "[on | off]" and a little more */
 
 static void
 print_json (VpndCli *cli)
@@ -58,7 +61,8 @@ print_text (VpndCli *cli)
     {
       char **row = g_new0 (char *, 3);
 
-      row[0] = *commands[i].synopsis != '\0' && !g_str_has_prefix (commands[i].synopsis, "[get") ? g_strjoin (" ", commands[i].name, commands[i].synopsis, NULL) : g_strdup (commands[i].name);
+      /* A long one stands in the command's own help; here it would push all summaries off the terminal. */
+      row[0] = *commands[i].synopsis != '\0' && strlen (commands[i].synopsis) <= SYNOPSIS_MAX ? g_strjoin (" ", commands[i].name, commands[i].synopsis, NULL) : g_strdup (commands[i].name);
       row[1] = g_strdup (_ (commands[i].summary));
       g_ptr_array_add (commands_rows, row);
     }
@@ -107,6 +111,6 @@ vpnd_command_help (VpndCli *cli, char **args, GError **error)
       return TRUE;
     }
   text = g_strchomp (vpnd_options_help (command));
-  vpnd_output_line (cli->output, VPND_COLOR_NONE, text);
+  vpnd_output_paragraph (cli->output, VPND_COLOR_NONE, text);
   return TRUE;
 }

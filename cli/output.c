@@ -17,6 +17,7 @@
 #include "json.h"
 
 #define SCHEMA 1
+#define LAST_COLUMN_MIN 20 /* narrower than that, a text in lines is harder to read than one that the terminal cuts */
 
 /**
  * VpndOutput:
@@ -133,6 +134,100 @@ write_colored (FILE *stream, gboolean has_color, VpndColor color, const char *te
     fprintf (stream, "%s\n", clean);
 }
 
+/* How wide the terminal is; 0 where it is none. */
+static guint
+get_columns (FILE *stream)
+{
+  struct winsize size;
+
+  return isatty (fileno (stream)) && ioctl (fileno (stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/**
+ * vpnd_output_columns:
+ * @output: an output
+ *
+ * Returns: how wide the terminal is; 0 where standard output is none
+ */
+guint
+vpnd_output_columns (const VpndOutput *output)
+{
+  return get_columns (stdout);
+}
+
+/* Where the next line of a text that is too long begins: below the last column of the line, or below its first word. */
+static guint
+hanging_indent (const char *line)
+{
+  const char *start = line + strspn (line, " ");
+  const char *at = start;
+
+  for (const char *gap = strstr (start, "  "); gap != NULL; gap = strstr (at, "  "))
+    at = gap + strspn (gap, " ");
+  return (guint) g_utf8_strlen (line, at - line);
+}
+
+/* Breaks a line between words. One that could not be read when broken, because its last column is too narrow, is left to the terminal. */
+static char *
+wrap_line (const char *line, guint columns)
+{
+  guint indent = hanging_indent (line);
+  g_auto (GStrv) words = NULL;
+  GString *out;
+  guint width;
+
+  if (columns == 0 || g_utf8_strlen (line, -1) <= (glong) columns || indent + LAST_COLUMN_MIN > columns)
+    return g_strdup (line);
+  out = g_string_new_len (line, g_utf8_offset_to_pointer (line, indent) - line);
+  width = indent;
+  words = g_strsplit (g_utf8_offset_to_pointer (line, indent), " ", -1);
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      guint length = (guint) g_utf8_strlen (words[i], -1);
+
+      if (width > indent && width + 1 + length > columns)
+        {
+          g_string_append_printf (out, "\n%*s", (int) indent, "");
+          width = indent;
+        }
+      else if (width > indent)
+        {
+          g_string_append_c (out, ' ');
+          width++;
+        }
+      g_string_append (out, words[i]);
+      width += length;
+    }
+  return g_string_free (out, FALSE);
+}
+
+static void
+write_wrapped (FILE *stream, gboolean has_color, VpndColor color, const char *text)
+{
+  g_autofree char *clean = vpnd_output_clean (text);
+  g_auto (GStrv) lines = g_strsplit (clean, "\n", -1);
+  guint columns = get_columns (stream);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      g_autofree char *wrapped = wrap_line (lines[i], columns);
+
+      write_colored (stream, has_color, color, wrapped);
+    }
+}
+
+/**
+ * vpnd_output_paragraph:
+ * @output: an output
+ * @color: its colour on a terminal
+ * @text: lines; broken between words where the terminal is narrower, the rest below the last column of the line
+ */
+void
+vpnd_output_paragraph (VpndOutput *output, VpndColor color, const char *text)
+{
+  write_wrapped (stdout, output->out_color, color, text);
+}
+
 /**
  * vpnd_output_line:
  * @output: an output
@@ -185,60 +280,7 @@ print_row (VpndOutput *output, const char *indent, VpndColor color, const char *
     }
   while (line->len > 0 && line->str[line->len - 1] == ' ')
     g_string_truncate (line, line->len - 1);
-  vpnd_output_line (output, color, line->str);
-}
-
-/**
- * vpnd_output_columns:
- * @output: an output
- *
- * Returns: how wide the terminal is; 0 where standard output is none
- */
-guint
-vpnd_output_columns (const VpndOutput *output)
-{
-  struct winsize size;
-
-  return isatty (STDOUT_FILENO) && ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
-/**
- * vpnd_output_paragraph:
- * @output: an output
- * @color: its colour on a terminal
- * @indent: before each line but the first
- * @text: one line; broken between words where the terminal is narrower
- */
-void
-vpnd_output_paragraph (VpndOutput *output, VpndColor color, const char *indent, const char *text)
-{
-  guint columns = vpnd_output_columns (output);
-  g_auto (GStrv) words = g_strsplit (text, " ", -1);
-  g_autoptr (GString) line = g_string_new (NULL);
-  glong width = 0;
-  gboolean has_word = FALSE;
-
-  for (guint i = 0; words[i] != NULL; i++)
-    {
-      glong length = g_utf8_strlen (words[i], -1);
-
-      if (columns != 0 && has_word && *words[i] != '\0' && width + 1 + length > columns)
-        {
-          vpnd_output_line (output, color, line->str);
-          g_string_assign (line, indent);
-          width = g_utf8_strlen (indent, -1);
-          has_word = FALSE;
-        }
-      else if (i > 0)
-        {
-          g_string_append_c (line, ' ');
-          width++;
-        }
-      g_string_append (line, words[i]);
-      width += length;
-      has_word |= *words[i] != '\0';
-    }
-  vpnd_output_line (output, color, line->str);
+  vpnd_output_paragraph (output, color, line->str);
 }
 
 /**
@@ -402,7 +444,7 @@ vpnd_output_note (VpndOutput *output, VpndColor color, const char *text)
 {
   clear_progress (output);
   if (!output->json)
-    write_colored (stderr, output->err_color, color, text);
+    write_wrapped (stderr, output->err_color, color, text);
 }
 
 static void
@@ -447,9 +489,9 @@ vpnd_output_error (VpndOutput *output, const GError *error)
     }
   first = g_strdup_printf ("vpnctl: %s", lines[0] != NULL ? lines[0] : "");
   fflush (stdout);
-  write_colored (stderr, output->err_color, VPND_COLOR_BAD, first);
+  write_wrapped (stderr, output->err_color, VPND_COLOR_BAD, first);
   for (guint i = 1; lines[0] != NULL && lines[i] != NULL; i++)
-    write_colored (stderr, output->err_color, VPND_COLOR_NONE, lines[i]);
+    write_wrapped (stderr, output->err_color, VPND_COLOR_NONE, lines[i]);
 }
 
 /**

@@ -30,7 +30,7 @@ gboolean vpnd_output_has_progress (const VpndOutput *output);
 void vpnd_output_line (VpndOutput *output, VpndColor color, const char *text);
 void vpnd_output_raw (VpndOutput *output, const char *text, gsize length_bytes);
 guint vpnd_output_columns (const VpndOutput *output);
-void vpnd_output_paragraph (VpndOutput *output, VpndColor color, const char *indent, const char *text);
+void vpnd_output_paragraph (VpndOutput *output, VpndColor color, const char *text);
 guint vpnd_output_table_width (const char *indent, const char *const *headers, GPtrArray *rows);
 void vpnd_output_table (VpndOutput *output, const char *indent, const char *const *headers, GPtrArray *rows);
 

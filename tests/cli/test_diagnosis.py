@@ -142,6 +142,9 @@ def test_long_lines_fit_the_terminal(vpnd, sized):
         lines = sized(columns, 'doctor')
         assert max(map(len, lines)) <= columns and '  $ ip rule del priority 100' in lines
         assert max(map(len, sized(columns, 'routes'))) <= max(columns, 60)
+    for args in (['help'], ['help', 'connect'], ['settings']):
+        assert max(map(len, sized(80, *args))) <= 80, args
+    assert any(line.startswith('                ') for line in sized(50, 'settings')), 'the rest stands below its column'
     assert sized(40, 'routes')[1] == '    present: the tunnel\'s own packets leave here'
     assert sized(200, 'routes')[0].startswith('Kind ')
 
