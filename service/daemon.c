@@ -55,7 +55,8 @@ struct _VpndDaemon
   int lock_fd;
 
   VpndLogRing *ring;           /* (owned) */
-  GDBusConnection *connection; /* (owned) (nullable): NULL without a bus */
+  GDBusConnection *connection; /* (owned) (nullable): for what we ask others; NULL without a bus */
+  GDBusConnection *service;    /* (owned) (nullable): for what others ask us: a flood there delays no answer to our own questions */
   VpndLedger *ledger;          /* (owned) */
   VpndProfileStore *profiles;  /* (owned) */
   VpndSettingsStore *settings; /* (owned) */
@@ -252,9 +253,27 @@ make_engine (VpndDaemon *self, GError **error)
     {
       g_autoptr (VpndAuthorizer) authorizer = vpnd_authorizer_polkit_new (self->connection);
 
-      self->adaptor = vpnd_adaptor_new (self->engine, self->profiles, self->ring, authorizer, clock);
+      self->adaptor = vpnd_adaptor_new (self->engine, self->profiles, self->ring, authorizer, clock, self->connection);
     }
   return TRUE;
+}
+
+static void
+on_service_bus (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  VpndDaemon *self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  self->service = g_dbus_connection_new_for_address_finish (result, &error);
+  if (self->service == NULL || !vpnd_adaptor_export (self->adaptor, self->service, &error))
+    {
+      g_warning ("%s", error->message);
+      quit (self, 1);
+      return;
+    }
+  g_signal_connect (self->service, "closed", G_CALLBACK (on_bus_closed), self);
+  self->sleep = vpnd_sleep_logind_new (self->connection, on_sleep, self);
+  self->name_id = vpnd_adaptor_own_name (self->adaptor, on_name_acquired, on_name_lost, self);
 }
 
 static void
@@ -262,6 +281,7 @@ on_bus (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   VpndDaemon *self = user_data;
   g_autoptr (GError) error = NULL;
+  g_autofree char *address = NULL;
 
   self->connection = g_bus_get_finish (result, &error);
   if (self->connection == NULL)
@@ -281,14 +301,15 @@ on_bus (GObject *source, GAsyncResult *result, gpointer user_data)
 
   g_dbus_connection_set_exit_on_close (self->connection, FALSE);
   g_signal_connect (self->connection, "closed", G_CALLBACK (on_bus_closed), self);
-  if (!vpnd_adaptor_export (self->adaptor, self->connection, &error))
+  address = g_dbus_address_get_for_bus_sync (G_BUS_TYPE_SYSTEM, NULL, &error); /* reads the environment, for this kind of bus */
+  if (address == NULL)
     {
       g_warning ("%s", error->message);
       quit (self, 1);
       return;
     }
-  self->sleep = vpnd_sleep_logind_new (self->connection, on_sleep, self);
-  self->name_id = vpnd_adaptor_own_name (self->adaptor, on_name_acquired, on_name_lost, self);
+  g_dbus_connection_new_for_address (address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL,
+      on_service_bus, self);
 }
 
 /* A directory that is a real one, ours, and closed to everybody else. */
@@ -380,8 +401,8 @@ vpnd_daemon_run (VpndDaemon *self)
   g_bus_get (G_BUS_TYPE_SYSTEM, NULL, on_bus, self);
   g_main_loop_run (self->loop);
 
-  if (self->connection != NULL && !g_dbus_connection_is_closed (self->connection))
-    (void) g_dbus_connection_flush_sync (self->connection, NULL, NULL); /* the loop has ended: the last signals and replies go out now */
+  if (self->service != NULL && !g_dbus_connection_is_closed (self->service))
+    (void) g_dbus_connection_flush_sync (self->service, NULL, NULL); /* the loop has ended: the last signals and replies go out now */
   return self->exit_status;
 }
 
@@ -437,6 +458,8 @@ vpnd_daemon_dispose (GObject *object)
   g_clear_handle_id (&self->name_id, g_bus_unown_name);
   if (self->connection != NULL)
     g_signal_handlers_disconnect_by_data (self->connection, self);
+  if (self->service != NULL)
+    g_signal_handlers_disconnect_by_data (self->service, self);
   if (self->adaptor != NULL)
     vpnd_adaptor_unexport (self->adaptor);
   g_clear_object (&self->sleep);
@@ -445,6 +468,7 @@ vpnd_daemon_dispose (GObject *object)
   g_clear_object (&self->settings);
   g_clear_object (&self->profiles);
   g_clear_object (&self->connection);
+  g_clear_object (&self->service);
   g_clear_pointer (&self->ledger, vpnd_ledger_free);
   g_clear_pointer (&self->loop, g_main_loop_unref);
   g_clear_pointer (&self->ring, vpnd_log_ring_unref);

@@ -14,15 +14,36 @@
 
 #include <polkit/polkit.h>
 
+/* The bus is asked who a sender is, and the sender's own call has come by it: when it is slow the sender waits as well, up to the deadline of the
+ * shortest call (VPND_DEADLINE_PROTOCOL_MS). */
+#define BUS_TIMEOUT_MS 20000
+
+/* dbus-daemon(1) lets a connection wait for 128 answers (max_replies_per_connection) and refuses what goes beyond, root's questions too. Two lines of
+ * these and VPND_QUOTA_DIALOGS leave no more than the calls about senders that are authorized already. */
+#define IN_FLIGHT_MAX 24
+
+typedef enum
+{
+  STEP_WHO, /* the bus is asked for the user: always quick */
+  STEP_ASK, /* polkit is asked without a dialog: quick, unless it hangs */
+  N_STEPS
+} Step;
+
+/* What one kind of question has going on. */
+typedef struct
+{
+  GQueue waiting; /* (element-type GTask) (owned) */
+  guint n_in_flight;
+} Line;
+
 struct _VpndAuthorizerPolkit
 {
   GObject parent_instance;
 
   GDBusConnection *connection; /* (owned): where senders are */
   PolkitAuthority *authority;  /* (owned) (nullable) */
+  Line lines[N_STEPS];
 };
-
-#define BUS_TIMEOUT_MS 1000 /* any bus call to another daemon (docs/security.md, "Timings") */
 
 typedef struct
 {
@@ -31,6 +52,7 @@ typedef struct
   char *action;           /* (owned) */
   PolkitDetails *details; /* (owned) (nullable) */
   gboolean interactive;
+  Step step;
 } Check;
 
 static void vpnd_authorizer_polkit_iface_init (VpndAuthorizerInterface *iface);
@@ -49,10 +71,58 @@ check_free (gpointer data)
   g_free (check);
 }
 
+static void ask_who (VpndAuthorizerPolkit *self, GTask *task);
+static void ask (VpndAuthorizerPolkit *self, GTask *task);
+
+/* In the order in which they came. */
+static void
+start_waiting (VpndAuthorizerPolkit *self, Step step)
+{
+  static void (*const starts[]) (VpndAuthorizerPolkit *, GTask *) = { [STEP_WHO] = ask_who, [STEP_ASK] = ask };
+  Line *line = &self->lines[step];
+
+  while (line->n_in_flight < IN_FLIGHT_MAX && !g_queue_is_empty (&line->waiting))
+    {
+      line->n_in_flight++;
+      starts[step](self, g_queue_pop_head (&line->waiting));
+    }
+}
+
+static void
+stand_in_line (VpndAuthorizerPolkit *self, GTask *task, Step step)
+{
+  ((Check *) g_task_get_task_data (task))->step = step;
+  g_queue_push_tail (&self->lines[step].waiting, task);
+  start_waiting (self, step);
+}
+
+/* The check has its answer, or goes on in another way. */
+static void
+leave_line (GTask *task)
+{
+  VpndAuthorizerPolkit *self = VPND_AUTHORIZER_POLKIT (g_task_get_source_object (task));
+  Check *check = g_task_get_task_data (task);
+
+  if (check->step == N_STEPS)
+    return;
+  self->lines[check->step].n_in_flight--;
+  start_waiting (self, check->step);
+  check->step = N_STEPS;
+}
+
 static void
 deny (GTask *task, const char *why)
 {
+  leave_line (task);
   g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED, "%s", why);
+  g_object_unref (task);
+}
+
+static void
+allow (GTask *task)
+{
+  leave_line (task);
+  g_task_return_boolean (task, TRUE);
   g_object_unref (task);
 }
 
@@ -66,10 +136,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   if (answer == NULL)
     deny (task, "polkit could not be asked; is it running?");
   else if (polkit_authorization_result_get_is_authorized (answer))
-    {
-      g_task_return_boolean (task, TRUE);
-      g_object_unref (task);
-    }
+    allow (task);
   else if (polkit_authorization_result_get_is_challenge (answer) && !check->interactive)
     deny (task, "not authorized; it would need a password, and the client does not allow to ask for one");
   else if (polkit_authorization_result_get_is_challenge (answer))
@@ -79,7 +146,7 @@ on_checked (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-ask (VpndAuthorizerPolkit *self, GTask *task)
+ask_polkit (VpndAuthorizerPolkit *self, GTask *task)
 {
   const Check *check = g_task_get_task_data (task);
 
@@ -101,7 +168,18 @@ on_authority (GObject *source, GAsyncResult *result, gpointer user_data)
       return;
     }
   g_set_object (&self->authority, authority);
-  ask (self, task);
+  ask_polkit (self, task);
+}
+
+static void
+ask (VpndAuthorizerPolkit *self, GTask *task)
+{
+  if (g_cancellable_is_cancelled (g_task_get_cancellable (task)))
+    deny (task, "the question was withdrawn");
+  else if (self->authority != NULL)
+    ask_polkit (self, task);
+  else
+    polkit_authority_get_async (g_task_get_cancellable (task), on_authority, task);
 }
 
 /* The bus itself knows whether the sender is root; it is the bus that told us the sender's name, and names are never used again.
@@ -114,22 +192,34 @@ on_user (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
   guint32 uid = G_MAXUINT32;
 
-  if (g_task_return_error_if_cancelled (task))
+  if (g_cancellable_is_cancelled (g_task_get_cancellable (task)))
     {
-      g_object_unref (task);
+      deny (task, "the question was withdrawn");
       return;
     }
   if (reply != NULL)
     g_variant_get (reply, "(u)", &uid);
   if (uid == 0)
+    allow (task);
+  else if (((Check *) g_task_get_task_data (task))->interactive)
     {
-      g_task_return_boolean (task, TRUE);
-      g_object_unref (task);
+      leave_line (task); /* a person takes time; how many may be asked at once is the caller's to count */
+      ask (self, task);
     }
-  else if (self->authority != NULL)
-    ask (self, task);
   else
-    polkit_authority_get_async (g_task_get_cancellable (task), on_authority, task);
+    {
+      leave_line (task);
+      stand_in_line (self, task, STEP_ASK);
+    }
+}
+
+static void
+ask_who (VpndAuthorizerPolkit *self, GTask *task)
+{
+  const Check *check = g_task_get_task_data (task);
+
+  g_dbus_connection_call (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+      g_variant_new ("(s)", check->sender), G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, BUS_TIMEOUT_MS, g_task_get_cancellable (task), on_user, task);
 }
 
 static PolkitDetails *
@@ -164,8 +254,7 @@ vpnd_authorizer_polkit_check_async (VpndAuthorizer *port, const char *sender, co
   check->interactive = interactive;
   g_task_set_task_data (task, check, check_free);
 
-  g_dbus_connection_call (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
-      g_variant_new ("(s)", sender), G_VARIANT_TYPE ("(u)"), G_DBUS_CALL_FLAGS_NONE, BUS_TIMEOUT_MS, cancellable, on_user, task);
+  stand_in_line (self, task, STEP_WHO);
 }
 
 static gboolean
@@ -210,6 +299,8 @@ vpnd_authorizer_polkit_class_init (VpndAuthorizerPolkitClass *klass)
 static void
 vpnd_authorizer_polkit_init (VpndAuthorizerPolkit *self)
 {
+  for (guint i = 0; i < N_STEPS; i++)
+    g_queue_init (&self->lines[i].waiting);
 }
 
 /**

@@ -9,6 +9,7 @@
 #include "adaptor.h"
 
 #include "actions.h"
+#include "admission.h"
 #include "error-bus.h"
 #include "gate.h"
 #include "names.h"
@@ -29,6 +30,7 @@ struct _VpndAdaptor
   VpndGate *gate;              /* (owned) */
   GDBusConnection *connection; /* (owned) (nullable) */
   GArray *registrations;       /* (element-type guint) (owned) */
+  guint admission;             /* id of the filter of @connection */
   GSource *announce_source;    /* (owned) (nullable): pending PropertiesChanged */
   Announced daemon;
   Announced settings;
@@ -164,11 +166,12 @@ vpnd_adaptor_init (VpndAdaptor *self)
  * @ring: (transfer none): the log of getLogs
  * @authorizer: (transfer none): who decides
  * @clock: (transfer none): time for quotas and deadlines
+ * @asking: (transfer none): a connection to the same bus by which nobody calls us, for questions about senders
  *
  * Returns: (transfer full): an adaptor that is on no bus yet
  */
 VpndAdaptor *
-vpnd_adaptor_new (VpndEngine *engine, VpndProfileStore *profiles, VpndLogRing *ring, VpndAuthorizer *authorizer, VpndClock *clock)
+vpnd_adaptor_new (VpndEngine *engine, VpndProfileStore *profiles, VpndLogRing *ring, VpndAuthorizer *authorizer, VpndClock *clock, GDBusConnection *asking)
 {
   VpndAdaptor *self = g_object_new (VPND_TYPE_ADAPTOR, NULL);
 
@@ -179,7 +182,7 @@ vpnd_adaptor_new (VpndEngine *engine, VpndProfileStore *profiles, VpndLogRing *r
   self->services.settings_writer = vpnd_settings_writer_new (engine);
   self->services.profiles_changed = on_profiles_changed;
   self->services.user_data = self;
-  self->gate = vpnd_gate_new (&self->services, authorizer, clock);
+  self->gate = vpnd_gate_new (&self->services, authorizer, clock, asking);
   g_signal_connect (engine, "changed", G_CALLBACK (on_changed), self);
   g_signal_connect (engine, "settings-changed", G_CALLBACK (on_changed), self);
   g_signal_connect (engine, "connected", G_CALLBACK (on_connected), self);
@@ -198,7 +201,7 @@ on_method_call (GDBusConnection *connection, const char *sender, const char *pat
 /**
  * vpnd_adaptor_export:
  * @self: an adaptor
- * @connection: (transfer none): a message bus connection
+ * @connection: (transfer none): a message bus connection, for nothing else
  * @error: return location for an error
  *
  * Registers the object with all of its interfaces. Do it before the name is asked for, so that nobody who sees the name finds
@@ -217,6 +220,7 @@ vpnd_adaptor_export (VpndAdaptor *self, GDBusConnection *connection, GError **er
   g_return_val_if_fail (self->connection == NULL, FALSE);
 
   self->connection = g_object_ref (connection);
+  self->admission = vpnd_admission_add (connection);
   for (guint i = 0; i < n; i++)
     {
       guint id = g_dbus_connection_register_object (connection, VPND_OBJECT_PATH, interfaces[i], &vtable, self, NULL, error);
@@ -245,6 +249,8 @@ vpnd_adaptor_unexport (VpndAdaptor *self)
   for (guint i = 0; i < self->registrations->len; i++)
     (void) g_dbus_connection_unregister_object (self->connection, g_array_index (self->registrations, guint, i));
   g_array_set_size (self->registrations, 0);
+  if (self->connection != NULL)
+    g_dbus_connection_remove_filter (self->connection, self->admission);
   if (self->announce_source != NULL)
     {
       g_source_destroy (self->announce_source);

@@ -18,7 +18,7 @@ G_BEGIN_DECLS
 #define VPND_TYPE_ADAPTOR (vpnd_adaptor_get_type ())
 G_DECLARE_FINAL_TYPE (VpndAdaptor, vpnd_adaptor, VPND, ADAPTOR, GObject)
 
-VpndAdaptor *vpnd_adaptor_new (VpndEngine *engine, VpndProfileStore *profiles, VpndLogRing *ring, VpndAuthorizer *authorizer, VpndClock *clock);
+VpndAdaptor *vpnd_adaptor_new (VpndEngine *engine, VpndProfileStore *profiles, VpndLogRing *ring, VpndAuthorizer *authorizer, VpndClock *clock, GDBusConnection *asking);
 gboolean vpnd_adaptor_export (VpndAdaptor *self, GDBusConnection *connection, GError **error);
 void vpnd_adaptor_unexport (VpndAdaptor *self);
 guint vpnd_adaptor_own_name (VpndAdaptor *self, GBusNameAcquiredCallback acquired, GBusNameLostCallback lost, gpointer user_data);

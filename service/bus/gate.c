@@ -23,7 +23,7 @@
 #define DENIED_LOG_INTERVAL_US G_USEC_PER_SEC /* a client that is denied in a loop must not fill the log */
 #define BUS_DAEMON "org.freedesktop.DBus"
 #define BUS_DAEMON_PATH "/org/freedesktop/DBus"
-#define BUS_CALL_TIMEOUT_MS 1000 /* any bus call to another daemon */
+#define BUS_CALL_TIMEOUT_MS 20000 /* when the bus is slow, the sender who called by it waits as well (VPND_DEADLINE_PROTOCOL_MS) */
 
 struct _VpndGate
 {
@@ -31,6 +31,7 @@ struct _VpndGate
   const VpndServices *services; /* (unowned): outlives the calls, see vpnd_gate_close */
   VpndAuthorizer *authorizer;   /* (owned) */
   VpndClock *clock;             /* (owned) */
+  GDBusConnection *asking;      /* (owned): by which the bus itself is asked about senders */
   VpndQuota *quota;             /* (owned) */
   GPtrArray *calls;             /* (element-type Call) (unowned): all that are under way */
   gint64 denied_logged_us;
@@ -38,15 +39,14 @@ struct _VpndGate
 
 typedef struct
 {
-  VpndGate *gate;              /* (owned) */
-  const VpndMethod *method;    /* (unowned) */
-  GPtrArray *invocations;      /* (element-type GDBusMethodInvocation) (owned): all get the same answer */
-  GDBusConnection *connection; /* (owned) */
-  char *sender;                /* (owned) */
-  gpointer request;            /* (owned) (nullable): freed by the method's request_free */
-  const char *action;          /* (unowned) */
-  GCancellable *cancellable;   /* (owned): of the step under way */
-  GError *verdict;             /* (owned) (nullable): why the call ends whatever its step says */
+  VpndGate *gate;            /* (owned) */
+  const VpndMethod *method;  /* (unowned) */
+  GPtrArray *invocations;    /* (element-type GDBusMethodInvocation) (owned): all get the same answer */
+  char *sender;              /* (owned) */
+  gpointer request;          /* (owned) (nullable): freed by the method's request_free */
+  const char *action;        /* (unowned) */
+  GCancellable *cancellable; /* (owned): of the step under way */
+  GError *verdict;           /* (owned) (nullable): why the call ends whatever its step says */
   guint deadline_id;
   guint watch_id;
   gboolean has_dialog;
@@ -58,11 +58,12 @@ typedef struct
  * @services: (transfer none): what the methods work on; must stay until vpnd_gate_close()
  * @authorizer: (transfer none): who decides
  * @clock: (transfer none): time for quotas and deadlines
+ * @asking: (transfer none): another connection to the bus that the calls come from: its answers do not wait behind calls
  *
  * Returns: (transfer full): a gate
  */
 VpndGate *
-vpnd_gate_new (const VpndServices *services, VpndAuthorizer *authorizer, VpndClock *clock)
+vpnd_gate_new (const VpndServices *services, VpndAuthorizer *authorizer, VpndClock *clock, GDBusConnection *asking)
 {
   VpndGate *gate = g_new0 (VpndGate, 1);
 
@@ -70,6 +71,7 @@ vpnd_gate_new (const VpndServices *services, VpndAuthorizer *authorizer, VpndClo
   gate->services = services;
   gate->authorizer = g_object_ref (authorizer);
   gate->clock = g_object_ref (clock);
+  gate->asking = g_object_ref (asking);
   gate->quota = vpnd_quota_new ();
   gate->calls = g_ptr_array_new ();
   gate->denied_logged_us = G_MININT64;
@@ -101,6 +103,7 @@ vpnd_gate_unref (VpndGate *gate)
 
   g_object_unref (gate->authorizer);
   g_object_unref (gate->clock);
+  g_object_unref (gate->asking);
   vpnd_quota_free (gate->quota);
   g_ptr_array_unref (gate->calls);
   g_free (gate);
@@ -161,13 +164,12 @@ end_call (Call *call, GVariant *reply, const GError *error)
   if (call->deadline_id != 0)
     vpnd_clock_cancel (call->gate->clock, call->deadline_id);
   if (call->watch_id != 0)
-    g_dbus_connection_signal_unsubscribe (call->connection, call->watch_id);
+    g_dbus_connection_signal_unsubscribe (call->gate->asking, call->watch_id);
   g_ptr_array_remove_fast (call->gate->calls, call);
   if (call->request != NULL && call->method->request_free != NULL)
     call->method->request_free (call->request);
   g_clear_error (&call->verdict);
   g_object_unref (call->cancellable);
-  g_object_unref (call->connection);
   g_ptr_array_unref (call->invocations);
   g_free (call->sender);
   vpnd_gate_unref (call->gate);
@@ -329,7 +331,7 @@ on_authorized (GObject *source, GAsyncResult *result, gpointer user_data)
     commit (call);
   else
     /* A signal that it left may have been sent before we asked for it: ask the bus itself. */
-    g_dbus_connection_call (call->connection, BUS_DAEMON, BUS_DAEMON_PATH, BUS_DAEMON, "NameHasOwner", g_variant_new ("(s)", call->sender),
+    g_dbus_connection_call (call->gate->asking, BUS_DAEMON, BUS_DAEMON_PATH, BUS_DAEMON, "NameHasOwner", g_variant_new ("(s)", call->sender),
         G_VARIANT_TYPE ("(b)"), G_DBUS_CALL_FLAGS_NONE, BUS_CALL_TIMEOUT_MS, call->cancellable, on_sender_checked, call);
 }
 
@@ -358,7 +360,7 @@ authorize (Call *call, GDBusMethodInvocation *invocation)
       commit (call);
       return;
     }
-  call->watch_id = g_dbus_connection_signal_subscribe (call->connection, BUS_DAEMON, BUS_DAEMON, "NameOwnerChanged", BUS_DAEMON_PATH, call->sender,
+  call->watch_id = g_dbus_connection_signal_subscribe (call->gate->asking, BUS_DAEMON, BUS_DAEMON, "NameOwnerChanged", BUS_DAEMON_PATH, call->sender,
       G_DBUS_SIGNAL_FLAGS_NONE, on_sender_changed, call, NULL);
   call->deadline_id = vpnd_clock_schedule (call->gate->clock, call->method->deadline_ms, on_deadline, call);
   call->has_dialog = wants_dialog (call->method, invocation) && vpnd_quota_begin_dialog (call->gate->quota);
@@ -398,7 +400,6 @@ start_call (VpndGate *gate, const VpndMethod *method, GDBusMethodInvocation *inv
   call->method = method;
   call->invocations = g_ptr_array_new_with_free_func (g_object_unref);
   g_ptr_array_add (call->invocations, g_object_ref (invocation));
-  call->connection = g_object_ref (g_dbus_method_invocation_get_connection (invocation));
   call->sender = g_strdup (sender);
   call->request = request;
   call->action = action;

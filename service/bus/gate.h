@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 
 typedef struct _VpndGate VpndGate;
 
-VpndGate *vpnd_gate_new (const VpndServices *services, VpndAuthorizer *authorizer, VpndClock *clock);
+VpndGate *vpnd_gate_new (const VpndServices *services, VpndAuthorizer *authorizer, VpndClock *clock, GDBusConnection *asking);
 VpndGate *vpnd_gate_ref (VpndGate *gate);
 void vpnd_gate_unref (VpndGate *gate);
 void vpnd_gate_pass (VpndGate *gate, GDBusMethodInvocation *invocation);

@@ -143,6 +143,7 @@ main (int argc, char **argv)
   g_autoptr (VpndProfileStore) profiles = NULL;
   g_autoptr (VpndAdaptor) adaptor = NULL;
   g_autoptr (GDBusConnection) bus = NULL;
+  g_autoptr (GDBusConnection) service = NULL;
 
   g_assert_cmpint (argc, ==, 4);
   clock->speed = atoi (argv[3]);
@@ -155,8 +156,11 @@ main (int argc, char **argv)
   g_dbus_connection_set_exit_on_close (bus, FALSE);
   authorizer = vpnd_authorizer_polkit_new (bus);
 
-  adaptor = vpnd_adaptor_new (engine, profiles, ring, authorizer, VPND_CLOCK (clock));
-  g_assert_true (vpnd_adaptor_export (adaptor, bus, &error));
+  adaptor = vpnd_adaptor_new (engine, profiles, ring, authorizer, VPND_CLOCK (clock), bus);
+  service = g_dbus_connection_new_for_address_sync (g_getenv ("DBUS_SYSTEM_BUS_ADDRESS"), G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+      NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (vpnd_adaptor_export (adaptor, service, &error));
   g_assert_no_error (error);
   (void) vpnd_adaptor_own_name (adaptor, on_acquired, on_lost, &run);
   (void) g_unix_signal_add (SIGTERM, on_term, &run);

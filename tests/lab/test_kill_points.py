@@ -87,7 +87,7 @@ class Call:
     def _run(self, address, message):
         bus = dbus.bus.BusConnection(address)
         try:
-            self.reply = bus.send_message_with_reply_and_block(message, 60).get_args_list()
+            self.reply = bus.send_message_with_reply_and_block(message, 110).get_args_list()
         except dbus.DBusException as error:
             self.error = error
         bus.close()

@@ -3,6 +3,7 @@
 """Changes in quick succession, while a user floods: nothing out on the way, and at the end the kernel has just what the last settings ask for."""
 import random
 import re
+import subprocess
 
 import dbus
 import dbus.bus
@@ -10,7 +11,8 @@ import pytest
 
 import sandbox
 from flooding import Flood, only_transport
-from lab import PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4
+from lab import HERE, NOBODY, PEER4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4
+from test_kill_points import Call
 
 TOGGLES = 200
 CHOICES = {
@@ -105,3 +107,21 @@ def again_from_the_start(lab, backdrop):
     lab.host.run("nft", "delete", "table", "inet", "vpnd", check=False)
     lab.start_daemon()
     sandbox.wait_until(lambda: lab.status()["blocking"], 10, "closed by lockdown")
+
+
+@pytest.mark.parametrize("answers", [[], ["reply"]], ids=["no answers wanted", "answers wanted"])
+def test_calls_without_end(connected, answers):
+    """A user with 80 connections that call as fast as the bus takes it: root is late, for the bus has one line for all, but is never refused; and what the
+    kernel tells is heard meanwhile."""
+    program = (HERE / "call_flood.py").read_text(encoding="utf-8")
+    flood = connected.host.start(*connected.as_user(NOBODY), PYTHON, "-c", program, "/run/dbus/system_bus_socket", 80, 0, *answers, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert flood.stdout.readline() == b"R\n"
+    root = Call(f"unix:path={connected.host_run}/dbus/system_bus_socket", "org.vpnd1.Profiles", "Reconnect")
+    connected.host.ip("rule", "del", "priority", "4890")
+    sandbox.wait_until(lambda: "4890:" in connected.host.run("ip", "rule").stdout, 10, "the rule is put back")
+    flood.stdin.close()
+    sent = int(flood.stdout.readline())
+    assert sent > 2000, "that was no flood"
+    sandbox.wait_until(lambda: root.done, 120, "root's call is answered")
+    assert root.error is None, f"{root.error} after {sent} calls\n{connected.daemons[-1].log()}"
+    connected.wait_until_works(TUNNEL_HOST4)
