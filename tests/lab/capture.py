@@ -31,6 +31,8 @@ class Frame:
     flags: int = 0       # of TCP
     icmp_type: int = -1
     arp_op: int = 0
+    fragment: tuple = ()  # of what datagram, where this is a part of one
+    offset: int = 0       # of the part; ports are in the first one, and belong to all
     raw: bytes = b""
 
     def __str__(self):
@@ -53,12 +55,21 @@ def parse(raw, from_host, when):
     if frame.ethertype == ETH_P_IP and len(body) >= 20:
         frame.proto, rest = body[9], body[(body[0] & 15) * 4:]
         frame.src, frame.dst = socket.inet_ntoa(body[12:16]), socket.inet_ntoa(body[16:20])
+        ident, place = struct.unpack_from("!HH", body, 4)
+        if place & 0x3FFF:  # more follow, or some came before
+            frame.fragment, frame.offset = (frame.src, frame.dst, frame.proto, ident), (place & 0x1FFF) * 8
     elif frame.ethertype == ETH_P_IPV6 and len(body) >= 40:
         frame.proto, rest = body[6], body[40:]
         frame.src, frame.dst = str(ipaddress.IPv6Address(body[8:24])), str(ipaddress.IPv6Address(body[24:40]))
         if frame.proto == 0 and len(rest) >= 8:  # hop-by-hop, as MLD has
             frame.proto, rest = rest[0], rest[(rest[1] + 1) * 8:]
+        if frame.proto == 44 and len(rest) >= 8:  # the fragment header of RFC 8200
+            proto, _, place, ident = struct.unpack_from("!BBHI", rest)
+            frame.proto, rest = proto, rest[8:]
+            frame.fragment, frame.offset = (frame.src, frame.dst, proto, ident), place & 0xFFF8
     else:
+        return frame
+    if frame.offset:
         return frame
     if frame.proto in (TCP, UDP) and len(rest) >= 4:
         frame.sport, frame.dport = struct.unpack_from("!HH", rest)
@@ -75,6 +86,7 @@ class Capture:
         """device is the link's end on node (not the host's); far_node and far_device the host's end, for fences (of which a tunnel has none)."""
         self.frames, self.changed, self.fences = [], threading.Condition(), set()
         self.far = (far_node, far_device)
+        self.first_parts = {}  # ports by datagram
         with node.net():
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self.socket.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE
@@ -92,6 +104,10 @@ class Capture:
             if address[3] == ARPHRD_NONE:
                 raw = bytes(12) + struct.pack("!H", address[1]) + raw
             frame = parse(raw, address[2] != PACKET_OUTGOING, time.monotonic())
+            if frame.fragment and not frame.offset:
+                self.first_parts[frame.fragment] = (frame.sport, frame.dport)
+            elif frame.fragment:
+                frame.sport, frame.dport = self.first_parts.get(frame.fragment, (0, 0))
             with self.changed:
                 if frame.ethertype == ETH_P_FENCE:
                     self.fences.add(raw[14:30])

@@ -61,3 +61,14 @@ def test_peer_of_the_lab_is_real(lab):
     none(frames, dst=TUNNEL_PEER4)
     none(frames, dport=ECHO_PORT)
     none(frames, dst=PRIVATE4)
+
+
+def test_parts_of_a_datagram_have_its_ports(lab):
+    """A datagram that is larger than the link: every part of it is known as what it is."""
+    mark = lab.capture.mark()
+    for address in (PUBLIC4, PUBLIC6):
+        lab.probe([{"kind": "udp", "address": address, "port": 4242, "payload": "x" * 4000}])
+    for address in (PUBLIC4, PUBLIC6):
+        lab.capture.wait(lambda frame, address=address: frame.dst == address and frame.offset > 2000, mark, 5, "the last part")
+    parts = [frame for frame in lab.capture.since(mark) if frame.fragment]
+    assert len(parts) == 6 and {frame.dport for frame in parts} == {4242}
