@@ -38,14 +38,34 @@ find_physical_link (const Digest *digest, const VpndFactsRoute *route)
   return link;
 }
 
+/* Some networks, and every attacker who wants to be preferred to a default route, have in its place the halves of IPv4 or the global unicast addresses
+ * of IPv6 (RFC 4291, 2.4: 2000::/3). Whoever has one of these is not offline. */
+static gboolean
+is_wide (const VpndPrefix *destination)
+{
+  VpndAddr global;
+
+  if (destination->addr.family == AF_INET)
+    return destination->length <= 1;
+  g_assert (vpnd_addr_parse ("2000::", &global));
+  return destination->length <= 3 && vpnd_prefix_contains (destination, &global);
+}
+
+/* @best may be NULL. A default route is better than what stands in its place. */
 static gboolean
 route_is_better (const VpndFactsRoute *route, const VpndFactsRoute *best)
 {
-  if (best == NULL || route->metric != best->metric)
-    return best == NULL || route->metric < best->metric;
+  if (best == NULL)
+    return TRUE;
+  if (vpnd_prefix_is_default (&route->destination) != vpnd_prefix_is_default (&best->destination))
+    return vpnd_prefix_is_default (&route->destination);
+  if (route->metric != best->metric)
+    return route->metric < best->metric;
   if (route->position != best->position)
     return route->position < best->position;
-  return route->ifindex < best->ifindex;
+  if (route->ifindex != best->ifindex)
+    return route->ifindex < best->ifindex;
+  return vpnd_prefix_compare (&route->destination, &best->destination) < 0;
 }
 
 /* FNV-1a of each address, added up: their order does not count. */
@@ -79,7 +99,7 @@ pick_default (const Digest *digest, int family)
     {
       const VpndFactsRoute *route = &g_array_index (digest->routes, VpndFactsRoute, i);
 
-      if (route->destination.addr.family == family && vpnd_prefix_is_default (&route->destination) &&
+      if (route->destination.addr.family == family && is_wide (&route->destination) &&
           find_physical_link (digest, route) != NULL && route_is_better (route, best))
         best = route;
     }
@@ -157,7 +177,7 @@ carries_default_route (const Digest *digest, guint ifindex)
     {
       const VpndFactsRoute *route = &g_array_index (digest->routes, VpndFactsRoute, i);
 
-      if (route->ifindex == ifindex && vpnd_prefix_is_default (&route->destination))
+      if (route->ifindex == ifindex && is_wide (&route->destination))
         return TRUE;
     }
   return FALSE;

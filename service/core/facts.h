@@ -44,8 +44,8 @@ typedef struct
 
 /**
  * VpndFacts:
- * @default4: best IPv4 default route outside the tunnel
- * @default6: best IPv6 default route outside the tunnel
+ * @default4: best IPv4 default route outside the tunnel, or what stands in its place (a route to half of all addresses)
+ * @default6: the same of IPv6 (a route to 2000::/3 or more)
  * @next_hops: (element-type VpndHop) (owned): gateways of the physical routes, sorted, without duplicates
  * @bridges: (element-type VpndHop) (owned): networks of host-internal bridges (docker0, virbr0: bridges with no physical
  *   port), sorted

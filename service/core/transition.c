@@ -665,6 +665,8 @@ cause_may_have_gone (Decision *d)
   if (d->state->profile == NULL || (d->state->cause != VPND_CAUSE_OFFLINE && d->state->cause != VPND_CAUSE_FAMILY))
     return FALSE;
   config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, &cause);
+  if (config == NULL && (cause == VPND_CAUSE_OFFLINE || cause == VPND_CAUSE_FAMILY))
+    d->state->cause = cause; /* what is missing may have changed from the one to the other */
   return config != NULL;
 }
 

@@ -834,6 +834,32 @@ test_offline_and_back (void)
   assert_status (rig, "connected", "", TRUE);
 }
 
+/* The cause that is told is that of now: a network of the other family came and went while we waited for ours. */
+static void
+test_cause_follows_the_network (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  VpndFacts *offline[] = { vpnd_facts_new (), vpnd_facts_new () };
+  VpndFacts *other = vpnd_facts_new ();
+  GArray *endpoints = vpnd_profile_primary_peer (profile)->endpoints;
+
+  offline[0]->ipv6_enabled = offline[1]->ipv6_enabled = other->ipv6_enabled = TRUE;
+  other->default6 = (VpndDefaultRoute){ TRUE, 3, "wlan0", { AF_INET6, { 0xfe, 0x80, [15] = 1 } }, 1500 };
+  g_array_remove_index (endpoints, g_array_index (endpoints, VpndEndpoint, 0).addr.family == AF_INET ? 1 : 0); /* a server with IPv4 only */
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  fake_host_set_facts (rig->host, offline[0]);
+  fake_host_advance (rig->host, 10);
+  assert_status (rig, "error", "offline", TRUE);
+  fake_host_set_facts (rig->host, other);
+  fake_host_advance (rig->host, 10);
+  assert_status (rig, "error", "ip-family-unavailable", TRUE);
+  fake_host_set_facts (rig->host, offline[1]);
+  fake_host_advance (rig->host, 10);
+  assert_status (rig, "error", "offline", TRUE);
+}
+
 static void
 test_tampering (void)
 {
@@ -1650,6 +1676,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/peer-dies-and-returns", test_peer_dies_and_returns);
   g_test_add_func ("/engine/device-dies", test_device_dies);
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);
+  g_test_add_func ("/engine/cause-follows-the-network", test_cause_follows_the_network);
   g_test_add_func ("/engine/tampering", test_tampering);
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
   g_test_add_func ("/engine/diagnosis", test_diagnosis);

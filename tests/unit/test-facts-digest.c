@@ -311,6 +311,36 @@ test_order_does_not_matter (void)
     }
 }
 
+/* What stands in the place of a default route counts as one, and only where there is none. */
+static void
+test_halves_and_global_unicast (void)
+{
+  g_auto (World) world = new_world ();
+  g_autoptr (VpndFacts) none = NULL;
+  g_autoptr (VpndFacts) wide = NULL;
+  g_autoptr (VpndFacts) both = NULL;
+
+  add_link (&world, 2, "eth0", VPND_LINK_KIND_OTHER);
+  add_route (&world, "64.0.0.0/2", 2, "10.0.0.9", 0);
+  add_route (&world, "8000::/1", 2, "fe80::9", 0);
+  add_route (&world, "2000::/4", 2, "fe80::9", 0);
+  none = digest (&world);
+  g_assert_false (none->default4.present || none->default6.present);
+
+  add_route (&world, "128.0.0.0/1", 2, "10.0.0.2", 5);
+  add_route (&world, "0.0.0.0/1", 2, "10.0.0.1", 5);
+  add_route (&world, "2000::/3", 2, "fe80::1", 5);
+  wide = digest (&world);
+  assert_gateway (&wide->default4, "10.0.0.1");
+  assert_gateway (&wide->default6, "fe80::1");
+
+  add_route (&world, "0.0.0.0/0", 2, "10.0.0.3", 100);
+  add_route (&world, "::/0", 2, "fe80::3", 100);
+  both = digest (&world);
+  assert_gateway (&both->default4, "10.0.0.3");
+  assert_gateway (&both->default6, "fe80::3");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -318,6 +348,7 @@ main (int argc, char **argv)
   g_test_add_func ("/facts-digest/lans-are-private", test_lans_are_private);
   g_test_add_func ("/facts-digest/nothing", test_nothing);
   g_test_add_func ("/facts-digest/lowest-metric-of-running-links", test_lowest_metric_of_running_links);
+  g_test_add_func ("/facts-digest/halves-and-global-unicast", test_halves_and_global_unicast);
   g_test_add_func ("/facts-digest/multipath-and-ties", test_multipath_and_ties);
   g_test_add_func ("/facts-digest/direct-and-foreign-family", test_direct_and_foreign_family);
   g_test_add_func ("/facts-digest/next-hops-are-unique", test_next_hops_are_unique);
