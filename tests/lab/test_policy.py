@@ -296,6 +296,22 @@ def test_guests_go_where_the_settings_say(guest):
         assert not [answer for answer in answers if answer["reply"] or answer["result"] == "connected"], (state, answers)
 
 
+def test_direct_guests_behind_the_nat_of_their_maker(guest):
+    """Docker and libvirt give their guests the address of the host: beside the tunnel that goes on working, with a strict reverse path filter, too."""
+    for key in ("all", "eth0", "docker0"):
+        guest.host.sysctl(f"net.ipv4.conf.{key}.rp_filter", 1)
+    guest.host.run("nft", "-f", "-", input="table inet maker {\n chain post {\n  type nat hook postrouting priority 100;\n"
+                   f"  ip saddr {GUEST4} oifname != \"docker0\" masquerade\n  ip6 saddr {GUEST6} oifname != \"docker0\" masquerade\n }}\n}}\n")
+    guest.vpnctl("settings", "set", "forward", "docker0=direct")
+    guest.connect()
+    for kind in ("udp", "tcp"):
+        assert guest_echo(guest, PUBLIC4, kind) == HOST4 and guest_echo(guest, PUBLIC6, kind) == HOST6
+        assert guest.echo(PUBLIC4, kind) == TUNNEL_HOST4 and guest.echo(PUBLIC6, kind) == TUNNEL_HOST6
+    guest.vpnctl("settings", "set", "forward", "")
+    for kind in ("udp", "tcp"):
+        assert guest_echo(guest, PUBLIC4, kind) == TUNNEL_HOST4 and guest_echo(guest, PUBLIC6, kind) == TUNNEL_HOST6
+
+
 def test_forged_packets_are_not_forwarded(guest):
     """With the LAN allowed and forwarding on: to a guest comes what a local network may send, and nothing that is, or claims to be, from elsewhere."""
     guest.connect()
