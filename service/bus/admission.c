@@ -53,14 +53,16 @@ on_reached (gpointer user_data)
 {
   Mark *mark = user_data;
   Admission *admission = mark->admission;
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&admission->lock);
-  guint n = GPOINTER_TO_UINT (g_hash_table_lookup (admission->waiting, mark->sender));
+  guint n;
 
+  g_mutex_lock (&admission->lock);
+  n = GPOINTER_TO_UINT (g_hash_table_lookup (admission->waiting, mark->sender));
   admission->n_waiting--;
   if (n > 1)
     g_hash_table_insert (admission->waiting, g_strdup (mark->sender), GUINT_TO_POINTER (n - 1));
   else
     g_hash_table_remove (admission->waiting, mark->sender);
+  g_mutex_unlock (&admission->lock);
   return G_SOURCE_REMOVE;
 }
 
@@ -68,15 +70,19 @@ on_reached (gpointer user_data)
 static gboolean
 let_in (Admission *admission, const char *sender)
 {
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&admission->lock);
-  guint n = GPOINTER_TO_UINT (g_hash_table_lookup (admission->waiting, sender));
+  gboolean has_room;
+  guint n;
 
-  if (n >= VPND_ADMISSION_PER_SENDER || (n > 0 && admission->n_waiting >= VPND_ADMISSION_ALL))
-    return FALSE;
-
-  g_hash_table_insert (admission->waiting, g_strdup (sender), GUINT_TO_POINTER (n + 1));
-  admission->n_waiting++;
-  return TRUE;
+  g_mutex_lock (&admission->lock);
+  n = GPOINTER_TO_UINT (g_hash_table_lookup (admission->waiting, sender));
+  has_room = n < VPND_ADMISSION_PER_SENDER && (n == 0 || admission->n_waiting < VPND_ADMISSION_ALL);
+  if (has_room)
+    {
+      g_hash_table_insert (admission->waiting, g_strdup (sender), GUINT_TO_POINTER (n + 1));
+      admission->n_waiting++;
+    }
+  g_mutex_unlock (&admission->lock);
+  return has_room;
 }
 
 static void
