@@ -8,6 +8,7 @@
 #include "host-look.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -66,14 +67,15 @@ is_read_only (int fd)
   return fd >= 0 && fstatvfs (fd, &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
 }
 
+/* Returns: how many are open; @limit when not even this look could have one */
 static guint
-count_descriptors (void)
+count_descriptors (guint limit)
 {
   DIR *directory = opendir ("/proc/self/fd");
   guint count = 0;
 
   if (directory == NULL)
-    return 0;
+    return errno == EMFILE ? limit : 0;
   for (const struct dirent *entry = readdir (directory); entry != NULL; entry = readdir (directory))
     count += entry->d_name[0] != '.';
   closedir (directory);
@@ -92,9 +94,9 @@ look_at_process (VpndEvidence *evidence, int runtime_dirfd)
     evidence->has_capability = (g_ascii_strtoull (caps + strlen ("\nCapEff:"), NULL, 16) >> CAP_NET_ADMIN & 1) != 0;
   evidence->sysctl_is_read_only = statvfs ("/proc/sys", &proc_sys) == 0 && (proc_sys.f_flag & ST_RDONLY) != 0;
   evidence->runtime_is_read_only = is_read_only (runtime_dirfd);
-  evidence->fds = count_descriptors ();
   if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < G_MAXUINT)
     evidence->fds_max = (guint) limit.rlim_cur;
+  evidence->fds = count_descriptors (evidence->fds_max);
   evidence->pid = (guint) getpid ();
 }
 
@@ -146,7 +148,8 @@ look_at_resolv_conf (VpndEvidence *evidence, const char *path)
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   int flags = 0;
 
-  evidence->has_resolv_conf = fd >= 0;
+  /* Without a descriptor left, or without the right, nothing is known of the file. */
+  evidence->has_resolv_conf = fd >= 0 || (errno != ENOENT && errno != ENOTDIR && errno != ELOOP);
   if (fd < 0)
     return;
   evidence->resolv_conf_is_locked = is_read_only (fd) || (ioctl (fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL) != 0);

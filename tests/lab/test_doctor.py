@@ -3,6 +3,7 @@
 """Real faults, made on the lab's host, and exactly the finding that names each; a healthy host has none."""
 import json
 import os
+import resource
 
 import pytest
 
@@ -229,6 +230,72 @@ def test_resolver_service_that_is_missing_or_hangs(lab_with, kind):
     assert set(found) == {"resolved-missing" if kind == "lost" else "resolved-hangs"}, found
 
 
+def test_room_and_rights(lab):
+    """What vpnd itself needs: room on the disk, a file system that can be written, descriptors, and its sandbox."""
+    lab.host.run("mount", "-t", "tmpfs", "-o", "size=512k,mode=0700", "tmpfs", "/run/vpnd-lab/state")
+    daemon = lab.start_daemon()
+    assert set(doctor(lab)) == {"disk-full"}
+    lab.host.run("mount", "-o", "remount,size=64m", "/run/vpnd-lab/state")
+    assert doctor(lab) == {}
+    lab.host.run("mount", "-o", "remount,ro", "/run/vpnd-lab/state")
+    assert set(doctor(lab)) == {"disk-read-only"}
+    lab.host.run("mount", "-o", "remount,rw", "/run/vpnd-lab/state")
+    pid = daemon.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 1, limits[1]))
+    found = doctor(lab)
+    assert set(found) == {"descriptors"} and "--nofile=" in found["descriptors"]["command"]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert doctor(lab) == {}
+    lab.host.run("mount", "--bind", "/proc/sys", "/proc/sys")
+    lab.host.run("mount", "-o", "remount,bind,ro", "/proc/sys")
+    found = doctor(lab)
+    assert set(found) == {"sandbox"} and found["sandbox"]["evidence"] == "/proc/sys is read-only"
+
+
+def test_resolv_conf_that_cannot_be_written(lab):
+    lab.host.run("mount", "--bind", "/etc/resolv.conf", "/etc/resolv.conf")
+    lab.host.run("mount", "-o", "remount,bind,ro", "/etc/resolv.conf")
+    lab.start_daemon()
+    assert set(doctor(lab)) == {"resolv-conf-locked"}
+
+
+def test_what_other_services_say(lab):
+    """NetworkManager sees a captive portal, firewalld runs, and systemd would start neither unit of ours."""
+    names = ("org.freedesktop.NetworkManager", "org.fedoraproject.FirewallD1", "org.freedesktop.systemd1")
+    rules = "".join(f'<policy user="root"><allow own="{n}"/></policy><policy context="default"><allow send_destination="{n}"/></policy>' for n in names)
+    (lab.host_run / "vpnd-lab/bus.d/services.conf").write_text(f"<busconfig>{rules}</busconfig>", encoding="ascii")
+    lab.bus_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
+    service = lab.host.start("/usr/bin/python3", "-c", SERVICES, env=lab.environment(), stdout=-1)
+    assert service.stdout.readline() == b"owned\n"
+    lab.start_daemon()
+    assert set(doctor(lab)) == {"captive-portal", "firewalld"}
+    lab.vpnctl("lockdown", "on")
+    found = doctor(lab)
+    assert set(found) == {"captive-portal", "firewalld", "locked-down", "early-boot-off", "service-off"}
+    assert found["early-boot-off"]["evidence"] == "vpnd-early-boot.service: disabled; lockdown = true"
+    lab.vpnctl("lockdown", "off")
+
+
+SERVICES = """
+from gi.repository import Gio, GLib
+XML = '''<node><interface name="org.freedesktop.NetworkManager"><property name="Connectivity" type="u" access="read"/></interface>
+<interface name="org.fedoraproject.FirewallD1"><property name="version" type="s" access="read"/></interface>
+<interface name="org.freedesktop.systemd1.Manager"><method name="GetUnitFileState"><arg type="s" direction="in"/><arg type="s" direction="out"/></method></interface></node>'''
+info = Gio.DBusNodeInfo.new_for_xml(XML)
+bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+values = {'Connectivity': GLib.Variant('u', 2), 'version': GLib.Variant('s', '1')}
+def call(b, sender, path, interface, member, args, invocation):
+    invocation.return_value(GLib.Variant('(s)', ('disabled',)))
+def get(b, sender, path, interface, name):
+    return values[name]
+for i, (name, path) in enumerate((('org.freedesktop.NetworkManager', '/org/freedesktop/NetworkManager'),
+                                  ('org.fedoraproject.FirewallD1', '/org/fedoraproject/FirewallD1'), ('org.freedesktop.systemd1', '/org/freedesktop/systemd1'))):
+    bus.register_object(path, info.interfaces[i], call, get, None)
+    assert bus.call_sync('org.freedesktop.DBus', '/org/freedesktop/DBus', 'org.freedesktop.DBus', 'RequestName', GLib.Variant('(su)', (name, 4)), None, 0, -1, None).unpack() == (1,)
+print('owned', flush=True)
+GLib.MainLoop().run()
+"""
 RESOLVE1_POLICY = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><policy user="root"><allow own="org.freedesktop.resolve1"/></policy><policy context="default"><allow send_destination="org.freedesktop.resolve1"/></policy></busconfig>
 """
