@@ -187,6 +187,36 @@ def test_inbound_connections_are_dropped_silently(connected):
         none(frames, from_host=True, proto=TCP)
 
 
+@pytest.mark.parametrize("address,peer,lan,answered", [("192.168.77.2", "192.168.77.9", "block", False), ("192.168.77.2", "192.168.77.9", "allow", True),
+                                                      ("fd77::2", "fd77::9", "block", False), ("fd77::2", "fd77::9", "allow", True), (HOST4, GATEWAY4, "allow", False)])
+def test_inbound_connections_of_the_local_network(connected, address, peer, lan, answered):
+    """Answered when it is allowed, else neither accepted nor refused: the host does not show that it is there. A public neighbour is no local network."""
+    if address != HOST4:
+        connected.lan.run("ip", "addr", "add", f"{peer}/{64 if ':' in peer else 24}", "dev", "lan0", *(("nodad",) if ":" in peer else ()))
+        connected.host.run("ip", "addr", "add", f"{address}/{64 if ':' in peer else 24}", "dev", "eth0", *(("nodad",) if ":" in peer else ()))
+    # A solicitation from an address that is not link-local is not answered either (rule 2), so the neighbour knows the way.
+    connected.lan.run("ip", "neigh", "replace", address, "lladdr", connected.host_mac().hex(":"), "dev", "lan0")
+    connected.vpnctl("lan", lan)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with connected.host.net():
+        server = socket.create_server((address, 4444), family=family)
+    mark = connected.capture.mark()
+    for port in (4444, 4445):  # one listens, nobody does
+        with connected.lan.net():
+            client = socket.socket(family)
+        with client:
+            client.bind((peer, 0))
+            client.setblocking(False)
+            client.connect_ex((address, port))
+            connected.capture.wait(lambda frame, port=port: not frame.from_host and frame.dport == port, mark, 5, "the attempt")
+            if answered:
+                connected.capture.wait(lambda frame, port=port: frame.from_host and frame.sport == port and frame.flags & (SYN | RST), mark, 5, "the answer")
+            frames = connected.capture.since(mark)
+    server.close()
+    if not answered:
+        none(frames, from_host=True, proto=TCP)
+
+
 def test_allow_lan_opens_the_lan_only(connected):
     connected.vpnctl("settings", "set", "allow-lan", "true")
     mark = connected.capture.mark()
