@@ -83,7 +83,15 @@ def test_causes_are_those_of_the_contract():
     assert len(re.findall(r'^  \{ VPND_CAUSE_WORD_', (SOURCE / 'cli/failure.c').read_text(), re.M)) == len(words)
 
 
-def test_findings_are_translated_and_mended():
+def test_man_has_exactly_the_findings():
+    table = re.findall(r'= \{ "([a-z0-9-]+)", VPND_SEVERITY_(\w+) \}', (SOURCE / 'dbus/finding.c').read_text())
+    sentences = re.findall(r'\[VPND_FINDING_\w+\] = N_ \("(.*)"\),', (SOURCE / 'cli/finding-text.c').read_text())
+    entries = re.findall(r'^([a-z0-9-]+)\n((?:    .*\n)+)', section('FINDINGS'), re.M)
+    assert [word for word, _ in entries] == [word for word, _ in table]
+    assert [' '.join(text.split()) for _, text in entries] == [f'({severity.lower()}) {sentence}' for (_, severity), sentence in zip(table, sentences, strict=True)]
+
+
+def test_findings_are_translated():
     words = re.findall(r'= \{ "([a-z0-9-]+)", VPND_SEVERITY_', (SOURCE / 'dbus/finding.c').read_text())
     codes = re.findall(r'\[VPND_FINDING_(\w+)\] = N_ \("', (SOURCE / 'cli/finding-text.c').read_text())
     assert len(words) == len(set(words)) == len(codes) > 50
