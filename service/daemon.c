@@ -34,6 +34,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -63,6 +64,8 @@ struct _VpndDaemon
   VpndEngine *engine;          /* (owned) */
   VpndAdaptor *adaptor;        /* (owned) (nullable) */
   VpndSleepLogind *sleep;      /* (owned) (nullable) */
+  char *stand_in;              /* (owned) (nullable): a directory of ours in the place of one that cannot be used */
+  GError *trouble;             /* (owned) (nullable): why */
   guint name_id;
   guint signal_ids[4];
 };
@@ -338,11 +341,14 @@ open_directory (const char *path, GError **error)
 static gboolean
 take_lock (VpndDaemon *self, GError **error)
 {
-  self->lock_fd = openat (self->runtime_dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  self->lock_fd = openat (self->runtime_dirfd, "lock", O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600); /* a lock is no writing, so a file system may be read-only */
   if (self->lock_fd >= 0 && flock (self->lock_fd, LOCK_EX | LOCK_NB) == 0)
     return TRUE;
 
-  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_EXISTS, "Another vpnd works with this runtime directory");
+  if (self->lock_fd >= 0 && errno == EWOULDBLOCK)
+    g_set_error_literal (error, VPND_ERROR, VPND_ERROR_EXISTS, "Another vpnd works with this runtime directory");
+  else
+    g_set_error (error, VPND_ERROR, VPND_ERROR_STORAGE, "the runtime directory cannot be locked: %s", g_strerror (errno));
   return FALSE;
 }
 
@@ -374,6 +380,71 @@ vpnd_daemon_new (const VpndDaemonOptions *options, VpndLogRing *ring, GError **e
     return NULL;
   self->settings = vpnd_settings_store_new (self->state_dirfd, error);
   return self->settings != NULL ? g_steal_pointer (&self) : NULL;
+}
+
+/* A directory of directories, empty at the end. */
+static void
+remove_stand_in (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+
+      if (g_file_test (child, G_FILE_TEST_IS_DIR) && !g_file_test (child, G_FILE_TEST_IS_SYMLINK))
+        remove_stand_in (child);
+      else
+        (void) g_unlink (child);
+    }
+  (void) g_rmdir (path);
+}
+
+/**
+ * vpnd_daemon_new_for_release:
+ * @options: where files are
+ * @ring: (transfer none): the log
+ * @error: return location for an error: VPND_ERROR_STORAGE, VPND_ERROR_EXISTS
+ *
+ * As vpnd_daemon_new(), for vpnd_daemon_release() only: an empty directory stands in for one that cannot be used, for that is what a daemon may fail
+ * of, and the way out must be open all the same.
+ *
+ * Returns: (transfer full) (nullable): a daemon that has not touched the host yet
+ */
+VpndDaemon *
+vpnd_daemon_new_for_release (const VpndDaemonOptions *options, VpndLogRing *ring, GError **error)
+{
+  g_autoptr (GError) trouble = NULL;
+  g_autoptr (GError) local_error = NULL;
+  g_autofree char *path = NULL;
+  VpndDaemon *self = vpnd_daemon_new (options, ring, &trouble);
+
+  if (self != NULL)
+    return self;
+  if (!g_error_matches (trouble, VPND_ERROR, VPND_ERROR_EXISTS))
+    path = g_dir_make_tmp ("vpnd-XXXXXX", NULL);
+  if (path == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&trouble));
+      return NULL;
+    }
+
+  const VpndDaemonOptions stand_ins[] = { { path, options->runtime_directory }, { options->state_directory, path }, { path, path } };
+  for (guint i = 0; i < G_N_ELEMENTS (stand_ins) && self == NULL && !g_error_matches (local_error, VPND_ERROR, VPND_ERROR_EXISTS); i++)
+    {
+      g_clear_error (&local_error);
+      self = vpnd_daemon_new (&stand_ins[i], ring, &local_error);
+    }
+  if (self == NULL)
+    {
+      remove_stand_in (path);
+      g_propagate_error (error, g_steal_pointer (&local_error));
+      return NULL;
+    }
+  self->stand_in = g_steal_pointer (&path);
+  self->trouble = g_steal_pointer (&trouble);
+  return self;
 }
 
 /**
@@ -414,7 +485,9 @@ on_released (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (!vpnd_engine_release_finish (VPND_ENGINE (source), result, &error))
     g_warning ("Not everything could be undone: %s", error->message);
-  quit (self, error != NULL ? 1 : 0);
+  if (self->trouble != NULL)
+    g_warning ("%s: what is kept there was not heeded, so lockdown and auto-connect may still be on, and not everything may be as before", self->trouble->message);
+  quit (self, error != NULL || self->trouble != NULL ? 1 : 0);
 }
 
 /**
@@ -475,6 +548,10 @@ vpnd_daemon_dispose (GObject *object)
   close_fd (&self->lock_fd);
   close_fd (&self->state_dirfd);
   close_fd (&self->runtime_dirfd);
+  if (self->stand_in != NULL)
+    remove_stand_in (self->stand_in);
+  g_clear_pointer (&self->stand_in, g_free);
+  g_clear_error (&self->trouble);
   G_OBJECT_CLASS (vpnd_daemon_parent_class)->dispose (object);
 }
 

@@ -27,6 +27,7 @@ typedef struct
 G_DECLARE_FINAL_TYPE (VpndDaemon, vpnd_daemon, VPND, DAEMON, GObject)
 
 VpndDaemon *vpnd_daemon_new (const VpndDaemonOptions *options, VpndLogRing *ring, GError **error);
+VpndDaemon *vpnd_daemon_new_for_release (const VpndDaemonOptions *options, VpndLogRing *ring, GError **error);
 int vpnd_daemon_run (VpndDaemon *self);
 int vpnd_daemon_release (VpndDaemon *self);
 

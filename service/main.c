@@ -91,7 +91,7 @@ main (int argc, char **argv)
   runtime_directory = pick_directory (runtime_option, "RUNTIME_DIRECTORY", "/run/vpnd");
   if (early_boot)
     return vpnd_early_boot_run (state_directory, runtime_directory);
-  daemon = vpnd_daemon_new (&(VpndDaemonOptions){ state_directory, runtime_directory }, ring, &error);
+  daemon = (emergency_unlock ? vpnd_daemon_new_for_release : vpnd_daemon_new) (&(VpndDaemonOptions){ state_directory, runtime_directory }, ring, &error);
   if (daemon == NULL)
     {
       g_warning ("%s%s", error->message, emergency_unlock && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) ? "; ask it: vpnctl emergency-unlock, or end it: systemctl kill -s KILL vpnd && systemctl stop vpnd" : "");

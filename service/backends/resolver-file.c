@@ -266,6 +266,20 @@ write_and_compare (VpndResolverFile *self, const VpndHostFile *file, GError **er
   return FALSE;
 }
 
+/* With no original: a file of ours that is there all the same cannot be mended, and names would not be found for no visible reason. */
+static gboolean
+check_not_ours (VpndResolverFile *self, GError **error)
+{
+  g_autoptr (VpndHostFile) present = self->dirfd >= 0 ? vpnd_host_file_read (self->dirfd, self->name, NULL) : NULL;
+  gsize length;
+  const char *content = present != NULL && present->kind == VPND_HOST_FILE_REGULAR ? g_bytes_get_data (present->content, &length) : NULL;
+
+  if (content == NULL || !vpnd_resolv_conf_is_ours (content, length))
+    return TRUE;
+  g_set_error (error, VPND_ERROR, VPND_ERROR_DNS, "\"%s\" is still that of vpnd, and the copy of what was there before is lost: write it anew", self->path);
+  return FALSE;
+}
+
 static gboolean
 restore (VpndResolverFile *self, GError **error)
 {
@@ -279,7 +293,7 @@ restore (VpndResolverFile *self, GError **error)
       return FALSE;
     }
   if (original == NULL)
-    return TRUE;
+    return check_not_ours (self, error);
   forget_written (self);
   if (!check_open (self, error))
     return FALSE;

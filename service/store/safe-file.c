@@ -75,7 +75,7 @@ vpnd_safe_file_open_dir (int dirfd, const char *name, GError **error)
       g_set_error (error, VPND_ERROR, VPND_ERROR_STORAGE, "cannot open the directory \"%s\": %s", name, g_strerror (errno));
       return -1;
     }
-  if (fstat (fd, &status) != 0 || status.st_uid != geteuid () || fchmod (fd, DIR_MODE) != 0)
+  if (fstat (fd, &status) != 0 || status.st_uid != geteuid () || ((status.st_mode & 07777) != DIR_MODE && fchmod (fd, DIR_MODE) != 0))
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_STORAGE, "the directory \"%s\" is not ours", name);
       close (fd);

@@ -189,6 +189,40 @@ def test_emergency_unlock_after_early_boot_with_broken_settings(lab):
     assert lab.echo(PUBLIC4) == HOST4
 
 
+SMALL = "mount -t tmpfs -o size=64k,mode=0700 small /mnt && cp -a {0}/. /mnt/ && mount --move /mnt {0} && "
+STATE, RUNTIME = "/run/vpnd-lab/state", "/run/vpnd"
+UNUSABLE = {
+    "state is a file": f"rm -r {STATE} && touch {STATE}",
+    "state of another owner": f"chown 65534 {STATE}",
+    "state read-only": SMALL.format(STATE) + f"mount -o remount,ro {STATE}",
+    "state full": SMALL.format(STATE) + f"! head -c 1000000 /dev/zero > {STATE}/ballast",
+    "runtime read-only": SMALL.format(RUNTIME) + f"mount -o remount,ro {RUNTIME}",
+    "runtime of another owner": f"chown 65534 {RUNTIME}",
+    "both are files": f"rm -r {STATE} {RUNTIME} && touch {STATE} {RUNTIME}",
+}
+KEEPS_DNS = ("state read-only", "state full", "runtime read-only", "runtime of another owner")
+
+
+@pytest.mark.parametrize("how", UNUSABLE)
+def test_emergency_unlock_where_nothing_can_be_kept(connected, how):
+    """What a daemon cannot start for is no reason to keep the network closed; what could not be undone is told, and nothing is left in /tmp."""
+    connected.vpnctl("lockdown", "on")
+    connected.daemons[-1].kill()
+    connected.kill_wireguard()
+    done = connected.host.run("sh", "-c", UNUSABLE[how], check=False)
+    assert done.returncode == 0, done.stderr
+    assert_sealed(connected)
+    (connected.host_run / "tmp").mkdir()
+    done = connected.host.run(connected.vpnd, "--emergency-unlock", check=False,
+                              env=connected.environment() | {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nowhere", "TMPDIR": "/run/tmp"})
+    assert done.returncode == 1 and done.stderr.count("<4>") > 0, done.stderr
+    changed = {line for line in connected.difference(connected.before, connected.snapshot()).splitlines() if line.startswith(("---", "+++"))}
+    assert changed <= {"--- sysctl before", "+++ sysctl after"} | (set() if how in KEEPS_DNS else {"--- resolv.conf before", "+++ resolv.conf after"}), changed
+    assert how in KEEPS_DNS or "resolv.conf" in done.stderr, "a DNS setting that stays is told"
+    assert connected.echo(PUBLIC4) == HOST4
+    assert list((connected.host_run / "tmp").iterdir()) == []
+
+
 def test_emergency_unlock_does_not_pull_the_rug_from_a_daemon(connected):
     before = connected.snapshot()
     done = unlock_without_daemon(connected)
