@@ -162,8 +162,11 @@ collect_next_hops (const Digest *digest, GArray *out_hops)
       if (link != NULL && vpnd_addr_is_unicast (&route->gateway) && !vpnd_addr_is_loopback (&route->gateway))
         {
           VpndPrefix host = vpnd_prefix_host (&route->gateway);
+          const VpndHop *last = out_hops->len > 0 ? &g_array_index (out_hops, VpndHop, out_hops->len - 1) : NULL;
 
-          append_hop (out_hops, &host, link);
+          /* Thousands of routes mostly have one gateway. */
+          if (last == NULL || last->ifindex != link->ifindex || !vpnd_prefix_equal (&last->prefix, &host))
+            append_hop (out_hops, &host, link);
         }
     }
   sort_unique_hops (out_hops);
