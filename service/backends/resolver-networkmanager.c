@@ -32,6 +32,8 @@
 #define SETTLE_MS 50         /* one look for all the signals of one change */
 #define LOOK_MS 20           /* it writes the file a moment after it has answered */
 #define LOOKS_MAX 50         /* a second */
+#define LATE_MS 1000         /* it owns its name a while before it has an answer to anything */
+#define LATE_MAX 30
 
 /**
  * VpndResolverNetworkmanager:
@@ -46,6 +48,9 @@
  * @settle: (owned) (nullable): fires when it is time to look
  * @checks: (owned) (nullable): cancels looks that are under way
  * @comeback_id: subscription to NameOwnerChanged while a restore waits for NetworkManager, 0 for none
+ * @late: (owned) (nullable): the next try of a restore after it came back
+ * @late_cancellable: (owned) (nullable): cancels it while it is under way
+ * @n_late: how often it was tried
  */
 struct _VpndResolverNetworkmanager
 {
@@ -62,6 +67,9 @@ struct _VpndResolverNetworkmanager
   GSource *settle;
   GCancellable *checks;
   guint comeback_id;
+  GSource *late;
+  GCancellable *late_cancellable;
+  guint n_late;
 };
 
 /**
@@ -109,12 +117,23 @@ unwatch (VpndResolverNetworkmanager *self)
 }
 
 static void
+stop_waiting (VpndResolverNetworkmanager *self)
+{
+  unsubscribe (self, &self->comeback_id);
+  if (self->late != NULL)
+    g_source_destroy (self->late);
+  g_clear_pointer (&self->late, g_source_unref);
+  g_cancellable_cancel (self->late_cancellable);
+  g_clear_object (&self->late_cancellable);
+}
+
+static void
 vpnd_resolver_networkmanager_dispose (GObject *object)
 {
   VpndResolverNetworkmanager *self = VPND_RESOLVER_NETWORKMANAGER (object);
 
   unwatch (self);
-  unsubscribe (self, &self->comeback_id);
+  stop_waiting (self);
   g_clear_object (&self->connection);
   G_OBJECT_CLASS (vpnd_resolver_networkmanager_parent_class)->dispose (object);
 }
@@ -357,7 +376,7 @@ static void
 start_listening (VpndResolverNetworkmanager *self)
 {
   unwatch (self);
-  unsubscribe (self, &self->comeback_id);
+  stop_waiting (self);
   self->checks = g_cancellable_new ();
   self->changed_id = g_dbus_connection_signal_subscribe (self->connection, BUS_NAME, PROPERTIES_INTERFACE, "PropertiesChanged", MANAGER_PATH, BUS_NAME,
       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, self, NULL);
@@ -537,10 +556,40 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
 
 /* --- restore --- */
 
+static void try_late (VpndResolverNetworkmanager *self);
+
 static void
 on_late_restored (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  (void) g_task_propagate_boolean (G_TASK (result), NULL); /* the note is still there when it failed, and the next start reads it */
+  VpndResolverNetworkmanager *self = VPND_RESOLVER_NETWORKMANAGER (source);
+
+  g_autoptr (GError) error = NULL;
+
+  if (!g_task_propagate_boolean (G_TASK (result), &error) && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) && self->n_late++ < LATE_MAX)
+    try_late (self); /* after the last try the note is still there, and the next start reads it */
+}
+
+static gboolean
+on_late (gpointer user_data)
+{
+  VpndResolverNetworkmanager *self = user_data;
+
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+
+  g_clear_pointer (&self->late, g_source_unref);
+  restore_async (VPND_RESOLVER (self), cancellable, on_late_restored, NULL);
+  g_set_object (&self->late_cancellable, cancellable); /* only now: the restore itself ends whatever else waits */
+  return G_SOURCE_REMOVE;
+}
+
+static void
+try_late (VpndResolverNetworkmanager *self)
+{
+  if (self->late != NULL)
+    return;
+  self->late = g_timeout_source_new (LATE_MS);
+  g_source_set_callback (self->late, on_late, self, NULL);
+  g_source_attach (self->late, g_main_context_get_thread_default ());
 }
 
 static void
@@ -552,8 +601,9 @@ on_comeback (GDBusConnection *connection, const char *sender, const char *path, 
   if (!g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(sss)")))
     return;
   g_variant_get (arguments, "(&s&s&s)", NULL, NULL, &new_owner);
+  self->n_late = 0;
   if (new_owner[0] != '\0')
-    restore_async (VPND_RESOLVER (self), NULL, on_late_restored, NULL);
+    try_late (self);
 }
 
 static void
@@ -595,7 +645,7 @@ restore_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCal
   g_task_set_source_tag (task, restore_async);
   g_task_set_task_data (task, change, (GDestroyNotify) change_free);
   unwatch (self);
-  unsubscribe (self, &self->comeback_id);
+  stop_waiting (self);
   change->note = load_note (self, &error);
   if (error != NULL)
     g_task_return_error (task, error);

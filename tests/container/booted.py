@@ -124,7 +124,6 @@ autoconnect=false
 method=manual
 address1={lab.HOST4}/24,{lab.GATEWAY4}
 dns={lab.OUTSIDE_DNS4};
-dns-search=lab.example;
 [ipv6]
 method=manual
 addr-gen-mode=eui64
@@ -150,6 +149,8 @@ class ManagedLab(BootedLab):
             (etc / "systemd/system/systemd-resolved.service").symlink_to("/dev/null")
             (etc / "resolv.conf").write_text("# the installer's\n", encoding="ascii")
         (etc / "NetworkManager/conf.d/lab.conf").write_text("[device-lab]\nmatch-device=interface-name:eth0\nmanaged=1\n", encoding="ascii")  # it leaves a veth alone
+        if not self.with_resolved:  # resolved's package has a resolvconf that is resolvectl, which NetworkManager takes for one
+            (etc / "NetworkManager/conf.d/dns.conf").write_text("[main]\ndns=default\nrc-manager=symlink\n", encoding="ascii")
         keyfile = etc / "NetworkManager/system-connections/lan.nmconnection"
         keyfile.write_text(KEYFILE, encoding="ascii")
         keyfile.chmod(0o600)
