@@ -14,8 +14,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
 import booted  # noqa: E402
+import debs  # noqa: E402
 from capture import none  # noqa: E402
-from lab import HOST4, PUBLIC4, TUNNEL_HOST4, TUNNEL_PEER4  # noqa: E402
+from lab import HOST4, OUTSIDE_DNS4, PUBLIC4, TUNNEL_HOST4, TUNNEL_PEER4  # noqa: E402
 
 wait_until = booted.sandbox.wait_until
 NM = "org.freedesktop.NetworkManager"
@@ -149,6 +150,30 @@ def test_networkmanager_hangs(nm):
     finally:
         nm.host.run("kill", "-CONT", pid)
     disconnect(nm)
+
+
+# --- resolvconf, inside the sandbox of the unit
+
+
+def test_openresolv_in_the_sandbox(nm):
+    """vpnd may run it there, with all that it needs, and nothing else is written."""
+    root = debs.unpacked("openresolv")
+    nm.host.run("systemctl", "stop", "NetworkManager")
+    nm.host.run("mkdir", "/root/host/openresolv")
+    booted.shutil.copytree(root, nm.root / "root/host/openresolv", symlinks=True, dirs_exist_ok=True)
+    nm.host.run("sh", "-c", "rm -f /usr/sbin/resolvconf && cp -a /root/host/openresolv/usr/. /usr/ && cp -a /root/host/openresolv/etc/resolvconf.conf /etc/")
+    nm.host.run("resolvconf", "-a", "eth0.dhcp", input=f"nameserver {OUTSIDE_DNS4}\n")
+    before = nm.host.run("cat", "/etc/resolv.conf").stdout
+    assert "resolvconf" in before
+    nm.host.run("systemctl", "restart", "vpnd")  # its /run/resolvconf is there now
+    connect(nm)
+    found = report(nm)
+    assert (found["owner"], found["replaced"], found["inForce"]) == ("resolvconf", False, True), (found, nm.journal()[-2000:])
+    assert servers(nm) == [TUNNEL_PEER4]
+    ask(nm, "sandboxed.lab.example")
+    no_name_outside(nm)
+    nm.vpnctl("disconnect", "--wait")
+    assert nm.host.run("cat", "/etc/resolv.conf").stdout == before
 
 
 # --- NetworkManager and systemd-resolved
