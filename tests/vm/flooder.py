@@ -19,6 +19,7 @@ from wire import BEAT, ETH_P_MARK, FLOOD4, FLOOD6, LAST, LINK, TOKEN
 
 PEER4, PEER6, PEER_PORT, GATEWAY4, LAN4 = "203.0.113.2", "2001:db8:2::2", 51820, "198.51.100.1", "198.51.100.99"
 BEAT_S = 0.05
+PAUSE_S = 0.001  # the emulated processor must get to its boot, too
 LINGER_S = 0.5
 
 
@@ -96,7 +97,7 @@ def main():
         beats.beat(tries)
         if tries == 3:
             ready()
-        time.sleep(0.0005)
+        time.sleep(PAUSE_S)
 
 
 main()
