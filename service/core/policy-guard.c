@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What may not come by a link outside the tunnel: packets to the tunnel's addresses, and packets that claim to be from inside it.
+ * What may not come by a link outside the tunnel: packets to the tunnel's addresses, and packets that claim to be from inside it. Nor may the host's
+ * own packets with such an address leave by one.
  * Numbers in comments are the rules of docs/security.md.
  */
 #include "config.h"
@@ -158,6 +159,20 @@ drop_from_outside (VpndPolicyChains *chains, int family, VpndField field, const 
   vpnd_rule_drop (vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, "lo"));
 }
 
+static GArray *
+collect_hosts (const VpndRoutePlan *routes)
+{
+  g_autoptr (GArray) hosts = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+
+  for (guint i = 0; i < routes->addresses->len; i++)
+    {
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (routes->addresses, VpndPrefix, i).addr);
+
+      g_array_append_val (hosts, host);
+    }
+  return g_steal_pointer (&hosts);
+}
+
 /* 10: nobody outside the tunnel may even learn that the tunnel's addresses are here (CVE-2019-14899). */
 
 /**
@@ -170,16 +185,45 @@ drop_from_outside (VpndPolicyChains *chains, int family, VpndField field, const 
 void
 vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes)
 {
-  g_autoptr (GArray) hosts = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+  g_autoptr (GArray) hosts = collect_hosts (routes);
 
-  for (guint i = 0; i < routes->addresses->len; i++)
-    {
-      VpndPrefix host = vpnd_prefix_host (&g_array_index (routes->addresses, VpndPrefix, i).addr);
-
-      g_array_append_val (hosts, host);
-    }
   drop_from_outside (chains, AF_INET, VPND_FIELD_IP_DADDR, SET_TUNNEL4, hosts, routes->ifname);
   drop_from_outside (chains, AF_INET6, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, hosts, routes->ifname);
+}
+
+static void
+refuse_from_tunnel (VpndPolicyChains *chains, int family, VpndField field, const char *name, const GArray *all)
+{
+  g_autoptr (GArray) hosts = of_family (all, family);
+  VpndRule *rule;
+
+  if (hosts->len == 0)
+    return;
+  rule = vpnd_chain_add_rule (chains->output);
+  if (hosts->len == 1)
+    vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &g_array_index (hosts, VpndPrefix, 0));
+  else
+    vpnd_rule_match_set (rule, field, VPND_OP_IN, name); /* the address guard has made it */
+  vpnd_rule_goto (rule, CHAIN_REFUSE);
+}
+
+/* 10: and the host does not tell them. A socket keeps the address that it has: a flow that began inside the tunnel to a private address goes beside it as
+ * soon as the network claims that address, or the settings let in the local network. It ends there instead. */
+
+/**
+ * vpnd_policy_add_departure_guard:
+ * @chains: the chains of a ruleset that is being filled; those links that everything may leave by have been decided upon
+ * @routes: the route plan
+ *
+ * Refuses what would leave with an address of the tunnel by another link. After the address guard.
+ */
+void
+vpnd_policy_add_departure_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes)
+{
+  g_autoptr (GArray) hosts = collect_hosts (routes);
+
+  refuse_from_tunnel (chains, AF_INET, VPND_FIELD_IP_SADDR, SET_TUNNEL4, hosts);
+  refuse_from_tunnel (chains, AF_INET6, VPND_FIELD_IP6_SADDR, SET_TUNNEL6, hosts);
 }
 
 /* 10: and nobody outside may pass for the tunnel's own addresses, its resolvers or the networks behind it, whatever the settings let in from a local

@@ -56,6 +56,7 @@ void vpnd_policy_add_lan (VpndPolicyChains *chains);
 
 /* policy-guard.c */
 void vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes);
+void vpnd_policy_add_departure_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes);
 void vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *input);
 
 /* policy-hop.c */

@@ -251,6 +251,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
     {
       vpnd_policy_add_first_hop (&chains, input->config);
       vpnd_policy_add_path_mtu (&chains, input->routes->ifname);
+      vpnd_policy_add_departure_guard (&chains, input->routes);
     }
   vpnd_policy_add_dhcp (&chains);
   vpnd_policy_add_ndp (&chains);

@@ -97,6 +97,44 @@ def test_lan_does_not_get_the_resolver_of_the_tunnel(lan):
     seen(lan.capture.since(mark), arp_op=1, dst="10.64.0.78")
 
 
+@pytest.mark.parametrize("why", ["setting", "network"])
+def test_flow_inside_the_tunnel_does_not_move_to_the_lan(lan, why):
+    """A flow to a private address that began inside the tunnel, when that address becomes the LAN's: by the setting, or because the network claims it. The socket has
+    the tunnel's address; neither this nor what it says is seen on the link. One that begins then is the LAN's."""
+    if why == "network":
+        lan.host.run("ip", "addr", "flush", "dev", "eth0", "to", f"{LAN_HOST4}/24")
+        lan.host.run("ip", "-6", "addr", "flush", "dev", "eth0", "to", f"{LAN_HOST6}/64")
+        allow_lan(lan, True)
+        sandbox.wait_until(lambda: all("eth0" not in lan.host.run("ip", "route", "get", peer).stdout for peer in (LAN_PEER4, LAN_PEER6)), 5, "the addresses are the tunnel's")
+    with lan.host.net():
+        flows = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+    for flow, peer, own in zip(flows, (LAN_PEER4, LAN_PEER6), (TUNNEL_HOST4, TUNNEL_HOST6), strict=True):
+        flow.connect((peer, ECHO_PORT))
+        assert flow.getsockname()[0] == own
+        flow.send(b"inside")
+    mark = lan.capture.mark()
+    if why == "network":
+        lan.host.ip(f"addr add {LAN_HOST4}/24 dev eth0\naddr add {LAN_HOST6}/64 dev eth0 nodad")
+    else:
+        allow_lan(lan, True)
+    sandbox.wait_until(lambda: lan.echo(LAN_PEER4, wait=300) in LINK4 and lan.echo(LAN_PEER6, wait=300) in LINK6, 10, "the LAN")
+    for flow in flows:
+        for _ in range(3):
+            try:
+                flow.send(b"FLOW-OF-THE-TUNNEL")
+            except OSError:
+                pass  # it is told
+        flow.close()
+    # A program that asks for it by name gets no further.
+    lan.probe([{"kind": kind, "address": peer, "port": ECHO_PORT, "source": own, "device": device} for kind in ("udp", "tcp")
+               for peer, own in ((LAN_PEER4, TUNNEL_HOST4), (LAN_PEER6, TUNNEL_HOST6)) for device in (None, "eth0")], uid=NOBODY)
+    frames = lan.capture.since(mark)
+    none(frames, from_host=True, src=TUNNEL_HOST4)
+    none(frames, from_host=True, src=TUNNEL_HOST6)
+    assert not [frame for frame in frames if b"FLOW-OF-THE-TUNNEL" in frame.raw]
+    seen(frames, from_host=True, src=lambda address: address in LINK4, dst=LAN_PEER4)
+
+
 def test_host_is_reachable_from_the_lan_only_when_allowed(lan):
     for allow in (False, True):
         allow_lan(lan, allow)

@@ -838,6 +838,41 @@ test_source_guard (void)
     }
 }
 
+/* 10: the tunnel's addresses leave by no other link, not even to a resolver or a local network that the settings let through. */
+static void
+test_departure_guard (void)
+{
+  guint seen = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1));
+      for (guint i = 0; i < world.routes->addresses->len; i++)
+        {
+          const VpndAddr *source = &g_array_index (world.routes->addresses, VpndPrefix, i).addr;
+          const char *private = source->family == AF_INET ? "192.168.9.9" : "fd09::9";
+          Packet packet;
+          VpndAddr target;
+
+          g_assert_true (vpnd_addr_parse (private, &target));
+          for (guint j = 0; j < world.dns->outside->len && random_boolean (2); j++)
+            if (g_array_index (world.dns->outside, VpndAddr, j).family == source->family)
+              target = g_array_index (world.dns->outside, VpndAddr, j);
+          packet = random_packet ("eth0", target);
+          packet.mark = 0;
+          packet.dport = random_boolean (2) ? 53 : 9999;
+          if (is_an_endpoint (&world, &target) || packet.l4proto == IPPROTO_ICMPV6)
+            continue;
+          packet.source = *source;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
+          seen++;
+        }
+    }
+  g_assert_cmpuint (seen, >, 0);
+}
+
 /* 7: what is forwarded to the local network comes from a local network. */
 static void
 test_lan_forwards_only_lan (void)
@@ -1054,6 +1089,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/direct-goes-out-and-back", test_direct_goes_out_and_back);
   g_test_add_func ("/policy/tunnel-begins-nothing-behind-the-host", test_tunnel_begins_nothing_behind_the_host);
   g_test_add_func ("/policy/source-guard", test_source_guard);
+  g_test_add_func ("/policy/departure-guard", test_departure_guard);
   g_test_add_func ("/policy/lan-forwards-only-lan", test_lan_forwards_only_lan);
   g_test_add_func ("/policy/guests-are-masqueraded", test_guests_are_masqueraded);
   g_test_add_func ("/policy/too-large-is-exact", test_too_large_is_exact);
