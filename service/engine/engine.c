@@ -472,7 +472,9 @@ on_tunnel_lost (VpndTunnel *tunnel, const char *reason, gpointer user_data)
 {
   VpndEngine *self = user_data;
 
-  g_message ("The tunnel's device is gone: %s", reason);
+  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_REPAIRED, "The tunnel's device is gone: %s; making it anew", reason);
+  self->repairs++;
+  vpnd_engine_add_warning (self, "link: the tunnel's device went away, and was made anew");
   vpnd_engine_post (self, VPND_EVENT_LINK_LOST);
 }
 
@@ -521,6 +523,7 @@ on_firewall_tampered (VpndFirewall *firewall, gpointer user_data)
   if (self->state->ruleset == NULL)
     return;
   vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_TAMPERED, "Another program changed our rules; putting them back");
+  vpnd_engine_add_warning (self, "rules: another program changed the rules of the firewall; ours were put back");
   vpnd_executor_doubt_blocking (self->executor);
   vpnd_engine_post (self, VPND_EVENT_TAMPERED);
 }

@@ -786,6 +786,17 @@ test_peer_dies_and_returns (void)
   g_assert_cmpuint (rig->connected, ==, 2);
 }
 
+static gboolean
+warns_of (Rig *rig, const char *text)
+{
+  g_autoptr (VpndStatus) status = vpnd_engine_dup_status (rig->engine);
+
+  for (guint i = 0; status->warnings != NULL && status->warnings[i] != NULL; i++)
+    if (strstr (status->warnings[i], text) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 test_device_dies (void)
 {
@@ -805,6 +816,7 @@ test_device_dies (void)
       fake_host_advance (rig->host, 1000);
       assert_status (rig, "connecting", "", TRUE);
       g_assert_true (rig->host->has_link);
+      g_assert_true (warns_of (rig, "link: "));
     }
   shake_hands (rig);
   assert_status (rig, "connected", "", TRUE);
@@ -875,6 +887,7 @@ test_tampering (void)
   g_assert_nonnull (rig->host->ruleset);
   g_assert_true (vpnd_ruleset_equal (ruleset, rig->host->ruleset));
   assert_status (rig, "connected", "", TRUE);
+  g_assert_true (warns_of (rig, "rules: "));
 
   /* When it cannot be put back, nobody is told that it is there. */
   g_clear_pointer (&rig->host->ruleset, vpnd_ruleset_unref);
@@ -894,17 +907,6 @@ overwrite_dns (Rig *rig)
   g_clear_pointer (&rig->host->dns, vpnd_dns_plan_unref);
   vpnd_resolver_emit_overwritten (rig->host->resolver, "a test did it");
   fake_host_advance (rig->host, 0);
-}
-
-static gboolean
-warns_of (Rig *rig, const char *text)
-{
-  g_autoptr (VpndStatus) status = vpnd_engine_dup_status (rig->engine);
-
-  for (guint i = 0; status->warnings != NULL && status->warnings[i] != NULL; i++)
-    if (strstr (status->warnings[i], text) != NULL)
-      return TRUE;
-  return FALSE;
 }
 
 static void

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Crashes, restarts, dead peers, and other software that tears at what vpnd has set up."""
+import shutil
 import signal
 
 import pytest
@@ -16,6 +17,12 @@ def crash(lab):
     """Kills vpnd and whatever it had started, as systemd does with the rest of a unit's group."""
     lab.daemons[-1].kill()
     lab.kill_wireguard()
+
+
+def assert_told(lab, warning, line):
+    """What was put back stands in the status and in the log."""
+    assert any(text.startswith(warning) for text in lab.status()["warnings"]), lab.status()
+    assert line in lab.daemons[-1].log()
 
 
 def test_crash_keeps_the_rules(connected):
@@ -44,6 +51,23 @@ def test_resolv_conf_comes_back_at_start_after_crash(connected):
     crash(connected)
     connected.start_daemon()
     assert connected.resolv_conf() == before
+
+
+def test_resolv_conf_comes_back_after_a_power_cut(connected):
+    """Of the boot before there is only what lies on disk: no table, rules, link, processes, nor /run. Names work as before."""
+    assert connected.resolv_conf() != connected.before["resolv.conf"]
+    crash(connected)
+    connected.host.run("nft", "delete", "table", "inet", "vpnd")
+    for family in ("-4", "-6"):
+        for priority in (4870, 4875, 4880, 4890):
+            connected.host.ip(family, "rule", "del", "priority", priority)
+        connected.host.run("ip", family, "route", "flush", "table", "22097")
+    shutil.rmtree(connected.host_run / "vpnd")
+    connected.start_daemon()
+    status = connected.wait_state("disconnected")
+    assert status["blocking"] is False
+    assert connected.resolv_conf() == connected.before["resolv.conf"]
+    connected.host.run("getent", "ahosts", "booted.lab.example")
 
 
 def test_crash_recovery_reconnect(connected):
@@ -138,6 +162,7 @@ def test_wireguard_go_killed(connected):
     for address in (PUBLIC4, PUBLIC6):
         connected.echo(address, wait=20)
     connected.wait_until_works(TUNNEL_HOST4)
+    assert_told(connected, "link: ", "The tunnel's device is gone")
     only_transport(connected.capture.since(mark))
     connected.vpnctl("disconnect", "--wait")
     assert connected.difference(connected.before, connected.snapshot()) == ""
@@ -147,6 +172,7 @@ def test_link_deleted(connected):
     mark = connected.capture.mark()
     connected.host.run("ip", "link", "del", "vpnd0")
     connected.wait_until_works(TUNNEL_HOST4)
+    assert_told(connected, "link: ", "The tunnel's device is gone")
     only_transport(connected.capture.since(mark))
 
 
