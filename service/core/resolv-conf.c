@@ -215,14 +215,6 @@ lists_only_stubs (const char *text)
   return words[0] != NULL;
 }
 
-static gboolean
-lists_servers (const char *text)
-{
-  g_auto (GStrv) words = vpnd_resolv_conf_servers (text);
-
-  return words[0] != NULL;
-}
-
 /* What the facts say, each a yes or no. */
 typedef enum
 {
@@ -238,7 +230,6 @@ typedef enum
   SIGN_RESOLVCONF_MARK = 1 << 9, /* the file says that resolvconf wrote it */
   SIGN_MISSING = 1 << 10,        /* nothing can be read */
   SIGN_UPLINK_LINK = 1 << 11,    /* the file is a link to its list of the links' servers */
-  SIGN_OTHER_SERVERS = 1 << 12,  /* the file lists servers, and not only its stubs */
 } Sign;
 
 static guint
@@ -254,7 +245,6 @@ read_signs (const VpndDnsFacts *facts)
     { facts->resolved_available, SIGN_RESOLVED },
     { target != NULL && contains (resolved_stub_files, G_N_ELEMENTS (resolved_stub_files), target), SIGN_RESOLVED_LINK },
     { target != NULL && contains (resolved_uplink_files, G_N_ELEMENTS (resolved_uplink_files), target), SIGN_UPLINK_LINK },
-    { lists_servers (text) && !lists_only_stubs (text), SIGN_OTHER_SERVERS },
     { lists_only_stubs (text), SIGN_RESOLVED_STUBS },
     { facts->networkmanager_running, SIGN_NM },
     { target != NULL && has_prefix_of (networkmanager_prefixes, G_N_ELEMENTS (networkmanager_prefixes), target), SIGN_NM_LINK },
@@ -292,10 +282,11 @@ vpnd_dns_owner_decide (const VpndDnsFacts *facts)
     VpndDnsVerdict verdict;
   } rules[] = {
     /* the first that fits; the last always does */
-    { SIGN_RESOLVED | SIGN_RESOLVED_LINK, SIGN_OTHER_SERVERS, { VPND_DNS_OWNER_RESOLVED, "resolv.conf is a link to the file of systemd-resolved", FALSE } },
+    { SIGN_RESOLVED | SIGN_RESOLVED_LINK, 0, { VPND_DNS_OWNER_RESOLVED, "resolv.conf is a link to the file of systemd-resolved", FALSE } },
     { SIGN_RESOLVED | SIGN_RESOLVED_STUBS, 0, { VPND_DNS_OWNER_RESOLVED, "resolv.conf lists the stub of systemd-resolved and no other server", FALSE } },
-    { SIGN_RESOLVED | SIGN_RESOLVED_LINK, 0, { VPND_DNS_OWNER_FILE, "resolv.conf is a link to the file of systemd-resolved, whose stub is switched off", FALSE } },
-    { SIGN_RESOLVED | SIGN_UPLINK_LINK, 0, { VPND_DNS_OWNER_FILE, "resolv.conf is a link to the servers that systemd-resolved knows of, and programs ask these themselves", FALSE } },
+    /* Programs ask the servers of that list themselves; ours is in it, and those of other links are refused at once. The link is not replaced, because
+     * resolved takes the servers of a file in its place for its own, and keeps them after the link is back (systemd 252). */
+    { SIGN_RESOLVED | SIGN_UPLINK_LINK, 0, { VPND_DNS_OWNER_RESOLVED, "resolv.conf is a link to the list of servers that systemd-resolved keeps", FALSE } },
     { SIGN_RESOLVCONF | SIGN_RESOLVCONF_LINK, 0, { VPND_DNS_OWNER_RESOLVCONF, "resolv.conf is a link to the file of resolvconf", FALSE } },
     { SIGN_RESOLVCONF | SIGN_RESOLVCONF_MARK, 0, { VPND_DNS_OWNER_RESOLVCONF, "resolv.conf says that resolvconf wrote it", FALSE } },
     { SIGN_NM | SIGN_NM_LINK, SIGN_NM_ABSTAINS, { VPND_DNS_OWNER_NETWORKMANAGER, "resolv.conf is a link to the file of NetworkManager", FALSE } },

@@ -612,15 +612,15 @@ test_owner (void)
   } cases[] = {
     { { TRUE, "../run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
     { { TRUE, "/run/systemd/resolve/stub-resolv.conf", NULL }, VPND_DNS_OWNER_RESOLVED },
-    { { TRUE, "/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE }, /* programs ask the links' servers themselves */
-    { { TRUE, "../run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\n" }, VPND_DNS_OWNER_FILE },
-    { { TRUE, "/run/systemd/resolve/resolv.conf", "" }, VPND_DNS_OWNER_FILE },
-    { { TRUE, "/run/systemd/resolve/resolv.conf", NULL }, VPND_DNS_OWNER_FILE },
+    { { TRUE, "/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_RESOLVED }, /* its list has ours */
+    { { TRUE, "../run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\n" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/run/systemd/resolve/resolv.conf", "" }, VPND_DNS_OWNER_RESOLVED },
+    { { TRUE, "/run/systemd/resolve/resolv.conf", NULL }, VPND_DNS_OWNER_RESOLVED },
     { { FALSE, "/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE },
     { { TRUE, "/run/systemd/resolve/resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
-    { { TRUE, "/run/systemd/resolve/stub-resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE }, /* DNSStubListener=no */
+    { { TRUE, "/run/systemd/resolve/stub-resolv.conf", "nameserver 192.0.2.1\n" }, VPND_DNS_OWNER_RESOLVED }, /* DNSStubListener=no */
     { { TRUE, "/run/systemd/resolve/stub-resolv.conf", "# nothing yet\n" }, VPND_DNS_OWNER_RESOLVED },
-    { { TRUE, "/usr/lib/systemd/resolv.conf", "nameserver 127.0.0.53\nnameserver 192.0.2.1\n" }, VPND_DNS_OWNER_FILE },
+    { { TRUE, "/usr/lib/systemd/resolv.conf", "nameserver 127.0.0.53\nnameserver 192.0.2.1\n" }, VPND_DNS_OWNER_RESOLVED },
     { { TRUE, "/var/run/systemd/resolve/stub-resolv.conf", NULL }, VPND_DNS_OWNER_RESOLVED },
     { { TRUE, "../usr/lib/systemd/resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_RESOLVED },
     { { FALSE, "../run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n" }, VPND_DNS_OWNER_FILE },
@@ -675,7 +675,7 @@ test_owner (void)
 static void
 test_resolved_too (void)
 {
-  VpndDnsFacts uplink = { .resolved_available = TRUE, .resolved_running = TRUE, .link_target = "/run/systemd/resolve/resolv.conf", .text = "nameserver 192.0.2.1\n" };
+  VpndDnsFacts uplink = { .resolved_available = TRUE, .resolved_running = TRUE, .text = "nameserver 192.0.2.1\n" };
   VpndDnsFacts stub = { .resolved_available = TRUE, .resolved_running = TRUE, .text = "nameserver 127.0.0.53\n" };
 
   g_assert_true (vpnd_dns_owner_decide (&uplink).resolved_too);
