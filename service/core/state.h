@@ -69,6 +69,7 @@ typedef enum
  * @way4: the host's IPv4 default route when the device was told where the peer is
  * @way6: the same of IPv6
  * @lookups: how often the endpoint's name is to be looked up, or was in vain, in VPND_STATE_ERROR for VPND_CAUSE_ENDPOINT
+ * @failures: how often local trouble has led to VPND_STATE_ERROR since somebody asked for the connection, or since the last handshake
  * @measured_mtu: the largest packet that is known to arrive through this tunnel, where that is less than was tried; bytes, 0 for unknown
  * @host: set of VpndHostChange
  * @ruleset: (owned) (nullable): the ruleset that was asked for last; NULL for none
@@ -95,6 +96,7 @@ typedef struct
   VpndDefaultRoute way4;
   VpndDefaultRoute way6;
   guint lookups;
+  guint failures;
   guint32 measured_mtu;
   guint host;
   VpndRuleset *ruleset;

@@ -11,6 +11,7 @@
 #include "tunnel-plan.h"
 
 #define LOOKUP_DOUBLINGS 5   /* 1 s to 32 s, which is cut to the longest */
+#define TROUBLE_DOUBLINGS 5  /* the same */
 #define CRASHES_THAT_BLOCK 2 /* two within a minute: whatever is done at start does not help */
 
 typedef struct
@@ -122,17 +123,60 @@ tear_down (Decision *d, guint what)
   g_clear_pointer (&d->state->dns, vpnd_dns_plan_unref);
 }
 
+static void
+retry_after (Decision *d, guint delay_ms)
+{
+  add_effect (d, VPND_EFFECT_RETRY_AFTER)->delay_ms = delay_ms;
+  d->state->is_waiting = TRUE;
+}
+
+/* Trouble of the host that nobody tells us the end of: a service that was not up yet, a disk that was full. Whether it has gone is known by trying. */
+static gboolean
+is_tried_again (const VpndState *state)
+{
+  switch (state->cause)
+    {
+    case VPND_CAUSE_FIREWALL:
+    case VPND_CAUSE_TUNNEL:
+    case VPND_CAUSE_ROUTING:
+    case VPND_CAUSE_DNS:
+      return state->profile != NULL;
+    case VPND_CAUSE_NONE:
+    case VPND_CAUSE_OFFLINE:
+    case VPND_CAUSE_ENDPOINT:
+    case VPND_CAUSE_FAMILY:
+    case VPND_CAUSE_PROFILE:
+    case VPND_CAUSE_CRASHED:
+    case VPND_CAUSE_SETTINGS:
+      return FALSE;
+    case VPND_N_CAUSES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+static void
+try_again_later (Decision *d)
+{
+  if (!is_tried_again (d->state))
+    return;
+  retry_after (d, MIN (VPND_ATTEMPT_MIN_MS << MIN (d->state->failures, TROUBLE_DOUBLINGS), VPND_TROUBLE_MAX_MS));
+  d->state->failures++;
+}
+
 /* Closed, with the reason. What was wanted stays wanted: the state may be left by itself when its cause goes. */
 static void
 enter_error (Decision *d, VpndCause cause)
 {
-  guint host = d->state->host;
+  VpndState *state = d->state;
+  guint host = state->host;
 
-  d->state->kind = VPND_STATE_ERROR;
-  d->state->cause = cause;
-  clear_fallback (d->state);
+  state->kind = VPND_STATE_ERROR;
+  state->cause = cause;
+  clear_fallback (state);
   want_blocked (d);
   tear_down (d, host);
+  try_again_later (d);
 }
 
 /* An activation that could not be remembered is refused; a host that is closed already stays closed either way. */
@@ -483,6 +527,7 @@ on_activate (Decision *d, const VpndEvent *event)
         state->fallback_kind = VPND_STATE_DISCONNECTED;
     }
   state->is_activating = TRUE;
+  state->failures = 0;
   state->backend = d->context->settings->backend;
   connect_to (d, event->profile, 1, TRUE);
 }
@@ -490,6 +535,7 @@ on_activate (Decision *d, const VpndEvent *event)
 static void
 on_reconnect (Decision *d)
 {
+  d->state->failures = 0;
   if (vpnd_state_is_protected (d->state) && d->state->profile != NULL && d->state->kind != VPND_STATE_DISCONNECTING)
     connect_to (d, d->state->profile, 1, TRUE);
 }
@@ -537,13 +583,6 @@ on_effects_done (Decision *d)
 }
 
 static void
-retry_after (Decision *d, guint delay_ms)
-{
-  add_effect (d, VPND_EFFECT_RETRY_AFTER)->delay_ms = delay_ms;
-  d->state->is_waiting = TRUE;
-}
-
-static void
 on_effect_failed (Decision *d, const VpndEvent *event)
 {
   VpndState *state = d->state;
@@ -585,6 +624,7 @@ on_handshake (Decision *d)
 
   state->kind = VPND_STATE_CONNECTED;
   state->attempt = 0;
+  state->failures = 0;
   want_policy (d, VPND_POLICY_CONNECTED, state->routes, state->dns, FALSE);
   add_effect (d, VPND_EFFECT_EMIT_CONNECTED)->text = g_strdup (vpnd_profile_primary_peer (state->profile)->public_key_text);
   (void) adopt_config (d, &cause); /* what only served the first handshake; a host that went offline this instant is told by the facts */
@@ -642,7 +682,13 @@ on_retry (Decision *d)
       connect_to (d, state->profile, MAX (state->attempt, 1), TRUE);
       return;
     case VPND_STATE_ERROR:
-      want_blocked (d);
+      if (state->ruleset != NULL && is_tried_again (state))
+        {
+          connect_to (d, state->profile, 1, TRUE);
+          return;
+        }
+      want_blocked (d); /* the rules first: they may be what failed */
+      try_again_later (d);
       return;
     case VPND_STATE_DISCONNECTED:
       settle_disconnected (d);

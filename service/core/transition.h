@@ -20,6 +20,7 @@ G_BEGIN_DECLS
 /* A name that is unknown is asked for again, at first soon, for the resolver may only be starting. */
 #define VPND_LOOKUP_FIRST_MS 1000
 #define VPND_LOOKUP_MAX_MS 30000
+#define VPND_TROUBLE_MAX_MS 30000
 #define VPND_ATTEMPT_MIN_MS 1000 /* an attempt that fails at once is not repeated sooner */
 
 typedef enum

@@ -846,6 +846,53 @@ test_offline_and_back (void)
   assert_status (rig, "connected", "", TRUE);
 }
 
+/* Trouble of the host itself ends by itself when it is over, is asked after ever more seldom until then, and leaves the host closed. */
+static void
+test_trouble_goes (void)
+{
+  static const char *const troubles[][2] = {
+    { "firewall.apply", "firewall-failed" },
+    { "tunnel.create", "tunnel-failed" },
+    { "router.apply", "routing-failed" },
+    { "resolver.apply", "dns-failed" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (troubles); i++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      g_auto (Answer) answer = { 0 };
+
+      g_assert_true (activate (rig, profile, NULL));
+      shake_hands (rig);
+      rig->host->fail_name = troubles[i][0];
+      vpnd_engine_reconnect_async (rig->engine, NULL, on_answer, &answer);
+      wait_for (&answer);
+      g_assert_nonnull (answer.error);
+      assert_status (rig, "error", troubles[i][1], TRUE);
+
+      g_ptr_array_set_size (rig->host->journal, 0);
+      for (guint second = 0; second < 120; second++)
+        {
+          fake_host_advance (rig->host, 1000);
+          settle ();
+          assert_status (rig, "error", troubles[i][1], TRUE);
+          g_assert_nonnull (rig->host->ruleset);
+        }
+      g_assert_cmpuint (count_calls (rig->host, troubles[i][0]), >, 4);
+      g_assert_cmpuint (count_calls (rig->host, "tunnel.create"), <, 10);
+
+      rig->host->fail_name = NULL;
+      fake_host_advance (rig->host, 1000);
+      settle ();
+      fake_host_advance (rig->host, 30000);
+      settle ();
+      assert_status (rig, "connecting", "", TRUE);
+      shake_hands (rig);
+      assert_status (rig, "connected", "", TRUE);
+    }
+}
+
 /* The cause that is told is that of now: a network of the other family came and went while we waited for ours. */
 static void
 test_cause_follows_the_network (void)
@@ -1678,6 +1725,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/peer-dies-and-returns", test_peer_dies_and_returns);
   g_test_add_func ("/engine/device-dies", test_device_dies);
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);
+  g_test_add_func ("/engine/trouble-goes", test_trouble_goes);
   g_test_add_func ("/engine/cause-follows-the-network", test_cause_follows_the_network);
   g_test_add_func ("/engine/tampering", test_tampering);
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);

@@ -37,6 +37,7 @@ G_BEGIN_DECLS
  * @now_us: the fake clock; fake_host_advance () moves it
  * @calls: calls of ports that change the host so far
  * @fail_at: the call that fails, from 1; 0 for none
+ * @fail_name: (nullable): calls of this name fail, each of them
  * @is_dead: the instance has crashed: what it had under way is never answered
  * @sockets: (nullable): the plan by which connections were ended last; the call is no change that is made to fail by @fail_at
  * @fail_sockets: it fails
@@ -62,6 +63,7 @@ typedef struct
   gint64 now_us;
   guint calls;
   guint fail_at;
+  const char *fail_name;
   gboolean is_dead;
   VpndSocketPlan *sockets;
   gboolean fail_sockets;

@@ -8,7 +8,7 @@ import pytest
 
 import sandbox
 from capture import none
-from lab import PUBLIC4, TUNNEL_PEER4
+from lab import HOST4, PUBLIC4, TUNNEL_HOST4, TUNNEL_PEER4
 
 WAYS = {
     "rename": "printf '{text}' > /etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf",
@@ -191,19 +191,25 @@ def test_a_file_that_cannot_be_written(host, way):
     host.vpnctl("disconnect", "--wait")
 
 
+@pytest.mark.parametrize("end", ["disconnect", "wait"])
 @pytest.mark.parametrize("way", LOCKS)
-def test_a_file_that_cannot_be_written_any_more(connected, way):
-    """While connected: other servers are wanted, and cannot be set. Error by its cause, closed, until the file may be written."""
+def test_a_file_that_cannot_be_written_any_more(connected, way, end):
+    """While connected: other servers are wanted, and cannot be set. Error by its cause, closed, until the file may be written: then it connects by itself."""
     connected.host.run("sh", "-c", LOCKS[way][0])
     mark = connected.capture.mark()
     connected.vpnctl("settings", "set", "dns-servers", "203.0.113.66", check=False)
     status = connected.wait_state("error")
     assert (status["cause"], status["blocking"]) == ("dns-failed", True)
     connected.host.run("getent", "hosts", "closed.lab.example", check=False)
-    assert connected.echo(PUBLIC4, wait=200) is None
+    assert connected.echo(PUBLIC4, wait=200) != HOST4
     none(connected.capture.since(mark), dport=53)
+    if end == "wait":
+        connected.host.run("sh", "-c", LOCKS[way][1])
+        connected.wait_state("connected", 60)
+        connected.wait_until_works(TUNNEL_HOST4)
     connected.vpnctl("disconnect", "--wait")
-    connected.host.run("sh", "-c", LOCKS[way][1])
+    if end == "disconnect":
+        connected.host.run("sh", "-c", LOCKS[way][1])
     sandbox.wait_until(lambda: connected.resolv_conf() == connected.before["resolv.conf"], 20, "what was there before is back as soon as that can be")
 
 
