@@ -219,26 +219,34 @@ append_name (VpndScrub *scrub, GString *out, const char *word)
   return TRUE;
 }
 
+/* TRUE when @part is a name, an address or a MAC as a whole; then something was appended. */
+static gboolean
+append_known (VpndScrub *scrub, GString *out, const char *part)
+{
+  if (append_name (scrub, out, part) || append_address (scrub, out, part))
+    return TRUE;
+  if (is_mac (part))
+    g_string_append (out, stand_in (scrub, "MAC", part));
+  return is_mac (part);
+}
+
+/* Also behind each slash: "udp://192.0.2.1:53", "/var/lib/vpnd/profiles/NAME". */
 static void
 append_part (VpndScrub *scrub, GString *out, const char *part)
 {
   const char *slash;
 
-  if (*part == '\0' || append_name (scrub, out, part) || append_address (scrub, out, part))
-    return;
-  if (is_mac (part))
+  while (*part != '\0' && !append_known (scrub, out, part))
     {
-      g_string_append (out, stand_in (scrub, "MAC", part));
-      return;
+      slash = strchr (part, '/');
+      if (slash == NULL)
+        {
+          g_string_append (out, part);
+          return;
+        }
+      g_string_append_len (out, part, slash - part + 1);
+      part = slash + 1;
     }
-  slash = strchr (part, '/');
-  if (slash == NULL)
-    {
-      g_string_append (out, part);
-      return;
-    }
-  g_string_append_len (out, part, slash - part + 1);
-  append_part (scrub, out, slash + 1); /* "udp://192.0.2.1:53", "/var/lib/vpnd/profiles/NAME" */
 }
 
 static void

@@ -187,7 +187,7 @@ examine_link (const VpndEvidence *e, char **out_argument)
   return g_strdup (link == NULL ? "no link " VPND_IFNAME : VPND_IFNAME " is down");
 }
 
-/* Returns: (transfer full) (nullable): the entries in this state for any reason but @except; @out_first is the first of them */
+/* Returns: (transfer full) (nullable): the entries in this state, either the rules that are asked before ours or all others; @out_first is the first of them */
 static char *
 entries_in_state (const VpndEvidence *e, VpndEntryState state, gboolean are_rules_before_ours, const VpndRouteEntry **out_first)
 {
@@ -218,6 +218,13 @@ examine_missing (const VpndEvidence *e, char **out_argument)
   return link == NULL && e->survey != NULL ? entries_in_state (e, VPND_ENTRY_MISSING, FALSE, &first) : NULL;
 }
 
+/* "4890 inet6 lookup 22096" -> "-6 rule del priority 4890": without the family, ip(8) would take the rule of IPv4 with that number. */
+static char *
+rule_deletion (const char *rule)
+{
+  return g_strdup_printf ("%srule del priority %" G_GUINT64_FORMAT, strstr (rule, " inet6 ") != NULL ? "-6 " : "", g_ascii_strtoull (rule, NULL, 10));
+}
+
 static char *
 examine_foreign_routes (const VpndEvidence *e, char **out_argument)
 {
@@ -226,10 +233,7 @@ examine_foreign_routes (const VpndEvidence *e, char **out_argument)
 
   if (text == NULL)
     return NULL;
-  if (first->kind == VPND_ENTRY_RULE)
-    *out_argument = g_strdup_printf ("rule del priority %" G_GUINT64_FORMAT, g_ascii_strtoull (first->text, NULL, 10));
-  else
-    *out_argument = g_strconcat ("route del ", first->text, NULL);
+  *out_argument = first->kind == VPND_ENTRY_RULE ? rule_deletion (first->text) : g_strconcat ("route del ", first->text, NULL);
   return g_steal_pointer (&text);
 }
 
@@ -240,7 +244,7 @@ examine_foreign_rules (const VpndEvidence *e, char **out_argument)
   char *text = entries_in_state (e, VPND_ENTRY_FOREIGN, TRUE, &first);
 
   if (text != NULL)
-    *out_argument = g_strdup_printf ("%srule del priority %" G_GUINT64_FORMAT, strstr (first->text, " inet6 ") != NULL ? "-6 " : "", g_ascii_strtoull (first->text, NULL, 10));
+    *out_argument = rule_deletion (first->text);
   return text;
 }
 

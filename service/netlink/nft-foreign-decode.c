@@ -25,14 +25,17 @@
 /**
  * Chain:
  * @is_entry: a base chain that sees packets from or to this host
- * @is_seen: reached already
+ * @is_reached: counted, or waiting for its turn
  * @maps: a rule of it leaves by a verdict map
+ * @drops: its policy and rules that drop
+ * @marks: its rules that write marks over ours
+ * @table: (owned): "inet filter"
  * @targets: (element-type utf8) (owned): keys of the chains that it jumps to
  */
 typedef struct
 {
   gboolean is_entry;
-  gboolean is_seen;
+  gboolean is_reached;
   gboolean maps;
   guint drops;
   guint marks;
@@ -266,41 +269,52 @@ add_to_table (GArray *tables, const Chain *chain)
 }
 
 static void
-reach_table (GHashTable *chains, const char *table, GPtrArray *next)
+reach_chain (Chain *chain, GPtrArray *next)
+{
+  if (chain == NULL || chain->is_reached)
+    return;
+  chain->is_reached = TRUE;
+  g_ptr_array_add (next, chain);
+}
+
+/* Once for a table: there are tables with thousands of chains that each leave by a map. */
+static void
+reach_table (GHashTable *chains, GHashTable *tables, const char *table, GPtrArray *next)
 {
   GHashTableIter iter;
   gpointer chain;
 
+  if (!g_hash_table_add (tables, (gpointer) table))
+    return;
   g_hash_table_iter_init (&iter, chains);
   while (g_hash_table_iter_next (&iter, NULL, &chain))
     if (strcmp (((Chain *) chain)->table, table) == 0)
-      g_ptr_array_add (next, chain);
+      reach_chain (chain, next);
 }
 
-static void
-reach (GHashTable *chains, Chain *entry, GArray *tables)
+/* Returns: (transfer container): all chains that packets of this host may come by */
+static GPtrArray *
+reach_all (GHashTable *chains)
 {
-  g_autoptr (GPtrArray) next = g_ptr_array_new ();
+  g_autoptr (GHashTable) tables = g_hash_table_new (g_str_hash, g_str_equal); /* whose chains were all reached */
+  GPtrArray *reached = g_ptr_array_new ();
+  GHashTableIter iter;
+  gpointer value;
 
-  g_ptr_array_add (next, entry);
-  while (next->len > 0)
+  g_hash_table_iter_init (&iter, chains);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (((Chain *) value)->is_entry)
+      reach_chain (value, reached);
+  for (guint i = 0; i < reached->len; i++)
     {
-      Chain *chain = g_ptr_array_steal_index_fast (next, next->len - 1);
+      const Chain *chain = g_ptr_array_index (reached, i);
 
-      if (chain->is_seen)
-        continue;
-      chain->is_seen = TRUE;
-      add_to_table (tables, chain);
-      for (guint i = 0; i < chain->targets->len; i++)
-        {
-          Chain *target = g_hash_table_lookup (chains, g_ptr_array_index (chain->targets, i));
-
-          if (target != NULL)
-            g_ptr_array_add (next, target);
-        }
+      for (guint j = 0; j < chain->targets->len; j++)
+        reach_chain (g_hash_table_lookup (chains, g_ptr_array_index (chain->targets, j)), reached);
       if (chain->maps)
-        reach_table (chains, chain->table, next);
+        reach_table (chains, tables, chain->table, reached);
     }
+  return reached;
 }
 
 /**
@@ -314,8 +328,7 @@ vpnd_nft_decode_foreign (GPtrArray *messages)
 {
   GArray *tables = g_array_new (FALSE, TRUE, sizeof (VpndForeignTable));
   g_autoptr (GHashTable) chains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, chain_free);
-  GHashTableIter iter;
-  gpointer chain;
+  g_autoptr (GPtrArray) reached = NULL;
 
   for (guint i = 0; i < messages->len; i++)
     {
@@ -326,9 +339,8 @@ vpnd_nft_decode_foreign (GPtrArray *messages)
       while ((message = vpnd_nl_cursor_next (&cursor)) != NULL)
         read_message (chains, message);
     }
-  g_hash_table_iter_init (&iter, chains);
-  while (g_hash_table_iter_next (&iter, NULL, &chain))
-    if (((Chain *) chain)->is_entry)
-      reach (chains, chain, tables);
+  reached = reach_all (chains);
+  for (guint i = 0; i < reached->len; i++)
+    add_to_table (tables, g_ptr_array_index (reached, i));
   return tables;
 }

@@ -137,24 +137,6 @@ attr_addr (const Attr *attr, int family, VpndAddr *out_addr)
   return TRUE;
 }
 
-/**
- * vpnd_rtnl_decode_type:
- * @message: bytes of a netlink message
- * @length_bytes: their number
- *
- * Returns: RTM_* of the message; 0 when it is no message
- */
-guint16
-vpnd_rtnl_decode_type (const void *message, gsize length_bytes)
-{
-  struct nlmsghdr header;
-
-  if (length_bytes < sizeof header)
-    return 0;
-  memcpy (&header, message, sizeof header);
-  return header.nlmsg_type;
-}
-
 static gboolean
 decode_link_info (const Attr *info, VpndRtnlLink *link)
 {

@@ -115,7 +115,6 @@ gboolean vpnd_rtnl_decode_link (const void *message, gsize length_bytes, VpndRtn
 gboolean vpnd_rtnl_decode_address (const void *message, gsize length_bytes, VpndRtnlAddress *out_address);
 gboolean vpnd_rtnl_decode_route (const void *message, gsize length_bytes, VpndRtnlRoute *out_route);
 gboolean vpnd_rtnl_decode_rule (const void *message, gsize length_bytes, VpndRtnlRule *out_rule);
-guint16 vpnd_rtnl_decode_type (const void *message, gsize length_bytes);
 
 void vpnd_rtnl_route_clear (VpndRtnlRoute *route);
 

@@ -172,6 +172,7 @@ CASE (link)
 }
 CASE (missing) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_MISSING, VPND_WHY_MARKED, "4870 inet lookup 254"); }
 CASE (foreign) { add_entry (e, VPND_ENTRY_ROUTE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_OTHER_PROGRAM, "192.0.2.0/24 dev eth0 table 22096"); }
+CASE (left_over_rule) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_LEFT_OVER, "4890 inet6 lookup 22096"); }
 CASE (foreign_rule) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_EARLIER_RULE, "100 inet6 lookup 254"); }
 CASE (ambiguous) { add_default (e, "wlan0", nearly ? 600 : 100); }
 CASE (lan)
@@ -280,6 +281,7 @@ static const struct
   { VPND_FINDING_LINK_MISSING, provoke_link, VPND_FINDING_LINK_MISSING, "vpnctl reconnect" },
   { VPND_FINDING_ROUTES_MISSING, provoke_missing, VPND_FINDING_ROUTES_MISSING, "vpnctl reconnect" },
   { VPND_FINDING_ROUTES_FOREIGN, provoke_foreign, VPND_FINDING_ROUTES_FOREIGN, "ip route del 192.0.2.0/24 dev eth0 table 22096" },
+  { VPND_FINDING_ROUTES_FOREIGN, provoke_left_over_rule, VPND_FINDING_ROUTES_FOREIGN, "ip -6 rule del priority 4890" },
   { VPND_FINDING_RULE_FOREIGN, provoke_foreign_rule, VPND_FINDING_RULE_FOREIGN, "ip -6 rule del priority 100" },
   { VPND_FINDING_DEFAULT_AMBIGUOUS, provoke_ambiguous, VPND_FINDING_DEFAULT_AMBIGUOUS, "ip route del 0.0.0.0/0 dev wlan0 table 254 metric 100" },
   { VPND_FINDING_LAN_CLAIMED, provoke_lan, VPND_FINDING_LAN_CLAIMED, "vpnctl show home" },
