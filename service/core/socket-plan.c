@@ -19,6 +19,34 @@ static const VpndPrefix group_ranges[] = {
   { { AF_INET6, { 0xff } }, 8 },
 };
 
+static VpndSocketPlan *
+socket_plan_new (const GArray *addresses)
+{
+  VpndSocketPlan *plan = g_new0 (VpndSocketPlan, 1);
+
+  g_atomic_ref_count_init (&plan->ref_count);
+  plan->own = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
+  plan->bridges = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+  for (guint i = 0; i < addresses->len; i++)
+    g_array_append_val (plan->own, g_array_index (addresses, VpndPrefix, i).addr);
+  return plan;
+}
+
+/**
+ * vpnd_socket_plan_build_end:
+ * @addresses: (element-type VpndPrefix): those of a tunnel that is taken down
+ *
+ * Returns: (transfer full): what to end with it. The kernel lets a socket of IPv6 go on with an address that the host no longer has
+ */
+VpndSocketPlan *
+vpnd_socket_plan_build_end (const GArray *addresses)
+{
+  VpndSocketPlan *plan = socket_plan_new (addresses);
+
+  plan->is_over = TRUE;
+  return plan;
+}
+
 /**
  * vpnd_socket_plan_build:
  * @routes: the route plan, for the tunnel's addresses
@@ -31,15 +59,10 @@ static const VpndPrefix group_ranges[] = {
 VpndSocketPlan *
 vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts)
 {
-  VpndSocketPlan *plan = g_new0 (VpndSocketPlan, 1);
+  VpndSocketPlan *plan = socket_plan_new (routes->addresses);
 
-  g_atomic_ref_count_init (&plan->ref_count);
-  plan->own = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
-  plan->bridges = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
   plan->allow_lan = settings->allow_lan;
   plan->bridge = *bridge;
-  for (guint i = 0; i < routes->addresses->len; i++)
-    g_array_append_val (plan->own, g_array_index (routes->addresses, VpndPrefix, i).addr);
   for (guint i = 0; i < facts->bridges->len; i++)
     g_array_append_val (plan->bridges, g_array_index (facts->bridges, VpndHop, i).prefix);
   return plan;
@@ -128,7 +151,7 @@ is_in_lan (const VpndSocketInfo *socket)
  *
  * The peer's address decides what is the local network: the address of this host is a private one behind every home router.
  *
- * Returns: TRUE when the socket is to be ended: it has a peer, and is neither within this host (but for one to the proxy of the bridge), nor in the
+ * Returns: TRUE when the socket is to be ended. At the end of a tunnel: it has a peer and an address of the tunnel. Else: it has a peer, and is neither within this host (but for one to the proxy of the bridge), nor in the
  *   tunnel, nor marked as the transport, nor the proxy's, nor a DHCP client's, nor to the local network where that is allowed
  */
 gboolean
@@ -138,6 +161,8 @@ vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
     return FALSE;
   if ((socket->mark & VPND_MARK_MASK) == VPND_MARK_VALUE)
     return FALSE;
+  if (plan->is_over)
+    return is_in_tunnel (plan, socket);
   if (is_to_proxy (plan, socket))
     return TRUE;
   if (is_on_this_host (plan, socket) || is_in_tunnel (plan, socket) || is_of_proxy (plan, socket))

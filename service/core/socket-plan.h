@@ -19,6 +19,7 @@ G_BEGIN_DECLS
  * @bridges: (element-type VpndPrefix) (owned): networks of this host's containers and guests
  * @allow_lan: connections to the local network go on
  * @bridge: the bridge of the profile; not set without one
+ * @is_over: the tunnel is taken down: only what has one of its addresses is ended
  */
 typedef struct
 {
@@ -27,6 +28,7 @@ typedef struct
   GArray *bridges;
   gboolean allow_lan;
   VpndBridge bridge;
+  gboolean is_over;
 } VpndSocketPlan;
 
 /**
@@ -51,6 +53,7 @@ typedef struct
 } VpndSocketInfo;
 
 VpndSocketPlan *vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts);
+VpndSocketPlan *vpnd_socket_plan_build_end (const GArray *addresses);
 VpndSocketPlan *vpnd_socket_plan_ref (VpndSocketPlan *plan);
 void vpnd_socket_plan_unref (VpndSocketPlan *plan);
 gboolean vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket);

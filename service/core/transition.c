@@ -386,6 +386,20 @@ settle_disconnected (Decision *d)
     want_no_policy (d);
 }
 
+/* Connections inside the tunnel end with it: one of IPv6 would go on with the tunnel's address, in the clear. After the link, so that no program begins
+ * another one, and while the rules are still in force. In error they stay: the tunnel may come back for them. */
+static void
+end_own_sockets (Decision *d)
+{
+  VpndEffect *effect;
+
+  if (d->state->profile == NULL || !d->context->settings->destroy_sockets)
+    return;
+  effect = add_effect (d, VPND_EFFECT_END_SOCKETS);
+  effect->keep_going = TRUE;
+  effect->sockets = vpnd_socket_plan_build_end (d->state->profile->addresses);
+}
+
 /* Takes the tunnel down; the rules of before stay in force until the end of it. */
 static void
 begin_disconnect (Decision *d, gboolean is_announced)
@@ -398,6 +412,7 @@ begin_disconnect (Decision *d, gboolean is_announced)
   d->state->is_announced = is_announced;
   clear_fallback (d->state);
   tear_down (d, host);
+  end_own_sockets (d);
 }
 
 static void

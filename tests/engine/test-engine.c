@@ -383,6 +383,9 @@ test_sockets (void)
     g_assert_cmpstr (g_ptr_array_index (rig->host->journal, i), !=, "sockets.end");
   shake_hands (rig);
   assert_status (rig, "connected", "", TRUE);
+  g_assert_false (rig->host->sockets->is_over);
+  deactivate (rig);
+  g_assert_true (rig->host->sockets->is_over);
 }
 
 /* Every call that an activation makes fails in turn: the error is told, and the host is exactly as before. */

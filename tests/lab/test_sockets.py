@@ -10,7 +10,7 @@ import pytest
 
 import sandbox
 from capture import TCP, UDP, none
-from lab import GATEWAY4, HOST4, PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_PEER4
+from lab import GATEWAY4, GATEWAY6, HOST4, PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 
 PORT = 4712
 SO_MARK = 36
@@ -144,6 +144,36 @@ def test_connections_inside_the_tunnel_survive_a_reconnect(connected):
         assert pair.works()
         connected.vpnctl("reconnect", "--wait")
         assert end_of(pair.client, 0.2) is None
+
+
+@pytest.mark.parametrize("how", ["disconnect", "stop", "disconnect-from-error"])
+def test_connections_inside_the_tunnel_end_with_it(connected, how):
+    """What they say would be seen in the clear, from the tunnel's address: the kernel lets a socket of IPv6 keep an address that is gone."""
+    connected.wait_until_works(TUNNEL_HOST4)
+    with contextlib.ExitStack() as stack:
+        pairs = [stack.enter_context(contextlib.closing(Pair(connected.host, connected.wan, address))) for address in (PUBLIC4, PUBLIC6)]
+        flows = [stack.enter_context(connected_udp(connected.host, address)) for address in (PUBLIC4, PUBLIC6)]
+        assert all(pair.works() for pair in pairs)
+        assert {sock.getsockname()[0] for sock in (*flows, *(pair.client for pair in pairs))} == {TUNNEL_HOST4, TUNNEL_HOST6}
+        mark = connected.capture.mark()
+        if how == "disconnect":
+            connected.vpnctl("disconnect", "--wait")
+        elif how == "stop":
+            connected.daemons[-1].stop()
+        else:
+            connected.host.run("ip", "route", "del", "default")
+            connected.host.run("ip", "-6", "route", "del", "default")
+            connected.wait_state("error")
+            connected.vpnctl("disconnect", "--wait")
+            connected.host.ip(f"route add default via {GATEWAY4} dev eth0\nroute add default via {GATEWAY6} dev eth0")
+        for sock in (*flows, *(pair.client for pair in pairs)):
+            assert end_of(sock) == "ECONNABORTED"
+            with pytest.raises(OSError):
+                sock.send(b"INSIDE")
+        frames = connected.capture.since(mark)
+    none(frames, from_host=True, src=TUNNEL_HOST4)
+    none(frames, from_host=True, src=TUNNEL_HOST6)
+    assert not [frame for frame in frames if b"INSIDE" in frame.raw]
 
 
 def test_setting_off_leaves_them(host):

@@ -128,8 +128,13 @@ perform (World *world, const VpndEffect *effect)
       world->dns = FALSE;
       return;
     case VPND_EFFECT_END_SOCKETS:
-      g_assert_nonnull (world->ruleset); /* else a program opens the next one at once */
       g_assert_true (effect->keep_going && world->settings->destroy_sockets);
+      if (effect->sockets->is_over)
+        {
+          g_assert_false (world->link || world->routes); /* as above */
+          return;
+        }
+      g_assert_nonnull (world->ruleset); /* else a program opens the next one at once */
       g_assert_cmpint (effect->sockets->allow_lan, ==, world->settings->allow_lan);
       return;
     case VPND_EFFECT_WATCH_ESTABLISH:
