@@ -254,9 +254,10 @@ class Lab:
             link set wg0 mtu 1420 up""")
 
     def silence_peer(self):
-        """The peer is dead: nothing to it arrives."""
-        self.wan.run("nft", "-f", "-", input=f"add table inet lab\nadd chain inet lab in {{ type filter hook input priority 0; }}\n"
-                                            f"add rule inet lab in udp dport {PEER_PORT} drop\n")
+        """The peer is dead: nothing to it arrives, and it says nothing (a keepalive for what it got before would be a sign of life)."""
+        self.wan.run("nft", "-f", "-", input="add table inet lab\n" + "".join(
+            f"add chain inet lab {hook} {{ type filter hook {hook} priority 0; }}\nadd rule inet lab {hook} udp {side} {PEER_PORT} drop\n"
+            for hook, side in (("input", "dport"), ("output", "sport"))))
 
     def revive_peer(self):
         self.wan.run("nft", "delete", "table", "inet", "lab")
