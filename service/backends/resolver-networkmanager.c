@@ -33,7 +33,7 @@
 #define LOOK_MS 20           /* it writes the file a moment after it has answered */
 #define LOOKS_MAX 50         /* a second */
 #define LATE_MS 1000         /* it owns its name a while before it has an answer to anything */
-#define LATE_MAX 30
+#define LATE_MAX 30          /* half a minute: then something else is wrong with it */
 
 /**
  * VpndResolverNetworkmanager:
@@ -562,7 +562,6 @@ static void
 on_late_restored (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   VpndResolverNetworkmanager *self = VPND_RESOLVER_NETWORKMANAGER (source);
-
   g_autoptr (GError) error = NULL;
 
   if (!g_task_propagate_boolean (G_TASK (result), &error) && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) && self->n_late++ < LATE_MAX)
@@ -573,7 +572,6 @@ static gboolean
 on_late (gpointer user_data)
 {
   VpndResolverNetworkmanager *self = user_data;
-
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
 
   g_clear_pointer (&self->late, g_source_unref);

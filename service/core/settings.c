@@ -16,10 +16,10 @@
 
 #define MTU_MIN 1280 /* RFC 8200, 5: the least that carries IPv6 */
 #define MTU_MAX 65535
-#define DNS_SERVERS_MAX 8
-#define UID_NOBODY 65534
-#define API_ENDPOINTS_MAX 16
-#define FORWARD_MAX 32
+#define DNS_SERVERS_MAX 8    /* resolv.conf(5) heeds three; more only serve a resolver of the host */
+#define UID_NOBODY 65534     /* proc(5), overflowuid: who has no number of his own */
+#define API_ENDPOINTS_MAX 16 /* each is a hole; a longer list is a mistake */
+#define FORWARD_MAX 32       /* no host has so many kinds of guests; a longer list is a mistake */
 
 static const char *const crash_recovery_words[] = {
   [VPND_CRASH_RECOVERY_BLOCK] = "block",
