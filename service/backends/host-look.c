@@ -87,12 +87,12 @@ look_at_process (VpndEvidence *evidence, int runtime_dirfd)
 {
   g_autofree char *status = read_proc ("/proc/self/status");
   const char *caps = status != NULL ? strstr (status, "\nCapEff:") : NULL;
-  struct statvfs proc_sys;
+  struct statvfs proc_sys_net; /* containers often have this part of /proc/sys for writing, and no other */
   struct rlimit limit;
 
   if (caps != NULL)
     evidence->has_capability = (g_ascii_strtoull (caps + strlen ("\nCapEff:"), NULL, 16) >> CAP_NET_ADMIN & 1) != 0;
-  evidence->sysctl_is_read_only = statvfs ("/proc/sys", &proc_sys) == 0 && (proc_sys.f_flag & ST_RDONLY) != 0;
+  evidence->sysctl_is_read_only = statvfs ("/proc/sys/net", &proc_sys_net) == 0 && (proc_sys_net.f_flag & ST_RDONLY) != 0;
   evidence->runtime_is_read_only = is_read_only (runtime_dirfd);
   if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < G_MAXUINT)
     evidence->fds_max = (guint) limit.rlim_cur;

@@ -511,7 +511,7 @@ examine_sandbox (const VpndEvidence *e, char **out_argument)
   if (!e->has_capability)
     g_ptr_array_add (parts, g_strdup ("no CAP_NET_ADMIN"));
   if (e->sysctl_is_read_only)
-    g_ptr_array_add (parts, g_strdup ("/proc/sys is read-only"));
+    g_ptr_array_add (parts, g_strdup ("/proc/sys/net is read-only"));
   if (e->runtime_is_read_only)
     g_ptr_array_add (parts, g_strdup ("the runtime directory is read-only"));
   return parts->len > 0 ? join (parts) : NULL;

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The installed package under a real systemd, with real D-Bus activation, polkit and resolved."""
+import json
 import pathlib
 import re
 import subprocess
@@ -94,6 +95,13 @@ def test_connect_with_resolved(connected):
     connected.host.run("getent", "ahosts", "fresh.lab.example")
     assert any(question[0] == TUNNEL_PEER4 and "fresh" in question[2] for question in connected.services.questions[asked:])
     none(connected.capture.since(mark), dport=53)
+
+
+def test_doctor_finds_nothing(connected):
+    """The installed service, in its sandbox, on a system that is well."""
+    assert json.loads(connected.vpnctl("doctor", "--json").stdout)["findings"] == []
+    shown = connected.vpnctl("dns").stdout
+    assert "systemd-resolved" in shown and TUNNEL_PEER4 in shown and "as it was set" in shown
 
 
 def test_disconnect_restores_resolved_and_the_host(system):

@@ -216,6 +216,26 @@ def test_either_starts_first(both, first):
     disconnect(both)
 
 
+def test_domains_of_the_profile(both):
+    """The uplink claims a domain for its own server, as an office's DHCP does. That of the profile, to be searched or not, are asked in the tunnel nevertheless."""
+    both.host.run("resolvectl", "domain", "eth0", "corp.example", "office.example")
+    both.vpnctl("import", "-", "split", "--replace", input=both.profile(dns=f"{TUNNEL_PEER4}, corp.example, ~inside.example"))
+    both.mark = both.capture.mark()
+    both.vpnctl("connect", "split", "--wait", "--timeout", "20")
+    domains = both.host.run("resolvectl", "domain", "vpnd0").stdout.split(":", 1)[1].split()
+    assert {"corp.example", "~inside.example"} <= set(domains), domains
+    ask(both, "host.corp.example")
+    ask(both, "host.inside.example")
+    asked = len(both.services.questions)
+    both.host.run("getent", "ahostsv4", "short", check=False)
+    assert any(to == TUNNEL_PEER4 and name == "short.corp.example" for to, _by, name in both.services.questions[asked:]), both.services.questions[asked:]
+    both.host.run("timeout", "5", "getent", "ahostsv4", "host.office.example", check=False)  # for the uplink's server only, which is refused
+    no_name_outside(both)
+    both.vpnctl("disconnect", "--wait")
+    both.host.run("resolvectl", "revert", "eth0")
+    both.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
+
+
 def ticks(one, unit):
     pid = one.host.run("systemctl", "show", "-P", "MainPID", unit).stdout.strip()
     fields = one.host.run("cat", f"/proc/{pid}/stat").stdout.rsplit(")", 1)[1].split()

@@ -110,6 +110,23 @@ def test_what_vpnctl_says(lab_with):
     assert json.loads(lab.vpnctl("dns", "--json").stdout)["dns"] == before
 
 
+def test_domains_of_the_profile(host):
+    """A domain for searching completes short names; one for routing only does not, and its names go where all names go. The host's own search list rests."""
+    host.connect(dns=f"{TUNNEL_PEER4}, corp.example, ~inside.example")
+    assert [line for line in host.resolv_conf().splitlines() if line.startswith("search")] == ["search corp.example"]
+    report = json.loads(host.vpnctl("dns", "--json").stdout)["dns"]
+    assert report["inForce"] and "corp.example" in report["search"], report
+    mark, asked = host.capture.mark(), len(host.services.questions)
+    for name in ("short", "deep.inside.example"):
+        host.host.run("getent", "ahostsv4", name, check=False)
+    names = {name for _to, _by, name in host.services.questions[asked:]}
+    assert {"short.corp.example", "deep.inside.example"} <= names and not [name for name in names if name.endswith("lab.example")], names
+    assert {to for to, _by, _name in host.services.questions[asked:]} == {TUNNEL_PEER4}
+    none(host.capture.since(mark), dport=53)
+    host.vpnctl("disconnect", "--wait")
+    assert host.resolv_conf() == host.before["resolv.conf"]
+
+
 # Prepares /etc/resolv.conf on the host in that form.
 FORMS = {
     "relative link": "mkdir -p /run/other && mv /etc/resolv.conf /run/other/r.conf && ln -s ../run/other/r.conf /etc/resolv.conf",

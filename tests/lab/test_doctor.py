@@ -250,7 +250,10 @@ def test_room_and_rights(lab):
     lab.host.run("mount", "--bind", "/proc/sys", "/proc/sys")
     lab.host.run("mount", "-o", "remount,bind,ro", "/proc/sys")
     found = doctor(lab)
-    assert set(found) == {"sandbox"} and found["sandbox"]["evidence"] == "/proc/sys is read-only"
+    assert set(found) == {"sandbox"} and found["sandbox"]["evidence"] == "/proc/sys/net is read-only"
+    lab.host.run("mount", "--bind", "/proc/sys/net", "/proc/sys/net")
+    lab.host.run("mount", "-o", "remount,bind,rw", "/proc/sys/net")
+    assert doctor(lab) == {}, "as in a container, and enough"
 
 
 def test_resolv_conf_that_cannot_be_written(lab):
