@@ -162,6 +162,12 @@ def test_sandbox(system):
     assert exposure <= 2.0, out
 
 
+def test_logind_waits_for_us(connected):
+    """The real logind has our lock, and before it sleeps waits until it is let go, but not for ever."""
+    locks = json.loads(connected.host.run("busctl", "--json=short", "call", "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager", "ListInhibitors").stdout)
+    assert ["sleep", "vpnd", "delay"] in [[what, who, mode] for what, who, _why, mode, _uid, _pid in locks["data"][0]], locks
+
+
 def test_journal_holds_no_key(connected):
     connected.echo(PUBLIC4)
     text = connected.host.run("journalctl", "--no-pager", "-o", "json").stdout
