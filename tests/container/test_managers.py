@@ -57,8 +57,9 @@ def no_name_outside(one):
 
 
 def ask(one, name):
+    """A name is asked, and answered through the tunnel; in a while, if the network has gone and come just now."""
     asked = len(one.services.questions)
-    one.host.run("getent", "ahosts", name)
+    wait_until(lambda: one.host.run("getent", "ahosts", name, check=False).returncode == 0, 15, f"an address of {name}:\n{one.journal()[-2000:]}")
     assert any(to == TUNNEL_PEER4 and by == TUNNEL_HOST4 and name in what for to, by, what in one.services.questions[asked:]), one.services.questions[asked:]
 
 
@@ -188,6 +189,26 @@ def test_resolved_with_networkmanager(both):
     assert (report(both)["owner"], report(both)["inForce"]) == ("systemd-resolved", True)
     ask(both, "both.lab.example")
     disconnect(both)
+
+
+def test_resolved_in_uplink_mode(both):
+    """resolv.conf is the list of the links' servers, which programs ask themselves: names are answered through the tunnel by either way, and the list is as before."""
+    both.host.run("ln", "-sfn", "../run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
+    try:
+        before = both.resolv_conf()
+        connect(both)
+        found = report(both)
+        assert (found["owner"], found["replaced"], found["inForce"]) == ("systemd-resolved", False, True), found
+        assert TUNNEL_PEER4 in servers(both) and resolved_has_ours(both)
+        for service in ("dns", "resolve"):
+            asked = len(both.services.questions)
+            both.host.run("getent", "-s", service, "ahosts", f"by-{service}.lab.example")
+            assert any(to == TUNNEL_PEER4 and f"by-{service}" in name for to, _, name in both.services.questions[asked:])
+        no_name_outside(both)
+        both.vpnctl("disconnect", "--wait")
+        wait_until(lambda: both.resolv_conf() == before, 5, "resolved has written its list without us")
+    finally:
+        both.host.run("ln", "-sfn", "../run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf")
 
 
 @pytest.mark.parametrize("units", [("NetworkManager",), ("systemd-resolved",), ("systemd-resolved", "NetworkManager"), ("NetworkManager", "systemd-resolved")], ids="+".join)
