@@ -176,7 +176,7 @@ add_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
       vpnd_set_add_ifname (out, ifname, &accept);
     }
   if (chains->tunnel_out != NULL)
-    vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP));
+    vpnd_rule_accept (vpnd_policy_match_tunnel (vpnd_chain_add_rule (chains->input), TRUE));
   vpnd_rule_vmap (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, MAP_IN_LINKS);
   vpnd_rule_vmap (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, MAP_OUT_LINKS);
 }
@@ -196,11 +196,11 @@ add_short_ways (VpndPolicyChains *chains, gboolean is_connected)
 {
   VpndRule *rule;
 
-  vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP));
+  vpnd_rule_accept (vpnd_policy_match_tunnel (vpnd_chain_add_rule (chains->prerouting), TRUE));
   if (!is_connected)
     return;
   rule = vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), FALSE);
-  vpnd_rule_match_u32 (rule, VPND_FIELD_OIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP);
+  vpnd_policy_match_tunnel (rule, FALSE);
   vpnd_rule_accept (vpnd_rule_match_established (rule));
 }
 

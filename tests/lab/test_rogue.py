@@ -23,6 +23,7 @@ from test_attack import leaked, packet, summed
 from test_connect import only_transport
 from test_leaks import assert_sealed
 
+VPND_LINK_GROUP = 0x56706E64
 ROGUE4 = "198.51.100.66"  # what the attacker says is the way
 LEASES = ("198.51.100.100", "198.51.100.120")
 LINK_LOCAL_ALL = "ff02::1"
@@ -332,6 +333,26 @@ def test_second_link_that_is_plugged_in(connected):
         found = [frame for frame in link.since(mark) if frame.from_host and frame.proto == UDP and (frame.dst, frame.dport) != (PEER4, PEER_PORT)]
         assert not found, found[0]
         assert not [frame for frame in link.since(mark) if frame.from_host and b"probe" in frame.raw]
+
+
+def test_link_with_the_group_of_the_tunnel(connected):
+    """A physical link that comes back from a container with the group of our link: it is a link like any other."""
+    second = add_link(connected, 1)
+    connected.host.run("ip", "link", "set", "eth1", "group", str(VPND_LINK_GROUP))
+    connected.wait_until_works(TUNNEL_HOST4)
+    mark = second.mark()
+    with connected.host.net():
+        server = socket.create_server(("0.0.0.0", 7777))
+    with connected.lan.net():
+        client = socket.socket()
+    with server, client:
+        client.settimeout(1)
+        client.bind(("192.0.2.1", 0))
+        with pytest.raises(TimeoutError):
+            client.connect(("192.0.2.2", 7777))
+    connected.probe([probe | {"device": "eth1", "wait": 20} for probe in leak_probes(NOBODY)], uid=NOBODY)
+    none(second.since(mark), from_host=True, proto=TCP)
+    assert not [frame for frame in second.since(mark) if frame.from_host and b"probe" in frame.raw]
 
 
 def test_control_second_link_takes_the_traffic(lab):
