@@ -893,6 +893,10 @@ test_lan_forwards_only_lan (void)
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &packet), ==, FATE_REJECT);
       packet.source = sources[target % 2];
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &packet), ==, world.settings->allow_lan ? FATE_ACCEPT : FATE_REJECT);
+
+      packet.l4proto = g_test_rand_bit () ? IPPROTO_UDP : IPPROTO_TCP;
+      packet.dport = g_test_rand_bit () ? 53 : 853; /* 5 stands before 7 for others, too */
+      g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &packet), ==, FATE_REJECT);
     }
 }
 
