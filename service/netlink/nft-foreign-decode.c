@@ -223,12 +223,14 @@ read_rule (GHashTable *chains, guint8 family, const VpndNftAttrs *attrs)
   VpndNftAttrs element;
   gboolean spares_us = FALSE;
   guint16 type;
+  Chain *chain;
 
   if (table == NULL || name == NULL)
     return;
+  chain = get_chain (chains, table, name);
   while (vpnd_nft_attrs_next (&expressions, &type, &element))
     if (type == NFTA_LIST_ELEM)
-      read_expression (get_chain (chains, table, name), table, &element, &spares_us);
+      read_expression (chain, table, &element, &spares_us);
 }
 
 static void
