@@ -218,8 +218,8 @@ on_name_lost (GDBusConnection *connection, const char *name, gpointer user_data)
 {
   VpndDaemon *self = user_data;
 
-  if (self->is_stopping)
-    return;
+  if (self->is_stopping && self->has_name)
+    return; /* without the name the engine was never started, and would not end */
   if (!self->has_name)
     {
       g_warning ("The name %s is taken or not ours to own: is another vpnd running, are we root, is the bus policy installed?", name);

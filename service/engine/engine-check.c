@@ -14,6 +14,39 @@
 #include "reserved.h"
 #include "route-report.h"
 
+/* --- one look for all who ask meanwhile: anybody may ask, as often as they like, and a look costs the host something --- */
+
+/* Takes @task. Returns: TRUE when nobody waited before, and a look is to be begun. */
+static gboolean
+join (GPtrArray **waiters, GTask *task)
+{
+  const gboolean is_first = *waiters == NULL;
+
+  if (is_first)
+    *waiters = g_ptr_array_new_with_free_func (g_object_unref);
+  g_ptr_array_add (*waiters, task);
+  return is_first;
+}
+
+/* Gives all of @waiters what the look found; who asks from now on begins another. */
+static void
+answer_all (GPtrArray **waiters, GAsyncResult *look)
+{
+  g_autoptr (GPtrArray) waiting = g_steal_pointer (waiters);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) found = g_task_propagate_pointer (G_TASK (look), &error);
+
+  for (guint i = 0; i < waiting->len; i++)
+    {
+      GTask *task = g_ptr_array_index (waiting, i);
+
+      if (found != NULL)
+        g_task_return_pointer (task, g_ptr_array_ref (found), (GDestroyNotify) g_ptr_array_unref);
+      else
+        g_task_return_error (task, g_error_copy (error));
+    }
+}
+
 /* --- routes --- */
 
 static void
@@ -32,10 +65,16 @@ on_surveyed (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_pointer (task, vpnd_route_report_build (self->state->routes, self->state->profile, self->settings, facts, survey), (GDestroyNotify) g_ptr_array_unref);
 }
 
+static void
+on_routes_looked (GObject *source, GAsyncResult *look, gpointer user_data)
+{
+  answer_all (&VPND_ENGINE (source)->routes_waiters, look);
+}
+
 /**
  * vpnd_engine_query_routes_async:
  * @self: the engine
- * @cancellable: (nullable): cancels the reading
+ * @cancellable: (nullable): ends the waiting
  * @callback: called with the report
  * @user_data: passed to @callback
  */
@@ -45,7 +84,8 @@ vpnd_engine_query_routes_async (VpndEngine *self, GCancellable *cancellable, GAs
   GTask *task = g_task_new (self, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, vpnd_engine_query_routes_async);
-  vpnd_inspector_survey_async (self->ports.inspector, VPND_IFNAME, cancellable, on_surveyed, task);
+  if (join (&self->routes_waiters, task))
+    vpnd_inspector_survey_async (self->ports.inspector, VPND_IFNAME, NULL, on_surveyed, g_task_new (self, NULL, on_routes_looked, NULL));
 }
 
 /**
@@ -179,10 +219,16 @@ on_inspected (GObject *source, GAsyncResult *result, gpointer user_data)
   vpnd_resolver_describe_async (self->ports.resolver, g_task_get_cancellable (task), on_dns_for_check, g_object_ref (task));
 }
 
+static void
+on_check_looked (GObject *source, GAsyncResult *look, gpointer user_data)
+{
+  answer_all (&VPND_ENGINE (source)->check_waiters, look);
+}
+
 /**
  * vpnd_engine_query_check_async:
  * @self: the engine
- * @cancellable: (nullable): cancels the questions
+ * @cancellable: (nullable): ends the waiting
  * @callback: called with the findings
  * @user_data: passed to @callback
  */
@@ -194,7 +240,8 @@ vpnd_engine_query_check_async (VpndEngine *self, GCancellable *cancellable, GAsy
   const VpndDefaultRoute *physical = facts->default4.present ? &facts->default4 : &facts->default6;
 
   g_task_set_source_tag (task, vpnd_engine_query_check_async);
-  vpnd_inspector_inspect_async (self->ports.inspector, VPND_IFNAME, physical->ifname, cancellable, on_inspected, task);
+  if (join (&self->check_waiters, task))
+    vpnd_inspector_inspect_async (self->ports.inspector, VPND_IFNAME, physical->ifname, NULL, on_inspected, g_task_new (self, NULL, on_check_looked, NULL));
 }
 
 /**

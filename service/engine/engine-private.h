@@ -59,6 +59,8 @@ struct _VpndEngine
   VpndBackoff dns_backoff;   /* of the repairs of DNS */
   char *detail;              /* (owned): one sentence on the last failure, "" for none */
   GPtrArray *warnings;       /* (element-type utf8) (owned): what could not be undone, what had to be repaired; at most WARNINGS_MAX */
+  GPtrArray *routes_waiters; /* (element-type GTask) (owned) (nullable): who waits for the reading of the routes that is under way */
+  GPtrArray *check_waiters;  /* (element-type GTask) (owned) (nullable): who waits for the examination that is under way */
 
   gboolean is_watching; /* the router watches what is in force */
   VpndBackoff backoff;  /* of repairs */

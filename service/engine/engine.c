@@ -595,6 +595,7 @@ vpnd_engine_finalize (GObject *object)
   g_clear_pointer (&self->shown, vpnd_state_unref);
   g_clear_pointer (&self->settings, vpnd_settings_unref);
   g_clear_pointer (&self->warnings, g_ptr_array_unref);
+  g_assert (self->routes_waiters == NULL && self->check_waiters == NULL); /* they hold a reference */
   g_clear_pointer (&self->early, g_ptr_array_unref);
   g_clear_error (&self->request_error);
   g_free (self->detail);

@@ -1701,6 +1701,37 @@ test_diagnosis (void)
   g_assert_true (is_found (rig, VPND_FINDING_ROUTES_MISSING));
 }
 
+/* Whoever asks while a look is under way gets what it finds; who gives up takes nothing from the others; who asks later gets another. */
+static void
+test_one_look_for_all (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  GPtrArray *findings[20] = { NULL };
+  GPtrArray *entries[20] = { NULL };
+  GPtrArray *given_up = NULL;
+  guint looks = rig->host->looks;
+
+  vpnd_engine_query_check_async (rig->engine, cancellable, on_check, &given_up);
+  for (guint i = 0; i < G_N_ELEMENTS (findings); i++)
+    {
+      vpnd_engine_query_check_async (rig->engine, NULL, on_check, &findings[i]);
+      vpnd_engine_query_routes_async (rig->engine, NULL, on_routes, &entries[i]);
+    }
+  g_cancellable_cancel (cancellable);
+  for (guint i = 0; i < G_N_ELEMENTS (findings); i++)
+    {
+      while (findings[i] == NULL || entries[i] == NULL)
+        g_main_context_iteration (NULL, TRUE);
+      g_ptr_array_unref (findings[i]);
+      g_ptr_array_unref (entries[i]);
+    }
+  g_assert_null (given_up);
+  g_assert_cmpuint (rig->host->looks, ==, looks + 2);
+  (void) is_found (rig, VPND_FINDING_LOCKED_DOWN);
+  g_assert_cmpuint (rig->host->looks, ==, looks + 3);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1733,6 +1764,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/tampering", test_tampering);
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
   g_test_add_func ("/engine/diagnosis", test_diagnosis);
+  g_test_add_func ("/engine/one-look-for-all", test_one_look_for_all);
   g_test_add_func ("/engine/lookup", test_lookup);
   g_test_add_func ("/engine/bridge", test_bridge);
   g_test_add_func ("/engine/no-server", test_no_server);

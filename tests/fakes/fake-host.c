@@ -476,6 +476,7 @@ inspector_survey_async (VpndInspector *self, const char *ifname, GCancellable *c
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
 
+  host_of (self)->looks++;
   g_task_return_pointer (task, take_survey (host_of (self)), (GDestroyNotify) vpnd_route_survey_unref);
 }
 
@@ -485,6 +486,7 @@ inspector_inspect_async (VpndInspector *self, const char *ifname, const char *ph
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   VpndEvidence *evidence = vpnd_evidence_new ();
 
+  host_of (self)->looks++;
   evidence->survey = take_survey (host_of (self));
   evidence->has_bus = TRUE;
   g_task_return_pointer (task, evidence, (GDestroyNotify) vpnd_evidence_free);

@@ -58,6 +58,7 @@ typedef struct
   VpndFacts *facts;
   GArray *lookup;
   guint probes;
+  guint looks; /* of the inspector */
   guint32 path_bytes;
   gboolean knows_path;
   gint64 now_us;
