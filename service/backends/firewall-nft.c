@@ -25,6 +25,10 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #define TIMEOUT_MS 5000 /* the kernel answers inside send (); this only bounds a bug */
+
+/* A large set is a hash table that the kernel makes larger in the background (net/netfilter/nft_set_hash.c, rhashtable): read meanwhile, an element
+ * may be missing or come twice. So what differs is looked at again before it counts. */
+#define READINGS_MAX 8
 #define OWNED (VPND_NFT_TABLE_OWNER | VPND_NFT_TABLE_PERSIST)
 /* Place of the "add table" that carries the flags in a batch of vpnd_nft_encode_replace(). */
 #define FLAGGED_MESSAGE 3u
@@ -44,6 +48,7 @@ typedef enum
  * @batch: (owned) (nullable): what was sent
  * @first_seq: sequence number of its first message
  * @flags: table flags in it
+ * @readings: how often it was read back and differed
  */
 typedef struct
 {
@@ -53,6 +58,7 @@ typedef struct
   GBytes *batch;
   guint32 first_seq;
   guint32 flags;
+  guint readings;
 } Operation;
 
 /**
@@ -239,6 +245,14 @@ current (VpndFirewallNft *self)
   return g_queue_peek_head (&self->operations);
 }
 
+static void on_read_back (GObject *source, GAsyncResult *result, gpointer user_data);
+
+static void
+read_back (VpndFirewallNft *self, Operation *operation)
+{
+  vpnd_nft_read_async (self->socket, operation->ruleset, g_task_get_cancellable (operation->task), on_read_back, g_object_ref (self));
+}
+
 static void
 on_read_back (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -256,6 +270,10 @@ on_read_back (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       self->allow_owner = FALSE; /* the kernel took owner and dropped persist: such a table would go away with us */
       apply_send (self, operation);
+    }
+  else if (!is_as_applied (self, &table) && table.is_present && ++operation->readings < READINGS_MAX)
+    {
+      read_back (self, operation);
     }
   else if (!is_as_applied (self, &table))
     {
@@ -301,7 +319,7 @@ on_apply_sent (GObject *source, GAsyncResult *result, gpointer user_data)
   if (reply == NULL)
     end_operation (self, error);
   else
-    vpnd_nft_read_async (self->socket, operation->ruleset, g_task_get_cancellable (operation->task), on_read_back, g_object_ref (self));
+    read_back (self, operation);
 }
 
 static void

@@ -207,7 +207,6 @@ add_short_ways (VpndPolicyChains *chains, gboolean is_connected)
 static void
 add_tunnel_rules (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
-  vpnd_policy_add_address_guard (chains, input->routes);
   vpnd_policy_add_direct_answers (chains, input);
   vpnd_policy_add_source_guard (chains, input);
   if (vpnd_bridge_is_set (&input->config->bridge))
@@ -241,6 +240,8 @@ vpnd_policy_build (const VpndPolicyInput *input)
     vpnd_policy_add_proxy_guard (&chains, &input->config->bridge);
   if (input->kind != VPND_POLICY_CONNECTED)
     vpnd_policy_add_api (&chains, input);
+  if (input->routes != NULL)
+    vpnd_policy_add_address_guard (&chains, input->routes);
   if (has_tunnel)
     add_tunnel_rules (&chains, input);
   else
@@ -251,8 +252,9 @@ vpnd_policy_build (const VpndPolicyInput *input)
     {
       vpnd_policy_add_first_hop (&chains, input->config);
       vpnd_policy_add_path_mtu (&chains, input->routes->ifname);
-      vpnd_policy_add_departure_guard (&chains, input->routes);
     }
+  if (input->routes != NULL)
+    vpnd_policy_add_departure_guard (&chains, input->routes);
   vpnd_policy_add_dhcp (&chains);
   vpnd_policy_add_ndp (&chains);
   if (has_tunnel && input->facts->bridges->len > 0)

@@ -84,7 +84,11 @@ want_policy (Decision *d, VpndPolicyKind kind, const VpndRoutePlan *routes, cons
 static void
 want_blocked (Decision *d)
 {
-  want_policy (d, VPND_POLICY_BLOCKED, NULL, NULL, TRUE);
+  g_autoptr (VpndRoutePlan) routes = NULL;
+
+  if (d->state->profile != NULL)
+    routes = vpnd_route_plan_build (d->state->profile, d->context->settings, d->context->facts);
+  want_policy (d, VPND_POLICY_BLOCKED, routes, NULL, TRUE);
 }
 
 static void

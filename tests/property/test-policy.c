@@ -848,7 +848,7 @@ test_departure_guard (void)
     {
       g_auto (World) world = { NULL };
 
-      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1));
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_BLOCKED, VPND_POLICY_CONNECTED + 1)); /* blocked: a profile is wanted still */
       for (guint i = 0; i < world.routes->addresses->len; i++)
         {
           const VpndAddr *source = &g_array_index (world.routes->addresses, VpndPrefix, i).addr;

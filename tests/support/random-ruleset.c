@@ -136,6 +136,7 @@ typedef struct
   VpndRule *rule;
   int family;
   guint8 l4proto;
+  gboolean has_icmp;
 } Draw;
 
 static const char *
@@ -155,11 +156,19 @@ set_for (Draw *draw, VpndField field, gboolean is_map)
 }
 
 static gboolean
+is_icmp (VpndField field)
+{
+  return field == VPND_FIELD_ICMP_TYPE || field == VPND_FIELD_ICMP_CODE || field == VPND_FIELD_ICMPV6_TYPE || field == VPND_FIELD_ICMPV6_CODE;
+}
+
+static gboolean
 fits (Draw *draw, VpndField field)
 {
   guint8 nfproto = vpnd_field_implied_nfproto (field);
   guint8 l4proto = vpnd_field_implied_l4proto (field);
 
+  if (draw->has_icmp && is_icmp (field)) /* nft(8) joins type and code in ways of its own; the policies' own texts have them together */
+    return FALSE;
   if ((l4proto == IPPROTO_ICMPV6 && draw->family == AF_INET) || (l4proto == IPPROTO_ICMP && draw->family == AF_INET6))
     return FALSE;
   if ((nfproto == NFPROTO_IPV4 && draw->l4proto == IPPROTO_ICMPV6) || (nfproto == NFPROTO_IPV6 && draw->l4proto == IPPROTO_ICMP))
@@ -175,6 +184,7 @@ settle (Draw *draw, VpndField field)
 {
   guint8 nfproto = vpnd_field_implied_nfproto (field);
 
+  draw->has_icmp = draw->has_icmp || is_icmp (field);
   if (nfproto != 0)
     draw->family = nfproto == NFPROTO_IPV4 ? AF_INET : AF_INET6;
   if (vpnd_field_implied_l4proto (field) != 0)
@@ -290,7 +300,7 @@ add_statements (Draw *draw, const VpndChain *chain, const char *leaf)
     vpnd_rule_statement (draw->rule, VPND_STATEMENT_MASQUERADE);
   else if (may_reject && chance (20) && fits (draw, VPND_FIELD_TCP_DPORT))
     vpnd_rule_statement (draw->rule, VPND_STATEMENT_REJECT_TCP_RESET);
-  else if (may_reject && chance (20))
+  else if (may_reject && chance (20) && draw->l4proto != IPPROTO_ICMP && draw->l4proto != IPPROTO_ICMPV6) /* there nft(8) lists one rule in two ways */
     vpnd_rule_statement (draw->rule, chance (50) ? VPND_STATEMENT_REJECT : VPND_STATEMENT_REJECT_NO_ROUTE);
   else if (leaf[0] != '\0' && map != NULL)
     vpnd_rule_vmap (draw->rule, field, map);
