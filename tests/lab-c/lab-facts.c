@@ -58,6 +58,7 @@ start (Fixture *fixture)
 static void
 fixture_clear (Fixture *fixture)
 {
+  g_signal_handlers_disconnect_by_data (fixture->source, fixture); /* a reading that is under way keeps the source, and ends after us */
   g_clear_object (&fixture->source);
   g_clear_pointer (&fixture->facts, vpnd_facts_unref);
 }
