@@ -83,7 +83,7 @@ test_order_and_delay (void)
 {
   g_auto (Fixture) fixture = new_fixture ();
   gint64 begin = vpnd_clock_now_us (fixture.clock);
-  guint later = vpnd_clock_schedule (fixture.clock, 30, on_b, &fixture);
+  guint later = vpnd_clock_schedule (fixture.clock, 1000, on_b, &fixture); /* far behind: two that are due when a busy machine looks have no order */
   guint sooner = vpnd_clock_schedule (fixture.clock, 10, on_a, &fixture);
 
   g_assert_cmpuint (later, !=, 0);
@@ -91,7 +91,7 @@ test_order_and_delay (void)
   g_assert_cmpuint (sooner, !=, later);
   wait_for_length (&fixture, 2);
   g_assert_cmpstr (fixture.log->str, ==, "ab");
-  g_assert_cmpint (vpnd_clock_now_us (fixture.clock) - begin, >=, 30 * 1000);
+  g_assert_cmpint (vpnd_clock_now_us (fixture.clock) - begin, >=, 1000 * 1000);
   vpnd_clock_cancel (fixture.clock, later); /* fired: a no-op */
 }
 
