@@ -230,7 +230,7 @@ class Matrix:
         dead = situation.state.startswith("connecting")
         cells = cells_of(self.families, {"ENDPOINT4": DEAD4 if dead else PEER4, "ENDPOINT6": DEAD6 if dead else PEER6})
         mark, inside_mark = self.lab.capture.mark(), len(self.inside.frames)
-        numbers, told = self.send(cells, 200 if situation.tunnel == "none" else 60)
+        numbers, told = self.send(cells, 200)
         if situation.tunnel == "up":
             self.tunnel_fence()
         frames = self.lab.capture.since(mark)
