@@ -65,6 +65,9 @@ def test_early_boot_was_first():
     """The unit had ended before the network began, though the settings are on a file system of their own."""
     def stamp(unit, name):
         return int(run("systemctl", "show", f"--property={name}", "--value", unit))
+    journal = run("journalctl", "--no-pager", "-b", "-o", "short-monotonic", "-u", "vpnd-early-boot", "-u", "var-lib-vpnd.mount")
+    assert run("systemctl", "show", "--property=Result", "--value", "vpnd-early-boot").strip() == "success", journal
+    assert "The network is closed until vpnd has started" in journal, journal
     closed = stamp("vpnd-early-boot", "ExecMainExitTimestampMonotonic")
     assert 0 < closed <= stamp("network-pre.target", "ActiveEnterTimestampMonotonic") <= stamp("test-network", "ExecMainStartTimestampMonotonic")
     assert "/var/lib/vpnd" in run("findmnt", "-n", "-o", "TARGET", "/var/lib/vpnd")
