@@ -56,6 +56,7 @@ typedef enum
  * @kind: which state
  * @cause: why, in VPND_STATE_ERROR
  * @attempt: which attempt of connecting, from 1; 0 outside VPND_STATE_CONNECTING
+ * @is_asked_again: the first attempt has sent its second initiation
  * @is_activating: a request to activate waits for the effects; a failure rolls back to @fallback_kind and @fallback
  * @fallback_kind: state to return to when the activation fails
  * @fallback_cause: its cause
@@ -83,6 +84,7 @@ typedef struct
   VpndStateKind kind;
   VpndCause cause;
   guint attempt;
+  gboolean is_asked_again;
   gboolean is_activating;
   VpndStateKind fallback_kind;
   VpndCause fallback_cause;

@@ -358,6 +358,7 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   state->cause = VPND_CAUSE_NONE;
   state->lookups = 0;
   state->attempt = attempt;
+  state->is_asked_again = FALSE;
   state->is_waiting = FALSE;
 
   g_clear_pointer (&state->config, vpnd_tunnel_config_unref);
@@ -377,7 +378,20 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   configure (d, config);
   want_routes (d, routes);
   want_dns (d, dns, is_new_link);
-  add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = vpnd_establish_timeout_ms (attempt);
+  add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = attempt == 1 ? VPND_ESTABLISH_AGAIN_MS : vpnd_establish_timeout_ms (attempt);
+}
+
+/* One initiation that is lost, or that a peer drops because another one came just before it, would cost the whole first attempt: WireGuard
+ * itself waits 5 s. A device that has forgotten its peers sends at once. */
+static void
+ask_again (Decision *d)
+{
+  g_autoptr (VpndTunnelConfig) empty = vpnd_tunnel_plan_build_empty (d->state->profile);
+
+  d->state->is_asked_again = TRUE;
+  configure (d, empty);
+  configure (d, d->state->config);
+  add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = VPND_ESTABLISH_FIRST_MS - VPND_ESTABLISH_AGAIN_MS;
 }
 
 /* The rules of a host that nobody wants protected: none, or closed with lockdown. */
@@ -654,8 +668,14 @@ on_handshake (Decision *d)
 static void
 on_establish_timeout (Decision *d)
 {
-  if (d->state->kind == VPND_STATE_CONNECTING && !d->state->is_waiting)
-    connect_to (d, d->state->profile, d->state->attempt + 1, FALSE);
+  VpndState *state = d->state;
+
+  if (state->kind != VPND_STATE_CONNECTING || state->is_waiting || state->config == NULL)
+    return;
+  if (state->attempt == 1 && !state->is_asked_again)
+    ask_again (d);
+  else
+    connect_to (d, state->profile, state->attempt + 1, FALSE);
 }
 
 static void

@@ -14,7 +14,8 @@
 G_BEGIN_DECLS
 
 /* The first attempt waits 4 s for a handshake, the next 8 s, all others 15 s (docs/security.md, "Timings"): WireGuard sends its
- * next initiation 5 s after the first (REKEY_TIMEOUT), so the second attempt has room for two. */
+ * next initiation 5 s after the first (REKEY_TIMEOUT), so the second attempt has room for two, and the first sends its second one itself. */
+#define VPND_ESTABLISH_AGAIN_MS 1000
 #define VPND_ESTABLISH_FIRST_MS 4000
 #define VPND_ESTABLISH_MAX_MS 15000
 /* A name that is unknown is asked for again, at first soon, for the resolver may only be starting. */

@@ -722,11 +722,16 @@ test_resume (void)
   settle ();
   g_ptr_array_set_size (rig->host->journal, 0);
   rig->host->now_us += 10 * G_USEC_PER_SEC; /* nothing runs meanwhile */
-  fake_host_advance (rig->host, 1000);
+  fake_host_advance (rig->host, 100);
   settle ();
   assert_status (rig, "connecting", "", TRUE);
   g_assert_cmpuint (count_calls (rig->host, "tunnel.create"), ==, 0);
   g_assert_cmpuint (count_calls (rig->host, "tunnel.configure"), ==, 2); /* sessions forgotten, then the peers once more */
+  fake_host_advance (rig->host, VPND_ESTABLISH_AGAIN_MS);
+  settle ();
+  g_assert_cmpuint (count_calls (rig->host, "tunnel.configure"), ==, 4); /* the answer may have been lost */
+  g_assert_cmpuint (count_calls (rig->host, "router.apply"), ==, 0);
+  assert_status (rig, "connecting", "", TRUE);
   shake_hands (rig);
   settle ();
   assert_status (rig, "connected", "", TRUE);

@@ -3,14 +3,17 @@
 """Crashes, restarts, dead peers, and other software that tears at what vpnd has set up."""
 import shutil
 import signal
+import time
 
 import pytest
 
 import sandbox
 from capture import none
-from lab import ECHO_PORT, HOST4, OUTSIDE_DNS4, PUBLIC4, PUBLIC6, TUNNEL_HOST4
+from lab import ECHO_PORT, HOST4, OUTSIDE_DNS4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4
 from test_connect import only_transport
 from test_leaks import assert_sealed
+
+INITIATION_BYTES = 20 + 8 + 148  # IPv4, UDP, and the message
 
 
 def crash(lab):
@@ -132,6 +135,21 @@ def test_restart_signal_keeps_the_rules_and_comes_back(connected):
     connected.wait_state("connected")
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
     only_transport(connected.capture.since(mark))
+
+
+def test_one_lost_initiation_costs_one_second(host):
+    """WireGuard itself would ask again after 5 s, and an attempt that begins anew after 4."""
+    host.vpnctl("import", "-", "demo", input=host.profile())
+    host.lan.run("nft", "-f", "-", input=f"""table inet loss {{ chain pass {{ type filter hook forward priority 0
+        udp dport {PEER_PORT} quota until {INITIATION_BYTES + 20} bytes counter drop
+    }}\n}}\n""")
+    began = time.monotonic()
+    host.vpnctl("connect", "demo", "--wait")
+    took = time.monotonic() - began
+    assert "counter packets 1 " in host.lan.run("nft", "list", "table", "inet", "loss").stdout
+    host.lan.run("nft", "delete", "table", "inet", "loss")
+    assert 1 <= took < 3.5, took
+    assert host.status()["attempt"] == 0 and host.echo(PUBLIC4) == TUNNEL_HOST4
 
 
 def test_dead_peer_is_noticed_and_comes_back(connected):

@@ -545,6 +545,9 @@ test_connect_and_back (void)
   g_assert_cmpuint (world.connected, ==, 1);
   feed (&world, (VpndEvent){ .kind = VPND_EVENT_PEER_LOST }, 0);
   g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
+  feed (&world, (VpndEvent){ .kind = VPND_EVENT_ESTABLISH_TIMEOUT }, 0);
+  g_assert_cmpuint (world.state->attempt, ==, 1); /* its second initiation */
+  g_assert_true (world.is_watching);
   for (guint attempt = 2; attempt < 10; attempt++)
     {
       feed (&world, (VpndEvent){ .kind = VPND_EVENT_ESTABLISH_TIMEOUT }, 0);
