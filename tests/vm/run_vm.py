@@ -41,15 +41,22 @@ class Tap:
         print(f"{'not ok' if problem else 'ok'} {self.number} {self.prefix} {name}", flush=True)
         for line in (problem or note).splitlines():
             print(f"# {line}", flush=True)
+        if problem:  # meson shows what a failed TAP test said of itself only from here
+            print(f"{self.prefix} {name}:\n{problem}", file=sys.stderr, flush=True)
 
     def copy(self, boot, kind):
         """The guest's own report."""
+        said = []
         for line in boot.report.splitlines():
             found = re.match(r"(not ok|ok) N (.*)", line)
             if found:
-                self.test(f"{kind}: {found[2]}", "see above" if found[1] == "not ok" else "")
+                self.test(f"{kind}: {found[2]}", "\n".join(said[-40:] or ["it said nothing"]) if found[1] == "not ok" else "")
+                said = []
             elif line.startswith("#"):
                 print(line)
+                said.append(line)
+        if self.bad:
+            print("\n".join(said), file=sys.stderr, flush=True)
         problem = "" if "# guest done" in boot.report and boot.exit_status == 0 else f"qemu ended with {boot.exit_status}\n{boot.console[-6000:]}"
         self.test(f"{kind}: the guest ran to its orderly end", problem)
 
