@@ -1,0 +1,163 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See guard.h. The two share one page: whether an event is being judged, and how many were. The guard sleeps until there is an event, then
+ * looks again and again: when nothing moved until the limit is near, it answers what is being judged and what waits. Which number the
+ * judged event has is known only to the first process, which may have been stopped before it could tell: all that it may be are answered.
+ */
+#include "config.h"
+
+#include "guard.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_EVERY_MS 8
+#define LOOKS (VPND_GUARD_LIMIT_MS / LOOK_EVERY_MS - 1) /* without a step between: it stands still */
+
+/* An answer names the event by the number of its descriptor in whoever read it, and the kernel takes the first that matches
+ * (process_access_response): the guard's numbers must never be those of the first process, which holds few. */
+#define LOWEST_EVENT_FD 512
+
+struct _VpndGuard
+{
+  _Atomic gint32 is_judging; /* an event is being read, judged or answered */
+  _Atomic guint32 steps;     /* grows at each beginning and end */
+};
+
+/* ENOENT: there is no such event, or it is answered meanwhile. */
+static void
+allow (int fanotify_fd, int event_fd)
+{
+  struct fanotify_response response = { .fd = event_fd, .response = FAN_ALLOW };
+
+  while (write (fanotify_fd, &response, sizeof response) < 0 && errno == EINTR)
+    ;
+}
+
+/* Answers all that waits, until the first process moves again. */
+static void
+answer_waiting (const VpndGuard *page, int fanotify_fd, guint32 steps)
+{
+  struct fanotify_event_metadata event;
+
+  while (atomic_load (&page->steps) == steps && read (fanotify_fd, &event, sizeof event) == (ssize_t) sizeof event)
+    {
+      if (event.fd < 0)
+        continue;
+      allow (fanotify_fd, event.fd);
+      close (event.fd);
+    }
+}
+
+G_GNUC_NORETURN static void
+guard_run (const VpndGuard *page, int fanotify_fd)
+{
+  const struct timespec pause = { .tv_nsec = LOOK_EVERY_MS * 1000L * 1000L };
+  struct pollfd waiting = { .fd = fanotify_fd, .events = POLLIN };
+
+  for (;;)
+    {
+      guint32 steps = atomic_load (&page->steps);
+      guint looks = 0;
+
+      /* Without an event under way there is nothing to look after until the next one comes. */
+      if (!atomic_load (&page->is_judging) && poll (&waiting, 1, -1) < 0 && errno != EINTR)
+        _exit (1);
+      for (; looks < LOOKS && atomic_load (&page->steps) == steps; looks++)
+        nanosleep (&pause, NULL);
+      if (looks < LOOKS || atomic_load (&page->steps) != steps)
+        continue;
+      for (int fd = 0; atomic_load (&page->is_judging) && fd < LOWEST_EVENT_FD; fd++)
+        allow (fanotify_fd, fd);
+      answer_waiting (page, fanotify_fd, steps);
+    }
+}
+
+/* The child's first steps: it must not outlive its parent, or it would keep the events alive that nobody judges. */
+G_GNUC_NORETURN static void
+become_guard (const VpndGuard *page, int fanotify_fd, pid_t parent)
+{
+  int fd;
+
+  if (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid () != parent)
+    _exit (1);
+  (void) prctl (PR_SET_NAME, "vpnd-clas-guard");
+  (void) setpgid (0, 0); /* a signal to the terminal's or the parent's group is not ours */
+  do
+    fd = fcntl (fanotify_fd, F_DUPFD_CLOEXEC, 3);
+  while (fd >= 0 && fd < LOWEST_EVENT_FD - 1);
+  if (fd < 0)
+    _exit (1);
+  guard_run (page, fanotify_fd);
+}
+
+/**
+ * vpnd_guard_start:
+ * @fanotify_fd: the group; must not block, and each event must be read by itself
+ * @error: return location for an error
+ *
+ * Starts the guard; call before there is a thread or a connection. It lives as long as the calling process.
+ *
+ * Returns: (transfer none): what the judging process tells it. Errors: VPND_ERROR_FAILED
+ */
+VpndGuard *
+vpnd_guard_start (int fanotify_fd, GError **error)
+{
+  VpndGuard *self = mmap (NULL, sizeof *self, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  const pid_t parent = getpid ();
+  pid_t pid;
+
+  if (self == MAP_FAILED)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, "memory for the guard: %s", g_strerror (errno));
+      return NULL;
+    }
+  pid = fork ();
+  if (pid < 0)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, "starting the guard: %s", g_strerror (errno));
+      (void) munmap (self, sizeof *self);
+      return NULL;
+    }
+  if (pid == 0)
+    become_guard (self, fanotify_fd, parent);
+  return self;
+}
+
+/**
+ * vpnd_guard_begin:
+ * @self: the guard
+ *
+ * An event is going to be read.
+ */
+void
+vpnd_guard_begin (VpndGuard *self)
+{
+  atomic_store (&self->is_judging, TRUE);
+  atomic_fetch_add (&self->steps, 1);
+}
+
+/**
+ * vpnd_guard_end:
+ * @self: the guard
+ *
+ * The event was answered, or there was none.
+ */
+void
+vpnd_guard_end (VpndGuard *self)
+{
+  atomic_store (&self->is_judging, FALSE);
+  atomic_fetch_add (&self->steps, 1);
+}

@@ -1,0 +1,17 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What is asked of one process, and the one thing that is done to it: it is put into a cgroup.
+ */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+G_BEGIN_DECLS
+
+guint64 vpnd_process_read_start_time (pid_t pid);
+gboolean vpnd_process_read_executable (pid_t pid, dev_t *out_device, ino_t *out_inode);
+int vpnd_process_move (pid_t pid, int procs_fd);
+
+G_END_DECLS

@@ -1,0 +1,72 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What vpnd and vpnd-classifier say to each other: the table of rules one way, reports the other way. Pure codec: values and bytes, no
+ * socket. Both ends are root programs of one version on one machine, and each still checks what it gets.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define VPND_CLASSIFIER_MAX_RULES 100000
+#define VPND_CLASSIFIER_MAX_TABLE_BYTES (32 * 1024 * 1024)
+#define VPND_CLASSIFIER_MAX_REPORT_BYTES 8192
+#define VPND_CLASSIFIER_MAX_CLASSES 8
+
+/**
+ * VpndClassifierRule:
+ * @path: (owned): absolute path of an executable
+ * @class_index: which of the cgroups that came with the table
+ * @any_mount_namespace: also processes that see the file through another mount namespace
+ */
+typedef struct
+{
+  char *path;
+  guint class_index;
+  gboolean any_mount_namespace;
+} VpndClassifierRule;
+
+typedef enum
+{
+  VPND_CLASSIFIER_APPLIED,   /* the table is in force, as far as no rule of it was reported unwatched */
+  VPND_CLASSIFIER_WATCHED,   /* @path is there now, and its launches are seen */
+  VPND_CLASSIFIER_UNWATCHED, /* launches of @path are not seen, for @code */
+  VPND_CLASSIFIER_ARRIVED,   /* process @pid runs @path and stands in @class_index */
+  VPND_CLASSIFIER_FAILED,    /* process @pid runs @path and could not be put into @class_index, for @code */
+  VPND_CLASSIFIER_OVERFLOW,  /* launches or reports were lost: what was lost stands where it stood */
+  VPND_N_CLASSIFIER_REPORTS
+} VpndClassifierReportKind;
+
+/**
+ * VpndClassifierReport:
+ * @kind: what happened
+ * @class_index: of the rule
+ * @pid: process, 0 when there is none
+ * @start_time: of @pid in clock ticks since boot (proc(5), field 22), 0 when it is gone already
+ * @path: (owned): of the rule, "" when there is none
+ * @code: errno value, 0 when there is none
+ */
+typedef struct
+{
+  VpndClassifierReportKind kind;
+  guint class_index;
+  gint32 pid;
+  guint64 start_time;
+  char *path;
+  gint32 code;
+} VpndClassifierReport;
+
+void vpnd_classifier_rule_free (VpndClassifierRule *rule);
+void vpnd_classifier_report_clear (VpndClassifierReport *report);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndClassifierRule, vpnd_classifier_rule_free)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VpndClassifierReport, vpnd_classifier_report_clear)
+
+GBytes *vpnd_classifier_encode_rules (const GPtrArray *rules);
+GPtrArray *vpnd_classifier_decode_rules (GBytes *bytes, guint n_classes, GError **error);
+GBytes *vpnd_classifier_encode_report (const VpndClassifierReport *report);
+gboolean vpnd_classifier_decode_report (GBytes *bytes, VpndClassifierReport *out_report, GError **error);
+
+G_END_DECLS

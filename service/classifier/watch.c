@@ -1,0 +1,509 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See watch.h. The kernel asks (FAN_OPEN_EXEC_PERM, fanotify(7)) at the open of a marked inode for execution, of the process that is going to
+ * run it, and holds it until it is answered: what the process does first, it does in its cgroup. Only marked inodes ask, so other launches
+ * cost nothing. Files that are replaced are noticed by inotify(7) on the folders that their paths lead through.
+ */
+#include "config.h"
+
+#include "watch.h"
+
+#include "error.h"
+#include "guard.h"
+#include "mounts.h"
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINKS_MAX 16          /* half of what the kernel follows (MAXSYMLINKS is 40): a program behind more is a loop or a joke */
+#define EVENTS_PER_TURN 64    /* then the rest of the loop has its turn */
+#define PROCESSES_PER_TURN 32 /* of a walk over those that run already: 1 ms at most, while execs wait */
+#define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
+
+typedef struct
+{
+  dev_t device;
+  ino_t inode;
+} FileId;
+
+/**
+ * Target:
+ * @rule: (unowned): its rule, of the table in force
+ * @file: where the path leads, while @code is 0
+ * @code: why launches are not seen (errno), 0 when they are
+ */
+typedef struct
+{
+  const VpndClassifierRule *rule;
+  FileId file;
+  int code;
+} Target;
+
+/* One table and all that serves it. */
+typedef struct
+{
+  GPtrArray *rules;    /* (element-type VpndClassifierRule) (owned) */
+  GPtrArray *targets;  /* (element-type Target) (owned): one a rule, in order */
+  GHashTable *by_file; /* (element-type FileId Target): whose launch is held; the first rule wins */
+  GHashTable *folders; /* (element-type gint GPtrArray) (owned): inotify's number -> targets whose path leads through */
+  int inotify_fd;
+  guint inotify_source;
+  int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
+  guint n_classes;
+  gboolean is_in_force;
+} Table;
+
+struct _VpndWatch
+{
+  GObject parent_instance;
+
+  int fanotify_fd;
+  guint fanotify_source;
+  VpndGuard *guard;   /* (unowned): lives as long as we */
+  VpndMounts *mounts; /* (owned) */
+  Table *table;       /* (owned) (nullable) */
+  GArray *walk;       /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
+  guint walk_source;
+  VpndWatchReportFunc func;
+  gpointer func_data;
+};
+
+G_DEFINE_FINAL_TYPE (VpndWatch, vpnd_watch, G_TYPE_OBJECT)
+
+static guint
+file_id_hash (gconstpointer key)
+{
+  const FileId *id = key;
+
+  return (guint) id->inode ^ (guint) (id->inode >> 32) ^ ((guint) id->device << 16);
+}
+
+static gboolean
+file_id_equal (gconstpointer a, gconstpointer b)
+{
+  const FileId *x = a, *y = b;
+
+  return x->device == y->device && x->inode == y->inode;
+}
+
+static void
+report (VpndWatch *self, VpndClassifierReportKind kind, const VpndClassifierRule *rule, pid_t pid, guint64 start_time, int code)
+{
+  VpndClassifierReport it = { kind, rule != NULL ? rule->class_index : 0, pid, start_time, rule != NULL ? rule->path : NULL, code };
+
+  self->func (&it, self->func_data);
+}
+
+/* --- the table --- */
+
+static void
+table_free (Table *table)
+{
+  g_clear_handle_id (&table->inotify_source, g_source_remove);
+  if (table->inotify_fd >= 0)
+    close (table->inotify_fd);
+  for (guint i = 0; i < table->n_classes; i++)
+    close (table->class_fds[i]);
+  g_hash_table_unref (table->by_file);
+  g_hash_table_unref (table->folders);
+  g_ptr_array_unref (table->targets);
+  g_ptr_array_unref (table->rules);
+  g_free (table);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Table, table_free)
+
+static int
+mark (VpndWatch *self, guint how, int path_fd)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", path_fd);
+
+  return fanotify_mark (self->fanotify_fd, how, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) < 0 ? errno : 0;
+}
+
+/* Watches @folder, or the nearest one above it that exists, for @target. */
+static void
+watch_folder (Table *table, const char *folder, Target *target)
+{
+  g_autofree char *place = g_strdup (folder);
+  int number;
+  GPtrArray *targets;
+
+  while ((number = inotify_add_watch (table->inotify_fd, place, FOLDER_EVENTS)) < 0 && strcmp (place, "/") != 0)
+    {
+      g_autofree char *below = g_steal_pointer (&place);
+
+      place = g_path_get_dirname (below);
+    }
+  if (number < 0)
+    return;
+
+  targets = g_hash_table_lookup (table->folders, GINT_TO_POINTER (number));
+  if (targets == NULL)
+    {
+      targets = g_ptr_array_new ();
+      g_hash_table_insert (table->folders, GINT_TO_POINTER (number), targets);
+    }
+  if (targets->len == 0 || (g_ptr_array_index (targets, targets->len - 1) != target && !g_ptr_array_find (targets, target, NULL)))
+    g_ptr_array_add (targets, target);
+}
+
+/* Follows the path link by link, so that a change of any of them is noticed (/usr/bin/x -> /etc/alternatives/x -> ...). */
+static void
+watch_way (Table *table, Target *target)
+{
+  g_autofree char *path = g_strdup (target->rule->path);
+
+  for (guint i = 0; i < LINKS_MAX; i++)
+    {
+      g_autofree char *folder = g_path_get_dirname (path);
+      g_autofree char *link = g_file_read_link (path, NULL);
+
+      watch_folder (table, folder, target);
+      if (link == NULL)
+        return;
+      g_free (path);
+      path = g_path_is_absolute (link) ? g_steal_pointer (&link) : g_build_filename (folder, link, NULL);
+    }
+}
+
+static int
+open_program (const char *path, FileId *out_file, int *out_code)
+{
+  int fd = open (path, O_PATH | O_CLOEXEC);
+  struct stat info;
+
+  *out_code = fd < 0 || fstat (fd, &info) < 0 ? errno : 0;
+  if (*out_code == 0 && S_ISDIR (info.st_mode))
+    *out_code = EISDIR;
+  else if (*out_code == 0 && (!S_ISREG (info.st_mode) || (info.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0))
+    *out_code = EACCES; /* what execve(2) says of both */
+  if (*out_code == 0)
+    *out_file = (FileId){ info.st_dev, info.st_ino };
+  return fd;
+}
+
+/* Points @target at what its path leads to now, with the mark on it before anything is told. */
+static void
+resolve (VpndWatch *self, Table *table, Target *target)
+{
+  FileId file = { 0 };
+  int code;
+  const int fd = open_program (target->rule->path, &file, &code);
+
+  if (code == 0)
+    code = mark (self, FAN_MARK_ADD, fd);
+  if (fd >= 0)
+    close (fd);
+
+  /* The old inode keeps its mark: processes may still launch it by a link or a descriptor, and it is not in the table any more. */
+  if (target->code == 0 && !file_id_equal (&target->file, &file) && g_hash_table_lookup (table->by_file, &target->file) == target)
+    g_hash_table_remove (table->by_file, &target->file);
+  if (code == 0)
+    target->file = file;
+  if (code == 0 && !g_hash_table_contains (table->by_file, &target->file))
+    g_hash_table_insert (table->by_file, &target->file, target);
+  if (table->is_in_force && (code == 0) != (target->code == 0))
+    report (self, code == 0 ? VPND_CLASSIFIER_WATCHED : VPND_CLASSIFIER_UNWATCHED, target->rule, 0, 0, code);
+  target->code = code;
+}
+
+static void
+resolve_folder (VpndWatch *self, Table *table, int number)
+{
+  g_autoptr (GPtrArray) targets = NULL;
+  GPtrArray *present = g_hash_table_lookup (table->folders, GINT_TO_POINTER (number));
+
+  if (present == NULL)
+    return;
+  targets = g_ptr_array_copy (present, NULL, NULL); /* following the new way may add to it */
+  for (guint i = 0; i < targets->len; i++)
+    {
+      watch_way (table, g_ptr_array_index (targets, i));
+      resolve (self, table, g_ptr_array_index (targets, i));
+    }
+}
+
+static void
+resolve_all (VpndWatch *self, Table *table)
+{
+  for (guint i = 0; i < table->targets->len; i++)
+    {
+      watch_way (table, g_ptr_array_index (table->targets, i));
+      resolve (self, table, g_ptr_array_index (table->targets, i));
+    }
+}
+
+static gboolean
+on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
+{
+  VpndWatch *self = user_data;
+  char buffer[8192] __attribute__ ((aligned (__alignof__(struct inotify_event))));
+  ssize_t n = read (fd, buffer, sizeof buffer);
+
+  for (ssize_t at = 0; at < n;)
+    {
+      const struct inotify_event *event = (const struct inotify_event *) (buffer + at);
+
+      if (event->mask & IN_Q_OVERFLOW)
+        resolve_all (self, self->table);
+      else
+        resolve_folder (self, self->table, event->wd);
+      if (event->mask & IN_IGNORED)
+        g_hash_table_remove (self->table->folders, GINT_TO_POINTER (event->wd));
+      at += (ssize_t) sizeof *event + event->len;
+    }
+  return G_SOURCE_CONTINUE;
+}
+
+static Table *
+table_new (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_classes)
+{
+  Table *table = g_new0 (Table, 1);
+
+  table->rules = g_ptr_array_ref (rules);
+  table->targets = g_ptr_array_new_full (rules->len, g_free);
+  table->by_file = g_hash_table_new (file_id_hash, file_id_equal);
+  table->folders = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_ptr_array_unref);
+  table->inotify_fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
+  table->n_classes = n_classes;
+  for (guint i = 0; i < n_classes; i++)
+    table->class_fds[i] = fcntl (class_fds[i], F_DUPFD_CLOEXEC, 0);
+  for (guint i = 0; i < rules->len; i++)
+    {
+      Target *target = g_new0 (Target, 1);
+
+      target->rule = g_ptr_array_index (rules, i);
+      target->code = ENOENT;
+      g_ptr_array_add (table->targets, target);
+    }
+  if (table->inotify_fd >= 0)
+    table->inotify_source = g_unix_fd_add (table->inotify_fd, G_IO_IN, on_folder_changed, self);
+  return table;
+}
+
+/* Marks that no rule needs any more would only cost time. An inode that is gone lost its mark with it. */
+static void
+remove_marks (VpndWatch *self, const Table *old, const Table *table)
+{
+  for (guint i = 0; i < old->targets->len; i++)
+    {
+      const Target *target = g_ptr_array_index (old->targets, i);
+      FileId file;
+      int code, fd;
+
+      if (target->code != 0 || (table != NULL && g_hash_table_contains (table->by_file, &target->file)))
+        continue;
+      fd = open_program (target->rule->path, &file, &code);
+      if (code == 0)
+        (void) mark (self, FAN_MARK_REMOVE, fd);
+      if (fd >= 0)
+        close (fd);
+    }
+}
+
+/* --- launches --- */
+
+static void
+judge (VpndWatch *self, const struct fanotify_event_metadata *event)
+{
+  const Target *target = NULL;
+  struct fanotify_response response = { .fd = event->fd, .response = FAN_ALLOW };
+  struct stat info;
+  guint64 start_time = 0;
+  int code = 0;
+
+  if (self->table != NULL && fstat (event->fd, &info) == 0)
+    target = g_hash_table_lookup (self->table->by_file, &(FileId){ info.st_dev, info.st_ino });
+  if (target != NULL && !target->rule->any_mount_namespace && !vpnd_mounts_has_file (self->mounts, event->fd))
+    target = NULL;
+  if (target != NULL)
+    {
+      code = event->pid > 0 ? vpnd_process_move (event->pid, self->table->class_fds[target->rule->class_index]) : ESRCH;
+      start_time = vpnd_process_read_start_time (event->pid); /* while it is held: the number is its own */
+    }
+  while (write (self->fanotify_fd, &response, sizeof response) < 0 && errno == EINTR)
+    ;
+  if (target != NULL)
+    report (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, event->pid, start_time, code);
+}
+
+static gboolean
+on_launch (gint fd, GIOCondition condition, gpointer user_data)
+{
+  VpndWatch *self = user_data;
+  struct fanotify_event_metadata event;
+  ssize_t n = sizeof event;
+
+  for (guint i = 0; i < EVENTS_PER_TURN && n == (ssize_t) sizeof event; i++)
+    {
+      vpnd_guard_begin (self->guard);
+      n = read (fd, &event, sizeof event); /* the size of one: each is answered before the next is taken */
+      if (n == (ssize_t) sizeof event && event.fd >= 0)
+        judge (self, &event);
+      vpnd_guard_end (self->guard);
+      if (n == (ssize_t) sizeof event && event.fd >= 0)
+        close (event.fd);
+      else if (n == (ssize_t) sizeof event && (event.mask & FAN_Q_OVERFLOW))
+        report (self, VPND_CLASSIFIER_OVERFLOW, NULL, 0, 0, 0);
+    }
+  return G_SOURCE_CONTINUE;
+}
+
+/* --- who runs already --- */
+
+static gboolean
+on_walk (gpointer user_data)
+{
+  VpndWatch *self = user_data;
+
+  for (guint i = 0; i < PROCESSES_PER_TURN && self->walk->len > 0; i++)
+    {
+      const pid_t pid = g_array_index (self->walk, pid_t, self->walk->len - 1);
+      FileId file;
+      const Target *target = NULL;
+
+      g_array_set_size (self->walk, self->walk->len - 1);
+      if (vpnd_process_read_executable (pid, &file.device, &file.inode))
+        target = g_hash_table_lookup (self->table->by_file, &file);
+      if (target != NULL)
+        {
+          guint64 start_time = vpnd_process_read_start_time (pid);
+          int code = vpnd_process_move (pid, self->table->class_fds[target->rule->class_index]);
+
+          if (code != ESRCH)
+            report (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, code);
+        }
+    }
+  if (self->walk->len > 0)
+    return G_SOURCE_CONTINUE;
+
+  self->walk_source = 0;
+  report (self, VPND_CLASSIFIER_APPLIED, NULL, 0, 0, 0);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+begin_walk (VpndWatch *self)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc", 0, NULL);
+  const char *name;
+
+  g_clear_handle_id (&self->walk_source, g_source_remove);
+  g_array_set_size (self->walk, 0);
+  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL)
+    {
+      const pid_t pid = (pid_t) g_ascii_strtoull (name, NULL, 10);
+
+      if (pid > 0)
+        g_array_append_val (self->walk, pid);
+    }
+  self->walk_source = g_idle_add (on_walk, self); /* behind the launches, which are of a higher priority */
+}
+
+/**
+ * vpnd_watch_set_rules:
+ * @self: the watch
+ * @rules: (transfer none) (element-type VpndClassifierRule): the whole table; replaces the former one without a moment between
+ * @class_fds: cgroup.procs of each class, open for writing; copies are kept
+ * @n_classes: how many, at most VPND_CLASSIFIER_MAX_CLASSES; each rule's class is below it
+ *
+ * Reports each rule whose program cannot be watched (VPND_CLASSIFIER_UNWATCHED), then puts the processes that run already into their classes
+ * (VPND_CLASSIFIER_ARRIVED), then reports VPND_CLASSIFIER_APPLIED.
+ */
+void
+vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_classes)
+{
+  Table *old;
+  Table *table;
+
+  g_return_if_fail (VPND_IS_WATCH (self));
+  g_return_if_fail (n_classes <= VPND_CLASSIFIER_MAX_CLASSES);
+
+  table = table_new (self, rules, class_fds, n_classes);
+  resolve_all (self, table);
+  old = g_steal_pointer (&self->table);
+  self->table = table;
+  table->is_in_force = TRUE;
+  if (old != NULL)
+    remove_marks (self, old, table);
+  g_clear_pointer (&old, table_free);
+
+  for (guint i = 0; i < table->targets->len; i++)
+    {
+      const Target *target = g_ptr_array_index (table->targets, i);
+
+      if (target->code != 0)
+        report (self, VPND_CLASSIFIER_UNWATCHED, target->rule, 0, 0, target->code);
+    }
+  begin_walk (self);
+}
+
+/**
+ * vpnd_watch_new:
+ * @mountinfo_path: of a process of the host's mount namespace
+ * @func: (scope notified): receives each report
+ * @user_data: passed to @func
+ * @error: return location for an error
+ *
+ * Returns: (transfer full) (nullable): a watch without rules. Errors: VPND_ERROR_KERNEL_FEATURE when the kernel cannot hold launches
+ *   (CONFIG_FANOTIFY_ACCESS_PERMISSIONS) or we may not ask it to (CAP_SYS_ADMIN); VPND_ERROR_FAILED
+ */
+VpndWatch *
+vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, gpointer user_data, GError **error)
+{
+  g_autoptr (VpndWatch) self = g_object_new (VPND_TYPE_WATCH, NULL);
+
+  self->func = func;
+  self->func_data = user_data;
+  self->mounts = vpnd_mounts_open (mountinfo_path, error);
+  if (self->mounts == NULL)
+    return NULL;
+  self->fanotify_fd = fanotify_init (FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS, O_RDONLY | O_LARGEFILE | O_CLOEXEC);
+  if (self->fanotify_fd < 0)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "holding the launch of programs: %s (CONFIG_FANOTIFY_ACCESS_PERMISSIONS, and CAP_SYS_ADMIN)", g_strerror (errno));
+      return NULL;
+    }
+  self->guard = vpnd_guard_start (self->fanotify_fd, error);
+  if (self->guard == NULL)
+    return NULL;
+  self->fanotify_source = g_unix_fd_add_full (G_PRIORITY_HIGH, self->fanotify_fd, G_IO_IN, on_launch, self, NULL);
+  return g_steal_pointer (&self);
+}
+
+static void
+vpnd_watch_dispose (GObject *object)
+{
+  VpndWatch *self = VPND_WATCH (object);
+
+  g_clear_handle_id (&self->walk_source, g_source_remove);
+  g_clear_handle_id (&self->fanotify_source, g_source_remove);
+  g_clear_pointer (&self->table, table_free);
+  g_clear_pointer (&self->walk, g_array_unref);
+  g_clear_pointer (&self->mounts, vpnd_mounts_free);
+  if (self->fanotify_fd >= 0)
+    close (g_steal_fd (&self->fanotify_fd)); /* the kernel lets go of whom it holds when the guard's copy is closed, too */
+  G_OBJECT_CLASS (vpnd_watch_parent_class)->dispose (object);
+}
+
+static void
+vpnd_watch_class_init (VpndWatchClass *klass)
+{
+  G_OBJECT_CLASS (klass)->dispose = vpnd_watch_dispose;
+}
+
+static void
+vpnd_watch_init (VpndWatch *self)
+{
+  self->fanotify_fd = -1;
+  self->walk = g_array_new (FALSE, FALSE, sizeof (pid_t));
+}

@@ -1,0 +1,542 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * vpnd-classifier against the real fanotify and cgroup2. The programs that are launched say as their very first act in which cgroup they stand
+ * (this program itself, copied: --say-cgroup). Needs root.
+ */
+#include "config.h"
+
+#include "protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEADLINE_MS 10000
+#define RACE_LAUNCHES 400
+#define SAFE "other"
+
+typedef struct
+{
+  char *folder;  /* (owned): with the programs and the socket */
+  char *cgroups; /* (owned): where cgroup2 is mounted */
+  char *class;   /* (owned): the cgroup of the class, under @cgroups */
+  char *program; /* (owned): what rules name */
+  GPid classifier;
+  int channel;
+} Lab;
+
+/* --- the launched program --- */
+
+/* Ends with 0 when it stands in the cgroup whose name is @wanted's end, with 3 otherwise. */
+static int
+say_cgroup (const char *wanted)
+{
+  char text[4096];
+  const int fd = open ("/proc/self/cgroup", O_RDONLY);
+  const ssize_t n = read (fd, text, sizeof text - 1);
+  const char *line;
+
+  text[MAX (n, 0)] = '\0';
+  line = strstr (text, "0::");
+  return line != NULL && g_str_has_suffix (g_strchomp ((char *) line), wanted) ? 0 : 3;
+}
+
+/* --- the lab --- */
+
+static void
+write_text (const char *path, const char *text)
+{
+  const int fd = open (path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0755);
+
+  g_assert_no_errno (fd);
+  g_assert_cmpint (write (fd, text, strlen (text)), ==, (ssize_t) strlen (text));
+  close (fd);
+}
+
+static char *
+copy_program (const Lab *lab, const char *name)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *text = NULL;
+  g_autofree char *path = g_build_filename (lab->folder, name, NULL);
+  gsize size;
+  g_autoptr (GError) error = NULL;
+
+  g_file_get_contents (self, &text, &size, &error);
+  g_assert_no_error (error);
+  g_file_set_contents_full (path, text, (gssize) size, G_FILE_SET_CONTENTS_NONE, 0755, &error);
+  g_assert_no_error (error);
+  return g_steal_pointer (&path);
+}
+
+static int
+connect_to (const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  const gint64 deadline = g_get_monotonic_time () + DEADLINE_MS * 1000;
+  const int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
+  while (connect (fd, (struct sockaddr *) &address, sizeof address) < 0)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      sched_yield ();
+    }
+  return fd;
+}
+
+static void
+start_classifier (Lab *lab)
+{
+  g_autofree char *socket_path = g_build_filename (lab->folder, "socket", NULL);
+  g_autofree char *binary = g_build_filename (g_getenv ("G_TEST_BUILDDIR"), "..", "..", "service", "classifier", "vpnd-classifier", NULL);
+  const char *argv[] = { binary, "--socket", socket_path, "--mountinfo", "/proc/self/mountinfo", NULL };
+  g_auto (GStrv) environment = g_environ_unsetenv (g_get_environ (), "G_DEBUG"); /* its warnings about bad callers are what is tested */
+  g_autoptr (GError) error = NULL;
+
+  g_spawn_async (NULL, (char **) argv, environment, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &lab->classifier, &error);
+  g_assert_no_error (error);
+  lab->channel = connect_to (socket_path);
+}
+
+static void
+stop_classifier (Lab *lab, int number)
+{
+  int status;
+
+  g_assert_no_errno (kill (lab->classifier, number));
+  g_assert_cmpint (waitpid (lab->classifier, &status, 0), ==, lab->classifier);
+  close (lab->channel);
+}
+
+static void
+set_up (Lab *lab, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  lab->folder = g_dir_make_tmp ("vpnd-classifier-XXXXXX", &error);
+  g_assert_no_error (error);
+  lab->cgroups = g_build_filename (lab->folder, "cgroups", NULL);
+  g_assert_no_errno (mkdir (lab->cgroups, 0700));
+  g_assert_no_errno (mount ("none", lab->cgroups, "cgroup2", 0, NULL));
+  lab->class = g_strdup_printf ("%s/vpnd-test-%d", lab->cgroups, getpid ());
+  g_assert_no_errno (mkdir (lab->class, 0700));
+  lab->program = copy_program (lab, "program");
+  start_classifier (lab);
+}
+
+static void
+tear_down (Lab *lab, gconstpointer data)
+{
+  g_autofree char *remove = g_strdup_printf ("rm -r %s", lab->folder);
+  const gint64 deadline = g_get_monotonic_time () + DEADLINE_MS * 1000;
+
+  stop_classifier (lab, SIGTERM);
+  while (rmdir (lab->class) < 0) /* processes that ended a moment ago still count */
+    {
+      g_assert_cmpint (errno, ==, EBUSY);
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      sched_yield ();
+    }
+  g_assert_no_errno (umount (lab->cgroups));
+  g_assert_true (g_spawn_command_line_sync (remove, NULL, NULL, NULL, NULL));
+  g_free (lab->folder);
+  g_free (lab->cgroups);
+  g_free (lab->class);
+  g_free (lab->program);
+}
+
+static VpndClassifierReport
+next_report (const Lab *lab)
+{
+  VpndClassifierReport report;
+  char buffer[VPND_CLASSIFIER_MAX_REPORT_BYTES];
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GError) error = NULL;
+  struct pollfd waiting = { .fd = lab->channel, .events = POLLIN };
+  ssize_t n;
+
+  g_assert_cmpint (poll (&waiting, 1, DEADLINE_MS), ==, 1);
+  n = recv (lab->channel, buffer, sizeof buffer, 0);
+  g_assert_cmpint (n, >, 0);
+  bytes = g_bytes_new (buffer, (gsize) n);
+  g_assert_true (vpnd_classifier_decode_report (bytes, &report, &error));
+  g_assert_no_error (error);
+  return report;
+}
+
+static void
+expect (const Lab *lab, VpndClassifierReportKind kind, const char *path, int code)
+{
+  g_auto (VpndClassifierReport) report = next_report (lab);
+
+  g_assert_cmpint (report.kind, ==, kind);
+  g_assert_cmpstr (report.path, ==, path);
+  g_assert_cmpint (report.code, ==, code);
+}
+
+static void
+send_table (const Lab *lab, GBytes *bytes, gboolean is_sealed)
+{
+  g_autofree char *procs = g_build_filename (lab->class, "cgroup.procs", NULL);
+  const int fds[] = { memfd_create ("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING), open (procs, O_WRONLY | O_CLOEXEC) };
+  union
+  {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE (sizeof fds)];
+  } control = { 0 };
+  char payload = 0;
+  struct iovec iov = { .iov_base = &payload, .iov_len = 1 };
+  struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+  struct cmsghdr *part = CMSG_FIRSTHDR (&header);
+  gsize size;
+  const void *data = g_bytes_get_data (bytes, &size);
+
+  g_assert_cmpint (write (fds[0], data, size), ==, (ssize_t) size);
+  if (is_sealed)
+    g_assert_no_errno (fcntl (fds[0], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+  part->cmsg_level = SOL_SOCKET;
+  part->cmsg_type = SCM_RIGHTS;
+  part->cmsg_len = CMSG_LEN (sizeof fds);
+  memcpy (CMSG_DATA (part), fds, sizeof fds);
+  g_assert_cmpint (sendmsg (lab->channel, &header, 0), ==, 1);
+  close (fds[0]);
+  close (fds[1]);
+}
+
+/* Sends a table of @paths, NULL-terminated. */
+static void
+send_rules (const Lab *lab, const char *const *paths)
+{
+  g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_classifier_rule_free);
+  g_autoptr (GBytes) bytes = NULL;
+
+  for (guint i = 0; paths[i] != NULL; i++)
+    {
+      VpndClassifierRule *rule = g_new0 (VpndClassifierRule, 1);
+
+      rule->path = g_strdup (paths[i]);
+      g_ptr_array_add (rules, rule);
+    }
+  bytes = vpnd_classifier_encode_rules (rules);
+  send_table (lab, bytes, TRUE);
+}
+
+/* Sends a table of one program that is there, and waits until it is in force. */
+static void
+apply_rule (const Lab *lab, const char *path)
+{
+  const char *paths[] = { path, NULL };
+
+  send_rules (lab, paths);
+  expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+}
+
+/* Launches @path by fork and exec; returns its exit status. */
+static int
+launch (const Lab *lab, const char *path, gint64 *out_us)
+{
+  g_autofree char *wanted = g_path_get_basename (lab->class);
+  const gint64 begin = g_get_monotonic_time ();
+  const pid_t pid = vfork ();
+  int status;
+
+  if (pid == 0)
+    {
+      execl (path, path, "--say-cgroup", wanted, NULL);
+      _exit (4);
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  if (out_us != NULL)
+    *out_us = g_get_monotonic_time () - begin;
+  g_assert_true (WIFEXITED (status));
+  return WEXITSTATUS (status);
+}
+
+#define IN_CLASS 0
+#define OUTSIDE 3
+
+/* --- the tests --- */
+
+/* The first act of each launch happens in the class, and of each other program outside it: no launch escapes. */
+static void
+test_no_launch_escapes (Lab *lab, gconstpointer data)
+{
+  g_autofree char *other = copy_program (lab, SAFE);
+
+  apply_rule (lab, lab->program);
+  for (guint i = 0; i < RACE_LAUNCHES; i++)
+    {
+      g_auto (VpndClassifierReport) report = { 0 };
+
+      g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+      report = next_report (lab);
+      g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_ARRIVED);
+      g_assert_cmpint (report.pid, >, 0);
+      g_assert_cmpuint (report.start_time, >, 0);
+      if (i % 16 == 0)
+        g_assert_cmpint (launch (lab, other, NULL), ==, OUTSIDE);
+    }
+}
+
+/* Several at once, while both processors are busy. */
+static void
+test_no_launch_escapes_under_load (Lab *lab, gconstpointer data)
+{
+  pid_t busy[4];
+  pid_t launchers[4];
+
+  apply_rule (lab, lab->program);
+  for (guint i = 0; i < G_N_ELEMENTS (busy); i++)
+    if ((busy[i] = fork ()) == 0)
+      for (volatile guint n = 0;; n++)
+        ;
+  for (guint i = 0; i < G_N_ELEMENTS (launchers); i++)
+    if ((launchers[i] = fork ()) == 0)
+      {
+        for (guint n = 0; n < RACE_LAUNCHES / 10; n++)
+          if (launch (lab, lab->program, NULL) != IN_CLASS)
+            _exit (1);
+        _exit (0);
+      }
+  for (guint i = 0; i < G_N_ELEMENTS (launchers) * (RACE_LAUNCHES / 10); i++)
+    {
+      g_auto (VpndClassifierReport) report = next_report (lab);
+
+      g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_ARRIVED);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (launchers); i++)
+    {
+      int status;
+
+      g_assert_cmpint (waitpid (launchers[i], &status, 0), ==, launchers[i]);
+      g_assert_cmpint (status, ==, 0);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (busy); i++)
+    {
+      g_assert_no_errno (kill (busy[i], SIGKILL));
+      g_assert_cmpint (waitpid (busy[i], NULL, 0), ==, busy[i]);
+    }
+}
+
+/* A package upgrade: rename over, unlink and make anew, a link that is turned. */
+static void
+test_replaced_file_is_followed (Lab *lab, gconstpointer data)
+{
+  g_autofree char *fresh = copy_program (lab, "fresh");
+  g_autofree char *link = g_build_filename (lab->folder, "link", NULL);
+  g_autofree char *second = copy_program (lab, "second");
+  g_autofree char *saved = g_build_filename (lab->folder, "saved", NULL);
+
+  g_assert_no_errno (symlink ("program", link));
+  apply_rule (lab, link);
+  g_assert_cmpint (launch (lab, link, NULL), ==, IN_CLASS);
+  expect (lab, VPND_CLASSIFIER_ARRIVED, link, 0);
+
+  g_assert_no_errno (rename (lab->program, saved));
+  expect (lab, VPND_CLASSIFIER_UNWATCHED, link, ENOENT);
+  g_assert_no_errno (rename (fresh, lab->program));
+  expect (lab, VPND_CLASSIFIER_WATCHED, link, 0);
+  g_assert_cmpint (launch (lab, link, NULL), ==, IN_CLASS);
+  expect (lab, VPND_CLASSIFIER_ARRIVED, link, 0);
+  g_assert_cmpint (launch (lab, saved, NULL), ==, OUTSIDE); /* the file of before is nobody's */
+
+  g_assert_no_errno (unlink (link));
+  expect (lab, VPND_CLASSIFIER_UNWATCHED, link, ENOENT);
+  g_assert_no_errno (symlink ("second", link));
+  expect (lab, VPND_CLASSIFIER_WATCHED, link, 0);
+  g_assert_cmpint (launch (lab, second, NULL), ==, IN_CLASS);
+}
+
+/* What cannot be watched is said of each rule, with the reason; the others hold. */
+static void
+test_unwatchable_rules_are_told (Lab *lab, gconstpointer data)
+{
+  g_autofree char *missing = g_build_filename (lab->folder, "none", "missing", NULL);
+  g_autofree char *plain = g_build_filename (lab->folder, "plain", NULL);
+  g_autofree char *fifo = g_build_filename (lab->folder, "fifo", NULL);
+  g_autofree char *loop = g_build_filename (lab->folder, "loop", NULL);
+  const char *paths[] = { missing, lab->folder, plain, fifo, loop, lab->program, NULL };
+
+  write_text (plain, "no program\n");
+  g_assert_no_errno (chmod (plain, 0644));
+  g_assert_no_errno (mkfifo (fifo, 0755));
+  g_assert_no_errno (symlink ("loop", loop));
+  send_rules (lab, paths);
+  expect (lab, VPND_CLASSIFIER_UNWATCHED, missing, ENOENT);
+  expect (lab, VPND_CLASSIFIER_UNWATCHED, lab->folder, EISDIR);
+  expect (lab, VPND_CLASSIFIER_UNWATCHED, plain, EACCES);
+  expect (lab, VPND_CLASSIFIER_UNWATCHED, fifo, EACCES);
+  expect (lab, VPND_CLASSIFIER_UNWATCHED, loop, ELOOP);
+  expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+  expect (lab, VPND_CLASSIFIER_ARRIVED, lab->program, 0);
+
+  /* It becomes a program: from that moment it is held. */
+  g_assert_no_errno (chmod (plain, 0755));
+  expect (lab, VPND_CLASSIFIER_WATCHED, plain, 0);
+}
+
+/* A process that runs already is moved when the rule comes. */
+static void
+test_running_process_is_moved (Lab *lab, gconstpointer data)
+{
+  const char *argv[] = { lab->program, "--wait", NULL };
+  const char *paths[] = { lab->program, NULL };
+  g_autofree char *wanted = g_path_get_basename (lab->class);
+  g_autofree char *path = NULL;
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+  GPid pid;
+  g_auto (VpndClassifierReport) report = { 0 };
+
+  g_spawn_async (NULL, (char **) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, &error);
+  g_assert_no_error (error);
+  path = g_strdup_printf ("/proc/%d/cgroup", pid);
+  send_rules (lab, paths);
+  report = next_report (lab);
+  g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_ARRIVED);
+  g_assert_cmpint (report.pid, ==, pid);
+  expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_nonnull (strstr (text, wanted));
+  g_assert_no_errno (kill (pid, SIGKILL));
+  g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+}
+
+/* A script is its own file, whatever interprets it; a program given to the loader is data, and stays outside (documented). */
+static void
+test_scripts_and_the_loader (Lab *lab, gconstpointer data)
+{
+  g_autofree char *script = g_build_filename (lab->folder, "script", NULL);
+  g_autofree char *text = g_strdup_printf ("#!%s --interpret\n", lab->program);
+  g_autofree char *other = copy_program (lab, SAFE);
+  g_autofree char *script_text = g_strdup_printf ("#!%s\n", other);
+  const char *paths[] = { script, NULL };
+
+  g_assert_nonnull (text);
+  write_text (script, script_text);
+  send_rules (lab, paths);
+  expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+  g_assert_cmpint (launch (lab, script, NULL), ==, IN_CLASS);
+  expect (lab, VPND_CLASSIFIER_ARRIVED, script, 0);
+  g_assert_cmpint (launch (lab, other, NULL), ==, OUTSIDE);
+}
+
+/* The same file seen through another mount namespace is another program, unless the rule says otherwise. */
+static void
+test_other_mount_namespace (Lab *lab, gconstpointer data)
+{
+  pid_t pid;
+  int status;
+
+  apply_rule (lab, lab->program);
+  pid = fork ();
+  if (pid == 0)
+    {
+      if (unshare (CLONE_NEWNS) < 0)
+        _exit (5);
+      _exit (launch (lab, lab->program, NULL));
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (WEXITSTATUS (status), ==, OUTSIDE);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+}
+
+/* Stopped: the guard lets the launch go on, into the safe class. Killed: the kernel does. Nothing else ever waits. */
+static void
+test_stopped_or_killed (Lab *lab, gconstpointer data)
+{
+  g_autofree char *other = copy_program (lab, SAFE);
+  gint64 us;
+
+  apply_rule (lab, lab->program);
+  for (guint i = 0; i < 5; i++)
+    {
+      g_assert_no_errno (kill (lab->classifier, SIGSTOP));
+      g_assert_cmpint (launch (lab, other, NULL), ==, OUTSIDE);
+      g_assert_cmpint (launch (lab, lab->program, &us), ==, OUTSIDE);
+      g_test_message ("a launch while the classifier stands still took %.1f ms", (double) us / 1000.0);
+      g_assert_no_errno (kill (lab->classifier, SIGCONT));
+      g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+      expect (lab, VPND_CLASSIFIER_ARRIVED, lab->program, 0);
+    }
+  stop_classifier (lab, SIGKILL);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, OUTSIDE);
+  start_classifier (lab);
+  apply_rule (lab, lab->program);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+}
+
+/* Rules of a vpnd that has left do not stay; another table takes the place of the one before; a bad one ends the conversation. */
+static void
+test_caller_leaves (Lab *lab, gconstpointer data)
+{
+  g_autofree char *socket_path = g_build_filename (lab->folder, "socket", NULL);
+  g_autofree char *second = copy_program (lab, "second");
+  g_autoptr (GBytes) garbage = g_bytes_new_static ("garbage", 7);
+  char byte;
+
+  apply_rule (lab, lab->program);
+  apply_rule (lab, second);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, OUTSIDE);
+  g_assert_cmpint (launch (lab, second, NULL), ==, IN_CLASS);
+  expect (lab, VPND_CLASSIFIER_ARRIVED, second, 0);
+
+  close (lab->channel);
+  lab->channel = connect_to (socket_path); /* taken after the end of the former */
+  apply_rule (lab, lab->program);
+  g_assert_cmpint (launch (lab, second, NULL), ==, OUTSIDE);
+
+  send_table (lab, garbage, TRUE);
+  g_assert_cmpint (recv (lab->channel, &byte, 1, 0), ==, 0);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, OUTSIDE);
+  close (lab->channel);
+  lab->channel = connect_to (socket_path);
+  send_table (lab, garbage, FALSE); /* one that could still change under our eyes */
+  g_assert_cmpint (recv (lab->channel, &byte, 1, 0), ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct
+  {
+    const char *name;
+    void (*func) (Lab *lab, gconstpointer data);
+  } tests[] = {
+    { "/classifier/no-launch-escapes", test_no_launch_escapes },
+    { "/classifier/no-launch-escapes-under-load", test_no_launch_escapes_under_load },
+    { "/classifier/replaced-file-is-followed", test_replaced_file_is_followed },
+    { "/classifier/unwatchable-rules-are-told", test_unwatchable_rules_are_told },
+    { "/classifier/running-process-is-moved", test_running_process_is_moved },
+    { "/classifier/scripts-and-the-loader", test_scripts_and_the_loader },
+    { "/classifier/other-mount-namespace", test_other_mount_namespace },
+    { "/classifier/stopped-or-killed", test_stopped_or_killed },
+    { "/classifier/caller-leaves", test_caller_leaves },
+  };
+
+  for (int i = 1; i + 1 < argc; i++)
+    if (strcmp (argv[i], "--say-cgroup") == 0)
+      return say_cgroup (argv[i + 1]);
+  if (argc > 1 && strcmp (argv[1], "--wait") == 0)
+    return pause ();
+
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add (tests[i].name, Lab, NULL, set_up, tests[i].func, tear_down);
+  return g_test_run ();
+}
