@@ -1,0 +1,63 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A rule of split tunnelling as a checked value: what it names, the class it puts that into, and whose rule it is. Pure: whether the program,
+ * unit or application exists is for those to say who look for it.
+ */
+#pragma once
+
+#include "addr.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  VPND_SPLIT_PATH,   /* an executable, by the path of its file */
+  VPND_SPLIT_APP,    /* an application, by its id: .desktop, Flatpak, snap */
+  VPND_SPLIT_UNIT,   /* a unit of systemd, with all its processes */
+  VPND_SPLIT_UID,    /* all processes of a user */
+  VPND_SPLIT_SUBNET, /* what goes to these addresses, whoever sends it */
+  VPND_SPLIT_DOMAIN, /* what goes to the addresses of this name and the names below it */
+  VPND_N_SPLIT_KINDS
+} VpndSplitKind;
+
+typedef enum
+{
+  VPND_SPLIT_EXCLUDED, /* beside the tunnel */
+  VPND_SPLIT_INCLUDED, /* in the tunnel or nowhere */
+  VPND_N_SPLIT_CLASSES
+} VpndSplitClass;
+
+#define VPND_SPLIT_OWNER_SYSTEM G_MAXUINT32 /* no user has it: (uid_t) -1 */
+#define VPND_SPLIT_MAX_RULES 100000
+
+/**
+ * VpndSplitRule:
+ * @kind: what @value is
+ * @value: (owned): in the one form that it has: equal rules have equal texts
+ * @class_: where it puts what it names
+ * @owner_uid: user whose processes it is for; VPND_SPLIT_OWNER_SYSTEM for everybody's
+ */
+typedef struct
+{
+  VpndSplitKind kind;
+  char *value;
+  VpndSplitClass class_;
+  guint32 owner_uid;
+} VpndSplitRule;
+
+const char *vpnd_split_kind_to_string (VpndSplitKind kind);
+gboolean vpnd_split_kind_from_string (const char *text, VpndSplitKind *out_kind);
+const char *vpnd_split_class_to_string (VpndSplitClass class_);
+gboolean vpnd_split_class_from_string (const char *text, VpndSplitClass *out_class);
+
+VpndSplitRule *vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class_, guint32 owner_uid, GError **error);
+VpndSplitRule *vpnd_split_rule_copy (const VpndSplitRule *rule);
+void vpnd_split_rule_free (VpndSplitRule *rule);
+gint vpnd_split_rule_compare (const VpndSplitRule *a, const VpndSplitRule *b);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSplitRule, vpnd_split_rule_free)
+
+GArray *vpnd_split_merge_subnets (GArray *subnets);
+
+G_END_DECLS
