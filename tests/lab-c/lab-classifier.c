@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -302,8 +303,11 @@ test_no_launch_escapes_under_load (Lab *lab, gconstpointer data)
   apply_rule (lab, lab->program);
   for (guint i = 0; i < G_N_ELEMENTS (busy); i++)
     if ((busy[i] = fork ()) == 0)
-      for (volatile guint n = 0;; n++)
-        ;
+      {
+        (void) prctl (PR_SET_PDEATHSIG, SIGKILL); /* a test that fails ends without us */
+        for (volatile guint n = 0;; n++)
+          ;
+      }
   for (guint i = 0; i < G_N_ELEMENTS (launchers); i++)
     if ((launchers[i] = fork ()) == 0)
       {
