@@ -12,6 +12,7 @@
 #define VPND_INTERFACE_PROFILES "org.vpnd1.Profiles"
 #define VPND_INTERFACE_SETTINGS "org.vpnd1.Settings"
 #define VPND_INTERFACE_DIAGNOSTICS "org.vpnd1.Diagnostics"
+#define VPND_INTERFACE_SPLIT "org.vpnd1.SplitTunnel"
 
 /* The annotation that names a member's polkit action; "none" must be written out, a member without one is denied. */
 #define VPND_ANNOTATION_POLKIT_ACTION "org.vpnd1.PolkitAction"
@@ -23,6 +24,7 @@
 #define VPND_ACTION_CONFIGURE "org.vpnd1.configure"
 #define VPND_ACTION_WEAKEN "org.vpnd1.weaken"
 #define VPND_ACTION_LOGS "org.vpnd1.logs"
+#define VPND_ACTION_SPLIT "org.vpnd1.split"
 
 /* The words of the property State, of status and of the first line of vpnctl status (there capitalised). */
 #define VPND_STATE_WORD_DISCONNECTED "disconnected"

@@ -26,6 +26,7 @@ vpnd_actions_interfaces (guint *out_n)
     (GDBusInterfaceInfo *) &org_vpnd1_profiles_interface,
     (GDBusInterfaceInfo *) &org_vpnd1_settings_interface,
     (GDBusInterfaceInfo *) &org_vpnd1_diagnostics_interface,
+    (GDBusInterfaceInfo *) &org_vpnd1_split_tunnel_interface,
   };
 
   *out_n = G_N_ELEMENTS (interfaces);

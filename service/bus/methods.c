@@ -19,7 +19,7 @@
 const VpndMethod *
 vpnd_method_find (const char *interface, const char *name)
 {
-  static const VpndMethod *(*const tables[]) (guint *) = { vpnd_methods_daemon, vpnd_methods_diagnostics, vpnd_methods_profiles, vpnd_methods_properties };
+  static const VpndMethod *(*const tables[]) (guint *) = { vpnd_methods_daemon, vpnd_methods_diagnostics, vpnd_methods_profiles, vpnd_methods_properties, vpnd_methods_split };
 
   for (guint i = 0; i < G_N_ELEMENTS (tables); i++)
     {

@@ -68,6 +68,7 @@ const VpndMethod *vpnd_methods_daemon (guint *out_n);
 const VpndMethod *vpnd_methods_diagnostics (guint *out_n);
 const VpndMethod *vpnd_methods_profiles (guint *out_n);
 const VpndMethod *vpnd_methods_properties (guint *out_n);
+const VpndMethod *vpnd_methods_split (guint *out_n);
 
 void vpnd_method_return (GTask *task, GVariant *tuple);
 void vpnd_method_return_error (GTask *task, GError *error);

@@ -24,7 +24,7 @@ PRESHARED = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U="
 PUBLIC = "mcRFvuHRLiJW4LWH0GFwLSbwWSCzWvVAGDxMfAkVGkA="
 ANNOTATION = "org.vpnd1.PolkitAction"
 DAEMON, PROFILES, SETTINGS, PROPERTIES = "org.vpnd1.Daemon", "org.vpnd1.Profiles", "org.vpnd1.Settings", "org.freedesktop.DBus.Properties"
-DIAGNOSTICS = "org.vpnd1.Diagnostics"
+DIAGNOSTICS, SPLIT = "org.vpnd1.Diagnostics", "org.vpnd1.SplitTunnel"
 CONFIG = {
     "allowedIPAddressRanges": [{"address": "0.0.0.0", "isIpv6": False, "range": 0}, {"address": "::", "isIpv6": True, "range": 0}],
     "deviceIpv4Address": "10.64.0.7/32", "deviceIpv6Address": "fc00:bbbb:bbbb:bb01::1:7/128", "dnsServer": "10.64.0.1", "hopType": "SingleHop",
@@ -87,7 +87,7 @@ def import_call(name="demo", conf=CONF, replace=False):
 
 
 def set_call(name, signature, body):
-    return call(PROPERTIES, "Set", "(ssv)", f"('{SETTINGS}', '{name}', <@{signature} {body}>)")
+    return call(PROPERTIES, "Set", "(ssv)", f"('{SPLIT if name == 'Mode' else SETTINGS}', '{name}', <@{signature} {body}>)")
 
 
 def contract():
@@ -115,12 +115,18 @@ METHOD_CALLS = {
     (PROFILES, "Activate"): call(PROFILES, "Activate", "(s)", "('demo',)"),
     (PROFILES, "Reconnect"): call(PROFILES, "Reconnect"),
     (SETTINGS, "Reset"): call(SETTINGS, "Reset"),
+    (SPLIT, "Add"): call(SPLIT, "Add", "(ssss)", "('path', '/usr/bin/env', 'excluded', '')"),
+    (SPLIT, "AddOwn"): call(SPLIT, "AddOwn", "(ssss)", "('path', '/usr/bin/env', 'excluded', '')"),
+    (SPLIT, "Remove"): call(SPLIT, "Remove", "(ss)", "('path', '/usr/bin/env')"),
+    (SPLIT, "RemoveOwn"): call(SPLIT, "RemoveOwn", "(ss)", "('path', '/usr/bin/env')"),
+    (SPLIT, "List"): call(SPLIT, "List"), (SPLIT, "Enter"): call(SPLIT, "Enter", "(s)", "('excluded',)"), (SPLIT, "Leave"): call(SPLIT, "Leave"),
+    (SPLIT, "Processes"): call(SPLIT, "Processes"), (SPLIT, "ProcessesAll"): call(SPLIT, "ProcessesAll"),
     (DIAGNOSTICS, "Dns"): call(DIAGNOSTICS, "Dns"), (DIAGNOSTICS, "Routes"): call(DIAGNOSTICS, "Routes"),
     (DIAGNOSTICS, "Check"): call(DIAGNOSTICS, "Check"), (DIAGNOSTICS, "CheckAll"): call(DIAGNOSTICS, "CheckAll"),
 }
 WRITES = {
     "Lockdown": ("b", "true"), "AutoConnect": ("b", "true"), "AutoConnectProfile": ("s", "'demo'"), "AllowLan": ("b", "true"), "Ipv6": ("b", "false"),
-    "Mtu": ("u", "1300"), "DnsServers": ("as", "['10.9.9.9']"), "DnsResolverUid": ("u", "970"), "ApiEndpoints": ("as", "['192.0.2.9:443/tcp']"), "Forward": ("as", "['docker0=direct']"), "CrashRecovery": ("s", "'reconnect'"), "Backend": ("s", "'kernel'"), "DestroySockets": ("b", "false"),
+    "Mtu": ("u", "1300"), "DnsServers": ("as", "['10.9.9.9']"), "DnsResolverUid": ("u", "970"), "ApiEndpoints": ("as", "['192.0.2.9:443/tcp']"), "Forward": ("as", "['docker0=direct']"), "CrashRecovery": ("s", "'reconnect'"), "Backend": ("s", "'kernel'"), "DestroySockets": ("b", "false"), "Mode": ("s", "'include'"),
 }
 
 

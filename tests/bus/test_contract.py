@@ -15,6 +15,7 @@ DEFAULTS = {  # any, inactive, active
     "org.vpnd1.configure": ("auth_admin", "auth_admin", "auth_admin_keep"),
     "org.vpnd1.weaken": ("auth_admin", "auth_admin", "auth_admin"),
     "org.vpnd1.logs": ("auth_admin", "auth_admin", "auth_admin_keep"),
+    "org.vpnd1.split": ("auth_admin", "auth_admin", "yes"),
 }
 
 
@@ -38,7 +39,7 @@ def test_every_action_is_used():
 
 def test_nothing_that_changes_is_free():
     for interface, kind, name, action, access in rigs.contract():
-        changes = access in ("write", "readwrite") if kind == "property" else name not in ("status", "List", "Dns", "Routes", "Check")
+        changes = access in ("write", "readwrite") if kind == "property" else name not in ("status", "List", "Dns", "Routes", "Check", "Processes")
         if changes:
             assert action not in ("none", "org.vpnd1.read"), f"{interface}.{name}"
 
@@ -60,11 +61,18 @@ def test_what_can_open_the_network_is_weaken():
     actions = {(i, n): a for i, _k, n, a, _x in rigs.contract()}
     for name in ("Lockdown", "AutoConnect", "AllowLan", "CrashRecovery", "Reset"):
         assert actions[rigs.SETTINGS, name] == "org.vpnd1.weaken"
+    assert actions[rigs.SPLIT, "Mode"] == "org.vpnd1.weaken"
+
+
+def test_what_concerns_others_needs_more_than_own_rules():
+    actions = {n: a for i, _k, n, a, _x in rigs.contract() if i == rigs.SPLIT}
+    assert {n for n, a in actions.items() if a == "org.vpnd1.split"} == {"AddOwn", "RemoveOwn", "Enter", "Leave"}
+    assert actions["Add"] == actions["Remove"] == "org.vpnd1.configure" and actions["ProcessesAll"] == "org.vpnd1.logs"
 
 
 def test_settings_have_the_properties_of_the_xml():
     properties = {n for i, k, n, _a, _x in rigs.contract() if (i, k) == (rigs.SETTINGS, "property")}
-    assert properties == set(rigs.WRITES)
+    assert properties | {"Mode"} == set(rigs.WRITES)
     methods = {(i, n) for i, k, n, _a, _x in rigs.contract() if k == "method"}
     assert methods == set(rigs.METHOD_CALLS)
 
