@@ -8,6 +8,7 @@
 #include "split-rule.h"
 
 #include "error.h"
+#include "profile.h"
 
 #include <string.h>
 
@@ -171,6 +172,7 @@ G_STATIC_ASSERT (G_N_ELEMENTS (kinds) == VPND_N_SPLIT_KINDS);
 static const char *const classes[] = {
   [VPND_SPLIT_EXCLUDED] = "excluded",
   [VPND_SPLIT_INCLUDED] = "included",
+  [VPND_SPLIT_BOUND] = "bound",
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (classes) == VPND_N_SPLIT_CLASSES);
 
@@ -240,11 +242,54 @@ vpnd_split_class_from_string (const char *text, VpndSplitClass *out_class)
   return FALSE;
 }
 
+static gboolean
+names_processes (VpndSplitKind kind)
+{
+  switch (kind)
+    {
+    case VPND_SPLIT_PATH:
+    case VPND_SPLIT_APP:
+    case VPND_SPLIT_UNIT:
+      return TRUE;
+    case VPND_SPLIT_UID:
+    case VPND_SPLIT_SUBNET:
+    case VPND_SPLIT_DOMAIN:
+    case VPND_N_SPLIT_KINDS:
+      break;
+    }
+  return FALSE;
+}
+
+/* Returns: what is wrong with @class_ and @profile for a rule of @kind, NULL when all is well */
+static const char *
+judge_class (VpndSplitKind kind, VpndSplitClass class_, const char *profile, guint32 owner_uid)
+{
+  const gboolean has_profile = profile != NULL && *profile != '\0';
+
+  if (owner_uid != VPND_SPLIT_OWNER_SYSTEM && !names_processes (kind))
+    return "it would be everybody's: only the administrator sets it, for the whole system";
+  if (class_ != VPND_SPLIT_BOUND)
+    return has_profile ? "a profile is named, which only goes with the class \"bound\"" : NULL;
+  if (!names_processes (kind))
+    return "only a path, an app or a unit can be bound to a profile";
+  if (!has_profile)
+    return "the class \"bound\" needs the name of a profile";
+  return vpnd_profile_name_is_valid (profile) ? NULL : "no profile can have that name";
+}
+
+static void
+rule_clear (VpndSplitRule *rule)
+{
+  g_free (rule->value);
+  g_free (rule->profile);
+}
+
 /**
  * vpnd_split_rule_new:
  * @kind: what @value is
  * @value: from a user or a file; in any form
  * @class_: where it puts what it names
+ * @profile: (nullable): with VPND_SPLIT_BOUND, the profile's name; else NULL or ""
  * @owner_uid: whose processes it is for, or VPND_SPLIT_OWNER_SYSTEM
  * @error: return location for an error
  *
@@ -252,51 +297,61 @@ vpnd_split_class_from_string (const char *text, VpndSplitClass *out_class)
  *   programs, applications and units, since a uid, subnet or domain is everybody's
  */
 VpndSplitRule *
-vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class_, guint32 owner_uid, GError **error)
+vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class_, const char *profile, guint32 owner_uid, GError **error)
 {
-  g_autoptr (VpndSplitRule) rule = g_new0 (VpndSplitRule, 1);
-  const char *why = NULL;
+  g_autoptr (VpndSplitRule) rule = g_rc_box_new0 (VpndSplitRule);
+  const char *why;
 
-  g_return_val_if_fail (kind < VPND_N_SPLIT_KINDS, NULL);
+  g_return_val_if_fail (kind < VPND_N_SPLIT_KINDS && class_ < VPND_N_SPLIT_CLASSES, NULL);
 
   rule->kind = kind;
   rule->class_ = class_;
   rule->owner_uid = owner_uid;
-  if (owner_uid != VPND_SPLIT_OWNER_SYSTEM && kind != VPND_SPLIT_PATH && kind != VPND_SPLIT_APP && kind != VPND_SPLIT_UNIT)
-    why = "it would be everybody's: only the administrator sets it, for the whole system";
-  else
+  why = judge_class (kind, class_, profile, owner_uid);
+  if (why == NULL)
     rule->value = kinds[kind].normalize (value, &why);
   if (rule->value != NULL)
-    return g_steal_pointer (&rule);
-
+    {
+      rule->profile = class_ == VPND_SPLIT_BOUND ? g_strdup (profile) : NULL;
+      return g_steal_pointer (&rule);
+    }
   g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "%s: %s", kinds[kind].word, why);
   return NULL;
 }
 
 /**
- * vpnd_split_rule_copy:
+ * vpnd_split_rule_ref:
  * @rule: a rule
  *
- * Returns: (transfer full): another one like it
+ * Returns: (transfer full): the same one
  */
 VpndSplitRule *
-vpnd_split_rule_copy (const VpndSplitRule *rule)
+vpnd_split_rule_ref (VpndSplitRule *rule)
 {
-  VpndSplitRule *copy = g_memdup2 (rule, sizeof *rule);
-
-  copy->value = g_strdup (rule->value);
-  return copy;
+  return g_rc_box_acquire (rule);
 }
 
 /**
- * vpnd_split_rule_free:
+ * vpnd_split_rule_unref:
  * @rule: (transfer full): a rule
  */
 void
-vpnd_split_rule_free (VpndSplitRule *rule)
+vpnd_split_rule_unref (VpndSplitRule *rule)
 {
-  g_free (rule->value);
-  g_free (rule);
+  g_rc_box_release_full (rule, (GDestroyNotify) rule_clear);
+}
+
+/**
+ * vpnd_split_rule_equal:
+ * @a: a rule
+ * @b: another
+ *
+ * Returns: whether they are the same in everything
+ */
+gboolean
+vpnd_split_rule_equal (const VpndSplitRule *a, const VpndSplitRule *b)
+{
+  return vpnd_split_rule_compare (a, b) == 0 && a->class_ == b->class_ && g_strcmp0 (a->profile, b->profile) == 0;
 }
 
 /**

@@ -25,17 +25,20 @@ typedef enum
 {
   VPND_SPLIT_EXCLUDED, /* beside the tunnel */
   VPND_SPLIT_INCLUDED, /* in the tunnel or nowhere */
+  VPND_SPLIT_BOUND,    /* in the tunnel of one profile or nowhere */
   VPND_N_SPLIT_CLASSES
 } VpndSplitClass;
 
 #define VPND_SPLIT_OWNER_SYSTEM G_MAXUINT32 /* no user has it: (uid_t) -1 */
 #define VPND_SPLIT_MAX_RULES 100000
+#define VPND_SPLIT_MAX_PROFILES 6 /* that programs are bound to: each is a class of its own, and vpnd-classifier takes eight */
 
 /**
- * VpndSplitRule:
+ * VpndSplitRule: an immutable value with a count of references
  * @kind: what @value is
  * @value: (owned): in the one form that it has: equal rules have equal texts
  * @class_: where it puts what it names
+ * @profile: (owned) (nullable): with VPND_SPLIT_BOUND, the profile's name
  * @owner_uid: user whose processes it is for; VPND_SPLIT_OWNER_SYSTEM for everybody's
  */
 typedef struct
@@ -43,6 +46,7 @@ typedef struct
   VpndSplitKind kind;
   char *value;
   VpndSplitClass class_;
+  char *profile;
   guint32 owner_uid;
 } VpndSplitRule;
 
@@ -51,12 +55,13 @@ gboolean vpnd_split_kind_from_string (const char *text, VpndSplitKind *out_kind)
 const char *vpnd_split_class_to_string (VpndSplitClass class_);
 gboolean vpnd_split_class_from_string (const char *text, VpndSplitClass *out_class);
 
-VpndSplitRule *vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class_, guint32 owner_uid, GError **error);
-VpndSplitRule *vpnd_split_rule_copy (const VpndSplitRule *rule);
-void vpnd_split_rule_free (VpndSplitRule *rule);
+VpndSplitRule *vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class_, const char *profile, guint32 owner_uid, GError **error);
+VpndSplitRule *vpnd_split_rule_ref (VpndSplitRule *rule);
+void vpnd_split_rule_unref (VpndSplitRule *rule);
+gboolean vpnd_split_rule_equal (const VpndSplitRule *a, const VpndSplitRule *b);
 gint vpnd_split_rule_compare (const VpndSplitRule *a, const VpndSplitRule *b);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSplitRule, vpnd_split_rule_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSplitRule, vpnd_split_rule_unref)
 
 GArray *vpnd_split_merge_subnets (GArray *subnets);
 

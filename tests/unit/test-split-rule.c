@@ -63,7 +63,7 @@ test_normal_forms (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new (cases[i].kind, cases[i].value, VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM, &error);
+      g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new (cases[i].kind, cases[i].value, VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, &error);
       g_autoptr (VpndSplitRule) again = NULL;
 
       if (cases[i].normal == NULL)
@@ -75,7 +75,7 @@ test_normal_forms (void)
         }
       g_assert_no_error (error);
       g_assert_cmpstr (rule->value, ==, cases[i].normal);
-      again = vpnd_split_rule_new (cases[i].kind, rule->value, VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM, &error); /* the one form stays */
+      again = vpnd_split_rule_new (cases[i].kind, rule->value, VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, &error); /* the one form stays */
       g_assert_no_error (error);
       g_assert_cmpint (vpnd_split_rule_compare (rule, again), ==, 0);
     }
@@ -91,7 +91,7 @@ test_rules_of_a_user (void)
   for (guint i = 0; i < G_N_ELEMENTS (values); i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new ((VpndSplitKind) i, values[i], VPND_SPLIT_EXCLUDED, 1000, &error);
+      g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new ((VpndSplitKind) i, values[i], VPND_SPLIT_EXCLUDED, NULL, 1000, &error);
 
       g_assert_cmpint (rule != NULL, ==, i <= VPND_SPLIT_UNIT);
       g_assert_cmpint (error != NULL, ==, i > VPND_SPLIT_UNIT);

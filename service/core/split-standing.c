@@ -1,0 +1,184 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See split-standing.h.
+ */
+#include "config.h"
+
+#include "split-standing.h"
+
+static void
+bound_clear (VpndSplitBoundId *bound)
+{
+  g_free (bound->profile);
+}
+
+static void
+unit_clear (VpndSplitUnitId *unit)
+{
+  g_free (unit->profile);
+}
+
+static guint
+rule_hash (gconstpointer key)
+{
+  const VpndSplitRule *rule = key;
+
+  return g_str_hash (rule->value) ^ rule->owner_uid ^ ((guint) rule->kind << 16);
+}
+
+static gboolean
+rule_same_name (gconstpointer a, gconstpointer b)
+{
+  return vpnd_split_rule_compare (a, b) == 0;
+}
+
+/**
+ * vpnd_split_standing_new:
+ * @ground: how classes are told apart
+ * @level: of the classes
+ *
+ * Returns: (transfer full): a standing without classes and troubles; filled in by who makes it before anybody else sees it
+ */
+VpndSplitStanding *
+vpnd_split_standing_new (VpndSplitGround ground, guint level)
+{
+  VpndSplitStanding *standing = g_rc_box_new0 (VpndSplitStanding);
+
+  standing->ground = ground;
+  standing->level = level;
+  standing->bound = g_array_new (FALSE, FALSE, sizeof (VpndSplitBoundId));
+  g_array_set_clear_func (standing->bound, (GDestroyNotify) bound_clear);
+  standing->units = g_array_new (FALSE, FALSE, sizeof (VpndSplitUnitId));
+  g_array_set_clear_func (standing->units, (GDestroyNotify) unit_clear);
+  standing->trouble = g_strdup ("");
+  standing->reasons = g_hash_table_new_full (rule_hash, rule_same_name, (GDestroyNotify) vpnd_split_rule_unref, g_free);
+  return standing;
+}
+
+static void
+standing_clear (VpndSplitStanding *standing)
+{
+  g_array_unref (standing->bound);
+  g_array_unref (standing->units);
+  g_hash_table_unref (standing->reasons);
+  g_free (standing->trouble);
+}
+
+/**
+ * vpnd_split_standing_ref:
+ * @standing: a standing
+ *
+ * Returns: (transfer full): the same one
+ */
+VpndSplitStanding *
+vpnd_split_standing_ref (VpndSplitStanding *standing)
+{
+  return g_rc_box_acquire (standing);
+}
+
+/**
+ * vpnd_split_standing_unref:
+ * @standing: (transfer full): a standing
+ */
+void
+vpnd_split_standing_unref (VpndSplitStanding *standing)
+{
+  g_rc_box_release_full (standing, (GDestroyNotify) standing_clear);
+}
+
+/**
+ * vpnd_split_standing_add_bound:
+ * @standing: a standing that nobody else has seen yet
+ * @profile: its programs
+ * @id: number of their class
+ */
+void
+vpnd_split_standing_add_bound (VpndSplitStanding *standing, const char *profile, guint64 id)
+{
+  const VpndSplitBoundId bound = { g_strdup (profile), id };
+
+  g_array_append_val (standing->bound, bound);
+}
+
+/**
+ * vpnd_split_standing_add_unit:
+ * @standing: a standing that nobody else has seen yet
+ * @class_: of the unit's rule
+ * @profile: (nullable): of the unit's rule
+ * @level: of the unit's cgroup
+ * @id: number of the unit's cgroup
+ */
+void
+vpnd_split_standing_add_unit (VpndSplitStanding *standing, VpndSplitClass class_, const char *profile, guint level, guint64 id)
+{
+  const VpndSplitUnitId unit = { class_, g_strdup (profile), level, id };
+
+  g_array_append_val (standing->units, unit);
+}
+
+/**
+ * vpnd_split_standing_add_reason:
+ * @standing: a standing that nobody else has seen yet
+ * @rule: a rule that takes no effect
+ * @reason: why, in one sentence
+ */
+void
+vpnd_split_standing_add_reason (VpndSplitStanding *standing, VpndSplitRule *rule, const char *reason)
+{
+  g_hash_table_replace (standing->reasons, vpnd_split_rule_ref (rule), g_strdup (reason));
+}
+
+/**
+ * vpnd_split_standing_get_reason:
+ * @standing: a standing
+ * @rule: a rule
+ *
+ * Returns: (nullable): why @rule takes no effect; NULL when it does
+ */
+const char *
+vpnd_split_standing_get_reason (const VpndSplitStanding *standing, const VpndSplitRule *rule)
+{
+  return g_hash_table_lookup (standing->reasons, rule);
+}
+
+static gboolean
+has_same_bound (const GArray *a, const GArray *b)
+{
+  gboolean is_same = a->len == b->len;
+
+  for (guint i = 0; is_same && i < a->len; i++)
+    {
+      const VpndSplitBoundId *x = &g_array_index (a, VpndSplitBoundId, i), *y = &g_array_index (b, VpndSplitBoundId, i);
+
+      is_same = x->id == y->id && g_strcmp0 (x->profile, y->profile) == 0;
+    }
+  return is_same;
+}
+
+static gboolean
+has_same_units (const GArray *a, const GArray *b)
+{
+  gboolean is_same = a->len == b->len;
+
+  for (guint i = 0; is_same && i < a->len; i++)
+    {
+      const VpndSplitUnitId *x = &g_array_index (a, VpndSplitUnitId, i), *y = &g_array_index (b, VpndSplitUnitId, i);
+
+      is_same = x->class_ == y->class_ && x->level == y->level && x->id == y->id && g_strcmp0 (x->profile, y->profile) == 0;
+    }
+  return is_same;
+}
+
+/**
+ * vpnd_split_standing_has_same_ids:
+ * @a: a standing
+ * @b: another
+ *
+ * Returns: whether the rules of the firewall are the same for both
+ */
+gboolean
+vpnd_split_standing_has_same_ids (const VpndSplitStanding *a, const VpndSplitStanding *b)
+{
+  return a->ground == b->ground && a->level == b->level && a->excluded_id == b->excluded_id && a->included_id == b->included_id && has_same_bound (a->bound, b->bound) && has_same_units (a->units, b->units);
+}

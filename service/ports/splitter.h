@@ -1,0 +1,96 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Port: the classes of processes on this host. Makes them, keeps them, has launches put into them, moves processes in and out.
+ * Real: backends/splitter-cgroup. Fake: tests/fakes/fake-host.
+ */
+#pragma once
+
+#include "split-config.h"
+#include "split-ground.h"
+#include "split-standing.h"
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  VPND_SPLITTER_ARRIVED, /* the process was launched into its class */
+  VPND_SPLITTER_FOUND,   /* it ran already and was moved; its connections of before have ended */
+  VPND_SPLITTER_FAILED,  /* it belongs into a class and could not be put there: it stands where it stood */
+  VPND_N_SPLITTER_REPORTS
+} VpndSplitterReportKind;
+
+/**
+ * VpndSplitterReport:
+ * @kind: what happened
+ * @pid: the process
+ * @start_time: of @pid, in clock ticks since boot (proc(5), field 22); 0 when it is gone already
+ * @path: (unowned): its program
+ * @rule: (unowned) (nullable): the rule that it came by
+ * @origin: (unowned): the cgroup that it came from, as /proc/PID/cgroup names it; "" when that is not known
+ * @code: with FAILED, why (errno)
+ */
+typedef struct
+{
+  VpndSplitterReportKind kind;
+  gint32 pid;
+  guint64 start_time;
+  const char *path;
+  VpndSplitRule *rule;
+  const char *origin;
+  gint32 code;
+} VpndSplitterReport;
+
+/**
+ * VpndSplitProcess: a process that is to be moved
+ * @pid: its number
+ * @start_time: so that another process of that number is not meant
+ * @origin: (unowned): with leaving, where it shall go; "" for nowhere in particular
+ */
+typedef struct
+{
+  gint32 pid;
+  guint64 start_time;
+  const char *origin;
+} VpndSplitProcess;
+
+#define VPND_TYPE_SPLITTER (vpnd_splitter_get_type ())
+G_DECLARE_INTERFACE (VpndSplitter, vpnd_splitter, VPND, SPLITTER, GObject)
+
+/**
+ * VpndSplitterInterface:
+ * Signal "report" (VpndSplitterReport *): a process came into a class, or should have.
+ * Signal "standing-changed" (): vpnd_splitter_dup_standing () is another one: a class was made anew with another id, a unit came or went,
+ *   a program was installed or removed, or launches are held or held no more.
+ * @apply_async: make the classes that @config needs, have its programs put into them at their launch, and move those that run already
+ * @apply_finish: FALSE with VPND_ERROR_KERNEL_FEATURE where the host has no ground for classes; what a single rule lacks stands in the standing
+ * @dup_standing: (transfer full): what is so now
+ * @enter: put the process and its children to come into the class of @class_, @profile with VPND_SPLIT_BOUND; its connections of before end.
+ *   FALSE with VPND_ERROR_NOT_FOUND when there is no such process any more, VPND_ERROR_KERNEL_FEATURE without ground; out_origin gets where it was
+ * @leave: take processes out of any class; those that are gone or stand in none are left alone. Returns how many were moved
+ * @list: (transfer full) (element-type gint32): who stands in that class now
+ */
+struct _VpndSplitterInterface
+{
+  GTypeInterface parent_iface;
+
+  void (*apply_async) (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  gboolean (*apply_finish) (VpndSplitter *self, GAsyncResult *result, GError **error);
+  VpndSplitStanding *(*dup_standing) (VpndSplitter *self);
+  gboolean (*enter) (VpndSplitter *self, const VpndSplitProcess *process, VpndSplitClass class_, const char *profile, char **out_origin, GError **error);
+  guint (*leave) (VpndSplitter *self, GArray *processes);
+  GArray *(*list) (VpndSplitter *self, VpndSplitClass class_, const char *profile);
+};
+
+void vpnd_splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_splitter_apply_finish (VpndSplitter *self, GAsyncResult *result, GError **error);
+VpndSplitStanding *vpnd_splitter_dup_standing (VpndSplitter *self);
+gboolean vpnd_splitter_enter (VpndSplitter *self, const VpndSplitProcess *process, VpndSplitClass class_, const char *profile, char **out_origin, GError **error);
+guint vpnd_splitter_leave (VpndSplitter *self, GArray *processes);
+GArray *vpnd_splitter_list (VpndSplitter *self, VpndSplitClass class_, const char *profile);
+void vpnd_splitter_emit_report (VpndSplitter *self, const VpndSplitterReport *report);
+void vpnd_splitter_emit_standing_changed (VpndSplitter *self);
+
+G_END_DECLS
