@@ -24,12 +24,12 @@ request_free (gpointer data)
 {
   Request *request = data;
 
-  g_clear_pointer (&request->rule, vpnd_split_rule_free);
+  g_clear_pointer (&request->rule, vpnd_split_rule_unref);
   g_free (request);
 }
 
 static VpndSplitRule *
-parse_rule (const char *kind_word, const char *value, const char *class_word, GError **error)
+parse_rule (const char *kind_word, const char *value, const char *class_word, const char *profile, GError **error)
 {
   VpndSplitKind kind;
   VpndSplitClass class_;
@@ -39,7 +39,7 @@ parse_rule (const char *kind_word, const char *value, const char *class_word, GE
   else if (!vpnd_split_class_from_string (class_word, &class_))
     g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "class: expected excluded, included or bound");
   else
-    return vpnd_split_rule_new (kind, value, class_, VPND_SPLIT_OWNER_SYSTEM, error);
+    return vpnd_split_rule_new (kind, value, class_, profile, VPND_SPLIT_OWNER_SYSTEM, error);
   return NULL;
 }
 
@@ -54,7 +54,7 @@ decode_add (const VpndServices *services, GVariant *parameters, GError **error)
   Request *request;
 
   g_variant_get (parameters, "(&s&s&s&s)", &kind, &value, &class_, &profile);
-  rule = parse_rule (kind, value, class_, error);
+  rule = parse_rule (kind, value, class_, profile, error);
   if (rule == NULL)
     return NULL;
   request = g_new0 (Request, 1);
@@ -71,7 +71,7 @@ decode_remove (const VpndServices *services, GVariant *parameters, GError **erro
   Request *request;
 
   g_variant_get (parameters, "(&s&s)", &kind, &value);
-  rule = parse_rule (kind, value, vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED), error);
+  rule = parse_rule (kind, value, vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED), NULL, error);
   if (rule == NULL)
     return NULL;
   request = g_new0 (Request, 1);

@@ -367,7 +367,7 @@ gint
 vpnd_split_rule_compare (const VpndSplitRule *a, const VpndSplitRule *b)
 {
   if (a->owner_uid != b->owner_uid)
-    return a->owner_uid > b->owner_uid ? -1 : 1; /* the system's first */
+    return a->owner_uid < b->owner_uid ? -1 : 1; /* the system's last */
   if (a->kind != b->kind)
     return a->kind < b->kind ? -1 : 1;
   return strcmp (a->value, b->value);

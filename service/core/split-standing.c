@@ -51,6 +51,8 @@ vpnd_split_standing_new (VpndSplitGround ground, guint level)
   g_array_set_clear_func (standing->bound, (GDestroyNotify) bound_clear);
   standing->units = g_array_new (FALSE, FALSE, sizeof (VpndSplitUnitId));
   g_array_set_clear_func (standing->units, (GDestroyNotify) unit_clear);
+  standing->excluded_path = g_strdup ("");
+  standing->included_path = g_strdup ("");
   standing->trouble = g_strdup ("");
   standing->reasons = g_hash_table_new_full (rule_hash, rule_same_name, (GDestroyNotify) vpnd_split_rule_unref, g_free);
   return standing;
@@ -62,6 +64,8 @@ standing_clear (VpndSplitStanding *standing)
   g_array_unref (standing->bound);
   g_array_unref (standing->units);
   g_hash_table_unref (standing->reasons);
+  g_free (standing->excluded_path);
+  g_free (standing->included_path);
   g_free (standing->trouble);
 }
 

@@ -43,6 +43,8 @@ typedef struct
  * @level: of the classes, as `socket cgroupv2 level` counts
  * @excluded_id: number of the class: the cgroup's inode, or its class number with net_cls; 0 when there is none
  * @included_id: the same
+ * @excluded_path: (owned): that class, as /proc/PID/cgroup names it; "" when there is none
+ * @included_path: (owned): the same
  * @bound: (element-type VpndSplitBoundId) (owned): of the profiles that something is bound to
  * @units: (element-type VpndSplitUnitId) (owned): of the units that run now
  * @holds_launches: vpnd-classifier puts programs into their class before they run
@@ -55,6 +57,8 @@ typedef struct
   guint level;
   guint64 excluded_id;
   guint64 included_id;
+  char *excluded_path;
+  char *included_path;
   GArray *bound;
   GArray *units;
   gboolean holds_launches;
