@@ -179,9 +179,9 @@ vpnd_adaptor_new (VpndEngine *engine, VpndProfileStore *profiles, VpndLogRing *r
   self->services.engine = g_object_ref (engine);
   self->services.profiles = g_object_ref (profiles);
   self->services.ring = vpnd_log_ring_ref (ring);
-  self->services.settings_writer = vpnd_settings_writer_new (engine);
+  self->services.settings_writer = vpnd_settings_writer_new (engine, profiles);
   self->services.profiles_changed = on_profiles_changed;
-  self->services.user_data = self;
+  self->services.user_data = G_OBJECT (self);
   self->gate = vpnd_gate_new (&self->services, authorizer, clock, asking);
   g_signal_connect (engine, "changed", G_CALLBACK (on_changed), self);
   g_signal_connect (engine, "settings-changed", G_CALLBACK (on_changed), self);

@@ -154,7 +154,7 @@ decode_get_all (const VpndServices *services, GVariant *parameters, GError **err
   return request;
 }
 
-/* The value is checked against the settings of now, so that a wrong one never raises a dialog, and again when it is written. */
+/* The value is checked against the settings and profiles of now, so that a wrong one never raises a dialog, and again when it is written. */
 static gpointer
 decode_set (const VpndServices *services, GVariant *parameters, GError **error)
 {
@@ -167,7 +167,7 @@ decode_set (const VpndServices *services, GVariant *parameters, GError **error)
   if (info == NULL)
     g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "there is no such setting");
   else
-    settings = vpnd_settings_with (vpnd_engine_get_settings (services->engine), info, request->value, error);
+    settings = vpnd_settings_writer_prepare (services->settings_writer, info, request->value, error);
   if (settings == NULL)
     {
       request_free (request);

@@ -20,7 +20,7 @@ G_BEGIN_DECLS
  * @ring: (owned): the log
  * @settings_writer: (owned): the only way to the engine's settings
  * @profiles_changed: called after a stored profile was added, replaced, renamed or removed
- * @user_data: passed to it
+ * @user_data: (unowned): passed to it; an object, so that work which takes a while can keep it
  */
 typedef struct
 {
@@ -29,7 +29,7 @@ typedef struct
   VpndLogRing *ring;
   VpndSettingsWriter *settings_writer;
   void (*profiles_changed) (gpointer user_data);
-  gpointer user_data;
+  GObject *user_data;
 } VpndServices;
 
 G_END_DECLS

@@ -7,6 +7,10 @@
 
 #include "settings-writer.h"
 
+#include "error.h"
+
+#include <string.h>
+
 typedef struct
 {
   const VpndSettingInfo *info; /* (nullable): NULL resets all */
@@ -17,8 +21,9 @@ struct _VpndSettingsWriter
 {
   GObject parent_instance;
 
-  VpndEngine *engine; /* (owned) */
-  GQueue tasks;       /* (element-type GTask) (owned): the first one is under way */
+  VpndEngine *engine;         /* (owned) */
+  VpndProfileStore *profiles; /* (owned) */
+  GQueue tasks;               /* (element-type GTask) (owned): the first one is under way */
 };
 
 G_DEFINE_FINAL_TYPE (VpndSettingsWriter, vpnd_settings_writer, G_TYPE_OBJECT)
@@ -40,6 +45,7 @@ vpnd_settings_writer_dispose (GObject *object)
   VpndSettingsWriter *self = VPND_SETTINGS_WRITER (object);
 
   g_clear_object (&self->engine);
+  g_clear_object (&self->profiles);
   G_OBJECT_CLASS (vpnd_settings_writer_parent_class)->dispose (object);
 }
 
@@ -58,16 +64,54 @@ vpnd_settings_writer_init (VpndSettingsWriter *self)
 /**
  * vpnd_settings_writer_new:
  * @engine: (transfer none): whose settings are written
+ * @profiles: (transfer none): what a setting may name
  *
  * Returns: (transfer full): a writer
  */
 VpndSettingsWriter *
-vpnd_settings_writer_new (VpndEngine *engine)
+vpnd_settings_writer_new (VpndEngine *engine, VpndProfileStore *profiles)
 {
   VpndSettingsWriter *self = g_object_new (VPND_TYPE_SETTINGS_WRITER, NULL);
 
   self->engine = g_object_ref (engine);
+  self->profiles = g_object_ref (profiles);
   return self;
+}
+
+/* The profile that auto-connect would start has to be there, or the next start finds a closed network and no way out of it. One that goes later is
+ * the matter of who removes it. */
+static gboolean
+check_auto_connect (VpndSettingsWriter *self, const VpndSettingInfo *info, const VpndSettings *settings, GError **error)
+{
+  gboolean is_named = strcmp (info->key, "auto-connect-profile") == 0 || (strcmp (info->key, "auto-connect") == 0 && settings->auto_connect);
+  g_autoptr (VpndProfile) profile = NULL;
+
+  if (!is_named || settings->auto_connect_profile[0] == '\0')
+    return TRUE;
+  profile = vpnd_profile_store_lookup (self->profiles, settings->auto_connect_profile, NULL);
+  if (profile != NULL)
+    return TRUE;
+  g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "auto-connect-profile: there is no profile \"%s\"; import it first, or name another", settings->auto_connect_profile);
+  return FALSE;
+}
+
+/**
+ * vpnd_settings_writer_prepare:
+ * @self: a writer
+ * @info: the setting
+ * @value: its new value
+ * @error: VPND_ERROR_INVALID_ARGUMENT that names the key, or VPND_ERROR_NOT_FOUND for a profile that is not stored
+ *
+ * Checks a write against the settings and the profiles of now.
+ *
+ * Returns: (transfer full) (nullable): the settings that there would be
+ */
+VpndSettings *
+vpnd_settings_writer_prepare (VpndSettingsWriter *self, const VpndSettingInfo *info, GVariant *value, GError **error)
+{
+  g_autoptr (VpndSettings) settings = vpnd_settings_with (vpnd_engine_get_settings (self->engine), info, value, error);
+
+  return settings != NULL && check_auto_connect (self, info, settings, error) ? g_steal_pointer (&settings) : NULL;
 }
 
 /* Ends the first task and begins the next. Each task holds a reference on the writer. */
@@ -105,7 +149,7 @@ perform_first (VpndSettingsWriter *self)
   if (write->info == NULL)
     settings = vpnd_settings_new_default ();
   else
-    settings = vpnd_settings_with (vpnd_engine_get_settings (self->engine), write->info, write->value, &error);
+    settings = vpnd_settings_writer_prepare (self, write->info, write->value, &error);
   if (settings == NULL)
     end_first (self, error);
   else
@@ -145,7 +189,7 @@ vpnd_settings_writer_write_async (VpndSettingsWriter *self, const VpndSettingInf
  * vpnd_settings_writer_write_finish:
  * @self: a writer
  * @result: what the callback received
- * @error: VPND_ERROR_INVALID_ARGUMENT that names the key, or what the engine said
+ * @error: what vpnd_settings_writer_prepare () or the engine said
  *
  * Returns: TRUE when the setting is saved and applied
  */

@@ -7,13 +7,15 @@
 #pragma once
 
 #include "engine.h"
+#include "profile-store.h"
 
 G_BEGIN_DECLS
 
 #define VPND_TYPE_SETTINGS_WRITER (vpnd_settings_writer_get_type ())
 G_DECLARE_FINAL_TYPE (VpndSettingsWriter, vpnd_settings_writer, VPND, SETTINGS_WRITER, GObject)
 
-VpndSettingsWriter *vpnd_settings_writer_new (VpndEngine *engine);
+VpndSettingsWriter *vpnd_settings_writer_new (VpndEngine *engine, VpndProfileStore *profiles);
+VpndSettings *vpnd_settings_writer_prepare (VpndSettingsWriter *self, const VpndSettingInfo *info, GVariant *value, GError **error);
 void vpnd_settings_writer_write_async (VpndSettingsWriter *self, const VpndSettingInfo *info, GVariant *value, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_settings_writer_write_finish (VpndSettingsWriter *self, GAsyncResult *result, GError **error);
 

@@ -284,7 +284,7 @@ vpnd_facts_digest (const char *own_ifname, gboolean ipv6_enabled, const GArray *
 
       g_hash_table_insert (by_ifindex, GUINT_TO_POINTER (link->ifindex), link);
       if (strcmp (link->ifname, own_ifname) == 0)
-        facts->link_present = TRUE;
+        facts->link_ifindex = link->ifindex;
     }
 
   facts->ipv6_enabled = ipv6_enabled;

@@ -64,7 +64,7 @@ add_bridges (VpndPolicyChains *chains, const VpndFacts *facts)
   for (guint i = 0; i < facts->bridges->len; i++)
     vpnd_set_add_ifname (set, g_array_index (facts->bridges, VpndHop, i).ifname, NULL);
   if (chains->tunnel_out != NULL)
-    vpnd_rule_goto (vpnd_policy_match_tunnel (vpnd_chain_add_rule (chain), FALSE), CHAIN_TUNNEL_OUT);
+    vpnd_rule_goto (vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME), CHAIN_TUNNEL_OUT);
   vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_IN, SET_BRIDGES));
 }
 
@@ -210,8 +210,6 @@ vpnd_policy_add_guests (VpndPolicyChains *chains, const VpndPolicyInput *input)
       add_from_tunnel (chains, has_direct);
       add_mss (chains, input->routes->ifname);
     }
-  if (chains->tunnel_out != NULL)
-    vpnd_rule_goto (vpnd_policy_match_tunnel (vpnd_chain_add_rule (chains->forward), TRUE), CHAIN_FROM_TUNNEL);
   add_forward_links (chains, input);
   if (chains->tunnel_out != NULL)
     vpnd_rule_goto (vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->forward), VPND_FIELD_OIFNAME, VPND_OP_EQ, input->routes->ifname), CHAIN_TUNNEL_OUT);

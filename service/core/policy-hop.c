@@ -59,7 +59,7 @@ route_outside (VpndPolicyChains *chains, const VpndServicePort *service, const c
 static void
 refuse_marks_of_users (VpndPolicyChains *chains)
 {
-  VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), TRUE), VPND_FIELD_SKUID, VPND_OP_NE, 0);
+  VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), VPND_FIELD_SKUID, VPND_OP_NE, 0);
 
   vpnd_rule_statement (rule, VPND_STATEMENT_REJECT);
 }
@@ -96,7 +96,7 @@ vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *con
       vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
       vpnd_rule_accept (vpnd_rule_match_established (rule));
 
-      rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), TRUE), FALSE, VPND_OP_EQ, &host);
+      rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
       vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port));
     }
 }
@@ -152,7 +152,7 @@ vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, 
   route_outside (chains, &bridge->service, ifname);
   if (bridge->uid != 0)
     {
-      VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), TRUE), VPND_FIELD_SKUID, VPND_OP_EQ, bridge->uid);
+      VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), VPND_FIELD_SKUID, VPND_OP_EQ, bridge->uid);
       vpnd_rule_accept (match_service (rule, &bridge->service, FALSE));
     }
 }

@@ -137,30 +137,12 @@ vpnd_policy_match_destination (VpndRule *rule, const char *network)
 
 /**
  * vpnd_policy_match_marked:
- * @rule: a rule
- * @is_marked: whether packets shall have our mark, or shall not
+ * @rule: a rule, for packets with our mark
  *
  * Returns: (transfer none): @rule
  */
 VpndRule *
-vpnd_policy_match_marked (VpndRule *rule, gboolean is_marked)
+vpnd_policy_match_marked (VpndRule *rule)
 {
-  return vpnd_rule_match_mark (rule, VPND_FIELD_MARK, is_marked ? VPND_OP_EQ : VPND_OP_NE, VPND_MARK_VALUE, VPND_MARK_MASK);
-}
-
-/**
- * vpnd_policy_match_tunnel:
- * @rule: a rule
- * @is_incoming: whether packets shall come from the tunnel's link, or leave by it
- *
- * By its group, which is a number and sets all other links apart at once, and by its name, which nobody else can have: a container that is given a
- * physical link may change the group of it, and gives it back with that.
- *
- * Returns: (transfer none): @rule
- */
-VpndRule *
-vpnd_policy_match_tunnel (VpndRule *rule, gboolean is_incoming)
-{
-  vpnd_rule_match_u32 (rule, is_incoming ? VPND_FIELD_IIFGROUP : VPND_FIELD_OIFGROUP, VPND_OP_EQ, VPND_LINK_GROUP);
-  return vpnd_rule_match_ifname (rule, is_incoming ? VPND_FIELD_IIFNAME : VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME);
+  return vpnd_rule_match_mark (rule, VPND_FIELD_MARK, VPND_OP_EQ, VPND_MARK_VALUE, VPND_MARK_MASK);
 }

@@ -47,8 +47,7 @@ void vpnd_policy_refuse_rest (VpndChain *chain);
 VpndPrefix vpnd_policy_prefix (const char *text);
 VpndRule *vpnd_policy_match_source (VpndRule *rule, const char *network);
 VpndRule *vpnd_policy_match_destination (VpndRule *rule, const char *network);
-VpndRule *vpnd_policy_match_tunnel (VpndRule *rule, gboolean is_incoming);
-VpndRule *vpnd_policy_match_marked (VpndRule *rule, gboolean is_marked);
+VpndRule *vpnd_policy_match_marked (VpndRule *rule);
 
 /* policy-local.c */
 void vpnd_policy_add_dhcp (VpndPolicyChains *chains);

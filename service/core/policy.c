@@ -128,7 +128,7 @@ add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
   gboolean is_connected = input->kind == VPND_POLICY_CONNECTED;
   VpndChain *names;
 
-  vpnd_rule_drop (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->tunnel_out), TRUE));
+  vpnd_rule_drop (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->tunnel_out)));
   if (is_connected)
     vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chains->tunnel_out)));
   if (is_connected && has_dns)
@@ -175,8 +175,6 @@ add_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
       vpnd_set_add_ifname (in, ifname, &accept);
       vpnd_set_add_ifname (out, ifname, &accept);
     }
-  if (chains->tunnel_out != NULL)
-    vpnd_rule_accept (vpnd_policy_match_tunnel (vpnd_chain_add_rule (chains->input), TRUE));
   vpnd_rule_vmap (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, MAP_IN_LINKS);
   vpnd_rule_vmap (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, MAP_OUT_LINKS);
 }
@@ -189,18 +187,19 @@ add_refusal (VpndPolicyChains *chains)
   vpnd_rule_statement (vpnd_chain_add_rule (chains->refuse), VPND_STATEMENT_REJECT);
 }
 
-/* 6, for nearly every packet of a busy host: what belongs to the tunnel's link by the link's group is done with here. A link that has lost its group
- * goes the longer way, by its name, to the same end. The transport's own packets are not of it; they would loop. */
+/* 6, for nearly every packet of a busy host. What leaves by the tunnel's link is known by the index of the link, a number, which is compared sooner than
+ * a name; while the index is not known, and with any mark, the longer way by the name leads to the same end. The index of a link that is gone is
+ * that of none: the kernel counts on, and the rules are made anew. The transport's own packets are not of it; they would loop. */
 static void
-add_short_ways (VpndPolicyChains *chains, gboolean is_connected)
+add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   VpndRule *rule;
 
-  vpnd_rule_accept (vpnd_policy_match_tunnel (vpnd_chain_add_rule (chains->prerouting), TRUE));
-  if (!is_connected)
+  vpnd_rule_accept (vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFNAME, VPND_OP_EQ, input->routes->ifname));
+  if (input->kind != VPND_POLICY_CONNECTED || input->facts->link_ifindex == 0)
     return;
-  rule = vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output), FALSE);
-  vpnd_policy_match_tunnel (rule, FALSE);
+  rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, 0, G_MAXUINT32);
+  vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_EQ, input->facts->link_ifindex);
   vpnd_rule_accept (vpnd_rule_match_established (rule));
 }
 
@@ -235,7 +234,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
   vpnd_policy_chains_init (&chains, ruleset, has_tunnel);
   add_dns_ports (&chains);
   if (has_tunnel)
-    add_short_ways (&chains, input->kind == VPND_POLICY_CONNECTED);
+    add_short_ways (&chains, input);
   if (has_tunnel && vpnd_bridge_is_set (&input->config->bridge))
     vpnd_policy_add_proxy_guard (&chains, &input->config->bridge);
   if (input->kind != VPND_POLICY_CONNECTED)

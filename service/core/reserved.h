@@ -7,7 +7,6 @@
 #pragma once
 
 #define VPND_IFNAME "vpnd0"
-#define VPND_LINK_GROUP 0x56706e64u /* group of our link ("Vpnd"): what the rules look at first, for a number is compared sooner than a name */
 #define VPND_NFT_TABLE "vpnd"
 
 #define VPND_MARK_VALUE 0x56000000u /* fwmark of the tunnel's own packets; masked, so other tools' bits survive */

@@ -139,8 +139,7 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
     case VPND_FIELD_CT_STATE:
       append_ct_state (text, value_u32 (bytes));
       break;
-    case VPND_FIELD_IIFGROUP:
-    case VPND_FIELD_OIFGROUP:
+    case VPND_FIELD_OIF:
     case VPND_FIELD_SKUID:
       g_string_append_printf (text, "%u", value_u32 (bytes));
       break;
@@ -270,9 +269,8 @@ set_type (VpndField field)
       return "mark";
     case VPND_FIELD_CT_STATE:
       return "ct_state";
-    case VPND_FIELD_IIFGROUP:
-    case VPND_FIELD_OIFGROUP:
-      return "devgroup";
+    case VPND_FIELD_OIF:
+      return "iface_index";
     case VPND_FIELD_SKUID:
       return "uid";
     case VPND_FIELD_FIB_SADDR_TYPE:

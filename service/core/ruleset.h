@@ -55,8 +55,7 @@ typedef enum
 {
   VPND_FIELD_IIFNAME,   /* 16 bytes, NUL padded */
   VPND_FIELD_OIFNAME,   /* 16 bytes, NUL padded */
-  VPND_FIELD_IIFGROUP,  /* 4 bytes, host order: the group of the link (ip-link(8)), which is cheaper to look at than its name */
-  VPND_FIELD_OIFGROUP,  /* 4 bytes, host order */
+  VPND_FIELD_OIF,       /* 4 bytes, host order: the index of the link, which is compared sooner than its name */
   VPND_FIELD_NFPROTO,   /* 1 byte: NFPROTO_IPV4 or NFPROTO_IPV6 */
   VPND_FIELD_L4PROTO,   /* 1 byte: IPPROTO_* */
   VPND_FIELD_IP_SADDR,  /* 4 bytes; implies NFPROTO_IPV4 */

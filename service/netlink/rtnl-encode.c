@@ -105,8 +105,6 @@ vpnd_rtnl_encode_link_set (GByteArray *out, guint32 seq, guint16 flags, guint if
   info->ifi_index = (int) ifindex;
   if (up)
     info->ifi_flags = info->ifi_change = IFF_UP;
-  if (up)
-    mnl_attr_put_u32 (&message.header, IFLA_GROUP, VPND_LINK_GROUP);
   if (mtu != 0)
     mnl_attr_put_u32 (&message.header, IFLA_MTU, mtu);
   finish (out, &message);

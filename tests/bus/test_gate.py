@@ -211,3 +211,35 @@ def test_bridge_of_a_profile(loaded):
     assert "'bridge': <'192.0.2.9:443/tcp'>" in renamed[1]["ok"] and renamed[3]["ok"] == with_bridge["ok"]
     done, without = loaded.calls(call(PROFILES, "SetBridge", "(ssqu)", "('demo', '', 0, 0)"), listed)
     assert done.get("ok") == "()" and without["ok"] == before[0]["ok"]
+
+
+def test_auto_connect_starts_a_profile_that_is_there(loaded):
+    """No sequence of calls leaves auto-connect on with the name of a profile that is not stored."""
+    loaded.answers(any="yes")
+    named, on, off = set_call("AutoConnectProfile", "s", "'demo'"), set_call("AutoConnect", "b", "true"), set_call("AutoConnect", "b", "false")
+    remove, rename = rigs.METHOD_CALLS[PROFILES, "Remove"], rigs.METHOD_CALLS[PROFILES, "Rename"]
+    asked = call(PROPERTIES, "Get", "(ss)", f"('{SETTINGS}', 'AutoConnectProfile')")
+    assert all("ok" in r for r in loaded.calls(named, on))
+    before = loaded.snapshot()
+    refused = loaded.calls(remove)[0]
+    assert refused["error"] == error_name("Exists") and '"demo"' in refused["message"] and "auto-connect" in refused["message"]
+    assert loaded.snapshot() == before
+
+    renamed = loaded.calls(rename, asked)
+    assert "ok" in renamed[0] and value_of(renamed[1]) == "renamed"
+    loaded.settle()
+    assert ("org.vpnd1.Profiles", "Changed") in [(i, m) for i, m, _p, _path in loaded.signals]
+
+    remove = call(PROFILES, "Remove", "(s)", "('renamed',)")
+    assert loaded.calls(remove)[0]["error"] == error_name("Exists")
+    assert all("ok" in r for r in loaded.calls(off, remove))
+    refused = loaded.calls(on)[0]
+    assert refused["error"] == error_name("NotFound") and '"renamed"' in refused["message"]
+    assert all("ok" in r for r in loaded.calls(set_call("AutoConnectProfile", "s", "''"), on))
+
+
+def test_a_name_that_a_profile_loses_in_the_line_is_refused(loaded):
+    """Of calls that are under way together: a setting that was sound when it came is looked at again when it is written."""
+    loaded.answers(any="yes")
+    results = loaded.together(*[set_call("Mtu", "u", str(1300 + i)) for i in range(6)], set_call("AutoConnectProfile", "s", "'demo'"), rigs.METHOD_CALLS[PROFILES, "Remove"])
+    assert all("ok" in r for r in results[:6] + results[7:]) and results[6]["error"] == error_name("NotFound"), results

@@ -78,6 +78,7 @@ MATRIX = [
         (("Mtu", "u", "1"), "mtu"), (("Mtu", "u", "65536"), "mtu"), (("CrashRecovery", "s", "'x'"), "crash-recovery"), (("Backend", "s", "''"), "backend"),
         (("DnsServers", "as", "['x']"), "dns"), (("DnsServers", "as", "['0.0.0.0']"), "dns"), (("AutoConnectProfile", "s", "'../x'"), "auto-connect-profile"))],
     (set_call("AutoConnectProfile", "s", text("x" * 66000)), LARGE, "Set"),
+    (set_call("AutoConnectProfile", "s", "'absent'"), error_name("NotFound"), 'auto-connect-profile: there is no profile "absent"'),
 ]
 
 

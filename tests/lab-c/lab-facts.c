@@ -110,13 +110,13 @@ is_by_eth0 (const VpndFacts *facts)
 static gboolean
 has_link (const VpndFacts *facts)
 {
-  return facts->link_present;
+  return facts->link_ifindex != 0;
 }
 
 static gboolean
 has_no_link (const VpndFacts *facts)
 {
-  return !facts->link_present;
+  return facts->link_ifindex == 0;
 }
 
 static gboolean

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The matrix of what can happen to a host that is connected: each subject is lost, changed, added to, and flaps 50 times a second, while programs
 go on sending plain packets and questions for names. Nothing leaves, no name is asked for outside, and in the end the kernel holds exactly the plan
-that follows from the network as it is then."""
+that follows from the network as it is then, as `vpnctl routes` says too. The resolver that restarts is the real systemd-resolved."""
 import contextlib
 import ipaddress
 import json
@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import resolved
 import sandbox
 from capture import none, select_frames
 from lab import (ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER4, PEER6, PUBLIC4, TUNNEL_HOST4, TUNNEL_HOST6,
@@ -24,23 +25,25 @@ SETTLE_SECONDS = 5
 
 # What a program sends that knows nothing of a tunnel: by the routes and straight to the link, in the clear and to resolvers.
 TARGETS = [(PUBLIC4, ECHO_PORT), (OUTSIDE_DNS4, 53), (OUTSIDE_DNS4, 853), (OUTSIDE_DNS6, 53), (GATEWAY4, 53)]
+STUB = ("127.0.0.53", 53)
+QUESTION = b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\x09PLAINTEXT\x03lab\x07example\0\0\1\0\1"
 
 
 @contextlib.contextmanager
 def storm(lab):
-    """Plain packets from before to after, by the routes and bound to eth0."""
+    """Plain packets from before to after, by the routes and bound to eth0; and questions to the host's own resolver, where there is one."""
+    targets = [(*target, device) for target in TARGETS for device in (None, b"eth0")] + [(*STUB, None)] * (hasattr(lab, "resolved"))
     ended = threading.Event()
 
     def send():
         with lab.host.net():
             while not ended.wait(0.004):
-                for address, port in TARGETS:
-                    for device in (None, b"eth0"):
-                        with contextlib.suppress(OSError), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sender:
-                            if device:
-                                sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
-                            sender.setblocking(False)
-                            sender.sendto(b"PLAINTEXT", (address, port))
+                for address, port, device in targets:
+                    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                        if device:
+                            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+                        sender.setblocking(False)
+                        sender.sendto(QUESTION, (address, port))
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
     try:
@@ -67,13 +70,18 @@ def kernel_plan(lab):
     for link in rows(lab, "addr", "show", "dev", "vpnd0"):
         lines.add(f"link {'up' if 'UP' in link['flags'] else 'down'}")
         lines |= {f"address {a['local']}/{a['prefixlen']}" for a in link["addr_info"]}
-    lines |= {f"dns {line}" for line in lab.resolv_conf().splitlines() if line.startswith("nameserver")}
+    if hasattr(lab, "resolved"):
+        lines |= {f"dns nameserver {word}" for word in lab.resolved.link("dns", "vpnd0")} | {f"dns domain {word}" for word in lab.resolved.link("domain", "vpnd0")}
+    else:
+        lines |= {f"dns {line}" for line in lab.resolv_conf().splitlines() if line.startswith("nameserver")}
     return lines
 
 
 def right_plan(lab):
     """The same lines, worked out from the host's own network: its gateways are reached past the tunnel, all else through it."""
     lines = {"link up", f"address {TUNNEL_HOST4}/32", f"address {TUNNEL_HOST6}/128", f"dns nameserver {TUNNEL_PEER4}"}
+    if hasattr(lab, "resolved"):
+        lines.add("dns domain ~.")
     running = {link["ifname"] for link in rows(lab, "link") if "LOWER_UP" in link["flags"]} - {"vpnd0", "lo"}
     for family in ("-4", "-6"):
         lines |= {f"rule {family} 4870 0x56000000/0xff000000 main ", f"rule {family} 4875 / 22096 0", f"rule {family} 4880 / 22097 ", f"rule {family} 4890 / 22096 ",
@@ -84,13 +92,22 @@ def right_plan(lab):
     return lines
 
 
-def wait_right(lab, seconds=SETTLE_SECONDS):
-    """The kernel has exactly the right plan."""
+def reported(lab):
+    """What vpnd itself says: the entries that are not as planned, and whether the DNS setting is in force."""
+    wrong = [entry for entry in json.loads(lab.vpnctl("routes", "--json").stdout)["routes"] if entry["state"] != "present"]
+    return wrong, json.loads(lab.vpnctl("dns", "--json").stdout)["dns"]["inForce"]
+
+
+def wait_right(lab, seconds=SETTLE_SECONDS, with_others=False):
+    """The kernel has exactly the right plan, and vpnd says so; with_others: beside what another program has put there, which is not vpnd's to remove."""
+    def is_right():
+        have, want = kernel_plan(lab), right_plan(lab)
+        return have >= want if with_others else have == want and reported(lab) == ([], True)
     try:
-        sandbox.wait_until(lambda: kernel_plan(lab) == right_plan(lab), seconds, "the plan")
+        sandbox.wait_until(is_right, seconds, "the plan")
     except TimeoutError:
         have, want = kernel_plan(lab), right_plan(lab)
-        raise AssertionError(f"too much: {sorted(have - want)}; missing: {sorted(want - have)}\n{lab.status()}\n{lab.daemons[-1].log()}") from None
+        raise AssertionError(f"too much: {sorted(have - want)}; missing: {sorted(want - have)}; vpnd says {reported(lab)}\n{lab.status()}\n{lab.daemons[-1].log()}") from None
 
 
 def run(lab, text):
@@ -104,6 +121,13 @@ def write_resolv_conf(text):
 
 def append_resolv_conf(lab):
     lab.host.run("sh", "-c", f"printf 'nameserver {OUTSIDE_DNS4}\\n' >> /etc/resolv.conf")
+
+
+def resolver_claims(lab):
+    """A restart after which another link has a server too, and claims every name for it."""
+    lab.resolved.restart()
+    lab.resolved.ctl("dns", "eth0", OUTSIDE_DNS4)
+    lab.resolved.ctl("domain", "eth0", "~.")
 
 
 LINK_BACK = f"link set eth0 up; addr replace {HOST6}/64 dev eth0 nodad; route replace default via {GATEWAY4} dev eth0; route replace default via {GATEWAY6} dev eth0"
@@ -132,6 +156,8 @@ MATRIX = {
     },
     "our-address": {
         "lost": (f"addr del {TUNNEL_HOST4}/32 dev vpnd0", ("connected", ""), ""),
+        "changed": (f"addr add 10.99.0.2/32 dev vpnd0; addr del {TUNNEL_HOST4}/32 dev vpnd0; -6 addr change {TUNNEL_HOST6}/128 dev vpnd0 preferred_lft 0", ("connected", ""), "addr del 10.99.0.2/32 dev vpnd0"),
+        "added": ("addr add 10.99.0.2/24 dev vpnd0; addr add fd00:99::2/64 dev vpnd0", ("connected", ""), "addr del 10.99.0.2/24 dev vpnd0; addr del fd00:99::2/64 dev vpnd0"),
         "flapping": (f"addr del {TUNNEL_HOST4}/32 dev vpnd0", None, "addr flush dev vpnd0"),
     },
     "route": {
@@ -143,6 +169,8 @@ MATRIX = {
     "our-route": {
         "lost": ("route flush table 22096; -6 route flush table 22096; route flush table 22097", ("connected", ""), ""),
         "changed": (f"route replace default via {GATEWAY4} dev eth0 table 22096", ("connected", ""), ""),
+        "added": (f"route prepend default via {GATEWAY4} dev eth0 table 22096; route add {PUBLIC4}/32 via {GATEWAY4} dev eth0 table 22097", ("connected", ""),
+                  f"route del default via {GATEWAY4} dev eth0 table 22096; route del {PUBLIC4}/32 table 22097"),
         "flapping": ("route flush table 22096", None, "route flush table 22097"),
     },
     "rule": {
@@ -157,7 +185,16 @@ MATRIX = {
         "added": (append_resolv_conf, ("connected", ""), ""),
         "flapping": (write_resolv_conf(WRONG), None, append_resolv_conf),
     },
+    "resolver": {
+        "lost": (lambda lab: lab.resolved.kill(), ("connected", ""), lambda lab: lab.resolved.start()),
+        "changed": (lambda lab: lab.resolved.restart(forgets=True), ("connected", ""), ""),
+        "added": (resolver_claims, ("connected", ""), lambda lab: lab.resolved.ctl("revert", "eth0")),
+        "flapping": (lambda lab: lab.resolved.kill(forgets=True), None, lambda lab: lab.resolved.start(ready=False)),
+    },
 }
+
+# Another program's own stays beside ours until it takes it away; and without resolved nobody can say what is set there.
+WITH_OTHERS = {("rule", "changed"), ("rule", "added"), ("our-link", "added"), ("our-address", "changed"), ("our-address", "added"), ("our-route", "added")}
 
 
 def perform(lab, what):
@@ -175,10 +212,24 @@ def flap(lab, first, second):
         threading.Event().wait(max(begun + (turn + 1) * FLAP_SECONDS - time.monotonic(), 0))
 
 
-@pytest.mark.parametrize("subject,happens", [(subject, happens) for subject, cases in MATRIX.items() for happens in cases])
-def test_event(connected, subject, happens):
+@pytest.fixture(name="subject_lab")
+def subject_lab_fixture(lab_with, request):
+    """Connected: names are a file's, or systemd-resolved's."""
+    lab = lab_with()
+    if request.param == "resolver":
+        lab.resolved = resolved.Resolved(lab)
+    lab.start_daemon()
+    lab.connect()
+    return lab
+
+
+CELLS = [(subject, subject, happens) for subject, cases in MATRIX.items() for happens in cases]
+
+
+@pytest.mark.parametrize("subject_lab,subject,happens", CELLS, indirect=["subject_lab"], ids=[f"{subject}-{happens}" for _, subject, happens in CELLS])
+def test_event(subject_lab, subject, happens):
     done, state, end = MATRIX[subject][happens]
-    lab = connected
+    lab = subject_lab
     lab.lan.ip("addr", "add", f"{OTHER_GATEWAY4}/24", "dev", "lan0")
     wait_right(lab)
     mark = lab.capture.mark()
@@ -188,13 +239,16 @@ def test_event(connected, subject, happens):
         else:
             perform(lab, done)
             sandbox.wait_until(lambda: (lab.status()["state"], lab.status()["cause"]) == state, SETTLE_SECONDS, f"{state}; {lab.status()}\n{lab.daemons[-1].log()}")
-            if state[0] == "connected" and (subject, happens) not in (("rule", "added"), ("rule", "changed"), ("our-link", "added")):
-                wait_right(lab)
+            if state[0] == "connected" and (subject, happens) != ("resolver", "lost"):
+                wait_right(lab, with_others=(subject, happens) in WITH_OTHERS)
             assert lab.status()["blocking"] is True
             perform(lab, end)
         lab.wait_state("connected", SETTLE_SECONDS)
         wait_right(lab)
         traffic_again(lab, time.monotonic(), SETTLE_SECONDS)
+        asked = len(lab.services.questions)
+        sandbox.wait_until(lambda: lab.host.run("getent", "ahostsv4", "after.lab.example", check=False).returncode == 0, SETTLE_SECONDS, "names are answered")
+        assert any(to == TUNNEL_PEER4 and by == TUNNEL_HOST4 and name.startswith("after.") for to, by, name in lab.services.questions[asked:])
     frames = lab.capture.since(mark)
     only_transport_to(frames, (PEER4, PEER6))
     for port in (53, 853):
@@ -222,6 +276,12 @@ def test_another_link_with_a_better_route(connected):
     only_transport_to(frames, (PEER4, PEER6))
     none(frames, dst=PUBLIC4)
     assert connected.status()["state"] == "connected"
+
+
+def test_control_the_matrix_is_whole():
+    """No row without one of its columns."""
+    assert {frozenset(cases) for cases in MATRIX.values()} == {frozenset(("lost", "changed", "added", "flapping"))}
+    assert set(MATRIX) == {"link", "our-link", "address", "our-address", "route", "our-route", "rule", "dns", "resolver"}
 
 
 def test_control_the_storm_is_seen(host):

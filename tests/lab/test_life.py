@@ -144,6 +144,24 @@ def test_auto_connect_after_early_boot_is_never_open(host):
     assert host.echo(PUBLIC4) == TUNNEL_HOST4
 
 
+def test_auto_connect_never_names_a_profile_that_is_not_there(host):
+    """Neither a name that nobody stored, nor one that was removed or renamed since, keeps the next start from connecting."""
+    before = host.vpnctl("settings", "--json").stdout
+    done = host.vpnctl("auto-connect", "on", "nobody", check=False)
+    assert done.returncode == 4 and 'there is no profile "nobody"' in done.stderr, done
+    assert host.vpnctl("settings", "--json").stdout == before
+    assert not (host.host_run / "vpnd-lab/state/settings.json").exists()
+    host.vpnctl("import", "-", "demo", input=host.profile())
+    host.vpnctl("auto-connect", "on", "demo")
+    done = host.vpnctl("remove", "demo", check=False)
+    assert done.returncode != 0 and "auto-connect" in done.stderr, done
+    host.vpnctl("rename", "demo", "home")
+    assert host.vpnctl("auto-connect").stdout == "on home\n"
+    assert host.daemons[-1].stop() == 0
+    host.start_daemon()
+    assert host.wait_state("connected")["profile"] == "home"
+
+
 def test_early_boot_leaves_a_running_daemon_alone(connected):
     """As when the package is upgraded in the running system."""
     write_settings(connected, {"lockdown": True})

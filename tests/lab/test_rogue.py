@@ -23,7 +23,6 @@ from test_attack import leaked, packet, summed
 from test_connect import only_transport
 from test_leaks import assert_sealed
 
-VPND_LINK_GROUP = 0x56706E64
 ROGUE4 = "198.51.100.66"  # what the attacker says is the way
 LEASES = ("198.51.100.100", "198.51.100.120")
 LINK_LOCAL_ALL = "ff02::1"
@@ -308,11 +307,15 @@ def test_ipv6_that_comes_after_an_ipv4_tunnel(host):
     only_transport(frames)
 
 
-def add_link(lab, number):
+def listed(lab):
+    return lab.host.run("nft", "list", "chain", "inet", "vpnd", "output").stdout
+
+
+def add_link(lab, number, index=None):
     """Another link between the router and the host, with a router of its own and a better metric than any, as a phone that is plugged in."""
-    lab.lan.ip(f"link add lan{number} type veth peer name tmp{number}\naddr add 192.0.2.1/24 dev lan{number}\nlink set lan{number} up")
-    subprocess.run(lab.lan.argv("ip", "link", "set", f"tmp{number}", "netns", f"/proc/self/fd/{lab.host.net_fd}", "name", f"eth{number}"),
-                   pass_fds=(lab.lan.net_fd, lab.lan.mount_fd, lab.host.net_fd), check=True)
+    subprocess.run(lab.host.argv("ip", "link", "add", f"eth{number}", *(["index", index] if index else []), "type", "veth", "peer", "name", f"lan{number}",
+                                 "netns", f"/proc/self/fd/{lab.lan.net_fd}"), pass_fds=(lab.host.net_fd, lab.host.mount_fd, lab.lan.net_fd), check=True)
+    lab.lan.ip(f"addr add 192.0.2.1/24 dev lan{number}\nlink set lan{number} up")
     found = capture.Capture(lab.lan, f"lan{number}", lab.host, f"eth{number}")
     lab.closers.append(found.close)
     lab.host.ip(f"addr add 192.0.2.2/24 dev eth{number}\nlink set eth{number} up\nroute prepend default via 192.0.2.1 dev eth{number}")
@@ -335,21 +338,29 @@ def test_second_link_that_is_plugged_in(connected):
         assert not [frame for frame in link.since(mark) if frame.from_host and b"probe" in frame.raw]
 
 
-def test_link_with_the_group_of_the_tunnel(connected):
-    """A physical link that comes back from a container with the group of our link: it is a link like any other."""
-    second = add_link(connected, 1)
-    connected.host.run("ip", "link", "set", "eth1", "group", str(VPND_LINK_GROUP))
-    connected.wait_until_works(TUNNEL_HOST4)
-    mark = second.mark()
+def test_link_with_the_index_of_the_tunnel(connected):
+    """The tunnel's link is deleted, and a physical one has the number that it had: it is a link like any other, for flows of before, too."""
+    index = connected.host.run("ip", "-o", "link", "show", "vpnd0").stdout.split(":")[0]
     with connected.host.net():
-        server = socket.create_server(("0.0.0.0", 7777))
-    with connected.lan.net():
-        client = socket.socket()
-    with server, client:
-        client.settimeout(1)
-        client.bind(("192.0.2.1", 0))
-        with pytest.raises(TimeoutError):
-            client.connect(("192.0.2.2", 7777))
+        flow = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with flow:
+        flow.settimeout(1)
+        flow.connect((PUBLIC6, ECHO_PORT))
+        flow.send(b"probe")
+        assert flow.recv(100).decode() == f"you are {TUNNEL_HOST6}"  # established, in the words of connection tracking
+        sandbox.wait_until(lambda: f"oif {index} " in listed(connected) or 'oif "vpnd0"' in listed(connected), 5, "the number is in the rules")
+        connected.host.ip("link", "del", "vpnd0")
+        second = add_link(connected, 1, index)
+        assert connected.host.run("ip", "-o", "link", "show", "eth1").stdout.split(":")[0] == index
+        connected.host.ip("-6", "route", "add", PUBLIC6, "dev", "eth1")
+        mark = second.mark()
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                flow.send(b"probe")
+        connected.wait_until_works(TUNNEL_HOST4)
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                flow.send(b"probe")
     connected.probe([probe | {"device": "eth1", "wait": 20} for probe in leak_probes(NOBODY)], uid=NOBODY)
     none(second.since(mark), from_host=True, proto=TCP)
     assert not [frame for frame in second.since(mark) if frame.from_host and b"probe" in frame.raw]

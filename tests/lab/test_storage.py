@@ -103,6 +103,9 @@ FILL = "cd %s && head -c 1000000 /dev/zero > ballast; wc -c < ballast"
 def test_full_disk_keeps_the_settings(small):
     """An error for the caller, the old settings on the disk and in force; and all goes on when there is room again."""
     small.vpnctl("settings", "set", "allow-lan", "on")
+    small.vpnctl("import", "-", "named", input=small.profile())
+    small.vpnctl("auto-connect", "on", "named")
+    small.vpnctl("auto-connect", "off")
     saved = in_host(small, "cat /run/vpnd-lab/state/settings.json")
     assert '"allow-lan" : true' in saved
     assert int(in_host(small, FILL % "/run/vpnd-lab/state")) < 100000, "the file system is full"
@@ -114,6 +117,10 @@ def test_full_disk_keeps_the_settings(small):
     done = small.vpnctl("import", "-", "demo", input=small.profile(), check=False)
     assert done.returncode != 0 and "No space left" in done.stderr
     assert small.vpnctl("list").stdout.count("demo") == 0
+    done = small.vpnctl("rename", "named", "other", check=False)
+    assert done.returncode != 0 and "No space left" in done.stderr, "the setting that names the profile cannot follow"
+    assert "named" in small.vpnctl("list").stdout and "other" not in small.vpnctl("list").stdout
+    assert in_host(small, "cat /run/vpnd-lab/state/settings.json") == saved
     status = small.status()
     assert status["state"] == "disconnected" and status["blocking"] is False and status["lockdown"] is False
     assert small.difference(small.before, small.snapshot()) == ""

@@ -1012,7 +1012,7 @@ test_forwarded_segments_fit (void)
     }
 }
 
-/* 6: the group of the tunnel's link is a short way to what its name says, and to nothing else: a link that has lost it carries the same. */
+/* 6: the index of the tunnel's link is a short way to what its name says, and to nothing else: a link that was made anew carries the same. */
 static void
 test_short_ways_mean_the_same (void)
 {
@@ -1037,7 +1037,7 @@ test_short_ways_mean_the_same (void)
           with.mark = random_boolean (3) ? VPND_MARK_VALUE : 0;
           with.ct_mark = random_boolean (3) ? VPND_CT_MARK_VALUE : 0;
           without = with;
-          without.has_no_group = TRUE;
+          without.is_made_anew = TRUE;
           g_assert_cmpint (ruleset_eval (world.ruleset, hook, &with), ==, ruleset_eval (world.ruleset, hook, &without));
         }
     }

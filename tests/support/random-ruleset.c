@@ -255,7 +255,7 @@ match_value (Draw *draw, VpndField field)
     {
       vpnd_rule_match_syn (draw->rule);
     }
-  else if (field == VPND_FIELD_SKUID || field == VPND_FIELD_IIFGROUP || field == VPND_FIELD_OIFGROUP)
+  else if (field == VPND_FIELD_SKUID || field == VPND_FIELD_OIF)
     {
       vpnd_rule_match_u32 (draw->rule, field, op, pick (70000));
     }

@@ -7,6 +7,8 @@
 
 #include "random-values.h"
 
+#include "ruleset-eval.h"
+
 static guint8
 random_byte (void)
 {
@@ -184,7 +186,7 @@ random_facts (void)
     }
   if (random_boolean (3))
     {
-      VpndHop bridge = { { { AF_INET, { 172, 17, 0, 0 } }, 16 }, 9, "docker0" };
+      VpndHop bridge = { { { AF_INET, { 172, 17, 0, 0 } }, 16 }, 8, "docker0" };
 
       g_array_append_val (facts->bridges, bridge);
     }
@@ -197,5 +199,6 @@ random_facts (void)
       g_array_append_val (facts->lans, lan6);
     }
   facts->ipv6_enabled = !random_boolean (4);
+  facts->link_ifindex = random_boolean (3) ? 0 : RULESET_EVAL_LINK_IFINDEX;
   return facts;
 }

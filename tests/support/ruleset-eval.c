@@ -29,7 +29,7 @@ load (const Packet *packet, VpndField field, guint8 *out)
   guint8 family = packet->destination.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
   guint16 sport = g_htons (packet->sport);
   guint16 dport = g_htons (packet->dport);
-  guint32 group;
+  guint32 ifindex;
   guint32 state = packet->is_related ? NF_CT_STATE_BIT (IP_CT_RELATED) : packet->is_established ? NF_CT_STATE_BIT (IP_CT_ESTABLISHED)
                                                                                                 : NF_CT_STATE_BIT (IP_CT_NEW);
 
@@ -45,13 +45,9 @@ load (const Packet *packet, VpndField field, guint8 *out)
     case VPND_FIELD_OIFNAME:
       g_strlcpy ((char *) out, packet->oifname, VPND_FIELD_MAX_BYTES);
       return TRUE;
-    case VPND_FIELD_IIFGROUP:
-      group = !packet->has_no_group && g_str_equal (packet->iifname, VPND_IFNAME) ? VPND_LINK_GROUP : 0;
-      memcpy (out, &group, sizeof group);
-      return TRUE;
-    case VPND_FIELD_OIFGROUP:
-      group = !packet->has_no_group && g_str_equal (packet->oifname, VPND_IFNAME) ? VPND_LINK_GROUP : 0;
-      memcpy (out, &group, sizeof group);
+    case VPND_FIELD_OIF:
+      ifindex = !packet->is_made_anew && g_str_equal (packet->oifname, VPND_IFNAME) ? RULESET_EVAL_LINK_IFINDEX : RULESET_EVAL_LINK_IFINDEX + 1;
+      memcpy (out, &ifindex, sizeof ifindex);
       return TRUE;
     case VPND_FIELD_NFPROTO:
       *out = family;

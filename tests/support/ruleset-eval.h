@@ -17,6 +17,8 @@ typedef enum
   FATE_REJECT,
 } Fate;
 
+#define RULESET_EVAL_LINK_IFINDEX 9 /* of the tunnel's link; no other has it */
+
 typedef struct
 {
   const char *iifname; /* "" for none */
@@ -30,7 +32,7 @@ typedef struct
   guint8 icmp_code;
   guint32 mark;
   guint32 ct_mark;
-  gboolean has_no_group; /* the tunnel's link is not in our group; else it is, and no other link */
+  gboolean is_made_anew; /* the tunnel's link has another index than RULESET_EVAL_LINK_IFINDEX */
   guint32 uid;
   gboolean is_established;
   gboolean is_related; /* an ICMP error about a flow */

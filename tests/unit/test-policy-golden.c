@@ -107,6 +107,7 @@ build_text (const Case *one)
   VpndCause cause;
 
   facts->ipv6_enabled = TRUE;
+  facts->link_ifindex = 10;
   facts->default4 = (VpndDefaultRoute){ TRUE, 2, "eth0", addr ("192.168.7.1"), 1500 };
   if (one->has_guests)
     g_array_append_val (facts->bridges, guests);
