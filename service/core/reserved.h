@@ -23,4 +23,6 @@
 #define VPND_RULE_PRIORITY_LOCAL 4880u    /* local exceptions */
 #define VPND_RULE_PRIORITY_TUNNEL 4890u   /* tunnel table whole */
 
+#define VPND_NAME_QUEUE 22096u /* number of the netfilter queue that holds DNS answers */
+
 #define VPND_RTPROT 86 /* rtm_protocol and FRA_PROTOCOL of everything we add */

@@ -334,6 +334,24 @@ vpnd_rule_set_mark (VpndRule *rule, VpndStatementKind kind, guint32 value, guint
 }
 
 /**
+ * vpnd_rule_queue:
+ * @rule: a rule, which is thereby complete
+ * @form: what the kernel has; not VPND_QUEUE_NONE
+ * @number: which queue
+ *
+ * To hold a packet is a verdict of its chain: what the listener lets go is looked at by the next chain of the hook, by no further rule of this one.
+ */
+void
+vpnd_rule_queue (VpndRule *rule, VpndQueueForm form, guint16 number)
+{
+  VpndStatement statement = { .kind = form == VPND_QUEUE_TARGET ? VPND_STATEMENT_QUEUE_TARGET : VPND_STATEMENT_QUEUE, .value = number };
+
+  g_return_if_fail (form != VPND_QUEUE_NONE);
+
+  g_array_append_val (rule->statements, statement);
+}
+
+/**
  * vpnd_rule_vmap:
  * @rule: a rule, which is thereby complete
  * @field: what to look up

@@ -228,6 +228,10 @@ append_statement (GString *text, const VpndStatement *statement)
     case VPND_STATEMENT_CLAMP_MSS:
       g_string_append (text, "tcp option maxseg size set rt mtu");
       break;
+    case VPND_STATEMENT_QUEUE:
+    case VPND_STATEMENT_QUEUE_TARGET: /* nft(8) has no words for it that it reads again; it does the same */
+      g_string_append_printf (text, "queue flags bypass to %u", statement->value);
+      break;
     }
 }
 

@@ -116,15 +116,25 @@ typedef enum
   VPND_STATEMENT_SET_CT_MARK,     /* ct mark set (mark & ~mask) | value */
   VPND_STATEMENT_VMAP,            /* field vmap @map */
   VPND_STATEMENT_MASQUERADE,
-  VPND_STATEMENT_CLAMP_MSS, /* tcp option maxseg size set rt mtu: never larger than the way in either direction; behind a match of TCP, where packets are routed */
+  VPND_STATEMENT_CLAMP_MSS,    /* tcp option maxseg size set rt mtu: never larger than the way in either direction; behind a match of TCP, where packets are routed */
+  VPND_STATEMENT_QUEUE,        /* queue flags bypass to value: held until the listener of that queue says accept; accepted at once when nobody listens */
+  VPND_STATEMENT_QUEUE_TARGET, /* the same by the target NFQUEUE of iptables, for kernels without nft's own */
 } VpndStatementKind;
+
+/* How a kernel can hold packets for a program. */
+typedef enum
+{
+  VPND_QUEUE_NONE,
+  VPND_QUEUE_NATIVE, /* VPND_STATEMENT_QUEUE */
+  VPND_QUEUE_TARGET, /* VPND_STATEMENT_QUEUE_TARGET */
+} VpndQueueForm;
 
 typedef struct
 {
   VpndStatementKind kind;
   VpndVerdict verdict;         /* VERDICT */
-  guint32 value;               /* SET_MARK, SET_CT_MARK */
-  guint32 mask;                /* the same: bits that may change */
+  guint32 value;               /* SET_MARK, SET_CT_MARK; QUEUE, QUEUE_TARGET: number of the queue, at most 65535 */
+  guint32 mask;                /* SET_MARK, SET_CT_MARK: bits that may change */
   VpndField field;             /* VMAP */
   char map[VPND_NFT_NAME_MAX]; /* VMAP */
 } VpndStatement;
@@ -231,6 +241,7 @@ void vpnd_rule_goto (VpndRule *rule, const char *chain);
 void vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind);
 VpndRule *vpnd_rule_set_mark (VpndRule *rule, VpndStatementKind kind, guint32 value, guint32 mask);
 void vpnd_rule_vmap (VpndRule *rule, VpndField field, const char *map);
+void vpnd_rule_queue (VpndRule *rule, VpndQueueForm form, guint16 number);
 
 void vpnd_set_add_ifname (VpndSet *set, const char *ifname, const VpndVerdict *verdict);
 void vpnd_set_add_addr (VpndSet *set, const VpndAddr *addr, const VpndVerdict *verdict);

@@ -115,6 +115,26 @@ vpnd_nft_attrs_u32 (const VpndNftAttrs *attrs, guint16 type, guint32 missing)
 }
 
 /**
+ * vpnd_nft_attrs_u16:
+ * @attrs: a sequence
+ * @type: what to look for
+ * @out_value: (out): its value, host byte order; 0 when there is none
+ *
+ * Returns: FALSE when there is no such attribute of two bytes
+ */
+gboolean
+vpnd_nft_attrs_u16 (const VpndNftAttrs *attrs, guint16 type, guint16 *out_value)
+{
+  VpndNftAttrs value = vpnd_nft_attrs_find (attrs, type);
+  guint16 number = 0;
+
+  if (value.size == sizeof number)
+    memcpy (&number, value.data, sizeof number);
+  *out_value = ntohs (number);
+  return value.size == sizeof number;
+}
+
+/**
  * vpnd_nft_attrs_string:
  * @attrs: a sequence
  * @type: what to look for

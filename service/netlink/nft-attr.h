@@ -27,6 +27,7 @@ gboolean vpnd_nft_attrs_next (VpndNftAttrs *attrs, guint16 *out_type, VpndNftAtt
 VpndNftAttrs vpnd_nft_attrs_find (const VpndNftAttrs *attrs, guint16 type);
 gboolean vpnd_nft_attrs_has (const VpndNftAttrs *attrs, guint16 type);
 guint32 vpnd_nft_attrs_u32 (const VpndNftAttrs *attrs, guint16 type, guint32 missing);
+gboolean vpnd_nft_attrs_u16 (const VpndNftAttrs *attrs, guint16 type, guint16 *out_value);
 const char *vpnd_nft_attrs_string (const VpndNftAttrs *attrs, guint16 type);
 gboolean vpnd_nft_attrs_data (const VpndNftAttrs *attrs, guint16 type, guint8 *out_bytes, gsize size);
 

@@ -13,6 +13,8 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
 #include <string.h>
 
 /* A match of a family or protocol that holds from here on. */
@@ -416,6 +418,44 @@ read_exthdr (Reader *reader, const VpndNftAttrs *expr, GError **error)
   return TRUE;
 }
 
+static void
+add_queue (Reader *reader, VpndStatementKind kind, guint16 number)
+{
+  VpndStatement statement = { .kind = kind, .value = number };
+
+  g_array_append_val (reader->rule->statements, statement);
+}
+
+static gboolean
+read_queue (Reader *reader, const VpndNftAttrs *expr, GError **error)
+{
+  VpndNftAttrs total = vpnd_nft_attrs_find (expr, NFTA_QUEUE_TOTAL);
+  guint16 number, flags, count = 1;
+
+  if (!vpnd_nft_attrs_u16 (expr, NFTA_QUEUE_NUM, &number) || !vpnd_nft_attrs_u16 (expr, NFTA_QUEUE_FLAGS, &flags) || flags != NFT_QUEUE_FLAG_BYPASS ||
+      (total.data != NULL && !vpnd_nft_attrs_u16 (expr, NFTA_QUEUE_TOTAL, &count)) || count != 1)
+    return fail (error, "a queue");
+  add_queue (reader, VPND_STATEMENT_QUEUE, number);
+  return TRUE;
+}
+
+/* The kernel gives the data of a target back in host order, padded with zeros. */
+static gboolean
+read_target (Reader *reader, const VpndNftAttrs *expr, GError **error)
+{
+  VpndNftAttrs data = vpnd_nft_attrs_find (expr, NFTA_TARGET_INFO);
+  struct xt_NFQ_info_v3 info;
+
+  if (g_strcmp0 (vpnd_nft_attrs_string (expr, NFTA_TARGET_NAME), VPND_NFT_QUEUE_TARGET_NAME) != 0 ||
+      get_u32 (expr, NFTA_TARGET_REV) != VPND_NFT_QUEUE_TARGET_REVISION || data.size != VPND_NFT_QUEUE_TARGET_BYTES)
+    return fail (error, "a target");
+  memcpy (&info, data.data, sizeof info);
+  if (info.queues_total != 1 || info.flags != NFQ_FLAG_BYPASS)
+    return fail (error, "a target");
+  add_queue (reader, VPND_STATEMENT_QUEUE_TARGET, info.queuenum);
+  return TRUE;
+}
+
 static const struct
 {
   const char *name;
@@ -434,6 +474,8 @@ static const struct
   { "rt", read_rt },
   { "byteorder", read_byteorder },
   { "exthdr", read_exthdr },
+  { "queue", read_queue },
+  { "target", read_target },
 };
 
 static gboolean

@@ -14,6 +14,8 @@
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A family or protocol that holds for the rest of the rule: which match of a family or protocol established it. */
@@ -319,6 +321,30 @@ write_clamp_mss (Writer *writer)
 }
 
 static void
+write_queue (Writer *writer, guint32 number)
+{
+  struct nftnl_expr *expr = add_expr (writer, "queue");
+
+  nftnl_expr_set_u16 (expr, NFTNL_EXPR_QUEUE_NUM, (guint16) number);
+  nftnl_expr_set_u16 (expr, NFTNL_EXPR_QUEUE_TOTAL, 1);
+  nftnl_expr_set_u16 (expr, NFTNL_EXPR_QUEUE_FLAGS, NFT_QUEUE_FLAG_BYPASS);
+}
+
+static void
+write_queue_target (Writer *writer, guint32 number)
+{
+  const struct xt_NFQ_info_v3 info = { .queuenum = (guint16) number, .queues_total = 1, .flags = NFQ_FLAG_BYPASS };
+  struct nftnl_expr *expr = add_expr (writer, "target");
+  guint8 *padded = calloc (1, VPND_NFT_QUEUE_TARGET_BYTES); /* libnftnl takes it and frees it with free () */
+
+  g_assert (padded != NULL);
+  memcpy (padded, &info, sizeof info);
+  nftnl_expr_set_str (expr, NFTNL_EXPR_TG_NAME, VPND_NFT_QUEUE_TARGET_NAME);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_TG_REV, VPND_NFT_QUEUE_TARGET_REVISION);
+  nftnl_expr_set (expr, NFTNL_EXPR_TG_INFO, padded, VPND_NFT_QUEUE_TARGET_BYTES);
+}
+
+static void
 write_statement (Writer *writer, const VpndStatement *statement)
 {
   switch (statement->kind)
@@ -349,6 +375,12 @@ write_statement (Writer *writer, const VpndStatement *statement)
       break;
     case VPND_STATEMENT_CLAMP_MSS:
       write_clamp_mss (writer);
+      break;
+    case VPND_STATEMENT_QUEUE:
+      write_queue (writer, statement->value);
+      break;
+    case VPND_STATEMENT_QUEUE_TARGET:
+      write_queue_target (writer, statement->value);
       break;
     }
 }

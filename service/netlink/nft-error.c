@@ -25,6 +25,7 @@ static const struct
   { "ct", "CONFIG_NFT_CT" },
   { "fib", "CONFIG_NFT_FIB_INET" },
   { "masq", "CONFIG_NFT_MASQ" },
+  { "queue", "CONFIG_NFT_QUEUE" },
   { "reject", "CONFIG_NFT_REJECT_INET" },
   { "socket", "CONFIG_NFT_SOCKET" },
 };

@@ -13,6 +13,11 @@ G_BEGIN_DECLS
 /* The rule's user data as nft(8) lays it out: type, length, value. 0 and 1 are its own; nft ignores types that it does not know. */
 #define VPND_NFT_UDATA_EXPLICIT 86
 
+/* What VPND_STATEMENT_QUEUE_TARGET writes: struct xt_NFQ_info_v3 of linux/netfilter/xt_NFQUEUE.h, padded as XT_ALIGN does */
+#define VPND_NFT_QUEUE_TARGET_NAME "NFQUEUE"
+#define VPND_NFT_QUEUE_TARGET_REVISION 3
+#define VPND_NFT_QUEUE_TARGET_BYTES 8
+
 /* The TCP option that VPND_STATEMENT_CLAMP_MSS writes (RFC 9293, 3.2): its kind, and where its value lies */
 #define VPND_NFT_TCPOPT_MAXSEG 2
 #define VPND_NFT_TCPOPT_OFFSET 2

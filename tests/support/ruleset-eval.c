@@ -188,6 +188,10 @@ perform (const VpndRuleset *ruleset, const VpndStatement *statement, Packet *pac
     case VPND_STATEMENT_MASQUERADE:
     case VPND_STATEMENT_CLAMP_MSS:
       return STEP_NEXT;
+    case VPND_STATEMENT_QUEUE:
+    case VPND_STATEMENT_QUEUE_TARGET: /* in the end it is accepted, whoever listens */
+      *out_fate = FATE_ACCEPT;
+      return STEP_DONE;
     }
   g_assert_not_reached ();
 }
