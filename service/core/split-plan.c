@@ -183,6 +183,8 @@ vpnd_split_plan_build (const VpndSplitConfig *config, const VpndSplitFacts *fact
   add_facts (plan, facts);
   for (guint i = 0; i < config->rules->len; i++)
     add_rule (plan, g_ptr_array_index (config->rules, i), facts->names);
+  plan->watches_names = plan->watches_names && facts->queue != VPND_QUEUE_NONE;
+  plan->queue = plan->watches_names ? facts->queue : VPND_QUEUE_NONE;
   sort_unique (plan->excluded_uids, compare_u32);
   sort_unique (plan->included_uids, compare_u32);
   sort_unique (plan->excluded_addrs, compare_addrs);
@@ -266,7 +268,7 @@ vpnd_split_plan_equal (const VpndSplitPlan *a, const VpndSplitPlan *b)
   if (a == b || a == NULL || b == NULL)
     return a == b;
   return a->mode == b->mode && a->ground == b->ground && a->level == b->level && a->excluded_id == b->excluded_id &&
-      a->included_id == b->included_id && a->watches_names == b->watches_names && arrays_equal (a->bound, b->bound, compare_bound_whole) &&
+      a->included_id == b->included_id && a->watches_names == b->watches_names && a->queue == b->queue && arrays_equal (a->bound, b->bound, compare_bound_whole) &&
       arrays_equal (a->excluded_uids, b->excluded_uids, compare_u32) && arrays_equal (a->included_uids, b->included_uids, compare_u32) &&
       arrays_equal (a->excluded_prefixes, b->excluded_prefixes, compare_prefixes) &&
       arrays_equal (a->included_prefixes, b->included_prefixes, compare_prefixes) && arrays_equal (a->excluded_addrs, b->excluded_addrs, compare_addrs) &&

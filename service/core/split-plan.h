@@ -7,6 +7,7 @@
 #pragma once
 
 #include "addr.h"
+#include "ruleset.h"
 #include "split-config.h"
 #include "split-ground.h"
 
@@ -42,6 +43,7 @@ typedef struct
  * @included_id: the same of "included"
  * @bound: (element-type VpndSplitBound) (nullable): classes of profiles; an @id of 0 is none
  * @names: (element-type VpndSplitName) (nullable): what is known of domains
+ * @queue: how the kernel holds answers of resolvers (vpnd_split_names_get_queue ()); VPND_QUEUE_NONE: nobody listens, and nothing is held
  * @outside_dns: (element-type VpndAddr) (nullable): resolvers of the physical links: what was there before us, never a stub on loopback
  */
 typedef struct
@@ -52,6 +54,7 @@ typedef struct
   guint64 included_id;
   const GArray *bound;
   const GArray *names;
+  VpndQueueForm queue;
   const GArray *outside_dns;
 } VpndSplitFacts;
 
@@ -70,7 +73,8 @@ typedef struct
  * @excluded_addrs: (element-type VpndAddr) (owned): from domains; sorted
  * @included_addrs: (element-type VpndAddr) (owned): from domains; sorted
  * @outside_dns: (element-type VpndAddr) (owned): in order of preference
- * @watches_names: there are domains, so answers of resolvers are held until their addresses stand here
+ * @watches_names: there are domains and somebody listens, so answers of resolvers are held until their addresses stand here
+ * @queue: for vpnd_rule_queue () then; else VPND_QUEUE_NONE
  */
 typedef struct
 {
@@ -89,6 +93,7 @@ typedef struct
   GArray *included_addrs;
   GArray *outside_dns;
   gboolean watches_names;
+  VpndQueueForm queue;
 } VpndSplitPlan;
 
 VpndSplitPlan *vpnd_split_plan_build (const VpndSplitConfig *config, const VpndSplitFacts *facts);

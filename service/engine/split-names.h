@@ -5,11 +5,12 @@
  * made anew for them, and has an answer let go as soon as its addresses are in force. Never touches a rule itself.
  *
  * How the coordinator uses it:
- * 1. vpnd_split_names_set_domains () whenever the rules change; vpnd_split_names_set_protected () whenever the addresses of the tunnel change.
- * 2. When VpndSplitNamesFunc is called: take vpnd_split_names_get_queue () and vpnd_split_names_dup_addresses () into new VpndSplitFacts, make the plan, and post
+ * 1. vpnd_split_names_set_rules () whenever the rules change; vpnd_split_names_set_protected () whenever the addresses of the tunnel change.
+ * 2. When VpndSplitNamesFunc is called: take vpnd_split_names_get_queue () and vpnd_split_names_get_names () into new VpndSplitFacts, make the plan, and post
  *    VPND_EVENT_SPLIT_CHANGED. Calls are merged: at most one in VPND_SPLIT_NAMES_PAUSE_MS.
- * 3. When the ruleset that was made of a plan is in force (the firewall has said so), vpnd_split_names_in_force () with the addresses of that plan.
- *    Answers all whose addresses are among them are let go then; others wait for the next ruleset or the end of VPND_NAME_WATCH_HOLD_MS.
+ * 3. When the ruleset that was made of a plan is in force (the firewall has said so), vpnd_split_names_in_force () with that plan.
+ *    Answers all whose addresses are in it are let go then; others wait for the next ruleset or the end of VPND_NAME_WATCH_HOLD_MS.
+ * 4. While vpnd_split_names_get_problem () says something, no rule by domain takes effect, for that reason.
  * A change of addresses alone must reach the firewall as a ruleset that differs in the elements of its sets alone: the kernel drops held packets whenever a chain with
  * a hook goes away, so backends/firewall-nft sends such a change as elements, and nothing else.
  */
@@ -17,7 +18,7 @@
 
 #include "clock.h"
 #include "name-watch.h"
-#include "split-rule.h"
+#include "split-plan.h"
 
 G_BEGIN_DECLS
 
@@ -29,11 +30,11 @@ G_DECLARE_FINAL_TYPE (VpndSplitNames, vpnd_split_names, VPND, SPLIT_NAMES, GObje
 typedef void (*VpndSplitNamesFunc) (gpointer user_data);
 
 VpndSplitNames *vpnd_split_names_new (VpndNameWatch *watch, VpndClock *clock, VpndSplitNamesFunc changed, gpointer user_data);
-void vpnd_split_names_set_domains (VpndSplitNames *self, const GPtrArray *rules);
+void vpnd_split_names_set_rules (VpndSplitNames *self, const VpndSplitConfig *config);
 void vpnd_split_names_set_protected (VpndSplitNames *self, const GArray *prefixes);
 VpndQueueForm vpnd_split_names_get_queue (VpndSplitNames *self);
 const char *vpnd_split_names_get_problem (VpndSplitNames *self);
-GArray *vpnd_split_names_dup_addresses (VpndSplitNames *self, VpndSplitClass class_);
-void vpnd_split_names_in_force (VpndSplitNames *self, const GArray *excluded, const GArray *included);
+const GArray *vpnd_split_names_get_names (VpndSplitNames *self);
+void vpnd_split_names_in_force (VpndSplitNames *self, const VpndSplitPlan *plan);
 
 G_END_DECLS

@@ -58,6 +58,31 @@ test_round_trip (void)
     }
 }
 
+/* Not among the random ones, because not every kernel has both forms. */
+static void
+test_queue (void)
+{
+  static const VpndQueueForm forms[] = { VPND_QUEUE_NATIVE, VPND_QUEUE_TARGET };
+
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (forms); i++)
+    {
+      g_autoptr (VpndRuleset) ruleset = vpnd_ruleset_new ("vpnd");
+      VpndChain *chain = vpnd_ruleset_add_chain (ruleset, "names", VPND_CHAIN_FILTER, VPND_HOOK_INPUT, 10, VPND_VERDICT_ACCEPT);
+      VpndRule *rule = vpnd_rule_match_port (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_SPORT, 53);
+      const guint16 number = i < 2 ? 22096 : 65535;
+      g_autofree char *text = NULL;
+      g_autoptr (GBytes) batch = NULL;
+      g_auto (VpndNftTable) table = { 0 };
+
+      vpnd_rule_queue (rule, forms[i % 2], number);
+      batch = vpnd_nft_encode_replace (ruleset, 0, 0, 1);
+      decode (batch, "vpnd", &table);
+      assert_equal (table.ruleset, ruleset);
+      text = vpnd_ruleset_to_text (ruleset);
+      g_assert_nonnull (strstr (text, i < 2 ? "udp sport 53 queue flags bypass to 22096" : "queue flags bypass to 65535"));
+    }
+}
+
 /* Each pair means the same to a packet, but the first states what the second leaves to the encoder. */
 static void
 test_stated_and_added (void)
@@ -239,6 +264,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/nft-codec/round-trip", test_round_trip);
+  g_test_add_func ("/nft-codec/queue", test_queue);
   g_test_add_func ("/nft-codec/stated-and-added", test_stated_and_added);
   g_test_add_func ("/nft-codec/tcp-reset-keeps-order", test_tcp_reset_keeps_order);
   g_test_add_func ("/nft-codec/batch-shape", test_batch_shape);
