@@ -185,6 +185,58 @@ vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set
 }
 
 /**
+ * vpnd_rule_match_cgroup:
+ * @rule: a rule
+ * @level: which ancestor of the socket's cgroup is looked at: 1 for one right below the root, at most 255
+ * @id: number of its directory
+ *
+ * Matches packets of sockets that were made in that cgroup of version 2 or below it. Packets without a socket do not match.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_cgroup (VpndRule *rule, guint level, guint64 id)
+{
+  append_match (rule, VPND_FIELD_SOCKET_CGROUP, VPND_OP_EQ, &id, NULL, NULL);
+  g_array_index (rule->matches, VpndMatch, rule->matches->len - 1).level = (guint8) level;
+  return rule;
+}
+
+/**
+ * vpnd_rule_match_cgroup_set:
+ * @rule: a rule
+ * @level: as for vpnd_rule_match_cgroup()
+ * @set: name of a set of VPND_FIELD_SOCKET_CGROUP
+ *
+ * vpnd_rule_match_cgroup() for one of several cgroups.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_cgroup_set (VpndRule *rule, guint level, const char *set)
+{
+  append_match (rule, VPND_FIELD_SOCKET_CGROUP, VPND_OP_IN, NULL, NULL, set);
+  g_array_index (rule->matches, VpndMatch, rule->matches->len - 1).level = (guint8) level;
+  return rule;
+}
+
+/**
+ * vpnd_rule_match_status:
+ * @rule: a rule
+ * @value: what the bits under @mask must be, IPS_* of linux/netfilter/nf_conntrack_common.h
+ * @mask: which bits count
+ *
+ * Matches what conntrack knows of the flow. A flow is confirmed when its first packet has got through.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_status (VpndRule *rule, guint32 value, guint32 mask)
+{
+  return append_match (rule, VPND_FIELD_CT_STATUS, VPND_OP_EQ, &value, &mask, NULL);
+}
+
+/**
  * vpnd_rule_match_established:
  * @rule: a rule
  *
@@ -352,6 +404,19 @@ vpnd_rule_queue (VpndRule *rule, VpndQueueForm form, guint16 number)
 }
 
 /**
+ * vpnd_rule_dnat:
+ * @rule: a rule that has matched the family of @addr
+ * @addr: where the packets of the flow shall go instead
+ */
+void
+vpnd_rule_dnat (VpndRule *rule, const VpndAddr *addr)
+{
+  VpndStatement statement = { .kind = VPND_STATEMENT_DNAT, .addr = *addr };
+
+  g_array_append_val (rule->statements, statement);
+}
+
+/**
  * vpnd_rule_vmap:
  * @rule: a rule, which is thereby complete
  * @field: what to look up
@@ -453,6 +518,30 @@ vpnd_set_add_port (VpndSet *set, guint16 port, const VpndVerdict *verdict)
  */
 void
 vpnd_set_add_u8 (VpndSet *set, guint8 value, const VpndVerdict *verdict)
+{
+  insert_element (set, &value, &value, verdict);
+}
+
+/**
+ * vpnd_set_add_u32:
+ * @set: a set whose keys have four bytes in host order
+ * @value: the key
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_u32 (VpndSet *set, guint32 value, const VpndVerdict *verdict)
+{
+  insert_element (set, &value, &value, verdict);
+}
+
+/**
+ * vpnd_set_add_u64:
+ * @set: a set whose keys have eight bytes in host order
+ * @value: the key
+ * @verdict: (nullable): for maps
+ */
+void
+vpnd_set_add_u64 (VpndSet *set, guint64 value, const VpndVerdict *verdict)
 {
   insert_element (set, &value, &value, verdict);
 }

@@ -98,6 +98,7 @@ static void
 append_value (GString *text, VpndField field, const guint8 *bytes)
 {
   char buffer[INET6_ADDRSTRLEN];
+  guint64 id;
 
   switch (field)
     {
@@ -134,6 +135,7 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
       break;
     case VPND_FIELD_MARK:
     case VPND_FIELD_CT_MARK:
+    case VPND_FIELD_CT_STATUS:
       g_string_append_printf (text, "0x%08x", value_u32 (bytes));
       break;
     case VPND_FIELD_CT_STATE:
@@ -141,10 +143,15 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
       break;
     case VPND_FIELD_OIF:
     case VPND_FIELD_SKUID:
+    case VPND_FIELD_NET_CLS:
       g_string_append_printf (text, "%u", value_u32 (bytes));
       break;
     case VPND_FIELD_FIB_SADDR_TYPE:
       g_string_append (text, value_u32 (bytes) == RTN_LOCAL ? "local" : "unicast");
+      break;
+    case VPND_FIELD_SOCKET_CGROUP: /* nft(8) wants a path here, which a number does not tell; it lists numbers that have none */
+      memcpy (&id, bytes, sizeof id);
+      g_string_append_printf (text, "%" G_GUINT64_FORMAT, id);
       break;
     case VPND_N_FIELDS:
       g_assert_not_reached ();
@@ -182,6 +189,8 @@ append_match (GString *text, const VpndMatch *match)
   const char *negation = match->op == VPND_OP_NE || match->op == VPND_OP_NOT_IN ? "!= " : "";
 
   g_string_append_printf (text, "%s ", vpnd_field_name (match->field));
+  if (match->field == VPND_FIELD_SOCKET_CGROUP)
+    g_string_append_printf (text, "level %u ", match->level);
   if (match->op == VPND_OP_IN || match->op == VPND_OP_NOT_IN)
     {
       g_string_append_printf (text, "%s@%s ", negation, match->set);
@@ -199,6 +208,8 @@ append_match (GString *text, const VpndMatch *match)
 static void
 append_statement (GString *text, const VpndStatement *statement)
 {
+  char buffer[VPND_ADDR_STRLEN];
+
   switch (statement->kind)
     {
     case VPND_STATEMENT_VERDICT:
@@ -224,6 +235,9 @@ append_statement (GString *text, const VpndStatement *statement)
       break;
     case VPND_STATEMENT_MASQUERADE:
       g_string_append (text, "masquerade");
+      break;
+    case VPND_STATEMENT_DNAT:
+      g_string_append_printf (text, "dnat %s to %s", statement->addr.family == AF_INET ? "ip" : "ip6", vpnd_addr_format (&statement->addr, buffer));
       break;
     case VPND_STATEMENT_CLAMP_MSS:
       g_string_append (text, "tcp option maxseg size set rt mtu");
@@ -275,8 +289,14 @@ set_type (VpndField field)
       return "ct_state";
     case VPND_FIELD_OIF:
       return "iface_index";
+    case VPND_FIELD_CT_STATUS:
+      return "ct_status";
     case VPND_FIELD_SKUID:
       return "uid";
+    case VPND_FIELD_SOCKET_CGROUP:
+      return "cgroupsv2";
+    case VPND_FIELD_NET_CLS:
+      return "cgroupid";
     case VPND_FIELD_FIB_SADDR_TYPE:
       return "fib_addrtype";
     case VPND_N_FIELDS:

@@ -39,7 +39,10 @@ static const struct
   [VPND_FIELD_MARK] = { "meta mark", 4, 0, 0 },
   [VPND_FIELD_CT_MARK] = { "ct mark", 4, 0, 0 },
   [VPND_FIELD_CT_STATE] = { "ct state", 4, 0, 0 },
+  [VPND_FIELD_CT_STATUS] = { "ct status", 4, 0, 0 },
   [VPND_FIELD_SKUID] = { "meta skuid", 4, 0, 0 },
+  [VPND_FIELD_SOCKET_CGROUP] = { "socket cgroupv2", 8, 0, 0 },
+  [VPND_FIELD_NET_CLS] = { "meta cgroup", 4, 0, 0 },
   [VPND_FIELD_FIB_SADDR_TYPE] = { "fib saddr type", 4, 0, 0 },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (field_table) == VPND_N_FIELDS);
@@ -200,7 +203,7 @@ match_equal (const VpndMatch *a, const VpndMatch *b)
 {
   gsize size = vpnd_field_size_bytes (a->field);
 
-  return a->field == b->field && a->op == b->op && memcmp (a->value, b->value, size) == 0 &&
+  return a->field == b->field && a->op == b->op && a->level == b->level && memcmp (a->value, b->value, size) == 0 &&
       memcmp (a->mask, b->mask, size) == 0 && strcmp (a->set, b->set) == 0;
 }
 
@@ -208,7 +211,7 @@ static gboolean
 statement_equal (const VpndStatement *a, const VpndStatement *b)
 {
   return a->kind == b->kind && verdict_equal (&a->verdict, &b->verdict) && a->value == b->value && a->mask == b->mask &&
-      a->field == b->field && strcmp (a->map, b->map) == 0;
+      a->field == b->field && strcmp (a->map, b->map) == 0 && vpnd_addr_equal (&a->addr, &b->addr);
 }
 
 static gboolean

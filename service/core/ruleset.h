@@ -74,7 +74,10 @@ typedef enum
   VPND_FIELD_MARK,           /* 4 bytes, host order */
   VPND_FIELD_CT_MARK,        /* 4 bytes, host order */
   VPND_FIELD_CT_STATE,       /* 4 bytes, host order: bits of NF_CT_STATE_BIT; matches when any bit of value is set */
+  VPND_FIELD_CT_STATUS,      /* 4 bytes, host order: bits of IPS_*, under a mask */
   VPND_FIELD_SKUID,          /* 4 bytes, host order */
+  VPND_FIELD_SOCKET_CGROUP,  /* 8 bytes, host order: number of the cgroup2, at a level, that the packet's socket was made in */
+  VPND_FIELD_NET_CLS,        /* 4 bytes, host order: class number of the socket, net_cls.classid of cgroups v1 */
   VPND_FIELD_FIB_SADDR_TYPE, /* 4 bytes, host order: RTN_* */
   VPND_N_FIELDS
 } VpndField;
@@ -94,7 +97,8 @@ typedef enum
  * @field: what is looked at; what it implies (family, protocol) is part of the match
  * @op: how
  * @value: bytes as VpndField says; zero for IN and NOT_IN
- * @mask: for MARK, CT_MARK and TCP_FLAGS the mask, for addresses the netmask; all ones over the field's size when it is exact
+ * @mask: for MARK, CT_MARK, CT_STATUS and TCP_FLAGS the mask, for addresses the netmask; all ones over the field's size when it is exact
+ * @level: for SOCKET_CGROUP: which ancestor of the socket's cgroup is looked at, 1 for one right below the root; else 0
  * @set: name of the set for IN and NOT_IN, else ""
  */
 typedef struct
@@ -103,6 +107,7 @@ typedef struct
   VpndOp op;
   guint8 value[VPND_FIELD_MAX_BYTES];
   guint8 mask[VPND_FIELD_MAX_BYTES];
+  guint8 level;
   char set[VPND_NFT_NAME_MAX];
 } VpndMatch;
 
@@ -119,6 +124,7 @@ typedef enum
   VPND_STATEMENT_CLAMP_MSS,    /* tcp option maxseg size set rt mtu: never larger than the way in either direction; behind a match of TCP, where packets are routed */
   VPND_STATEMENT_QUEUE,        /* queue flags bypass to value: held until the listener of that queue says accept; accepted at once when nobody listens */
   VPND_STATEMENT_QUEUE_TARGET, /* the same by the target NFQUEUE of iptables, for kernels without nft's own */
+  VPND_STATEMENT_DNAT,         /* dnat to addr: the destination becomes that; behind a match of the family, in chains of type nat */
 } VpndStatementKind;
 
 /* How a kernel can hold packets for a program. */
@@ -137,6 +143,7 @@ typedef struct
   guint32 mask;                /* SET_MARK, SET_CT_MARK: bits that may change */
   VpndField field;             /* VMAP */
   char map[VPND_NFT_NAME_MAX]; /* VMAP */
+  VpndAddr addr;               /* DNAT */
 } VpndStatement;
 
 /**
@@ -229,6 +236,9 @@ VpndRule *vpnd_rule_match_mark (VpndRule *rule, VpndField field, VpndOp op, guin
 VpndRule *vpnd_rule_match_u8 (VpndRule *rule, VpndField field, guint8 value);
 VpndRule *vpnd_rule_match_u32 (VpndRule *rule, VpndField field, VpndOp op, guint32 value);
 VpndRule *vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set);
+VpndRule *vpnd_rule_match_cgroup (VpndRule *rule, guint level, guint64 id);
+VpndRule *vpnd_rule_match_cgroup_set (VpndRule *rule, guint level, const char *set);
+VpndRule *vpnd_rule_match_status (VpndRule *rule, guint32 value, guint32 mask);
 VpndRule *vpnd_rule_match_established (VpndRule *rule);
 VpndRule *vpnd_rule_match_related (VpndRule *rule);
 VpndRule *vpnd_rule_match_syn (VpndRule *rule);
@@ -240,6 +250,7 @@ void vpnd_rule_jump (VpndRule *rule, const char *chain);
 void vpnd_rule_goto (VpndRule *rule, const char *chain);
 void vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind);
 VpndRule *vpnd_rule_set_mark (VpndRule *rule, VpndStatementKind kind, guint32 value, guint32 mask);
+void vpnd_rule_dnat (VpndRule *rule, const VpndAddr *addr);
 void vpnd_rule_vmap (VpndRule *rule, VpndField field, const char *map);
 void vpnd_rule_queue (VpndRule *rule, VpndQueueForm form, guint16 number);
 
@@ -247,6 +258,8 @@ void vpnd_set_add_ifname (VpndSet *set, const char *ifname, const VpndVerdict *v
 void vpnd_set_add_addr (VpndSet *set, const VpndAddr *addr, const VpndVerdict *verdict);
 void vpnd_set_add_prefix (VpndSet *set, const VpndPrefix *prefix, const VpndVerdict *verdict);
 void vpnd_set_add_port (VpndSet *set, guint16 port, const VpndVerdict *verdict);
+void vpnd_set_add_u32 (VpndSet *set, guint32 value, const VpndVerdict *verdict);
+void vpnd_set_add_u64 (VpndSet *set, guint64 value, const VpndVerdict *verdict);
 void vpnd_set_add_u8 (VpndSet *set, guint8 value, const VpndVerdict *verdict);
 
 gsize vpnd_field_size_bytes (VpndField field);

@@ -12,6 +12,7 @@
 #include "nft-fields.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
@@ -41,6 +42,8 @@ typedef struct
   gboolean is_masked;
   guint8 mask[VPND_FIELD_MAX_BYTES];
   guint8 xor [VPND_FIELD_MAX_BYTES];
+  guint8 level;      /* of a look at a socket's cgroup */
+  VpndAddr dnat;     /* where a VPND_STATEMENT_DNAT leads, once its address was read */
   guint clamp_steps; /* how much of a VPND_STATEMENT_CLAMP_MSS was read: one, then two expressions of three */
 } Reader;
 
@@ -98,6 +101,7 @@ set_loaded (Reader *reader, VpndField field, gsize size)
   reader->is_masked = FALSE;
   reader->field = field;
   reader->size = size;
+  reader->level = 0;
 }
 
 static gboolean
@@ -155,6 +159,20 @@ read_fib (Reader *reader, const VpndNftAttrs *expr, GError **error)
 }
 
 static gboolean
+read_socket (Reader *reader, const VpndNftAttrs *expr, GError **error)
+{
+  guint32 level = get_u32 (expr, NFTA_SOCKET_LEVEL);
+  VpndField field;
+
+  if (get_u32 (expr, NFTA_SOCKET_DREG) != NFT_REG_1 || level > G_MAXUINT8 ||
+      !vpnd_nft_find_field (VPND_NFT_LOAD_SOCKET, get_u32 (expr, NFTA_SOCKET_KEY), &field))
+    return fail (error, "a socket expression");
+  set_loaded (reader, field, vpnd_field_size_bytes (field));
+  reader->level = (guint8) level;
+  return TRUE;
+}
+
+static gboolean
 read_bitwise (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
   if (!reader->is_loaded || reader->is_masked || reader->size != vpnd_field_size_bytes (reader->field) ||
@@ -202,7 +220,7 @@ read_ct_state (Reader *reader, VpndMatch *match)
 static gboolean
 read_cmp (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
-  VpndMatch match = { .field = reader->field };
+  VpndMatch match = { .field = reader->field, .level = reader->level };
   guint32 op = get_u32 (expr, NFTA_CMP_OP);
   gboolean is_known = (reader->field == VPND_FIELD_NFPROTO || reader->field == VPND_FIELD_L4PROTO) && op == NFT_CMP_EQ && !reader->is_masked;
 
@@ -247,6 +265,7 @@ read_lookup (Reader *reader, const VpndNftAttrs *expr, GError **error)
       if (reader->rule->statements->len > 0)
         return fail (error, "a look-up behind a statement");
       vpnd_rule_match_set (reader->rule, reader->field, flags != 0 ? VPND_OP_NOT_IN : VPND_OP_IN, set);
+      g_array_index (reader->rule->matches, VpndMatch, reader->rule->matches->len - 1).level = reader->level;
     }
   reader->is_loaded = FALSE;
   return TRUE;
@@ -309,12 +328,43 @@ vpnd_nft_decode_verdict (const VpndNftAttrs *data, VpndVerdict *out_verdict)
   return FALSE;
 }
 
+/* Its length alone says of which family it is, and the expression that uses it must say the same. */
+static gboolean
+read_address (Reader *reader, const VpndNftAttrs *data, GError **error)
+{
+  VpndNftAttrs value = vpnd_nft_attrs_find (data, NFTA_DATA_VALUE);
+
+  if (value.size != 4 && value.size != 16)
+    return fail (error, "a value");
+  reader->dnat = vpnd_addr_from_bytes (value.size == 4 ? AF_INET : AF_INET6, value.data);
+  reader->is_loaded = FALSE;
+  return TRUE;
+}
+
+static gboolean
+read_nat (Reader *reader, const VpndNftAttrs *expr, GError **error)
+{
+  guint8 nfproto = reader->dnat.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+  if (!vpnd_addr_is_set (&reader->dnat) || get_u32 (expr, NFTA_NAT_TYPE) != NFT_NAT_DNAT || get_u32 (expr, NFTA_NAT_FAMILY) != nfproto ||
+      get_u32 (expr, NFTA_NAT_REG_ADDR_MIN) != NFT_REG_1 || vpnd_nft_attrs_u32 (expr, NFTA_NAT_REG_ADDR_MAX, NFT_REG_1) != NFT_REG_1 ||
+      vpnd_nft_attrs_has (expr, NFTA_NAT_REG_PROTO_MIN) || (vpnd_nft_attrs_u32 (expr, NFTA_NAT_FLAGS, 0) & ~NF_NAT_RANGE_MAP_IPS) != 0 ||
+      reader->nfproto.value != nfproto)
+    return fail (error, "a change of address");
+  (void) consume_known (reader, &reader->nfproto, nfproto);
+  vpnd_rule_dnat (reader->rule, &reader->dnat);
+  reader->dnat = (VpndAddr){ 0 };
+  return TRUE;
+}
+
 static gboolean
 read_immediate (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
   VpndStatement statement = { .kind = VPND_STATEMENT_VERDICT };
   VpndNftAttrs data = vpnd_nft_attrs_find (expr, NFTA_IMMEDIATE_DATA);
 
+  if (get_u32 (expr, NFTA_IMMEDIATE_DREG) == NFT_REG_1)
+    return read_address (reader, &data, error);
   if (get_u32 (expr, NFTA_IMMEDIATE_DREG) != NFT_REG_VERDICT || !vpnd_nft_decode_verdict (&data, &statement.verdict))
     return fail (error, "a verdict");
   g_array_append_val (reader->rule->statements, statement);
@@ -470,6 +520,8 @@ static const struct
   { "bitwise", read_bitwise },
   { "reject", read_reject },
   { "fib", read_fib },
+  { "socket", read_socket },
+  { "nat", read_nat },
   { "masq", read_masquerade },
   { "rt", read_rt },
   { "byteorder", read_byteorder },
@@ -488,9 +540,12 @@ read_expr (Reader *reader, const VpndNftAttrs *element, GError **error)
     if (strcmp (readers[i].name, name) == 0)
       {
         guint clamp_steps = reader->clamp_steps;
+        gboolean has_address = vpnd_addr_is_set (&reader->dnat);
 
         if (!readers[i].read (reader, &expr, error))
           return FALSE;
+        if (has_address && vpnd_addr_is_set (&reader->dnat))
+          return fail (error, "half a change of address");
         return clamp_steps == 0 || reader->clamp_steps != clamp_steps || fail (error, "half a change of an option");
       }
   return fail (error, "an expression");
@@ -509,6 +564,8 @@ read_expressions (Reader *reader, VpndNftAttrs list, GError **error)
     return fail (error, "damaged bytes");
   if (reader->clamp_steps > 0)
     return fail (error, "half a change of an option");
+  if (vpnd_addr_is_set (&reader->dnat))
+    return fail (error, "half a change of address");
   if (reader->n_late > 0)
     return fail (error, "a match behind a statement");
   return TRUE;

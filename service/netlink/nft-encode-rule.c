@@ -33,6 +33,7 @@ typedef struct
   Known l4proto;
   guint n_known;
   guint32 stated_mask;
+  guint8 level; /* of the match that is being written */
 } Writer;
 
 static struct nftnl_expr *
@@ -98,6 +99,12 @@ add_load (Writer *writer, VpndField field, gsize size)
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_FIB_RESULT, load->key);
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR);
+      break;
+    case VPND_NFT_LOAD_SOCKET:
+      expr = add_expr (writer, "socket");
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_SOCKET_KEY, load->key);
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_SOCKET_DREG, NFT_REG_1);
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_SOCKET_LEVEL, writer->level);
       break;
     }
 }
@@ -200,6 +207,8 @@ static void
 write_match (Writer *writer, const VpndMatch *match)
 {
   gboolean is_known_field = match->field == VPND_FIELD_NFPROTO || match->field == VPND_FIELD_L4PROTO;
+
+  writer->level = match->level;
 
   switch (match->op)
     {
@@ -320,6 +329,23 @@ write_clamp_mss (Writer *writer)
   nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
 }
 
+/* The kernel keeps one address as a range from it to itself. */
+static void
+write_dnat (Writer *writer, const VpndAddr *addr)
+{
+  guint8 nfproto = addr->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+  struct nftnl_expr *expr;
+
+  need_known (writer, VPND_FIELD_NFPROTO, nfproto);
+  expr = add_expr (writer, "immediate");
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+  nftnl_expr_set (expr, NFTNL_EXPR_IMM_DATA, addr->bytes, (guint32) vpnd_addr_size (addr));
+  expr = add_expr (writer, "nat");
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_NAT_FAMILY, nfproto);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+}
+
 static void
 write_queue (Writer *writer, guint32 number)
 {
@@ -372,6 +398,9 @@ write_statement (Writer *writer, const VpndStatement *statement)
       break;
     case VPND_STATEMENT_MASQUERADE:
       add_expr (writer, "masq");
+      break;
+    case VPND_STATEMENT_DNAT:
+      write_dnat (writer, &statement->addr);
       break;
     case VPND_STATEMENT_CLAMP_MSS:
       write_clamp_mss (writer);

@@ -26,6 +26,7 @@ static const struct
   { "fib", "CONFIG_NFT_FIB_INET" },
   { "masq", "CONFIG_NFT_MASQ" },
   { "queue", "CONFIG_NFT_QUEUE" },
+  { "nat", "CONFIG_NFT_NAT" },
   { "reject", "CONFIG_NFT_REJECT_INET" },
   { "socket", "CONFIG_NFT_SOCKET" },
 };

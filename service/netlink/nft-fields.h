@@ -28,12 +28,13 @@ typedef enum
   VPND_NFT_LOAD_CT,
   VPND_NFT_LOAD_PAYLOAD,
   VPND_NFT_LOAD_FIB,
+  VPND_NFT_LOAD_SOCKET,
 } VpndNftLoadKind;
 
 /**
  * VpndNftLoad: how the kernel fetches a field
  * @kind: which expression
- * @key: NFT_META_*, NFT_CT_*, the base of a payload (NFT_PAYLOAD_*_HEADER), or the result of a fib look-up
+ * @key: NFT_META_*, NFT_CT_*, NFT_SOCKET_*, the base of a payload (NFT_PAYLOAD_*_HEADER), or the result of a fib look-up
  * @offset: in bytes behind the base, for payloads
  * @type: the number that nft(8) gives to the type of the field (its enum datatypes); the kernel only keeps it
  */

@@ -606,7 +606,7 @@ test_loaded_by_nft (void)
 
   for (guint i = 0; i < 20; i++)
     {
-      g_autoptr (VpndRuleset) ruleset = random_ruleset_new ("vpnd");
+      g_autoptr (VpndRuleset) ruleset = random_ruleset_new_for_nft ("vpnd");
       g_autofree char *text = vpnd_ruleset_to_text (ruleset);
       g_autofree char *ours = NULL;
       g_autofree char *theirs = NULL;

@@ -130,7 +130,7 @@ test_random (void)
 
   for (guint round = 0; round < ROUNDS; round++)
     {
-      g_autoptr (VpndRuleset) ruleset = random_ruleset_new ("vpnd");
+      g_autoptr (VpndRuleset) ruleset = random_ruleset_new_for_nft ("vpnd");
 
       n_compared += compare (ruleset);
     }

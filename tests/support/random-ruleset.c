@@ -137,6 +137,7 @@ typedef struct
   int family;
   guint8 l4proto;
   gboolean has_icmp;
+  gboolean may_see_sockets; /* cgroups of sockets: nft(8) wants paths for their numbers, and the kernel a hook at which there are sockets */
 } Draw;
 
 static const char *
@@ -167,6 +168,8 @@ fits (Draw *draw, VpndField field)
   guint8 nfproto = vpnd_field_implied_nfproto (field);
   guint8 l4proto = vpnd_field_implied_l4proto (field);
 
+  if (field == VPND_FIELD_SOCKET_CGROUP && !draw->may_see_sockets)
+    return FALSE;
   if (draw->has_icmp && is_icmp (field)) /* nft(8) joins type and code in ways of its own; the policies' own texts have them together */
     return FALSE;
   if ((l4proto == IPPROTO_ICMPV6 && draw->family == AF_INET) || (l4proto == IPPROTO_ICMP && draw->family == AF_INET6))
@@ -255,7 +258,17 @@ match_value (Draw *draw, VpndField field)
     {
       vpnd_rule_match_syn (draw->rule);
     }
-  else if (field == VPND_FIELD_SKUID || field == VPND_FIELD_OIF)
+  else if (field == VPND_FIELD_CT_STATUS)
+    {
+      guint32 mask = IPS_CONFIRMED | IPS_SRC_NAT;
+
+      vpnd_rule_match_status (draw->rule, chance (50) ? IPS_CONFIRMED : mask, mask);
+    }
+  else if (field == VPND_FIELD_SOCKET_CGROUP)
+    {
+      vpnd_rule_match_cgroup (draw->rule, pick (5), (guint64) g_test_rand_int () << 20 | pick (1000));
+    }
+  else if (field == VPND_FIELD_SKUID || field == VPND_FIELD_NET_CLS || field == VPND_FIELD_OIF)
     {
       vpnd_rule_match_u32 (draw->rule, field, op, pick (70000));
     }
@@ -296,7 +309,13 @@ add_statements (Draw *draw, const VpndChain *chain, const char *leaf)
     vpnd_rule_statement (draw->rule, VPND_STATEMENT_CLAMP_MSS);
   if (chance (30))
     vpnd_rule_set_mark (draw->rule, chance (50) ? VPND_STATEMENT_SET_MARK : VPND_STATEMENT_SET_CT_MARK, 0x56000000, chance (50) ? 0xff000000 : 0xffffffff);
-  if (chain->type == VPND_CHAIN_NAT && chain->hook == VPND_HOOK_POSTROUTING && chance (50))
+  if (chain->type == VPND_CHAIN_NAT && chain->hook == VPND_HOOK_OUTPUT && draw->family != 0 && chance (50))
+    {
+      VpndPrefix prefix = random_prefix (draw->family);
+
+      vpnd_rule_dnat (draw->rule, &prefix.addr);
+    }
+  else if (chain->type == VPND_CHAIN_NAT && chain->hook == VPND_HOOK_POSTROUTING && chance (50))
     vpnd_rule_statement (draw->rule, VPND_STATEMENT_MASQUERADE);
   else if (may_reject && chance (20) && fits (draw, VPND_FIELD_TCP_DPORT))
     vpnd_rule_statement (draw->rule, VPND_STATEMENT_REJECT_TCP_RESET);
@@ -311,13 +330,14 @@ add_statements (Draw *draw, const VpndChain *chain, const char *leaf)
 }
 
 static void
-add_rules (VpndRuleset *ruleset, VpndChain *chain, const char *leaf)
+add_rules (VpndRuleset *ruleset, VpndChain *chain, const char *leaf, gboolean is_for_nft)
 {
+  const gboolean has_sockets = chain->hook == VPND_HOOK_PREROUTING || chain->hook == VPND_HOOK_INPUT || chain->hook == VPND_HOOK_OUTPUT;
   guint n = pick (10);
 
   for (guint i = 0; i < n; i++)
     {
-      Draw draw = { .ruleset = ruleset, .rule = vpnd_chain_add_rule (chain) };
+      Draw draw = { .ruleset = ruleset, .rule = vpnd_chain_add_rule (chain), .may_see_sockets = has_sockets && !is_for_nft };
 
       for (guint j = pick (6); j > 0; j--)
         add_match (&draw);
@@ -327,14 +347,8 @@ add_rules (VpndRuleset *ruleset, VpndChain *chain, const char *leaf)
     }
 }
 
-/**
- * random_ruleset_new:
- * @table: name of the table
- *
- * Returns: (transfer full): a ruleset that the kernel accepts
- */
-VpndRuleset *
-random_ruleset_new (const char *table)
+static VpndRuleset *
+new_ruleset (const char *table, gboolean is_for_nft)
 {
   static const struct
   {
@@ -348,17 +362,42 @@ random_ruleset_new (const char *table)
     { "output", VPND_CHAIN_FILTER, VPND_HOOK_OUTPUT },
     { "mangle", VPND_CHAIN_ROUTE, VPND_HOOK_OUTPUT },
     { "nat", VPND_CHAIN_NAT, VPND_HOOK_POSTROUTING },
+    { "natout", VPND_CHAIN_NAT, VPND_HOOK_OUTPUT },
   };
   VpndRuleset *ruleset = vpnd_ruleset_new (table);
 
   for (guint i = 0; i < 2 * G_N_ELEMENTS (set_fields); i++)
     if (chance (60))
       add_set (ruleset, i, "leaf");
-  add_rules (ruleset, vpnd_ruleset_add_chain (ruleset, "leaf", VPND_CHAIN_FILTER, VPND_HOOK_NONE, 0, VPND_VERDICT_ACCEPT), "");
+  add_rules (ruleset, vpnd_ruleset_add_chain (ruleset, "leaf", VPND_CHAIN_FILTER, VPND_HOOK_NONE, 0, VPND_VERDICT_ACCEPT), "", is_for_nft);
   for (guint i = 0; i < G_N_ELEMENTS (bases); i++)
     if (chance (70))
       add_rules (ruleset,
           vpnd_ruleset_add_chain (ruleset, bases[i].name, bases[i].type, bases[i].hook, g_test_rand_int_range (-150, 200), chance (50) ? VPND_VERDICT_DROP : VPND_VERDICT_ACCEPT),
-          "leaf");
+          "leaf", is_for_nft);
   return ruleset;
+}
+
+/**
+ * random_ruleset_new:
+ * @table: name of the table
+ *
+ * Returns: (transfer full): a ruleset that the kernel accepts
+ */
+VpndRuleset *
+random_ruleset_new (const char *table)
+{
+  return new_ruleset (table, FALSE);
+}
+
+/**
+ * random_ruleset_new_for_nft:
+ * @table: name of the table
+ *
+ * Returns: (transfer full): a ruleset whose text nft(8) accepts, too
+ */
+VpndRuleset *
+random_ruleset_new_for_nft (const char *table)
+{
+  return new_ruleset (table, TRUE);
 }

@@ -8,3 +8,4 @@
 #include "ruleset.h"
 
 VpndRuleset *random_ruleset_new (const char *table);
+VpndRuleset *random_ruleset_new_for_nft (const char *table);

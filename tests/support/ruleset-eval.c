@@ -94,6 +94,13 @@ load (const Packet *packet, VpndField field, guint8 *out)
     case VPND_FIELD_CT_MARK:
       memcpy (out, &packet->ct_mark, sizeof packet->ct_mark);
       return TRUE;
+    case VPND_FIELD_CT_STATUS:
+      memcpy (out, &packet->ct_status, sizeof packet->ct_status);
+      return TRUE;
+    case VPND_FIELD_NET_CLS:
+      memcpy (out, &packet->net_cls, sizeof packet->net_cls);
+      return TRUE;
+    case VPND_FIELD_SOCKET_CGROUP: /* the level is the match's: see matches () */
     case VPND_FIELD_FIB_SADDR_TYPE:
     case VPND_N_FIELDS:
       break;
@@ -123,8 +130,18 @@ matches (const VpndRuleset *ruleset, const Packet *packet, const VpndMatch *matc
   gsize size = vpnd_field_size_bytes (match->field);
   gboolean equal = TRUE;
 
-  if (!load (packet, match->field, bytes))
-    return FALSE;
+  if (match->field == VPND_FIELD_SOCKET_CGROUP)
+    {
+      guint64 id = match->level < PACKET_LEVELS ? packet->cgroups[match->level] : 0;
+
+      if (id == 0)
+        return FALSE; /* no socket, or one that stands less deep */
+      memcpy (bytes, &id, sizeof id);
+    }
+  else if (!load (packet, match->field, bytes))
+    {
+      return FALSE;
+    }
   if (match->op == VPND_OP_IN || match->op == VPND_OP_NOT_IN)
     return (find_element (vpnd_ruleset_find_set (ruleset, match->set), bytes) != NULL) == (match->op == VPND_OP_IN);
 
@@ -186,6 +203,11 @@ perform (const VpndRuleset *ruleset, const VpndStatement *statement, Packet *pac
       element = load (packet, statement->field, bytes) ? find_element (vpnd_ruleset_find_set (ruleset, statement->map), bytes) : NULL;
       return element != NULL ? take_verdict (ruleset, &element->verdict, packet, out_fate) : STEP_NEXT;
     case VPND_STATEMENT_MASQUERADE:
+      packet->is_masqueraded = TRUE;
+      return STEP_DONE; /* these two are verdicts: accept, with another address */
+    case VPND_STATEMENT_DNAT:
+      packet->destination = statement->addr;
+      return STEP_DONE;
     case VPND_STATEMENT_CLAMP_MSS:
       return STEP_NEXT;
     case VPND_STATEMENT_QUEUE:
@@ -217,20 +239,44 @@ eval_chain (const VpndRuleset *ruleset, const VpndChain *chain, Packet *packet, 
   return STEP_NEXT;
 }
 
-/* The fate of @packet at one hook; marks that rules set stay in @packet. A ruleset without a chain there lets everything pass. */
-Fate
-ruleset_eval (const VpndRuleset *ruleset, VpndHook hook, Packet *packet)
+static gint
+compare_priority (gconstpointer a, gconstpointer b)
 {
+  const VpndChain *x = *(VpndChain *const *) a;
+  const VpndChain *y = *(VpndChain *const *) b;
+
+  return (x->priority > y->priority) - (x->priority < y->priority);
+}
+
+/* The fate of @packet in the chains of one hook whose priorities are from @from up to and with @to, in that order; what rules set stays in @packet. */
+Fate
+ruleset_eval_part (const VpndRuleset *ruleset, VpndHook hook, gint32 from, gint32 to, Packet *packet)
+{
+  g_autoptr (GPtrArray) chains = g_ptr_array_new ();
+
   for (guint i = 0; ruleset != NULL && i < ruleset->chains->len; i++)
     {
-      const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+      VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+
+      if (chain->hook == hook && chain->priority >= from && chain->priority <= to)
+        g_ptr_array_add (chains, chain);
+    }
+  g_ptr_array_sort (chains, compare_priority);
+  for (guint i = 0; i < chains->len; i++)
+    {
+      const VpndChain *chain = g_ptr_array_index (chains, i);
       Fate fate = chain->policy == VPND_VERDICT_DROP ? FATE_DROP : FATE_ACCEPT;
 
-      if (chain->hook != hook)
-        continue;
       (void) eval_chain (ruleset, chain, packet, &fate);
       if (fate != FATE_ACCEPT)
         return fate;
     }
   return FATE_ACCEPT;
+}
+
+/* The fate of @packet at one hook. A ruleset without a chain there lets everything pass. */
+Fate
+ruleset_eval (const VpndRuleset *ruleset, VpndHook hook, Packet *packet)
+{
+  return ruleset_eval_part (ruleset, hook, G_MININT32, G_MAXINT32, packet);
 }

@@ -18,6 +18,7 @@ typedef enum
 } Fate;
 
 #define RULESET_EVAL_LINK_IFINDEX 9 /* of the tunnel's link; no other has it */
+#define PACKET_LEVELS 8
 
 typedef struct
 {
@@ -34,10 +35,15 @@ typedef struct
   guint32 ct_mark;
   gboolean is_made_anew; /* the tunnel's link has another index than RULESET_EVAL_LINK_IFINDEX */
   guint32 uid;
+  guint64 cgroups[PACKET_LEVELS]; /* of its socket: the number of the cgroup at each level; 0 for none, and for packets without a socket */
+  guint32 net_cls;                /* class number of its socket */
+  guint32 ct_status;              /* IPS_* */
+  gboolean is_masqueraded;        /* out: it left with the address of its link */
   gboolean is_established;
   gboolean is_related; /* an ICMP error about a flow */
 } Packet;
 
+Fate ruleset_eval_part (const VpndRuleset *ruleset, VpndHook hook, gint32 from, gint32 to, Packet *packet);
 Fate ruleset_eval (const VpndRuleset *ruleset, VpndHook hook, Packet *packet);
 
 G_END_DECLS
