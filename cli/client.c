@@ -373,7 +373,8 @@ call_and_wait (VpndClient *client, const char *interface, const char *member, GV
 static const char *
 annotated_action (const char *interface, const char *member, gboolean is_property)
 {
-  const GDBusInterfaceInfo *const infos[] = { &org_vpnd1_daemon_interface, &org_vpnd1_profiles_interface, &org_vpnd1_settings_interface };
+  const GDBusInterfaceInfo *const infos[] = { &org_vpnd1_daemon_interface, &org_vpnd1_profiles_interface, &org_vpnd1_settings_interface,
+    &org_vpnd1_diagnostics_interface, &org_vpnd1_split_tunnel_interface };
 
   for (guint i = 0; i < G_N_ELEMENTS (infos); i++)
     {

@@ -5,12 +5,11 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <glib/gi18n.h>
-#include <pwd.h>
 
 #include "command.h"
 #include "failure.h"
+#include "input.h"
 #include "names.h"
 #include "profiles.h"
 
@@ -41,29 +40,6 @@ parse_port (const char *text, guint16 *out_port, GError **error)
       return FALSE;
     }
   *out_port = (guint16) port;
-  return TRUE;
-}
-
-/* A number as it is, or the name of a user of this machine. */
-static gboolean
-parse_user (const char *text, guint32 *out_uid, GError **error)
-{
-  const struct passwd *entry;
-  guint64 uid;
-
-  if (g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT32 - 1, &uid, NULL))
-    {
-      *out_uid = (guint32) uid;
-      return TRUE;
-    }
-  errno = 0;
-  entry = getpwnam (text);
-  if (entry == NULL)
-    {
-      g_set_error (error, VPND_CLI_ERROR, VPND_CLI_ERROR_USAGE, errno == 0 ? _ ("no user named \"%s\"") : _ ("the user \"%s\" cannot be looked up"), text);
-      return FALSE;
-    }
-  *out_uid = entry->pw_uid;
   return TRUE;
 }
 
@@ -132,7 +108,7 @@ vpnd_command_bridge (VpndCli *cli, char **args, GError **error)
     return fail_usage (error);
   if (n > 2 && !parse_port (args[2], &local_port, error))
     return FALSE;
-  if (n > 3 && !parse_user (args[3], &uid, error))
+  if (n > 3 && !vpnd_input_user (args[3], &uid, error))
     return FALSE;
   client = vpnd_cli_client (cli, error);
   if (client == NULL || (n > 1 && !set_bridge (client, args[0], is_off ? "" : args[1], local_port, uid, error)))

@@ -18,13 +18,30 @@ typedef enum
   VPND_OPTION_REPLACE = 1 << 2,
   VPND_OPTION_CLEAR = 1 << 3,
   VPND_OPTION_NAMES = 1 << 4,
+  VPND_OPTION_RULE = 1 << 5, /* all that a rule of split tunnelling is made of */
+  VPND_OPTION_ALL = 1 << 6,
+  VPND_COMMAND_RUNS = 1 << 7, /* no option: the operands are a command line of somebody else, with options of its own */
 } VpndOptionFlags;
+
+/* The kinds of rules, each an option that may be given more than once. */
+typedef enum
+{
+  VPND_RULE_PATH,
+  VPND_RULE_APP,
+  VPND_RULE_UNIT,
+  VPND_RULE_UID,
+  VPND_RULE_SUBNET,
+  VPND_RULE_DOMAIN,
+  VPND_N_RULE_OPTIONS
+} VpndRuleOption;
 
 #define VPND_TIMEOUT_NOT_GIVEN G_MININT /* no number that somebody types */
 
 /**
  * VpndOptions: the command line, parsed.
  * @timeout_s: seconds; 0 for no limit, %VPND_TIMEOUT_NOT_GIVEN when not given
+ * @rules: (owned): the values of each kind of rule, %NULL for none
+ * @profile: (owned) (nullable): profile that a rule binds to
  */
 typedef struct
 {
@@ -36,6 +53,12 @@ typedef struct
   gboolean replace;
   gboolean clear;
   gboolean names;
+  gboolean exclude;
+  gboolean include;
+  gboolean own;
+  gboolean all;
+  char **rules[VPND_N_RULE_OPTIONS];
+  char *profile;
   int timeout_s;
 } VpndOptions;
 
@@ -97,6 +120,10 @@ gboolean vpnd_command_show (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_remove (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_rename (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_bridge (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_split (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_split_watch (VpndCli *cli, GError **error);
+gboolean vpnd_command_exclude (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_include (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_settings (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_lockdown (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_lan (VpndCli *cli, char **args, GError **error);

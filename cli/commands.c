@@ -41,6 +41,19 @@ static const VpndCommand commands[] = {
   { "activate", "FILE", 1, 1, VPND_OPTION_WAIT, vpnd_command_activate, N_ ("Connect as a JSON file says, without storing it"),
       N_ ("FILE has the JSON object of the D-Bus method activate, see vpnctl(1);\n"
           "- is standard input.") },
+  { "split", "add RULE... | remove RULE... | list | mode [exclude | include] | ps | watch", 1, 2, VPND_OPTION_RULE | VPND_OPTION_ALL, vpnd_command_split,
+      N_ ("Choose what goes beside the tunnel, and see it"),
+      N_ ("RULE is an option and its value: --path, --app, --unit, --uid, --subnet, --domain.\n"
+          "Without --include or --profile what it names goes beside the tunnel. --own is for\n"
+          "your programs alone. list shows the rules, ps the processes they hold for, watch\n"
+          "both as they change. In the mode include all else goes beside the tunnel.") },
+  { "exclude", "-- COMMAND [ARGUMENT...]", 1, G_MAXUINT, VPND_COMMAND_RUNS, vpnd_command_exclude, N_ ("Run a command beside the tunnel"),
+      N_ ("What it starts goes beside the tunnel, too. The exit code is that of COMMAND; 125\n"
+          "says that it was not started, for it would have used the tunnel, 126 that it\n"
+          "cannot be run, 127 that there is none.") },
+  { "include", "-- COMMAND [ARGUMENT...]", 1, G_MAXUINT, VPND_COMMAND_RUNS, vpnd_command_include, N_ ("Run a command in the tunnel or not at all connected"),
+      N_ ("Useful in the mode include. Without a tunnel the network refuses it. Otherwise as\n"
+          "exclude.") },
   { "settings", "[get KEY | set KEY VALUE... | reset]", 0, MANY, 0, vpnd_command_settings, N_ ("Show or change settings"),
       N_ ("Without more: all of them. A change holds at once and is kept. The value of a\n"
           "list is separated by commas or spaces; an empty one is written \"\".") },

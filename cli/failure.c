@@ -52,6 +52,9 @@ static const OwnError own_errors[] = {
   [VPND_CLI_ERROR_BLOCKING] = { VPND_EXIT_BLOCKING_FAILED, "org.vpnd1.Cli.BlockingFailed" },
   [VPND_CLI_ERROR_FOUND_WARNINGS] = { VPND_EXIT_WARNINGS, "org.vpnd1.Cli.FoundWarnings" },
   [VPND_CLI_ERROR_FOUND_ERRORS] = { VPND_EXIT_ERRORS, "org.vpnd1.Cli.FoundErrors" },
+  [VPND_CLI_ERROR_NOT_STARTED] = { VPND_EXIT_NOT_STARTED, "org.vpnd1.Cli.NotStarted" },
+  [VPND_CLI_ERROR_CANNOT_RUN] = { VPND_EXIT_CANNOT_RUN, "org.vpnd1.Cli.CannotRun" },
+  [VPND_CLI_ERROR_NO_COMMAND] = { VPND_EXIT_NO_COMMAND, "org.vpnd1.Cli.NoCommand" },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (own_errors) == VPND_N_CLI_ERRORS);
 
@@ -105,6 +108,9 @@ static const VpndExit exit_codes[] = {
   VPND_EXIT_UNREACHABLE,
   VPND_EXIT_WARNINGS,
   VPND_EXIT_ERRORS,
+  VPND_EXIT_NOT_STARTED,
+  VPND_EXIT_CANNOT_RUN,
+  VPND_EXIT_NO_COMMAND,
   VPND_EXIT_INTERRUPTED,
 };
 
@@ -154,6 +160,12 @@ vpnd_exit_meaning (VpndExit code)
       return _ ("doctor found warnings");
     case VPND_EXIT_ERRORS:
       return _ ("doctor found errors");
+    case VPND_EXIT_NOT_STARTED:
+      return _ ("exclude, include: the command was not started");
+    case VPND_EXIT_CANNOT_RUN:
+      return _ ("exclude, include: the command cannot be run");
+    case VPND_EXIT_NO_COMMAND:
+      return _ ("exclude, include: there is no such command");
     case VPND_EXIT_INTERRUPTED:
       return _ ("interrupted while waiting");
     }
@@ -293,6 +305,22 @@ vpnd_failure_add_hint (GError **error, const char *format, ...)
   message = g_strdup_printf ("%s\n%s", (*error)->message, hint);
   g_free ((*error)->message);
   (*error)->message = g_steal_pointer (&message);
+}
+
+/**
+ * vpnd_failure_not_started:
+ * @error: (inout) (nullable): a set error
+ *
+ * Makes it the failure of a command that runs another one: the codes below 125 are for that one.
+ */
+void
+vpnd_failure_not_started (GError **error)
+{
+  if (error == NULL || *error == NULL)
+    return;
+  (void) g_dbus_error_strip_remote_error (*error); /* an error that is not from the bus has nothing to strip */
+  (*error)->domain = VPND_CLI_ERROR;
+  (*error)->code = VPND_CLI_ERROR_NOT_STARTED;
 }
 
 static const Cause *

@@ -26,6 +26,9 @@ typedef enum
   VPND_EXIT_UNREACHABLE = 8,
   VPND_EXIT_WARNINGS = 9,
   VPND_EXIT_ERRORS = 10,
+  VPND_EXIT_NOT_STARTED = 125, /* this and the next two as env(1), nohup(1) and their like have them */
+  VPND_EXIT_CANNOT_RUN = 126,
+  VPND_EXIT_NO_COMMAND = 127,
   VPND_EXIT_INTERRUPTED = 130, /* 128 + SIGINT, as shells count */
 } VpndExit;
 
@@ -41,6 +44,9 @@ typedef enum
   VPND_CLI_ERROR_BLOCKING,
   VPND_CLI_ERROR_FOUND_WARNINGS,
   VPND_CLI_ERROR_FOUND_ERRORS,
+  VPND_CLI_ERROR_NOT_STARTED,
+  VPND_CLI_ERROR_CANNOT_RUN,
+  VPND_CLI_ERROR_NO_COMMAND,
   VPND_N_CLI_ERRORS
 } VpndCliError;
 
@@ -53,6 +59,7 @@ const VpndExit *vpnd_exit_codes (guint *out_n);
 VpndExit vpnd_failure_exit (const GError *error);
 char *vpnd_failure_name (const GError *error);
 gboolean vpnd_failure_is (const GError *error, VpndError code);
+void vpnd_failure_not_started (GError **error);
 void vpnd_failure_add_hint (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 VpndError vpnd_cause_to_error (const char *cause);

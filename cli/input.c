@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -98,4 +99,34 @@ vpnd_input_read (const char *path, gsize limit_bytes, GError **error)
       return NULL;
     }
   return g_bytes_new_with_free_func (buffer->data, length, buffer_free, buffer);
+}
+
+/**
+ * vpnd_input_user:
+ * @text: a number, or the name of a user of this machine
+ * @out_uid: (out): the number
+ * @error: return location
+ *
+ * Returns: %FALSE with %VPND_CLI_ERROR_USAGE
+ */
+gboolean
+vpnd_input_user (const char *text, guint32 *out_uid, GError **error)
+{
+  const struct passwd *entry;
+  guint64 uid;
+
+  if (g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT32 - 1, &uid, NULL))
+    {
+      *out_uid = (guint32) uid;
+      return TRUE;
+    }
+  errno = 0;
+  entry = getpwnam (text);
+  if (entry == NULL)
+    {
+      g_set_error (error, VPND_CLI_ERROR, VPND_CLI_ERROR_USAGE, errno == 0 ? _ ("no user named \"%s\"") : _ ("the user \"%s\" cannot be looked up"), text);
+      return FALSE;
+    }
+  *out_uid = entry->pw_uid;
+  return TRUE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Reading a file or standard input that may hold keys: bounded, cleared when freed, never from the command line.
+ * What a user gives: a file or standard input that may hold keys (bounded, cleared when freed, never from the command line), the name of a user.
  */
 #pragma once
 
@@ -10,5 +10,6 @@
 G_BEGIN_DECLS
 
 GBytes *vpnd_input_read (const char *path, gsize limit_bytes, GError **error);
+gboolean vpnd_input_user (const char *text, guint32 *out_uid, GError **error);
 
 G_END_DECLS

@@ -42,6 +42,8 @@ run (char **argv, VpndCli *cli, GError **error)
   char *help_args[2] = { NULL, NULL };
 
   cli->output = vpnd_output_new (cli->options.json, cli->options.no_color);
+  if (!parsed && command != NULL && (command->flags & VPND_COMMAND_RUNS) != 0)
+    vpnd_failure_not_started (error);
   if (!parsed)
     return FALSE;
   if (!cli->options.help)
@@ -81,5 +83,6 @@ main (int argc, char **argv)
   status = finish (&cli, error);
   vpnd_client_free (cli.client);
   vpnd_output_free (cli.output);
+  vpnd_options_clear (&cli.options);
   return status;
 }

@@ -13,7 +13,7 @@
 #include "suggest.h"
 
 #define TIMEOUT_MAX_S (7 * 24 * 60 * 60) /* a week; g_timeout_source_new() counts milliseconds in 32 bits */
-#define MAX_ENTRIES 12
+#define MAX_ENTRIES 28
 
 /* Fills @entries with the options of @command, the targets in @options. */
 static void
@@ -34,6 +34,17 @@ fill_entries (const VpndCommand *command, VpndOptions *options, GOptionEntry *en
     { VPND_OPTION_VERBOSE, { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, N_ ("Show everything that vpnd tells"), NULL } },
     { VPND_OPTION_REPLACE, { "replace", 0, 0, G_OPTION_ARG_NONE, &options->replace, N_ ("Replace a profile of the same name"), NULL } },
     { VPND_OPTION_CLEAR, { "clear", 0, 0, G_OPTION_ARG_NONE, &options->clear, N_ ("Empty the log instead of showing it"), NULL } },
+    { VPND_OPTION_RULE, { "path", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->rules[VPND_RULE_PATH], N_ ("A program, by the file that is run"), N_ ("FILE") } },
+    { VPND_OPTION_RULE, { "app", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->rules[VPND_RULE_APP], N_ ("An application: the id of its .desktop file, Flatpak or snap"), N_ ("ID") } },
+    { VPND_OPTION_RULE, { "unit", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->rules[VPND_RULE_UNIT], N_ ("A unit of systemd"), N_ ("UNIT") } },
+    { VPND_OPTION_RULE, { "uid", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->rules[VPND_RULE_UID], N_ ("All programs of a user"), N_ ("USER") } },
+    { VPND_OPTION_RULE, { "subnet", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->rules[VPND_RULE_SUBNET], N_ ("What goes to an address or a subnet"), N_ ("ADDRESS[/LENGTH]") } },
+    { VPND_OPTION_RULE, { "domain", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->rules[VPND_RULE_DOMAIN], N_ ("What goes to a domain and those below it"), N_ ("NAME") } },
+    { VPND_OPTION_RULE, { "exclude", 0, 0, G_OPTION_ARG_NONE, &options->exclude, N_ ("It goes beside the tunnel (the default)"), NULL } },
+    { VPND_OPTION_RULE, { "include", 0, 0, G_OPTION_ARG_NONE, &options->include, N_ ("It uses the tunnel, and nothing while there is none"), NULL } },
+    { VPND_OPTION_RULE, { "profile", 0, 0, G_OPTION_ARG_STRING, &options->profile, N_ ("It uses the tunnel of that profile, and nothing else"), N_ ("NAME") } },
+    { VPND_OPTION_RULE, { "own", 0, 0, G_OPTION_ARG_NONE, &options->own, N_ ("A rule for your own programs, which needs no administrator"), NULL } },
+    { VPND_OPTION_ALL, { "all", 0, 0, G_OPTION_ARG_NONE, &options->all, N_ ("With ps: the processes of every user"), NULL } },
     { VPND_OPTION_NAMES, { "names", 0, 0, G_OPTION_ARG_NONE, &options->names, N_ ("Show only the names, one a line"), NULL } },
   };
   guint n = 0;
@@ -56,6 +67,7 @@ make_context (const VpndCommand *command, VpndOptions *options)
   fill_entries (command, options, entries);
   g_set_prgname (name); /* the usage line starts with it */
   g_option_context_set_help_enabled (context, FALSE);
+  g_option_context_set_strict_posix (context, (command->flags & VPND_COMMAND_RUNS) != 0); /* what follows the command is the command's */
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_set_summary (context, command->summary);
   g_option_context_set_description (context, *command->description != '\0' ? command->description : NULL);
@@ -115,9 +127,11 @@ fail_usage (const char *verb, GError **error)
 static guint
 find_verb (char **argv)
 {
+  static const char *const with_value[] = { "--timeout", "-t", "--path", "--app", "--unit", "--uid", "--subnet", "--domain", "--profile", NULL };
+
   for (guint i = 1; argv[i] != NULL; i++)
     {
-      if (g_str_equal (argv[i], "--timeout") || g_str_equal (argv[i], "-t"))
+      if (g_strv_contains (with_value, argv[i]))
         {
           if (argv[i + 1] == NULL)
             return 0;
@@ -173,10 +187,16 @@ without_verb (char **argv, guint verb)
   return g_strv_builder_end (rest);
 }
 
+/* Of a command line that ends in another one only the first part counts. */
 static gboolean
-asks_for_json (char **argv)
+asks_for_json (char **argv, guint verb)
 {
-  return g_strv_contains ((const char *const *) argv, "--json") || g_strv_contains ((const char *const *) argv, "-j");
+  gboolean runs = verb != 0 && vpnd_command_by_name (argv[verb]) != NULL && (vpnd_command_by_name (argv[verb])->flags & VPND_COMMAND_RUNS) != 0;
+
+  for (guint i = 1; argv[i] != NULL && !(runs && i > verb && (*argv[i] != '-' || g_str_equal (argv[i], "--"))); i++)
+    if (g_str_equal (argv[i], "--json") || g_str_equal (argv[i], "-j"))
+      return TRUE;
+  return FALSE;
 }
 
 static gboolean
@@ -201,7 +221,7 @@ check (const VpndCommand *command, const VpndOptions *options, char **args, GErr
 /**
  * vpnd_options_parse:
  * @argv: (array zero-terminated=1): the command line
- * @out_command: (out) (transfer none): the verb
+ * @out_command: (out) (transfer none) (nullable): the verb, also when the rest of the line is wrong; %NULL without one
  * @out_options: (out): the options, complete also when FALSE is returned for the sake of --json
  * @out_args: (out) (transfer full): the operands
  * @error: return location
@@ -220,15 +240,16 @@ vpnd_options_parse (char **argv, const VpndCommand **out_command, VpndOptions *o
 
   *out_options = (VpndOptions){ .timeout_s = VPND_TIMEOUT_NOT_GIVEN };
   /* Before parsing, so that a wrong command line is told in the form that was asked for. */
-  out_options->json = asks_for_json (argv);
+  out_options->json = asks_for_json (argv, verb);
   command = find_command (argv, verb, error);
+  *out_command = command;
   if (command == NULL)
     return FALSE;
   rest = without_verb (argv, verb);
   context = make_context (command, out_options);
   if (!g_option_context_parse_strv (context, &rest, &local_error))
     {
-      out_options->json = asks_for_json (argv); /* GOption has undone what it had set */
+      out_options->json = asks_for_json (argv, verb); /* GOption has undone what it had set */
       g_set_error_literal (error, VPND_CLI_ERROR, VPND_CLI_ERROR_USAGE, local_error->message);
       return fail_usage (command->name, error);
     }
@@ -238,7 +259,20 @@ vpnd_options_parse (char **argv, const VpndCommand **out_command, VpndOptions *o
     return FALSE;
   if (verb == 0)
     out_options->help = FALSE; /* "vpnctl --help" is the help of all, not that of the verb help */
-  *out_command = command;
   *out_args = g_strdupv (rest + first);
   return TRUE;
+}
+
+/**
+ * vpnd_options_clear:
+ * @options: from vpnd_options_parse()
+ *
+ * Frees what they hold.
+ */
+void
+vpnd_options_clear (VpndOptions *options)
+{
+  for (guint i = 0; i < VPND_N_RULE_OPTIONS; i++)
+    g_clear_pointer (&options->rules[i], g_strfreev);
+  g_clear_pointer (&options->profile, g_free);
 }

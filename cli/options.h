@@ -10,6 +10,7 @@
 G_BEGIN_DECLS
 
 gboolean vpnd_options_parse (char **argv, const VpndCommand **out_command, VpndOptions *out_options, char ***out_args, GError **error);
+void vpnd_options_clear (VpndOptions *options);
 char *vpnd_options_help (const VpndCommand *command);
 char **vpnd_options_names (const VpndCommand *command);
 
