@@ -178,6 +178,33 @@ def repair_ms(lab, subject, mark, *words):
     return statistics.median(times)
 
 
+def link_repair_ms(lab):
+    """From the moment that the link is gone until it is there again with its address, as the kernel tells both."""
+    monitor, times = Monitor(lab, "address"), []
+    for _ in range(ROUNDS):
+        lab.host.run("ip", "link", "del", "vpnd0")
+        times.append(monitor.between(lambda text: TUNNEL_HOST4 in text and text.startswith("Deleted"), lambda text: TUNNEL_HOST4 in text))
+        sandbox.wait_until(lambda: lab.echo(PUBLIC4, wait=300) == TUNNEL_HOST4, 10, "connected again")
+        time.sleep(6)  # the next one is a first repair again
+    monitor.close()
+    return statistics.median(times)
+
+
+def dns_repair_ms(lab):
+    """From the moment that another program's resolv.conf is in place until ours is."""
+    path, times = lab.resolv_conf_path, []
+    ours, foreign = path.read_bytes(), path.with_name("resolv.conf.foreign")
+    for _ in range(ROUNDS):
+        foreign.write_bytes(b"nameserver 192.0.2.9\n")
+        begun = time.perf_counter()
+        foreign.rename(path)
+        while path.read_bytes() != ours and time.perf_counter() < begun + 5:
+            time.sleep(0.0005)
+        times.append((time.perf_counter() - begun) * 1000)
+        time.sleep(6)  # the next one is a first repair again
+    return statistics.median(times)
+
+
 def gap_ms(lab, change):
     """The longest silence of an answered stream of one packet every 2 ms around a change."""
     with lab.host.net():
@@ -269,6 +296,11 @@ def rows(lab, client):
     line("a rule that was deleted is back after", repair_ms(lab, "rule", "4890:", "rule", "del", "priority", "4890"), "ms", "100")
     line("a route that was deleted is back after", repair_ms(lab, "route", "default dev vpnd0", "route", "del", "default", "table", "22096"), "ms", "100")
     line("an address that was deleted is back after", repair_ms(lab, "address", TUNNEL_HOST4, "addr", "del", f"{TUNNEL_HOST4}/32", "dev", "vpnd0"), "ms", "100")
+    line("a link that was deleted is back after", link_repair_ms(lab), "ms", "100")
+    client.deactivate()
+    lab.vpnctl("import", "-", "named", input=lab.profile())
+    lab.vpnctl("connect", "named", "--wait")
+    line("a DNS setting that was written over is back after", dns_repair_ms(lab), "ms", "100")
     client.deactivate()
     allowed_ips_times(lab, client)
     lab.daemons[-1].stop()
