@@ -741,8 +741,9 @@ on_retry (Decision *d)
   g_assert_not_reached ();
 }
 
+/* An error of the network follows what is missing of it now, from the one to the other. TRUE when nothing is any more. */
 static gboolean
-cause_may_have_gone (Decision *d)
+update_network_cause (Decision *d)
 {
   g_autoptr (VpndTunnelConfig) config = NULL;
   VpndCause cause;
@@ -751,7 +752,7 @@ cause_may_have_gone (Decision *d)
     return FALSE;
   config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, &cause);
   if (config == NULL && (cause == VPND_CAUSE_OFFLINE || cause == VPND_CAUSE_FAMILY))
-    d->state->cause = cause; /* what is missing may have changed from the one to the other */
+    d->state->cause = cause;
   return config != NULL;
 }
 
@@ -811,7 +812,7 @@ on_facts_changed (Decision *d)
         follow_network (d);
       return;
     case VPND_STATE_ERROR:
-      if (cause_may_have_gone (d))
+      if (update_network_cause (d))
         connect_to (d, state->profile, 1, TRUE);
       else
         want_blocked (d);

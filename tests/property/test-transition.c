@@ -398,6 +398,41 @@ test_walk_with_failures (void)
   walk (8);
 }
 
+/* A retry that nothing waits for, in whatever state, is an old one: it changes nothing. */
+static void
+test_retry_of_before (void)
+{
+  guint seen[VPND_N_STATES] = { 0 };
+
+  for (guint round = 0; round < 2000; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("random");
+      g_autoptr (GPtrArray) effects = NULL;
+      g_autoptr (VpndState) next = NULL;
+      const VpndEvent event = { .kind = VPND_EVENT_RETRY };
+      VpndContext context;
+
+      world_init (&world);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 4);
+      for (int i = g_test_rand_int_range (0, 4); i > 0; i--)
+        feed (&world, random_event (&world, profile), 4);
+      if (world.state->is_waiting)
+        continue;
+      context = (VpndContext){ world.settings, world.facts, g_test_rand_int_range (0, 3000) };
+      next = vpnd_transition (world.state, &event, &context, &effects);
+      g_assert_cmpuint (effects->len, ==, 0);
+      g_assert_cmpint (next->kind, ==, world.state->kind);
+      g_assert_cmpint (next->cause, ==, world.state->cause);
+      g_assert_cmpuint (next->attempt, ==, world.state->attempt);
+      g_assert_true (next->ruleset == world.state->ruleset && next->routes == world.state->routes && next->config == world.state->config);
+      seen[next->kind]++;
+    }
+  g_assert_cmpuint (seen[VPND_STATE_CONNECTING], >, 20);
+  g_assert_cmpuint (seen[VPND_STATE_CONNECTED], >, 0); /* handshakes are rare in a walk */
+  g_assert_cmpuint (seen[VPND_STATE_ERROR], >, 20);
+}
+
 /* L1: total, also where the engine would never ask. */
 static void
 test_total (void)
@@ -671,6 +706,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/transition/dns-overwritten", test_dns_overwritten);
+  g_test_add_func ("/transition/retry-of-before", test_retry_of_before);
   g_test_add_func ("/transition/total", test_total);
   g_test_add_func ("/transition/walk", test_walk);
   g_test_add_func ("/transition/walk-with-failures", test_walk_with_failures);
