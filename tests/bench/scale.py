@@ -117,11 +117,26 @@ def allowed_ips_times(lab, client):
         client.deactivate()
         return accepted, seconds
 
+    def shown():
+        """Each entry of the plan against the kernel, by vpnctl; all routes of the link, by ip."""
+        client.activate("large")
+        times = {}
+        for name, words in (("ours", [lab.vpnctl_path, "routes", "--json"]), ("theirs", ["sh", "-c", "ip -j -4 route show table 22096; ip -j -6 route show table 22096"])):
+            times[name] = []
+            for _ in range(ROUNDS):
+                begun = time.perf_counter()
+                lab.host.run(*words, env=lab.environment())
+                times[name].append((time.perf_counter() - begun) * 1000)
+        client.deactivate()
+        return statistics.median(times["ours"]), statistics.median(times["theirs"])
+
     theirs_ms = statistics.median(theirs() for _ in range(3)) * 1000
     both = [ours() for _ in range(3)]
     for what, column in (("all applied", 0), ("connected", 1)):
         ours_ms = statistics.median(one[column] for one in both) * 1000
         print(f"{'activate ' + str(ROUTES) + ' allowed IPs, ' + what:44} {ours_ms:9.2f} ms   wg setconf + ip -batch {theirs_ms:9.2f} ms   ratio {ours_ms / theirs_ms:6.3f}   aim 2", flush=True)
+    ours_ms, theirs_ms = shown()
+    print(f"{'vpnctl routes --json, ' + str(ROUTES) + ' entries':44} {ours_ms:9.2f} ms   ip -j route show {theirs_ms:9.2f} ms   ratio {ours_ms / theirs_ms:6.3f}   aim 300 ms", flush=True)
 
 
 class Monitor:
