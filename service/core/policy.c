@@ -212,10 +212,10 @@ add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
   VpndRule *rule;
 
   vpnd_rule_accept (vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFNAME, VPND_OP_EQ, input->routes->ifname));
-  if (input->kind != VPND_POLICY_CONNECTED || input->facts->link_ifindex == 0)
+  if (input->kind != VPND_POLICY_CONNECTED || input->link_ifindex == 0)
     return;
   rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, 0, G_MAXUINT32);
-  vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_EQ, input->facts->link_ifindex);
+  vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_EQ, input->link_ifindex);
   vpnd_rule_accept (vpnd_rule_match_established (rule));
 }
 

@@ -121,6 +121,7 @@ make_context (VpndEngine *self, VpndFacts *facts)
     .settings = self->settings,
     .facts = facts,
     .attempt_age_ms = (guint64) (vpnd_clock_now_us (self->ports.clock) - self->attempt_started_us) / 1000,
+    .link_ifindex = vpnd_tunnel_get_ifindex (self->ports.tunnel),
   };
 }
 

@@ -58,7 +58,7 @@ world_init (World *world, VpndPolicyKind kind)
   g_assert_nonnull (world->config);
   world->routes = vpnd_route_plan_build (world->profile, world->settings, world->facts);
   world->dns = vpnd_dns_plan_build (world->profile, world->settings);
-  input = (VpndPolicyInput){ kind, world->config, world->routes, world->dns, world->settings, world->facts };
+  input = (VpndPolicyInput){ kind, world->config, world->routes, world->dns, world->settings, world->facts, random_boolean (3) ? 0 : RULESET_EVAL_LINK_IFINDEX };
   world->ruleset = vpnd_policy_build (&input);
 }
 
