@@ -74,13 +74,13 @@ print_text (VpndCli *cli)
       row[1] = g_strdup (vpnd_exit_meaning (codes[i]));
       g_ptr_array_add (exit_rows, row);
     }
-  vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("Usage: vpnctl COMMAND [OPTION...]\n\nControls vpnd, the VPN service of this machine.\n"));
+  vpnd_output_paragraph (cli->output, VPND_COLOR_NONE, _ ("Usage: vpnctl COMMAND [OPTION...]\n\nControls vpnd, the VPN service of this machine.\n"));
   vpnd_output_line (cli->output, VPND_COLOR_BOLD, _ ("Commands:"));
   vpnd_output_table (cli->output, "  ", NULL, commands_rows);
-  vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("\nEvery command takes --json, --timeout SECONDS, --no-color and --help.\n"));
+  vpnd_output_paragraph (cli->output, VPND_COLOR_NONE, _ ("\nEvery command takes --json, --timeout SECONDS, --no-color and --help.\n"));
   vpnd_output_line (cli->output, VPND_COLOR_BOLD, _ ("Exit codes:"));
   vpnd_output_table (cli->output, "  ", NULL, exit_rows);
-  vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("\nTo start: vpnctl import FILE.conf, then vpnctl connect --wait"));
+  vpnd_output_paragraph (cli->output, VPND_COLOR_NONE, _ ("\nTo start: vpnctl import FILE.conf, then vpnctl connect --wait"));
 }
 
 /**

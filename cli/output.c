@@ -17,7 +17,8 @@
 #include "json.h"
 
 #define SCHEMA 1
-#define LAST_COLUMN_MIN 20 /* narrower than that, a text in lines is harder to read than one that the terminal cuts */
+#define LAST_COLUMN_MIN 20 /* narrower than that, a text in lines is harder to read than one below the column before */
+#define BELOW_INDENT 6     /* which then begins here */
 
 /**
  * VpndOutput:
@@ -167,20 +168,28 @@ hanging_indent (const char *line)
   return (guint) g_utf8_strlen (line, at - line);
 }
 
-/* Breaks a line between words. One that could not be read when broken, because its last column is too narrow, is left to the terminal. */
+/* Breaks a line between words. Where its last column would be too narrow, that stands below. */
 static char *
 wrap_line (const char *line, guint columns)
 {
   guint indent = hanging_indent (line);
+  const char *last = g_utf8_offset_to_pointer (line, indent);
   g_auto (GStrv) words = NULL;
   GString *out;
   guint width;
 
-  if (columns == 0 || g_utf8_strlen (line, -1) <= (glong) columns || indent + LAST_COLUMN_MIN > columns)
+  if (columns == 0 || g_utf8_strlen (line, -1) <= (glong) columns)
     return g_strdup (line);
-  out = g_string_new_len (line, g_utf8_offset_to_pointer (line, indent) - line);
+  out = g_string_new_len (line, last - line);
+  if (indent + LAST_COLUMN_MIN > columns && indent > strspn (line, " "))
+    {
+      while (out->len > 0 && out->str[out->len - 1] == ' ')
+        g_string_truncate (out, out->len - 1);
+      indent = BELOW_INDENT;
+      g_string_append_printf (out, "\n%*s", (int) indent, "");
+    }
   width = indent;
-  words = g_strsplit (g_utf8_offset_to_pointer (line, indent), " ", -1);
+  words = g_strsplit (last, " ", -1);
   for (guint i = 0; words[i] != NULL; i++)
     {
       guint length = (guint) g_utf8_strlen (words[i], -1);
@@ -201,12 +210,38 @@ wrap_line (const char *line, guint columns)
   return g_string_free (out, FALSE);
 }
 
+static gboolean
+is_prose (const char *line)
+{
+  return *line != '\0' && *line != ' ';
+}
+
+/* Lines of prose were broken for a terminal of 80 columns. On a narrower one they would be broken twice: there each paragraph is made one line first. */
+static char **
+split_lines (const char *text, guint columns)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  g_autoptr (GString) joined = g_string_new (lines[0]);
+  gboolean fits = TRUE;
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    fits &= g_utf8_strlen (lines[i], -1) <= (glong) columns;
+  if (columns == 0 || fits)
+    return g_steal_pointer (&lines);
+  for (guint i = 1; lines[i - 1] != NULL && lines[i] != NULL; i++)
+    {
+      g_string_append_c (joined, is_prose (lines[i - 1]) && is_prose (lines[i]) && !g_str_has_suffix (lines[i - 1], ":") ? ' ' : '\n');
+      g_string_append (joined, lines[i]);
+    }
+  return g_strsplit (joined->str, "\n", -1);
+}
+
 static void
 write_wrapped (FILE *stream, gboolean has_color, VpndColor color, const char *text)
 {
   g_autofree char *clean = vpnd_output_clean (text);
-  g_auto (GStrv) lines = g_strsplit (clean, "\n", -1);
   guint columns = get_columns (stream);
+  g_auto (GStrv) lines = split_lines (clean, columns);
 
   for (guint i = 0; lines[i] != NULL; i++)
     {
@@ -220,7 +255,8 @@ write_wrapped (FILE *stream, gboolean has_color, VpndColor color, const char *te
  * vpnd_output_paragraph:
  * @output: an output
  * @color: its colour on a terminal
- * @text: lines; broken between words where the terminal is narrower, the rest below the last column of the line
+ * @text: lines; broken between words where the terminal is narrower, the rest below the last column of the line. Lines that follow each other without
+ *   an indent are one paragraph then
  */
 void
 vpnd_output_paragraph (VpndOutput *output, VpndColor color, const char *text)

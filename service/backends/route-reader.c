@@ -106,7 +106,7 @@ add_route (Reading *reading, const VpndRtnlRoute *seen)
 
   if (seen->destination.addr.family == AF_INET6 && seen->metric == IPV6_METRIC_DEFAULT)
     route.route.metric = 0;
-  g_strlcpy (route.route.ifname, link != NULL ? link->ifname : "none", sizeof route.route.ifname);
+  g_strlcpy (route.route.ifname, link != NULL ? link->ifname : "", sizeof route.route.ifname);
   if (is_ours)
     g_array_append_val (reading->survey->routes, route);
   else if (seen->table == RT_TABLE_MAIN && seen->type == RTN_UNICAST && vpnd_prefix_is_default (&seen->destination))

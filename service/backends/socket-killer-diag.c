@@ -172,7 +172,7 @@ list_next (GTask *task)
       end_next (task);
       return;
     }
-  request = vpnd_diag_encode_dump (lists[run->list].family, lists[run->list].protocol, vpnd_nl_socket_next_seq (self->socket, 1));
+  request = vpnd_diag_encode_dump (lists[run->list].family, lists[run->list].protocol, run->plan->is_over, vpnd_nl_socket_next_seq (self->socket, 1));
   vpnd_nl_socket_transact_async (self->socket, request, TIMEOUT_MS, g_task_get_cancellable (task), on_listed, g_object_ref (task));
 }
 

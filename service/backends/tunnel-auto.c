@@ -231,6 +231,14 @@ get_active (VpndTunnel *tunnel)
   return self->active == self->kernel ? VPND_BACKEND_KERNEL : VPND_BACKEND_USERSPACE;
 }
 
+static guint
+get_ifindex (VpndTunnel *tunnel)
+{
+  const VpndTunnelAuto *self = VPND_TUNNEL_AUTO (tunnel);
+
+  return self->active != NULL ? vpnd_tunnel_get_ifindex (self->active) : 0;
+}
+
 static void
 tunnel_iface_init (VpndTunnelInterface *iface)
 {
@@ -243,6 +251,7 @@ tunnel_iface_init (VpndTunnelInterface *iface)
   iface->destroy_async = destroy_async;
   iface->destroy_finish = finish_boolean;
   iface->get_active = get_active;
+  iface->get_ifindex = get_ifindex;
 }
 
 static void

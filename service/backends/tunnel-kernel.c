@@ -434,6 +434,12 @@ get_active (VpndTunnel *tunnel)
   return VPND_TUNNEL_KERNEL (tunnel)->ifindex != 0 ? VPND_BACKEND_KERNEL : VPND_BACKEND_AUTO;
 }
 
+static guint
+get_ifindex (VpndTunnel *tunnel)
+{
+  return VPND_TUNNEL_KERNEL (tunnel)->ifindex;
+}
+
 static void
 tunnel_iface_init (VpndTunnelInterface *iface)
 {
@@ -446,6 +452,7 @@ tunnel_iface_init (VpndTunnelInterface *iface)
   iface->destroy_async = destroy_async;
   iface->destroy_finish = finish_boolean;
   iface->get_active = get_active;
+  iface->get_ifindex = get_ifindex;
 }
 
 static void

@@ -19,7 +19,7 @@
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib-unix.h>
-#include <linux/if.h>
+#include <net/if.h>
 #include <linux/if_tun.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,6 +40,7 @@ static const char *const own_kinds[] = { VPND_LINK_KIND_TUN, NULL };
  * @runtime_dirfd: directory of the process record
  * @route: (owned) (nullable): rtnetlink; opened at the first use
  * @tun_fd: our hold on the tun device, -1 for none
+ * @ifindex: index of the device, 0 for none
  * @process: (owned) (nullable): wireguard-go; kept when it has ended, until destroy
  * @is_serving: it was configured once; from then on its end is a loss, before that it is a failure to configure
  * @is_fresh: the device was made and never configured since
@@ -51,6 +52,7 @@ struct _VpndTunnelUserspace
   int runtime_dirfd;
   VpndNlSocket *route;
   int tun_fd;
+  guint ifindex;
   VpndUserspaceProcess *process;
   gboolean is_serving;
   gboolean is_fresh;
@@ -156,6 +158,7 @@ remove_async (VpndTunnelUserspace *self, const char *ifname, const char *const *
   self->is_fresh = FALSE;
   if (self->tun_fd >= 0)
     close (g_steal_fd (&self->tun_fd));
+  self->ifindex = 0;
   if (process == NULL)
     process = vpnd_userspace_process_find_recorded (self->runtime_dirfd, ifname);
   if (process != NULL)
@@ -255,6 +258,7 @@ build (VpndTunnelUserspace *self, const char *ifname, GError **error)
   self->tun_fd = open_tun (ifname, error);
   if (self->tun_fd < 0)
     return FALSE;
+  self->ifindex = if_nametoindex (ifname);
   uapi_fd = open_uapi_socket (path, error);
   if (uapi_fd < 0)
     return FALSE;
@@ -492,6 +496,12 @@ get_active (VpndTunnel *tunnel)
   return VPND_TUNNEL_USERSPACE (tunnel)->process != NULL ? VPND_BACKEND_USERSPACE : VPND_BACKEND_AUTO;
 }
 
+static guint
+get_ifindex (VpndTunnel *tunnel)
+{
+  return VPND_TUNNEL_USERSPACE (tunnel)->ifindex;
+}
+
 static void
 tunnel_iface_init (VpndTunnelInterface *iface)
 {
@@ -504,6 +514,7 @@ tunnel_iface_init (VpndTunnelInterface *iface)
   iface->destroy_async = destroy_async;
   iface->destroy_finish = finish_boolean;
   iface->get_active = get_active;
+  iface->get_ifindex = get_ifindex;
 }
 
 static void

@@ -218,23 +218,15 @@ examine_missing (const VpndEvidence *e, char **out_argument)
   return link == NULL && e->survey != NULL ? entries_in_state (e, VPND_ENTRY_MISSING, FALSE, &first) : NULL;
 }
 
-/* "4890 inet6 lookup 22096" -> "-6 rule del priority 4890": without the family, ip(8) would take the rule of IPv4 with that number. */
-static char *
-rule_deletion (const char *rule)
-{
-  return g_strdup_printf ("%srule del priority %" G_GUINT64_FORMAT, strstr (rule, " inet6 ") != NULL ? "-6 " : "", g_ascii_strtoull (rule, NULL, 10));
-}
-
 static char *
 examine_foreign_routes (const VpndEvidence *e, char **out_argument)
 {
   const VpndRouteEntry *first;
-  g_autofree char *text = entries_in_state (e, VPND_ENTRY_FOREIGN, FALSE, &first);
+  char *text = entries_in_state (e, VPND_ENTRY_FOREIGN, FALSE, &first);
 
-  if (text == NULL)
-    return NULL;
-  *out_argument = first->kind == VPND_ENTRY_RULE ? rule_deletion (first->text) : g_strconcat ("route del ", first->text, NULL);
-  return g_steal_pointer (&text);
+  if (text != NULL)
+    *out_argument = g_strdup (first->removal);
+  return text;
 }
 
 static char *
@@ -244,7 +236,7 @@ examine_foreign_rules (const VpndEvidence *e, char **out_argument)
   char *text = entries_in_state (e, VPND_ENTRY_FOREIGN, TRUE, &first);
 
   if (text != NULL)
-    *out_argument = rule_deletion (first->text);
+    *out_argument = g_strdup (first->removal);
   return text;
 }
 
@@ -256,16 +248,18 @@ examine_defaults (const VpndEvidence *e, char **out_argument)
   for (guint i = 0; routes != NULL && i < routes->len; i++)
     for (guint j = i + 1; j < routes->len; j++)
       {
-        const VpndRoute *a = &g_array_index (routes, VpndSurveyRoute, i).route;
-        const VpndRoute *b = &g_array_index (routes, VpndSurveyRoute, j).route;
+        const VpndSurveyRoute *one = &g_array_index (routes, VpndSurveyRoute, i);
+        const VpndSurveyRoute *other = &g_array_index (routes, VpndSurveyRoute, j);
+        const VpndRoute *a = &one->route;
+        const VpndRoute *b = &other->route;
         g_autofree char *first = NULL;
         g_autofree char *second = NULL;
 
         if (a->destination.addr.family != b->destination.addr.family || a->metric != b->metric || strcmp (a->ifname, b->ifname) == 0)
           continue;
-        first = vpnd_route_to_string (a);
-        second = vpnd_route_to_string (b);
-        *out_argument = g_strdup (second);
+        first = vpnd_survey_route_to_string (one);
+        second = vpnd_survey_route_to_string (other);
+        *out_argument = vpnd_survey_route_removal (other);
         return g_strdup_printf ("%s; %s", first, second);
       }
   return NULL;
@@ -572,7 +566,7 @@ static const Row rows[] = {
   { VPND_FINDING_ROUTES_MISSING, FALSE, examine_missing, "vpnctl reconnect" },
   { VPND_FINDING_ROUTES_FOREIGN, FALSE, examine_foreign_routes, "ip {}" },
   { VPND_FINDING_RULE_FOREIGN, FALSE, examine_foreign_rules, "ip {}" },
-  { VPND_FINDING_DEFAULT_AMBIGUOUS, FALSE, examine_defaults, "ip route del {}" },
+  { VPND_FINDING_DEFAULT_AMBIGUOUS, FALSE, examine_defaults, "ip {}" },
   { VPND_FINDING_LAN_CLAIMED, FALSE, examine_lans, "vpnctl show {}" },
   { VPND_FINDING_NO_INTERNET_ROUTE, FALSE, examine_internet, "vpnctl show {}" },
   { VPND_FINDING_OTHER_VPN, FALSE, examine_other_vpns, "ip link set {} down" },
@@ -597,7 +591,7 @@ static const Row rows[] = {
   { VPND_FINDING_SANDBOX, FALSE, examine_sandbox, "systemctl revert vpnd" },
   { VPND_FINDING_DESCRIPTORS, FALSE, examine_descriptors, "prlimit {}" },
   { VPND_FINDING_DISK_FULL, FALSE, examine_disk, "df -h /var/lib/vpnd" },
-  { VPND_FINDING_DISK_READ_ONLY, FALSE, examine_read_only, "mount -o remount,rw /var" },
+  { VPND_FINDING_DISK_READ_ONLY, FALSE, examine_read_only, "mount -o remount,rw \"$(findmnt -n -o TARGET -T /var/lib/vpnd)\"" },
 };
 
 /* One row a cause of the state error. */

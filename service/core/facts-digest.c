@@ -283,8 +283,6 @@ vpnd_facts_digest (const char *own_ifname, gboolean ipv6_enabled, const GArray *
       VpndFactsLink *link = &g_array_index (links, VpndFactsLink, i);
 
       g_hash_table_insert (by_ifindex, GUINT_TO_POINTER (link->ifindex), link);
-      if (strcmp (link->ifname, own_ifname) == 0)
-        facts->link_ifindex = link->ifindex;
     }
 
   facts->ipv6_enabled = ipv6_enabled;

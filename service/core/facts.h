@@ -52,7 +52,6 @@ typedef struct
  * @lans: (element-type VpndHop) (owned): private networks that are on-link on physical links, whatever the network claims beside them; sorted. Never
  *   a public prefix and no link-local IPv6 network (those are on every link)
  * @ipv6_enabled: the kernel has IPv6 and it is not disabled for all links
- * @link_ifindex: index of the link of our tunnel, 0 when there is none
  */
 typedef struct
 {
@@ -63,7 +62,6 @@ typedef struct
   GArray *bridges;
   GArray *lans;
   gboolean ipv6_enabled;
-  guint link_ifindex;
 } VpndFacts;
 
 VpndFacts *vpnd_facts_new (void);

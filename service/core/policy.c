@@ -14,6 +14,7 @@
 
 #define MAP_IN_LINKS "in_links"
 #define MAP_OUT_LINKS "out_links"
+#define SET_NAME_PORTS "name_ports"
 #define SET_DNS4 "dns4"
 #define SET_DNS6 "dns6"
 #define SET_OUTSIDE4 "dns_outside4"
@@ -22,13 +23,15 @@
 
 #define DNS_PORT 53
 #define DNS_TLS_PORT 853 /* RFC 7858, also DNS over QUIC, RFC 9250 */
+#define MDNS_PORT 5353   /* RFC 6762 */
+#define LLMNR_PORT 5355  /* RFC 4795 */
 
-/* 5: names. Both DNS and DNS over TLS or QUIC; refused at once, so that a resolver tries its next server. */
+/* 5: names, at the ports of @set; refused at once, so that a resolver tries its next server. */
 static void
-add_dns_reject (VpndChain *chain)
+add_names_reject (VpndChain *chain, const char *set)
 {
-  vpnd_rule_statement (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_DPORT, VPND_OP_IN, SET_DNS_PORTS), VPND_STATEMENT_REJECT);
-  vpnd_rule_statement (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_TCP_DPORT, VPND_OP_IN, SET_DNS_PORTS), VPND_STATEMENT_REJECT_TCP_RESET);
+  vpnd_rule_statement (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_DPORT, VPND_OP_IN, set), VPND_STATEMENT_REJECT);
+  vpnd_rule_statement (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_TCP_DPORT, VPND_OP_IN, set), VPND_STATEMENT_REJECT_TCP_RESET);
 }
 
 static gboolean
@@ -47,6 +50,18 @@ add_dns_ports (VpndPolicyChains *chains)
 
   vpnd_set_add_port (ports, DNS_PORT, NULL);
   vpnd_set_add_port (ports, DNS_TLS_PORT, NULL);
+}
+
+/* Names that hosts of one link tell each other have no business at the far end of the tunnel: asked there, by multicast or not, they tell it what this
+ * host looks for, and anybody may answer. On a link outside they are the local network's (7). @only_local: other names are not restricted. */
+static void
+add_name_ports (VpndPolicyChains *chains, gboolean only_local)
+{
+  static const guint16 numbers[] = { MDNS_PORT, LLMNR_PORT, DNS_PORT, DNS_TLS_PORT };
+  VpndSet *ports = vpnd_ruleset_add_set (chains->ruleset, SET_NAME_PORTS, VPND_FIELD_UDP_DPORT, FALSE, FALSE);
+
+  for (guint i = 0; i < (only_local ? 2 : G_N_ELEMENTS (numbers)); i++)
+    vpnd_set_add_port (ports, numbers[i], NULL);
 }
 
 /* The resolvers of one family that are asked inside the tunnel; NULL when there is none. */
@@ -113,7 +128,7 @@ add_outside_dns (VpndPolicyChains *chains, const VpndDnsPlan *dns)
 }
 
 /* 6: inside the tunnel. The transport's own packets never (they would loop); flows that were let through before without
- * a further look; then DNS; then all the rest. */
+ * a further look; then names; then all the rest. */
 static void
 add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
@@ -128,6 +143,7 @@ add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
   gboolean is_connected = input->kind == VPND_POLICY_CONNECTED;
   VpndChain *names;
 
+  add_name_ports (chains, is_connected && !has_dns);
   vpnd_rule_drop (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->tunnel_out)));
   if (is_connected)
     vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chains->tunnel_out)));
@@ -138,16 +154,16 @@ add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
         {
           if (add_servers (chains, input->dns, families[i].family, families[i].set, families[i].address) != NULL)
             vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (names), families[i].address, VPND_OP_IN, families[i].set));
-          vpnd_rule_goto (vpnd_rule_match_set (vpnd_chain_add_rule (chains->tunnel_out), ports[i], VPND_OP_IN, SET_DNS_PORTS), CHAIN_TUNNEL_NAMES);
+          vpnd_rule_goto (vpnd_rule_match_set (vpnd_chain_add_rule (chains->tunnel_out), ports[i], VPND_OP_IN, SET_NAME_PORTS), CHAIN_TUNNEL_NAMES);
         }
       /* A recursive resolver on this host asks many servers. By the user it runs as; 0 is none, because root is everybody's. */
       if (input->settings->dns_resolver_uid != 0)
         vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (names), VPND_FIELD_SKUID, VPND_OP_EQ, input->settings->dns_resolver_uid));
       vpnd_policy_refuse_rest (names);
     }
-  else if (!is_connected)
+  else
     {
-      add_dns_reject (chains->tunnel_out);
+      add_names_reject (chains->tunnel_out, SET_NAME_PORTS);
     }
   vpnd_rule_accept (vpnd_chain_add_rule (chains->tunnel_out));
 }
@@ -196,10 +212,10 @@ add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
   VpndRule *rule;
 
   vpnd_rule_accept (vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFNAME, VPND_OP_EQ, input->routes->ifname));
-  if (input->kind != VPND_POLICY_CONNECTED || input->facts->link_ifindex == 0)
+  if (input->kind != VPND_POLICY_CONNECTED || input->link_ifindex == 0)
     return;
   rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, 0, G_MAXUINT32);
-  vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_EQ, input->facts->link_ifindex);
+  vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_EQ, input->link_ifindex);
   vpnd_rule_accept (vpnd_rule_match_established (rule));
 }
 
@@ -260,8 +276,8 @@ vpnd_policy_build (const VpndPolicyInput *input)
     vpnd_policy_add_masquerade (&chains, input->routes);
   if (input->kind == VPND_POLICY_CONNECTED && input->dns != NULL)
     add_outside_dns (&chains, input->dns);
-  add_dns_reject (chains.output);
-  add_dns_reject (chains.forward);
+  add_names_reject (chains.output, SET_DNS_PORTS);
+  add_names_reject (chains.forward, SET_DNS_PORTS);
   if (input->settings->allow_lan)
     vpnd_policy_add_lan (&chains);
   vpnd_policy_refuse_rest (chains.output);

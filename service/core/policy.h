@@ -30,6 +30,7 @@ typedef enum
  * @dns: (nullable): the DNS plan; NULL or empty leaves DNS inside the tunnel unrestricted
  * @settings: the settings
  * @facts: the facts
+ * @link_ifindex: index of the tunnel's link, 0 while it is not known
  */
 typedef struct
 {
@@ -39,6 +40,7 @@ typedef struct
   const VpndDnsPlan *dns;
   const VpndSettings *settings;
   const VpndFacts *facts;
+  guint link_ifindex;
 } VpndPolicyInput;
 
 VpndRuleset *vpnd_policy_build (const VpndPolicyInput *input);

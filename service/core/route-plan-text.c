@@ -25,7 +25,9 @@ vpnd_route_to_string (const VpndRoute *route)
 
       g_string_append_printf (text, " via %s", gateway);
     }
-  g_string_append_printf (text, " dev %s table %u", route->ifname, route->table);
+  if (route->ifname[0] != '\0')
+    g_string_append_printf (text, " dev %s", route->ifname);
+  g_string_append_printf (text, " table %u", route->table);
   if (route->metric != 0)
     g_string_append_printf (text, " metric %u", route->metric);
   if (route->mtu != 0)

@@ -22,6 +22,7 @@ vpnd_route_entry_free (VpndRouteEntry *entry)
   if (entry == NULL)
     return;
   g_free (entry->text);
+  g_free (entry->removal);
   g_free (entry);
 }
 
@@ -96,7 +97,7 @@ vpnd_entry_why_word (VpndEntryWhy why)
   return words[why];
 }
 
-static void
+static VpndRouteEntry *
 add (GPtrArray *entries, VpndEntryKind kind, VpndEntryState state, VpndEntryWhy why, char *text)
 {
   VpndRouteEntry *entry = g_new0 (VpndRouteEntry, 1);
@@ -107,6 +108,7 @@ add (GPtrArray *entries, VpndEntryKind kind, VpndEntryState state, VpndEntryWhy 
   entry->follows_default = why == VPND_WHY_TRANSPORT || why == VPND_WHY_NEXT_HOP || why == VPND_WHY_BRIDGE || why == VPND_WHY_LOCAL_NETWORK || why == VPND_WHY_RESOLVER;
   entry->text = text;
   g_ptr_array_add (entries, entry);
+  return entry;
 }
 
 static void
@@ -274,8 +276,10 @@ add_foreign_routes (GPtrArray *entries, const VpndRoutePlan *plan, const VpndRou
     {
       const VpndSurveyRoute *seen = &g_array_index (survey->routes, VpndSurveyRoute, i);
 
+      VpndEntryWhy why = seen->protocol == VPND_RTPROT ? VPND_WHY_LEFT_OVER : VPND_WHY_OTHER_PROGRAM;
+
       if (!plan_has_route (plan, seen))
-        add (entries, VPND_ENTRY_ROUTE, VPND_ENTRY_FOREIGN, seen->protocol == VPND_RTPROT ? VPND_WHY_LEFT_OVER : VPND_WHY_OTHER_PROGRAM, vpnd_route_to_string (&seen->route));
+        add (entries, VPND_ENTRY_ROUTE, VPND_ENTRY_FOREIGN, why, vpnd_survey_route_to_string (seen))->removal = vpnd_survey_route_removal (seen);
     }
 }
 
@@ -296,13 +300,11 @@ add_foreign_rules (GPtrArray *entries, const VpndRoutePlan *plan, const VpndRout
     {
       const VpndSurveyRule *seen = &g_array_index (survey->rules, VpndSurveyRule, i);
       gboolean is_left_over = seen->protocol == VPND_RTPROT;
-      g_autofree char *text = NULL;
+      VpndEntryWhy why = is_left_over ? VPND_WHY_LEFT_OVER : VPND_WHY_EARLIER_RULE;
 
       if (plan_has_rule (plan, seen) || seen->protocol == RTPROT_KERNEL || (!is_left_over && (plan == NULL || seen->rule.priority > VPND_RULE_PRIORITY_TUNNEL)))
         continue;
-      text = vpnd_route_rule_to_string (&seen->rule);
-      add (entries, VPND_ENTRY_RULE, VPND_ENTRY_FOREIGN, is_left_over ? VPND_WHY_LEFT_OVER : VPND_WHY_EARLIER_RULE,
-          g_strconcat (text, seen->has_other_selectors ? " (for some packets only)" : "", seen->is_lookup ? "" : " (no lookup)", NULL));
+      add (entries, VPND_ENTRY_RULE, VPND_ENTRY_FOREIGN, why, vpnd_survey_rule_to_string (seen))->removal = vpnd_survey_rule_removal (seen);
     }
 }
 

@@ -51,6 +51,7 @@ typedef enum
  * VpndRouteEntry:
  * @follows_default: it follows the physical network and changes with it; else it stays as long as the connection does
  * @text: (owned): in the words of ip-route(8) and ip-rule(8)
+ * @removal: (owned) (nullable): what ip(8) must be told to take it away; of what is foreign
  */
 typedef struct
 {
@@ -59,6 +60,7 @@ typedef struct
   VpndEntryWhy why;
   gboolean follows_default;
   char *text;
+  char *removal;
 } VpndRouteEntry;
 
 void vpnd_route_entry_free (VpndRouteEntry *entry);

@@ -31,7 +31,7 @@ typedef struct
 
 /**
  * VpndSurveyRoute:
- * @route: the route; of a multipath one the first hop
+ * @route: the route; of a multipath one the first hop; its ifname is "" where no link is in it
  * @protocol: RTPROT_*
  * @type: RTN_*
  */
@@ -79,6 +79,10 @@ VpndRouteSurvey *vpnd_route_survey_new (void);
 VpndRouteSurvey *vpnd_route_survey_ref (VpndRouteSurvey *survey);
 void vpnd_route_survey_unref (VpndRouteSurvey *survey);
 const VpndSurveyLink *vpnd_route_survey_find_link (const VpndRouteSurvey *survey, const char *ifname);
+char *vpnd_survey_route_to_string (const VpndSurveyRoute *route);
+char *vpnd_survey_route_removal (const VpndSurveyRoute *route);
+char *vpnd_survey_rule_to_string (const VpndSurveyRule *rule);
+char *vpnd_survey_rule_removal (const VpndSurveyRule *rule);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndRouteSurvey, vpnd_route_survey_unref)
 

@@ -151,18 +151,20 @@ is_in_lan (const VpndSocketInfo *socket)
  *
  * The peer's address decides what is the local network: the address of this host is a private one behind every home router.
  *
- * Returns: TRUE when the socket is to be ended. At the end of a tunnel: it has a peer and an address of the tunnel. Else: it has a peer, and is neither within this host (but for one to the proxy of the bridge), nor in the
+ * Returns: TRUE when the socket is to be ended. At the end of a tunnel: it has an address of the tunnel, and a peer unless it is one of UDP. Else: it has a peer, and is neither within this host (but for one to the proxy of the bridge), nor in the
  *   tunnel, nor marked as the transport, nor the proxy's, nor a DHCP client's, nor to the local network where that is allowed
  */
 gboolean
 vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
 {
-  if (!vpnd_addr_is_set (&socket->remote) || socket->remote_port == 0)
-    return FALSE;
+  gboolean has_peer = vpnd_addr_is_set (&socket->remote) && socket->remote_port != 0;
+
   if ((socket->mark & VPND_MARK_MASK) == VPND_MARK_VALUE)
     return FALSE;
   if (plan->is_over)
-    return is_in_tunnel (plan, socket);
+    return is_in_tunnel (plan, socket) && (has_peer || socket->protocol == IPPROTO_UDP);
+  if (!has_peer)
+    return FALSE;
   if (is_to_proxy (plan, socket))
     return TRUE;
   if (is_on_this_host (plan, socket) || is_in_tunnel (plan, socket) || is_of_proxy (plan, socket))

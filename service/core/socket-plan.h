@@ -32,11 +32,11 @@ typedef struct
 } VpndSocketPlan;
 
 /**
- * VpndSocketInfo: a socket of this host that has a peer
+ * VpndSocketInfo: a socket of this host
  * @protocol: IPPROTO_TCP or IPPROTO_UDP
  * @local: its address; an IPv4-mapped one is given as IPv4
  * @local_port: its port, host byte order
- * @remote: the peer's address
+ * @remote: the peer's address; not set where there is none
  * @remote_port: the peer's port
  * @mark: SO_MARK
  * @uid: whose it is

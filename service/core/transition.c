@@ -66,6 +66,7 @@ want_policy (Decision *d, VpndPolicyKind kind, const VpndRoutePlan *routes, cons
     .dns = dns,
     .settings = d->context->settings,
     .facts = d->context->facts,
+    .link_ifindex = d->context->link_ifindex,
   };
   g_autoptr (VpndRuleset) ruleset = vpnd_policy_build (&input);
   VpndEffect *effect;
@@ -233,30 +234,24 @@ want_dns (Decision *d, VpndDnsPlan *dns, gboolean is_new_link)
   d->state->dns = dns;
 }
 
-/* The link: a new one, or the one that is there with its sessions forgotten. */
+/* Routes go with the link that is replaced; the rules keep everything inside meanwhile. */
 static void
-want_link (Decision *d, VpndProfile *profile, gboolean is_new_link)
-{
-  if (is_new_link)
-    {
-      add_effect (d, VPND_EFFECT_CREATE_LINK)->backend = d->state->backend;
-      d->state->host |= VPND_HOST_LINK;
-    }
-  else
-    {
-      g_autoptr (VpndTunnelConfig) empty = vpnd_tunnel_plan_build_empty (profile);
-
-      configure (d, empty);
-    }
-}
-
-/* Routes of a link that is about to be replaced; the rules keep everything inside meanwhile. */
-static void
-forget_routes (Decision *d)
+make_link (Decision *d)
 {
   if (d->state->host & VPND_HOST_ROUTES)
     add_cleanup (d, VPND_EFFECT_CLEAR_ROUTES);
   g_clear_pointer (&d->state->routes, vpnd_route_plan_unref);
+  add_effect (d, VPND_EFFECT_CREATE_LINK)->backend = d->state->backend;
+  d->state->host |= VPND_HOST_LINK;
+}
+
+/* And with them their sessions: a peer that is told to the device again is asked for a handshake at once. */
+static void
+forget_peers (Decision *d, VpndProfile *profile)
+{
+  g_autoptr (VpndTunnelConfig) empty = vpnd_tunnel_plan_build_empty (profile);
+
+  configure (d, empty);
 }
 
 static void
@@ -364,17 +359,18 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   g_clear_pointer (&state->config, vpnd_tunnel_config_unref);
   state->config = vpnd_tunnel_config_ref (config);
   note_way (d);
+  if (is_new_link) /* wireguard-go comes up while the rules are made; a link that is down and has no address and no key carries nothing */
+    make_link (d);
   want_policy (d, VPND_POLICY_CONNECTING, routes, dns, FALSE);
   if (!(state->host & VPND_HOST_SYSCTLS))
     {
       add_effect (d, VPND_EFFECT_SET_SYSCTLS);
       state->host |= VPND_HOST_SYSCTLS;
     }
-  if (is_new_link)
-    forget_routes (d);
-  want_link (d, profile, is_new_link);
+  if (!is_new_link)
+    forget_peers (d, profile);
   if (attempt == 1)
-    end_sockets (d, routes); /* while wireguard-go comes up */
+    end_sockets (d, routes);
   configure (d, config);
   want_routes (d, routes);
   want_dns (d, dns, is_new_link);
@@ -386,10 +382,8 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
 static void
 ask_again (Decision *d)
 {
-  g_autoptr (VpndTunnelConfig) empty = vpnd_tunnel_plan_build_empty (d->state->profile);
-
   d->state->is_asked_again = TRUE;
-  configure (d, empty);
+  forget_peers (d, d->state->profile);
   configure (d, d->state->config);
   add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = VPND_ESTABLISH_FIRST_MS - VPND_ESTABLISH_AGAIN_MS;
 }
@@ -741,8 +735,9 @@ on_retry (Decision *d)
   g_assert_not_reached ();
 }
 
+/* An error of the network follows what is missing of it now, from the one to the other. TRUE when nothing is any more. */
 static gboolean
-cause_may_have_gone (Decision *d)
+update_network_cause (Decision *d)
 {
   g_autoptr (VpndTunnelConfig) config = NULL;
   VpndCause cause;
@@ -751,7 +746,7 @@ cause_may_have_gone (Decision *d)
     return FALSE;
   config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, &cause);
   if (config == NULL && (cause == VPND_CAUSE_OFFLINE || cause == VPND_CAUSE_FAMILY))
-    d->state->cause = cause; /* what is missing may have changed from the one to the other */
+    d->state->cause = cause;
   return config != NULL;
 }
 
@@ -811,7 +806,7 @@ on_facts_changed (Decision *d)
         follow_network (d);
       return;
     case VPND_STATE_ERROR:
-      if (cause_may_have_gone (d))
+      if (update_network_cause (d))
         connect_to (d, state->profile, 1, TRUE);
       else
         want_blocked (d);

@@ -105,12 +105,14 @@ typedef struct
  * @settings: the settings in force
  * @facts: the facts as known now
  * @attempt_age_ms: how long the present attempt has lasted, milliseconds
+ * @link_ifindex: index of the tunnel's link, 0 for none
  */
 typedef struct
 {
   const VpndSettings *settings;
   const VpndFacts *facts;
   guint64 attempt_age_ms;
+  guint link_ifindex;
 } VpndContext;
 
 /* Returns: (transfer full): the next state; @out_effects: (out) (transfer full) (element-type VpndEffect): what to do, in order */

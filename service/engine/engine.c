@@ -121,6 +121,7 @@ make_context (VpndEngine *self, VpndFacts *facts)
     .settings = self->settings,
     .facts = facts,
     .attempt_age_ms = (guint64) (vpnd_clock_now_us (self->ports.clock) - self->attempt_started_us) / 1000,
+    .link_ifindex = vpnd_tunnel_get_ifindex (self->ports.tunnel),
   };
 }
 
@@ -508,7 +509,7 @@ on_dns_overwritten (VpndResolver *resolver, const char *reason, gpointer user_da
 {
   VpndEngine *self = user_data;
 
-  if (!(self->state->host & VPND_HOST_DNS))
+  if (!(self->state->host & VPND_HOST_DNS) || self->dns_repair != 0) /* the latter: what is due sooner or later is told already */
     return;
   vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_REPAIRED, "Another program has taken away: the DNS setting (%s); putting it back", reason);
   vpnd_engine_add_warning (self, VPND_ENGINE_DNS_WARNING " changed the DNS setting; ours was put back");

@@ -35,14 +35,16 @@ put_request (void *buffer, guint16 type, guint16 flags, guint32 seq, const struc
  * vpnd_diag_encode_dump:
  * @family: AF_INET or AF_INET6
  * @protocol: IPPROTO_TCP or IPPROTO_UDP
+ * @with_unconnected: those of UDP without a peer, too
  * @seq: sequence number
  *
- * Returns: (transfer full): one request for all sockets that have a peer
+ * Returns: (transfer full): one request for all sockets that may send
  */
 GBytes *
-vpnd_diag_encode_dump (int family, guint8 protocol, guint32 seq)
+vpnd_diag_encode_dump (int family, guint8 protocol, gboolean with_unconnected, guint32 seq)
 {
-  const struct inet_diag_req_v2 request = { .sdiag_family = (guint8) family, .sdiag_protocol = protocol, .idiag_states = ALL_STATES & ~PEERLESS_STATES };
+  guint32 unconnected = with_unconnected && protocol == IPPROTO_UDP ? 1u << TCP_CLOSE : 0;
+  const struct inet_diag_req_v2 request = { .sdiag_family = (guint8) family, .sdiag_protocol = protocol, .idiag_states = (ALL_STATES & ~PEERLESS_STATES) | unconnected };
   guint8 *buffer = g_malloc0 (REQUEST_BYTES);
 
   put_request (buffer, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, seq, &request);

@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-GBytes *vpnd_diag_encode_dump (int family, guint8 protocol, guint32 seq);
+GBytes *vpnd_diag_encode_dump (int family, guint8 protocol, gboolean with_unconnected, guint32 seq);
 void vpnd_diag_append_destroy (GByteArray *batch, const VpndDiagSocket *socket, guint32 seq);
 
 G_END_DECLS

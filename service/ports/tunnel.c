@@ -186,6 +186,22 @@ vpnd_tunnel_get_active (VpndTunnel *self)
 }
 
 /**
+ * vpnd_tunnel_get_ifindex:
+ * @self: the port
+ *
+ * Dispatches; see VpndTunnelInterface.
+ *
+ * Returns: see VpndTunnelInterface
+ */
+guint
+vpnd_tunnel_get_ifindex (VpndTunnel *self)
+{
+  g_return_val_if_fail (VPND_IS_TUNNEL (self), 0);
+
+  return VPND_TUNNEL_GET_IFACE (self)->get_ifindex (self);
+}
+
+/**
  * vpnd_tunnel_emit_lost:
  * @self: the port
  * @reason: see VpndTunnelInterface

@@ -27,6 +27,7 @@ G_DECLARE_INTERFACE (VpndTunnel, vpnd_tunnel, VPND, TUNNEL, GObject)
  * @read_stats_finish: Returns: (transfer container) (element-type VpndPeerStats): one entry a peer
  * @destroy_async: remove the link and whatever serves it; not an error when it is missing
  * @get_active: which backend serves the device now; VPND_BACKEND_AUTO for none
+ * @get_ifindex: index of the link that create has made, 0 for none
  *
  * Signal "lost" (with the reason, utf8): the device or the process behind it went away by itself; destroy must still be called.
  */
@@ -43,6 +44,7 @@ struct _VpndTunnelInterface
   void (*destroy_async) (VpndTunnel *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   gboolean (*destroy_finish) (VpndTunnel *self, GAsyncResult *result, GError **error);
   VpndBackend (*get_active) (VpndTunnel *self);
+  guint (*get_ifindex) (VpndTunnel *self);
 };
 
 void vpnd_tunnel_create_async (VpndTunnel *self, const char *ifname, VpndBackend backend, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
@@ -54,6 +56,7 @@ GArray *vpnd_tunnel_read_stats_finish (VpndTunnel *self, GAsyncResult *result, G
 void vpnd_tunnel_destroy_async (VpndTunnel *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_tunnel_destroy_finish (VpndTunnel *self, GAsyncResult *result, GError **error);
 VpndBackend vpnd_tunnel_get_active (VpndTunnel *self);
+guint vpnd_tunnel_get_ifindex (VpndTunnel *self);
 void vpnd_tunnel_emit_lost (VpndTunnel *self, const char *reason);
 
 G_END_DECLS

@@ -59,11 +59,11 @@ class Client:
                 raise TimeoutError(f"no signal {signal}")
             context.iteration(True)
 
-    def activate(self):
+    def activate(self, name="demo"):
         """Returns the seconds from the call to the signal connected."""
         self.signals.clear()
         start = time.perf_counter()
-        self.call("org.vpnd1.Profiles", "Activate", "(s)", "demo")
+        self.call("org.vpnd1.Profiles", "Activate", "(s)", name)
         self.until("connected")
         return time.perf_counter() - start
 

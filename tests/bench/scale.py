@@ -117,11 +117,26 @@ def allowed_ips_times(lab, client):
         client.deactivate()
         return accepted, seconds
 
+    def shown():
+        """Each entry of the plan against the kernel, by vpnctl; all routes of the link, by ip."""
+        client.activate("large")
+        times = {}
+        for name, words in (("ours", [lab.vpnctl_path, "routes", "--json"]), ("theirs", ["sh", "-c", "ip -j -4 route show table 22096; ip -j -6 route show table 22096"])):
+            times[name] = []
+            for _ in range(ROUNDS):
+                begun = time.perf_counter()
+                lab.host.run(*words, env=lab.environment())
+                times[name].append((time.perf_counter() - begun) * 1000)
+        client.deactivate()
+        return statistics.median(times["ours"]), statistics.median(times["theirs"])
+
     theirs_ms = statistics.median(theirs() for _ in range(3)) * 1000
     both = [ours() for _ in range(3)]
     for what, column in (("all applied", 0), ("connected", 1)):
         ours_ms = statistics.median(one[column] for one in both) * 1000
         print(f"{'activate ' + str(ROUTES) + ' allowed IPs, ' + what:44} {ours_ms:9.2f} ms   wg setconf + ip -batch {theirs_ms:9.2f} ms   ratio {ours_ms / theirs_ms:6.3f}   aim 2", flush=True)
+    ours_ms, theirs_ms = shown()
+    print(f"{'vpnctl routes --json, ' + str(ROUTES) + ' entries':44} {ours_ms:9.2f} ms   ip -j route show {theirs_ms:9.2f} ms   ratio {ours_ms / theirs_ms:6.3f}   aim 300 ms", flush=True)
 
 
 class Monitor:
@@ -175,6 +190,33 @@ def repair_ms(lab, subject, mark, *words):
         times.append(monitor.between(lambda text: mark in text and text.startswith("Deleted"), lambda text: mark in text))
         time.sleep(6)  # the next one is a first repair again
     monitor.close()
+    return statistics.median(times)
+
+
+def link_repair_ms(lab):
+    """From the moment that the link is gone until it is there again with its address, as the kernel tells both."""
+    monitor, times = Monitor(lab, "address"), []
+    for _ in range(ROUNDS):
+        lab.host.run("ip", "link", "del", "vpnd0")
+        times.append(monitor.between(lambda text: TUNNEL_HOST4 in text and text.startswith("Deleted"), lambda text: TUNNEL_HOST4 in text))
+        sandbox.wait_until(lambda: lab.echo(PUBLIC4, wait=300) == TUNNEL_HOST4, 10, "connected again")
+        time.sleep(6)  # the next one is a first repair again
+    monitor.close()
+    return statistics.median(times)
+
+
+def dns_repair_ms(lab):
+    """From the moment that another program's resolv.conf is in place until ours is."""
+    path, times = lab.resolv_conf_path, []
+    ours, foreign = path.read_bytes(), path.with_name("resolv.conf.foreign")
+    for _ in range(ROUNDS):
+        foreign.write_bytes(b"nameserver 192.0.2.9\n")
+        begun = time.perf_counter()
+        foreign.rename(path)
+        while path.read_bytes() != ours and time.perf_counter() < begun + 5:
+            time.sleep(0.0005)
+        times.append((time.perf_counter() - begun) * 1000)
+        time.sleep(6)  # the next one is a first repair again
     return statistics.median(times)
 
 
@@ -269,6 +311,11 @@ def rows(lab, client):
     line("a rule that was deleted is back after", repair_ms(lab, "rule", "4890:", "rule", "del", "priority", "4890"), "ms", "100")
     line("a route that was deleted is back after", repair_ms(lab, "route", "default dev vpnd0", "route", "del", "default", "table", "22096"), "ms", "100")
     line("an address that was deleted is back after", repair_ms(lab, "address", TUNNEL_HOST4, "addr", "del", f"{TUNNEL_HOST4}/32", "dev", "vpnd0"), "ms", "100")
+    line("a link that was deleted is back after", link_repair_ms(lab), "ms", "100")
+    client.deactivate()
+    lab.vpnctl("import", "-", "named", input=lab.profile())
+    lab.vpnctl("connect", "named", "--wait")
+    line("a DNS setting that was written over is back after", dns_repair_ms(lab), "ms", "100")
     client.deactivate()
     allowed_ips_times(lab, client)
     lab.daemons[-1].stop()

@@ -136,7 +136,7 @@ def sized_fixture(bus):
     return run
 
 
-def test_long_lines_fit_the_terminal(vpnd, sized):
+def test_long_lines_fit_the_terminal(vpnd, vpnctl, sized):
     vpnd.tell(findings=[finding('rule-foreign', 'warning', 'x ' * 100, 'ip rule del priority 100')])
     for columns in (40, 80):
         lines = sized(columns, 'doctor')
@@ -144,6 +144,13 @@ def test_long_lines_fit_the_terminal(vpnd, sized):
         assert max(map(len, sized(columns, 'routes'))) <= max(columns, 60)
     for args in (['help'], ['help', 'connect'], ['settings']):
         assert max(map(len, sized(80, *args))) <= 80, args
+    for columns in (40, 50, 60, 79):
+        for verb in ('', *(command['name'] for command in vpnctl('help', '--json').json()['commands'])):
+            lines = sized(columns, 'help', *filter(None, [verb]))
+            assert max(map(len, lines)) <= columns, (columns, verb, lines)
+            for one, two in zip(lines, lines[1:]):  # no paragraph is broken where it need not be
+                if one and two and one[0] != ' ' and two[0] != ' ' and not one.endswith(':'):
+                    assert len(one) + 1 + len(two.split()[0]) > columns, (columns, verb, one, two)
     assert any(line.startswith('                ') for line in sized(50, 'settings')), 'the rest stands below its column'
     assert sized(40, 'routes')[1] == '    present: the tunnel\'s own packets leave here'
     assert sized(200, 'routes')[0].startswith('Kind ')

@@ -188,6 +188,12 @@ tunnel_get_active (VpndTunnel *self)
   return host_of (self)->has_link ? VPND_BACKEND_KERNEL : VPND_BACKEND_AUTO;
 }
 
+static guint
+tunnel_get_ifindex (VpndTunnel *self)
+{
+  return host_of (self)->has_link ? 7 : 0;
+}
+
 static void
 tunnel_iface_init (VpndTunnelInterface *iface)
 {
@@ -200,6 +206,7 @@ tunnel_iface_init (VpndTunnelInterface *iface)
   iface->destroy_async = tunnel_destroy_async;
   iface->destroy_finish = (gboolean (*) (VpndTunnel *, GAsyncResult *, GError **)) finish_boolean;
   iface->get_active = tunnel_get_active;
+  iface->get_ifindex = tunnel_get_ifindex;
 }
 
 /* --- router --- */

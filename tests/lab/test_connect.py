@@ -34,18 +34,6 @@ def test_far_side_sees_the_tunnel_address(connected, kind, address, source):
     assert connected.echo(address, kind) == source
 
 
-def test_the_link_carries_its_group_and_does_not_need_it(connected):
-    """The rules look at the group of the link first; by its name they let the same through."""
-    def group():
-        return json.loads(connected.host.run("ip", "-j", "link", "show", "vpnd0").stdout)[0]["group"]
-    assert int(group(), 0) == 0x56706e64
-    for name in ("default", "0x56706e64"):
-        connected.host.run("ip", "link", "set", "vpnd0", "group", name)
-        mark = connected.capture.mark()
-        assert connected.echo(PUBLIC4, "tcp") == TUNNEL_HOST4 and connected.echo(PUBLIC6, "udp") == TUNNEL_HOST6
-        only_transport(connected.capture.since(mark))
-
-
 @pytest.mark.parametrize("endpoint", [f"{PEER4}:{PEER_PORT}", f"[{PEER6}]:{PEER_PORT}"])
 def test_status_after_connect_by_either_family(host, endpoint):
     host.connect(endpoint=endpoint)

@@ -3,12 +3,15 @@
 """Real faults, made on the lab's host, and exactly the finding that names each; a healthy host has none."""
 import json
 import os
+import re
 import resource
+import subprocess
 
 import pytest
 
+import debs
 import sandbox
-from lab import DEAD4, GATEWAY4, HOST4, NOBODY, PEER_PORT, TUNNEL_HOST4
+from lab import SOURCE, built, DEAD4, GATEWAY4, HOST4, NOBODY, PEER_PORT, TUNNEL_HOST4
 
 
 def doctor(lab, *words, uid=0):
@@ -27,7 +30,7 @@ def wait_found(lab, *codes):
 
 def run_command(lab, finding):
     """Performs on the host what the finding says mends it."""
-    lab.host.run(*finding["command"].split())
+    lab.host.run("bash", "-c", finding["command"])
 
 
 def entries(lab, state):
@@ -67,11 +70,34 @@ def test_foreign_rule(connected):
     wait_found(connected)
 
 
-def test_foreign_route_in_our_table(connected):
-    connected.host.ip("route", "add", "192.0.2.0/24", "dev", "eth0", "table", "22097")
+@pytest.mark.parametrize("route", ["192.0.2.0/24 dev eth0", "192.0.2.0/24 via 198.51.100.1 dev eth0 metric 7 mtu 1300", "blackhole 192.0.2.0/24", "unreachable 192.0.2.0/24 metric 9",
+                                   "prohibit 192.0.2.0/24", "throw 192.0.2.0/24", "local 192.0.2.1 dev lo", "192.0.2.0/24 nexthop via 198.51.100.1 dev eth0 nexthop via 198.51.100.9 dev eth0",
+                                   "2001:db8:9::/48 dev eth0", "blackhole 2001:db8:9::/48", "unreachable 2001:db8:9::/48 metric 9", "2001:db8:9::/48 via 2001:db8:1::1 dev eth0 mtu 1300"])
+@pytest.mark.parametrize("table", ["22096", "22097"])
+def test_foreign_route_in_our_table(connected, route, table):
+    before = connected.host.run("ip", "route", "show", "table", table).stdout + connected.host.run("ip", "-6", "route", "show", "table", table).stdout
+    connected.host.ip(*("-6 " * (":" in route) + f"route add table {table} {route}").split())
     found = wait_found(connected, "routes-foreign")
+    assert "none" not in found["routes-foreign"]["evidence"]
     run_command(connected, found["routes-foreign"])
     wait_found(connected)
+    assert connected.host.run("ip", "route", "show", "table", table).stdout + connected.host.run("ip", "-6", "route", "show", "table", table).stdout == before
+
+
+@pytest.mark.parametrize("rule", ["priority 4890 lookup main", "priority 4870 fwmark 0x1/0xff lookup main", "priority 77 from 192.0.2.0/24 lookup 7", "priority 78 prohibit to 192.0.2.0/24",
+                                  "priority 79 iif lo lookup main suppress_prefixlength 0"])
+@pytest.mark.parametrize("family", ["-4", "-6"])
+def test_foreign_rule_is_taken_away_and_ours_are_not(connected, rule, family):
+    """Also where one of ours has the same priority, and stands before it."""
+    before = connected.host.run("ip", family, "rule").stdout
+    words = rule.replace("192.0.2.0/24", "2001:db8:9::/48") if family == "-6" else rule
+    connected.host.ip(family, "rule", "add", *words.split())
+    found = wait_found(connected, "rule-foreign")
+    repairs = connected.daemons[-1].log().count("Another program has taken away")
+    run_command(connected, found["rule-foreign"])
+    wait_found(connected)
+    assert connected.host.run("ip", family, "rule").stdout == before
+    assert connected.daemons[-1].log().count("Another program has taken away") == repairs
 
 
 def test_firewall_of_others(connected):
@@ -132,6 +158,16 @@ def test_two_default_routes(connected):
     connected.host.ip("route", "append", "default", "dev", "eth9")
     found = wait_found(connected, "default-ambiguous")
     assert "eth9" in found["default-ambiguous"]["evidence"]
+    run_command(connected, found["default-ambiguous"])
+    wait_found(connected)
+
+
+def test_two_default_routes_of_ipv6(connected):
+    connected.host.ip("""link add eth9 type veth peer name far9
+        link set eth9 up
+        link set far9 up""")
+    connected.host.ip("-6", "route", "append", "default", "dev", "eth9")
+    found = wait_found(connected, "default-ambiguous")
     run_command(connected, found["default-ambiguous"])
     wait_found(connected)
 
@@ -313,3 +349,80 @@ bus.set_exit_on_close(False)
 filter = bus.add_filter(lambda b, m, incoming: None if incoming and m.get_message_type() == Gio.DBusMessageType.METHOD_CALL else m)
 signal.pause()
 """
+
+
+# --- whatever it says mends something is a command that can be given
+
+OFFLINE = ("System has not been booted with systemd", "Failed to connect to bus", "Failed to connect to system scope bus")
+NO_SERVICE = 8
+
+
+def said(done, *texts):
+    return any(text in done.stdout + done.stderr for text in texts)
+
+
+# program: whether it understood what it was told, though much of it cannot be done here.
+UNDERSTOOD = {
+    "ip": lambda done: done.returncode == 0 or (done.returncode == 2 and said(done, "RTNETLINK answers", "Error: ipv4: ", "Error: ipv6: ")),
+    "vpnctl": lambda done: done.returncode == NO_SERVICE,
+    "systemctl": lambda done: (done.returncode == 0 or said(done, *OFFLINE, "does not exist")) and not said(done, "nknown command", "nrecognized"),
+    "timedatectl": lambda done: said(done, *OFFLINE) and not said(done, "nknown command", "nrecognized"),
+    "modprobe": lambda done: done.returncode == 0 or said(done, "not found in directory"),
+    "sysctl": lambda done: done.returncode == 0,
+    "nft": lambda done: done.returncode == 0,
+    "mount": lambda done: done.returncode == 0,
+    "df": lambda done: done.returncode == 0,
+    "touch": lambda done: done.returncode == 0,
+    "prlimit": lambda done: done.returncode == 0,
+    "chattr": lambda done: done.returncode == 0 or said(done, "Operation not supported", "Inappropriate ioctl"),
+    "iptables-legacy": lambda done: done.returncode == 0 or said(done, "can't initialize iptables table"),
+}
+
+
+def suggested():
+    """Every command that the rows of the doctor print, as the test of the rows has told them, and those of vpnctl itself."""
+    told = subprocess.run([built("tests/unit/test-doctor"), "-p", "/doctor/every-finding"], capture_output=True, text=True, check=True).stdout
+    rows = re.findall(r"^# command: (.*)$", told, re.MULTILINE)
+    own = re.findall(r'"((?:systemctl|modprobe|touch|vpnctl) [^"]*?)"', (SOURCE / "cli/diagnosis.c").read_text(encoding="utf-8"))
+    assert len(rows) >= 55 and len(own) >= 4
+    return sorted({*rows, *(line for line in own if not line.endswith(" "))})
+
+
+def test_every_command_is_understood(lab):
+    """By the program that it is for: the words are right, the files and links are named as they are."""
+    lab.vpnctl_path = built("cli/vpnctl")
+    sleeper = lab.host.start("sleep", "1000")
+    lab.host.ip("""link add wlan0 type veth peer name tun3
+        link set wlan0 up
+        link set tun3 up
+        addr add 192.0.2.1/24 dev wlan0
+        route add default dev wlan0 metric 100
+        route add 192.0.2.0/25 dev eth0 table 22096""")
+    lab.host.ip("-6", "rule", "add", "priority", "100", "lookup", "254")
+    lab.host.run("nft", "add", "table", "inet", "other")
+    iptables = debs.unpacked("iptables", "libip4tc2", "libip6tc2", "libxtables12")
+    library = next((iptables / "usr/lib").glob("*-linux-gnu"))
+    lab.host.run("sh", "-c", f"cp {iptables}/usr/sbin/xtables-legacy-multi /run/vpnd-lab/bin/iptables-legacy; cp -a {library}/lib*.so* /run/vpnd-lab/bin")
+    lab.host.run("mount", "-t", "tmpfs", "tmpfs", "/var")
+    lab.host.run("mkdir", "-p", "/var/lib/vpnd", "/run/vpnd-lab/work")
+    lab.host.run("sh", "-c", f"echo x > /run/vpnd-lab/work/FILE; ln -s {built('cli/vpnctl')} /run/vpnd-lab/bin/vpnctl")
+    lab.host.run("mount", "-o", "remount,ro", "/var")
+    environment = lab.environment() | {"PATH": "/run/vpnd-lab/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": "/run/vpnd-lab/bin"}
+    wrong = []
+    for command in suggested():
+        lab.host.run("bash", "-n", "-c", command)
+        for part in command.split(" && "):
+            program = part.split()[0]
+            if program == "firewall-cmd":  # it needs its service for everything
+                text = (debs.unpacked("firewalld") / "usr/bin/firewall-cmd").read_text(encoding="utf-8")
+                assert all(f'"{word.split("=")[0]}"' in text for word in part.split()[1:]), part
+                continue
+            given = part.replace("--pid 77 ", f"--pid {sleeper.pid} ").replace(" LINK ", " eth0 ").replace("sysctl -w", "sysctl -n").split("=2000")[0]
+            given = re.sub(r"^(sysctl -n [^=]*)=\d+$", r"\1", given)
+            done = lab.host.run("bash", "-c", f"cd /run/vpnd-lab/work && {given}", check=False, env=environment)
+            if not UNDERSTOOD[program](done):
+                wrong.append((given, done.returncode, done.stdout + done.stderr))
+    assert not wrong, "\n".join(map(str, wrong))
+    lab.host.run("touch", "/var/lib/vpnd/written")  # the remounting has been one
+    units = {unit for command in suggested() for unit in re.findall(r"\bvpnd[a-z-]*\b", command) if command.startswith("systemctl")}
+    assert units and all((SOURCE / f"data/systemd/{unit}.service.in").exists() for unit in units), units

@@ -44,6 +44,8 @@ PLACES = {
     "dns-tunnel": (TUNNEL_PEER4, None, 53, PORTS),
     "dot-tunnel": (TUNNEL_PEER4, None, 853, PORTS),
     "dns-multicast": ("224.0.0.251", "ff02::fb", 53, GROUP[:3]),
+    "mdns-public": (PUBLIC4, PUBLIC6, 5353, PORTS),
+    "mdns-tunnel": (TUNNEL_PEER4, None, 5353, ("udp",)),
     "multicast-local": ("224.0.0.251", "ff02::fb", 5353, GROUP),
     "multicast-admin": ("239.255.255.250", "ff05::c", 1900, GROUP),
     "multicast-global": ("224.0.1.1", "ff0e::101", 123, GROUP),
@@ -64,9 +66,10 @@ NDP = {"router-solicitation": (133, "ff02::2", None), "neighbour-solicitation": 
 SOURCE_PORTS = {"dhcp": 68, "dhcp-unicast": 68, "dhcp-other-destination": 68, "dhcp6": 546, "dhcp6-other-destination": 546, "dhcp6-global-group": 546}  # else one of the cell's own
 ON_LINK = {"lan", "link-local", "dhcp-unicast"}
 GROUPS = {"dns-multicast", "multicast-local", "multicast-admin", "multicast-global", "broadcast", "dhcp", "dhcp-other-destination", "dhcp-other-source", "dhcp6", "dhcp6-other-destination", "dhcp6-global-group"}
-LAN = {"dhcp-other-destination", "dhcp-other-source", "dhcp6-other-destination", "lan-behind-router", "multicast-local", "multicast-admin", "broadcast", "listener-report"}
+LAN = {"mdns-tunnel", "dhcp-other-destination", "dhcp-other-source", "dhcp6-other-destination", "lan-behind-router", "multicast-local", "multicast-admin", "broadcast", "listener-report"}
 MARKED = {"public", "lan", "dns-public", "dns-lan", "endpoint-same-port", "endpoint-other-port"}
-DNS_PLACES = {name for name in PLACES if name.startswith(("dns-", "dot-"))}
+NAMES_OF_THE_TUNNEL = {"dns-tunnel", "dot-tunnel", "mdns-tunnel"}
+DNS_PLACES = {name for name in PLACES if name.startswith(("dns-", "dot-"))} | {"mdns-public"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,10 +113,12 @@ EXPECTED = [
     ("rule 3: the first hop, exactly, for root with the mark", lambda s, c: c.way == "marked" and c.who == "root" and c.kind in ("udp", "raw", "hdr")
      and (c.place, c.address) == ("endpoint-same-port", s.hop), True, False),
     ("rule 3: nothing else with the mark from anybody but root", lambda s, c: (c.way, c.who) == ("marked", "user") and s.hop, False, False),
-    ("rule 5: names of the tunnel's resolver, in the tunnel", lambda s, c: c.place in ("dns-tunnel", "dot-tunnel") and not c.is_outside and s.state.startswith("connected"), False, tunnel_is_up),
+    ("rule 5: names of the tunnel's resolver, in the tunnel", lambda s, c: c.place in NAMES_OF_THE_TUNNEL and not c.is_outside and s.state.startswith("connected"), False, tunnel_is_up),
     ("rules of before: names go into a tunnel that is being taken down, and are lost",
-     lambda s, c: c.place in ("dns-tunnel", "dot-tunnel") and not c.is_outside and s.state.startswith("disconnecting") and s.tunnel == "dead", False, None),
+     lambda s, c: c.place in NAMES_OF_THE_TUNNEL and not c.is_outside and s.state.startswith("disconnecting") and s.tunnel == "dead", False, None),
     ("rule 5: no other names anywhere, before rules 6 and 7", lambda s, c: c.place in DNS_PLACES, False, False),
+    ("rule 5: nor the names of a link in the tunnel; outside it they are of rule 7",
+     lambda s, c: c.place in ("multicast-local", "mdns-tunnel") and c.kind in ("udp", "raw", "hdr") and not c.is_outside and s.tunnel != "none", False, False),
     ("rule 6, into the tunnel; for a header of IPv6 made by hand the kernel does not heed suppress_prefixlength, so our default route wins over the local ones",
      lambda s, c: (c.kind, c.way) == ("hdr", "plain") and ":" in c.address and s.tunnel != "none", False, tunnel_is_up),
     ("rule 7: a network on the link, with allow-lan", lambda s, c: s.lan and c.place in ON_LINK, True, False),

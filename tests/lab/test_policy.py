@@ -15,6 +15,7 @@ from lab import (DEAD4, ECHO_PORT, GATEWAY4, HOST4, HOST6, NOBODY, OUTSIDE_DNS4,
                  TUNNEL_PEER4)
 from test_attack import probes_to
 
+IP_TRANSPARENT = 19  # linux/in.h
 LAN_HOST4, LAN_HOST6 = "192.168.77.2", "fd77::2"        # the host's addresses on the private network of its link
 LINK4, LINK6 = (HOST4, LAN_HOST4), (HOST6, LAN_HOST6)    # which of them the kernel chooses is its own affair
 LAN_PEER4, LAN_PEER6 = "192.168.77.9", "fd77::9"        # another machine there
@@ -133,6 +134,36 @@ def test_flow_inside_the_tunnel_does_not_move_to_the_lan(lan, why):
     none(frames, from_host=True, src=TUNNEL_HOST6)
     assert not [frame for frame in frames if b"FLOW-OF-THE-TUNNEL" in frame.raw]
     seen(frames, from_host=True, src=lambda address: address in LINK4, dst=LAN_PEER4)
+
+
+def test_nothing_with_the_address_of_the_tunnel_while_blocked(lan):
+    """The network has lost its way out, the tunnel is gone, the local network is allowed: the kernel lets sockets of IPv6 keep the tunnel's address, and root's
+    take any. What they send stays here as long as the connection is wanted."""
+    allow_lan(lan, True)
+    with lan.host.net():
+        flows = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(2)]
+        flows.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    flows[2].setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+    for flow, own in zip(flows, (TUNNEL_HOST6, TUNNEL_HOST6, TUNNEL_HOST4), strict=True):
+        flow.bind((own, 0))
+    flows[0].connect((LAN_PEER6, ECHO_PORT))
+    for family in ("-4", "-6"):
+        lan.host.run("ip", family, "route", "del", "default")
+    assert lan.wait_state("error")["cause"] == "offline"
+    assert "vpnd0" not in lan.host.run("ip", "link").stdout
+    mark = lan.capture.mark()
+    for flow, peer in zip(flows, (LAN_PEER6, LAN_PEER6, LAN_PEER4), strict=True):
+        for _ in range(3):
+            try:
+                flow.sendto(b"FLOW-OF-THE-TUNNEL", (peer, ECHO_PORT))
+            except OSError:
+                pass  # it is told
+        flow.close()
+    assert lan.echo(LAN_PEER4) in LINK4 and lan.echo(LAN_PEER6) in LINK6, "the local network as such is open"
+    frames = lan.capture.since(mark)
+    none(frames, from_host=True, src=TUNNEL_HOST4)
+    none(frames, from_host=True, src=TUNNEL_HOST6)
+    assert not [frame for frame in frames if b"FLOW-OF-THE-TUNNEL" in frame.raw]
 
 
 def test_host_is_reachable_from_the_lan_only_when_allowed(lan):

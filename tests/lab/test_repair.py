@@ -20,8 +20,9 @@ from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PUBL
 from test_connect import only_transport
 
 FLOW_PORT = 7000
-REPAIR_SECONDS = 1.0
-TRAFFIC_SECONDS = 1.0  # after the new route is there
+# Until then it must have happened; how long it takes is a figure of ./run bench.
+REPAIR_SECONDS = 5.0
+TRAFFIC_SECONDS = 5.0
 
 
 @pytest.fixture(name="flow")
@@ -89,7 +90,7 @@ def only_transport_to(frames, endpoints):
 
 
 def ours(lab):
-    """What is on the host of the tunnel's: rules, routes of its tables, its link with addresses, its sysctls."""
+    """What is on the host of the tunnel's: rules, routes of its tables, its link with addresses, the DNS setting, its sysctls."""
     found = {}
     for family in ("-4", "-6"):
         rules = json.loads(lab.host.run("ip", "-j", family, "rule").stdout or "[]")
@@ -100,6 +101,7 @@ def ours(lab):
     link = json.loads(lab.host.run("ip", "-j", "addr", "show", "dev", "vpnd0", check=False).stdout or "[]")
     for row in link:
         found["link"] = [row["mtu"], "UP" in row["flags"], sorted(f"{a['local']}/{a['prefixlen']}" for a in row["addr_info"])]
+    found["dns"] = lab.resolv_conf()
     found["sysctls"] = lab.host.run("sysctl", "-n", "net.ipv4.conf.all.src_valid_mark", "net.ipv4.conf.all.arp_ignore").stdout
     return found
 
@@ -112,18 +114,35 @@ def wait_back(lab, before, since, limit):
     return time.monotonic() - since
 
 
+TOLD = ("repaired: another program took away", "Another program has taken away")
+TOLD_OF_LINK = ("link: ", "The tunnel's device is gone")
+TOLD_OF_DNS = ("dns: another program", "Another program has taken away: the DNS setting")
+
+# What is done, as lines of ip(8) or by the shell, and how the status and the log tell of it.
 ATTACKS = {
-    "rules4": [f"rule del priority {p}" for p in (4890, 4880, 4875, 4870)],
-    "rules6": [f"rule del priority {p}" for p in (4890, 4880, 4875, 4870)],
-    "routes4": ["route flush table 22096", "route flush table 22097"],
-    "routes6": ["route flush table 22096", "route flush table 22097"],
-    "route-to-the-lan": [f"route replace default via {GATEWAY4} dev eth0 table 22096"],
-    "address4": [f"addr del {TUNNEL_HOST4}/32 dev vpnd0"],
-    "addresses6": ["addr flush dev vpnd0"],
-    "link-down": ["link set vpnd0 down"],
-    "link-down-up": ["link set vpnd0 down", "link set vpnd0 up"],
-    "mtu": ["link set vpnd0 mtu 1280"],
+    "rules4": ([f"rule del priority {p}" for p in (4890, 4880, 4875, 4870)], TOLD),
+    "rules6": ([f"rule del priority {p}" for p in (4890, 4880, 4875, 4870)], TOLD),
+    "routes4": (["route flush table 22096", "route flush table 22097"], TOLD),
+    "routes6": (["route flush table 22096", "route flush table 22097"], TOLD),
+    "route-to-the-lan": ([f"route replace default via {GATEWAY4} dev eth0 table 22096"], TOLD),
+    "address4": ([f"addr del {TUNNEL_HOST4}/32 dev vpnd0"], TOLD),
+    "addresses6": (["addr flush dev vpnd0"], TOLD),
+    "link-down": (["link set vpnd0 down"], TOLD),
+    "link-down-up": (["link set vpnd0 down", "link set vpnd0 up"], None),  # nothing need be missing any more when it is looked at
+    "link-deleted": (["link del vpnd0"], TOLD_OF_LINK),
+    "mtu": (["link set vpnd0 mtu 1280"], TOLD),
+    "dns-file-written": ("printf 'nameserver 192.0.2.9\\n' > /etc/resolv.conf", TOLD_OF_DNS),
+    "dns-file-deleted": ("rm /etc/resolv.conf", TOLD_OF_DNS),
 }
+
+
+def attack_once(lab, name):
+    words, told = ATTACKS[name]
+    if isinstance(words, str):
+        lab.host.run("sh", "-c", words, check=False)
+    else:
+        lab.host.run("ip", "-6" if name.endswith("6") else "-4", "-force", "-batch", "-", input="\n".join(words) + "\n", check=False)
+    return told
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -131,20 +150,22 @@ def test_taken_away_comes_back(connected, flow, attack):
     before = ours(connected)
     mark = connected.capture.mark()
     with flood(connected):
-        connected.host.run("ip", "-6" if attack.endswith("6") else "-4", "-batch", "-", input="\n".join(ATTACKS[attack]) + "\n")
+        told = attack_once(connected, attack)
+        if told:
+            sandbox.wait_until(lambda: told[1] in connected.daemons[-1].log(), REPAIR_SECONDS, f"the log tells:\n{connected.daemons[-1].log()}")
         took = wait_back(connected, before, time.monotonic(), REPAIR_SECONDS)
         print(f"{attack}: back after {took * 1000:.0f} ms")
         flow()
-    assert connected.status()["state"] == "connected"
+    assert connected.wait_state("connected", REPAIR_SECONDS)
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
-    if attack != "link-down-up":  # nothing need be missing any more when it is looked at
-        assert any("took away" in text for text in connected.status()["warnings"]), connected.status()
-        assert "Another program has taken away" in connected.daemons[-1].log()
+    if told:
+        assert any(text.startswith(told[0]) for text in connected.status()["warnings"]), connected.status()
     frames = connected.capture.since(mark)
     only_transport(frames)
     assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
     connected.vpnctl("disconnect", "--wait")
-    assert connected.difference(connected.before, connected.snapshot()) == ""
+    if told != TOLD_OF_DNS:  # what another program wrote there is newer than what was there before
+        assert connected.difference(connected.before, connected.snapshot()) == ""
 
 
 @pytest.mark.parametrize("name,value", [("src_valid_mark", "0"), ("arp_ignore", "0")])
@@ -159,19 +180,22 @@ def test_sysctl_comes_back(connected, flow, name, value):
     assert connected.difference(connected.before, connected.snapshot()) == ""
 
 
-def test_torn_at_for_two_seconds(connected, flow):
-    """A program that goes on deleting is not answered more than its due, nothing leaves, and when it ends all is as it was."""
+@pytest.mark.parametrize("attacks", [("rules4", "routes4"), ("address4",), ("link-down",), ("link-deleted",), ("dns-file-written",)], ids="+".join)
+def test_torn_at_for_two_seconds(connected, flow, attacks):
+    """A program that goes on taking away is not answered more than its due, nothing leaves, and when it ends all is as it was."""
     before = ours(connected)
     mark = connected.capture.mark()
     with flood(connected):
-        until = time.monotonic() + 2
+        until, times = time.monotonic() + 2, 0
         while time.monotonic() < until:
-            connected.host.run("ip", "rule", "del", "priority", "4890", check=False)
-            connected.host.run("ip", "route", "flush", "table", "22096", check=False)
+            for attack in attacks:
+                told = attack_once(connected, attack)
+            times += 1
         wait_back(connected, before, time.monotonic(), 2 * REPAIR_SECONDS)
+        connected.wait_state("connected", 2 * REPAIR_SECONDS)
         flow()
-    assert connected.daemons[-1].log().count("Another program has taken away") <= 12
-    assert connected.status()["state"] == "connected"
+    repairs = connected.daemons[-1].log().count(told[1])
+    assert 1 <= repairs <= 12 < times, (repairs, times)
     only_transport(connected.capture.since(mark))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import sandbox
 from capture import TCP, UDP, none
-from lab import GATEWAY4, GATEWAY6, HOST4, PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from lab import GATEWAY4, GATEWAY6, HOST4, HOST6, PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 
 PORT = 4712
 SO_MARK = 36
@@ -174,6 +174,21 @@ def test_connections_inside_the_tunnel_end_with_it(connected, how):
     none(frames, from_host=True, src=TUNNEL_HOST4)
     none(frames, from_host=True, src=TUNNEL_HOST6)
     assert not [frame for frame in frames if b"INSIDE" in frame.raw]
+
+
+def test_udp_at_the_address_of_the_tunnel_is_told_of_its_end(connected):
+    """A program that has asked for the tunnel's address to be sure of the way, and names its peers one by one: the kernel would let it go on, of IPv6."""
+    with connected.host.net():
+        own = [socket.socket(family_of(address), socket.SOCK_DGRAM) for address in (TUNNEL_HOST4, TUNNEL_HOST6)]
+        other = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with contextlib.ExitStack() as stack:
+        for sock, address in zip((*own, other), (TUNNEL_HOST4, TUNNEL_HOST6, HOST6), strict=True):
+            stack.enter_context(sock).bind((address, 0))
+        connected.vpnctl("reconnect", "--wait")
+        assert [end_of(sock, 0.1) for sock in own] == [None, None], "the address is there still"
+        connected.vpnctl("disconnect", "--wait")
+        assert [end_of(sock) for sock in own] == ["ECONNABORTED", "ECONNABORTED"]
+        assert end_of(other, 0.1) is None
 
 
 def test_setting_off_leaves_them(host):

@@ -58,7 +58,7 @@ world_init (World *world, VpndPolicyKind kind)
   g_assert_nonnull (world->config);
   world->routes = vpnd_route_plan_build (world->profile, world->settings, world->facts);
   world->dns = vpnd_dns_plan_build (world->profile, world->settings);
-  input = (VpndPolicyInput){ kind, world->config, world->routes, world->dns, world->settings, world->facts };
+  input = (VpndPolicyInput){ kind, world->config, world->routes, world->dns, world->settings, world->facts, random_boolean (3) ? 0 : RULESET_EVAL_LINK_IFINDEX };
   world->ruleset = vpnd_policy_build (&input);
 }
 
@@ -409,6 +409,55 @@ test_dns (void)
               g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==,
                   world.kind == VPND_POLICY_CONNECTED && is_outside ? FATE_ACCEPT : FATE_REJECT);
             }
+        }
+    }
+}
+
+/* 5: the names of a link do not go into the tunnel, neither to a group nor to anybody's address, from nobody, unless a resolver of the tunnel's is asked;
+ * on a link they are the local network's. */
+static void
+test_names_of_a_link (void)
+{
+  static const VpndAddr groups[] = { { AF_INET, { 224, 0, 0, 251 } }, { AF_INET6, { 0xff, 2, [15] = 0xfb } }, { AF_INET, { 224, 0, 0, 252 } }, { AF_INET6, { 0xff, 2, [13] = 1, [15] = 3 } } };
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      const GArray *servers;
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      for (guint i = 0; i < 8; i++)
+        {
+          gboolean is_group = random_boolean (2);
+          Packet packet = random_packet (VPND_IFNAME, is_group ? groups[i % G_N_ELEMENTS (groups)] : random_public_addr (random_family ()));
+          Packet forwarded;
+
+          packet.l4proto = random_boolean (4) ? IPPROTO_TCP : IPPROTO_UDP;
+          packet.dport = random_boolean (2) ? 5353 : 5355;
+          packet.sport = 40000;
+          packet.uid = 1; /* no resolver's of random_settings () */
+          packet.is_established = FALSE;
+          forwarded = packet;
+          forwarded.iifname = "docker7";
+          if (world.kind != VPND_POLICY_BLOCKED) /* without a first hop the link leads nowhere */
+            {
+              assert_output (&world, packet, FATE_REJECT);
+              g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &forwarded), ==, FATE_REJECT);
+            }
+          packet.oifname = "eth0";
+          if (is_group)
+            assert_output (&world, packet, world.settings->allow_lan ? FATE_ACCEPT : FATE_REJECT);
+        }
+      servers = world.dns->servers;
+      for (guint i = 0; world.kind == VPND_POLICY_CONNECTED && i < servers->len; i++)
+        {
+          Packet packet = random_packet (VPND_IFNAME, g_array_index (servers, VpndAddr, i));
+          gboolean is_outside = vpnd_dns_server_is_outside (&packet.destination, world.profile);
+
+          packet.l4proto = IPPROTO_UDP;
+          packet.dport = 5353;
+          packet.uid = 1;
+          packet.is_established = FALSE;
+          assert_output (&world, packet, is_outside ? FATE_REJECT : FATE_ACCEPT);
         }
     }
 }
@@ -1081,6 +1130,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/proxy-port-is-the-transports", test_proxy_port_is_the_transports);
   g_test_add_func ("/policy/blocked-has-no-first-hop", test_blocked_has_no_first_hop);
   g_test_add_func ("/policy/dns", test_dns);
+  g_test_add_func ("/policy/names-of-a-link", test_names_of_a_link);
   g_test_add_func ("/policy/local-resolver", test_local_resolver);
   g_test_add_func ("/policy/outside-resolver-is-exact", test_outside_resolver_is_exact);
   g_test_add_func ("/policy/api-is-exact", test_api_is_exact);

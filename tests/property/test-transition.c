@@ -100,10 +100,10 @@ perform (World *world, const VpndEffect *effect)
       world->sysctls = FALSE;
       return;
     case VPND_EFFECT_CREATE_LINK:
-      g_assert_nonnull (world->ruleset); /* L3 */
-      world->link = TRUE;
+      world->link = TRUE; /* down, without address, key and route: it carries nothing */
       return;
     case VPND_EFFECT_CONFIGURE_DEVICE:
+      g_assert_nonnull (world->ruleset);
       g_assert_true (world->link);
       g_assert_nonnull (effect->config);
       g_assert_cmphex (effect->config->fwmark, ==, VPND_MARK_VALUE);
@@ -245,7 +245,7 @@ feed (World *world, VpndEvent event, guint fail_one_in)
 {
   for (guint depth = 0; depth < 50; depth++)
     {
-      VpndContext context = { world->settings, world->facts, g_test_rand_int_range (0, 3000) };
+      VpndContext context = { world->settings, world->facts, g_test_rand_int_range (0, 3000), world->link ? 7 : 0 };
       g_autoptr (GPtrArray) effects = NULL;
       g_autoptr (GPtrArray) again = NULL;
       g_autoptr (VpndState) same = vpnd_transition (world->state, &event, &context, &again);
@@ -363,7 +363,7 @@ test_dns_overwritten (void)
       feed (&world, (VpndEvent){ .kind = VPND_EVENT_START, .recovery = VPND_RECOVERY_NONE }, 0);
       for (guint step = 0; step < 5; step++)
         {
-          VpndContext context = { world.settings, world.facts, 1000 };
+          VpndContext context = { world.settings, world.facts, 1000, world.link ? 7 : 0 };
           VpndEvent event = { .kind = VPND_EVENT_DNS_OVERWRITTEN };
           g_autoptr (GPtrArray) effects = NULL;
           g_autoptr (VpndState) next = NULL;
@@ -398,6 +398,41 @@ test_walk_with_failures (void)
   walk (8);
 }
 
+/* A retry that nothing waits for, in whatever state, is an old one: it changes nothing. */
+static void
+test_retry_of_before (void)
+{
+  guint seen[VPND_N_STATES] = { 0 };
+
+  for (guint round = 0; round < 2000; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("random");
+      g_autoptr (GPtrArray) effects = NULL;
+      g_autoptr (VpndState) next = NULL;
+      const VpndEvent event = { .kind = VPND_EVENT_RETRY };
+      VpndContext context;
+
+      world_init (&world);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 4);
+      for (int i = g_test_rand_int_range (0, 4); i > 0; i--)
+        feed (&world, random_event (&world, profile), 4);
+      if (world.state->is_waiting)
+        continue;
+      context = (VpndContext){ world.settings, world.facts, g_test_rand_int_range (0, 3000) };
+      next = vpnd_transition (world.state, &event, &context, &effects);
+      g_assert_cmpuint (effects->len, ==, 0);
+      g_assert_cmpint (next->kind, ==, world.state->kind);
+      g_assert_cmpint (next->cause, ==, world.state->cause);
+      g_assert_cmpuint (next->attempt, ==, world.state->attempt);
+      g_assert_true (next->ruleset == world.state->ruleset && next->routes == world.state->routes && next->config == world.state->config);
+      seen[next->kind]++;
+    }
+  g_assert_cmpuint (seen[VPND_STATE_CONNECTING], >, 20);
+  g_assert_cmpuint (seen[VPND_STATE_CONNECTED], >, 0); /* handshakes are rare in a walk */
+  g_assert_cmpuint (seen[VPND_STATE_ERROR], >, 20);
+}
+
 /* L1: total, also where the engine would never ask. */
 static void
 test_total (void)
@@ -421,7 +456,7 @@ test_total (void)
       world_init (&world);
       for (int i = g_test_rand_int_range (0, 6); i > 0; i--)
         feed (&world, random_event (&world, profile), 4);
-      context = (VpndContext){ world.settings, world.facts, 0 };
+      context = (VpndContext){ world.settings, world.facts, 0, world.link ? 7 : 0 };
       next = vpnd_transition (world.state, &event, &context, &effects);
       g_assert_cmpint (next->kind, <, VPND_N_STATES);
     }
@@ -444,7 +479,7 @@ test_repeated_facts (void)
       for (int i = g_test_rand_int_range (0, 8); i > 0; i--)
         feed (&world, random_event (&world, profile), 0);
       feed (&world, event, 0);
-      context = (VpndContext){ world.settings, world.facts, 5000 };
+      context = (VpndContext){ world.settings, world.facts, 5000, world.link ? 7 : 0 };
       next = vpnd_transition (world.state, &event, &context, &effects);
       g_assert_cmpuint (effects->len, ==, 0);
       g_assert_cmpint (next->kind, ==, world.state->kind);
@@ -471,7 +506,7 @@ test_disturbed (void)
       for (int i = g_test_rand_int_range (0, 8); i > 0; i--)
         feed (&world, random_event (&world, profile), 0);
       has_routes = world.state->routes != NULL && !world.state->is_waiting;
-      context = (VpndContext){ world.settings, world.facts, 5000 };
+      context = (VpndContext){ world.settings, world.facts, 5000, world.link ? 7 : 0 };
       next = vpnd_transition (world.state, &event, &context, &effects);
 
       g_assert_cmpint (next->kind, ==, world.state->kind);
@@ -574,7 +609,7 @@ test_connect_and_back (void)
 static void
 fail_activation (World *world, VpndProfile *profile, VpndEffectKind which)
 {
-  VpndContext context = { world->settings, world->facts, 0 };
+  VpndContext context = { world->settings, world->facts, 0, world->link ? 7 : 0 };
   g_autoptr (GPtrArray) effects = NULL;
   VpndEvent event = { .kind = VPND_EVENT_ACTIVATE, .profile = profile };
   VpndState *next = vpnd_transition (world->state, &event, &context, &effects);
@@ -671,6 +706,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/transition/dns-overwritten", test_dns_overwritten);
+  g_test_add_func ("/transition/retry-of-before", test_retry_of_before);
   g_test_add_func ("/transition/total", test_total);
   g_test_add_func ("/transition/walk", test_walk);
   g_test_add_func ("/transition/walk-with-failures", test_walk_with_failures);

@@ -7,8 +7,6 @@
 
 #include "random-values.h"
 
-#include "ruleset-eval.h"
-
 static guint8
 random_byte (void)
 {
@@ -199,6 +197,5 @@ random_facts (void)
       g_array_append_val (facts->lans, lan6);
     }
   facts->ipv6_enabled = !random_boolean (4);
-  facts->link_ifindex = random_boolean (3) ? 0 : RULESET_EVAL_LINK_IFINDEX;
   return facts;
 }

@@ -135,6 +135,46 @@ test_plan_with_bridge (void)
     }
 }
 
+/* At the end: what has one of the tunnel's addresses, of UDP also without a peer; nothing else, and never the transport. */
+static void
+test_plan_of_an_end (void)
+{
+  static const struct
+  {
+    guint8 protocol;
+    const char *local;
+    const char *remote;
+    guint32 mark;
+    gboolean ends;
+  } cases[] = {
+    { IPPROTO_TCP, "fd00:64::2", "2001:db8::9", 0, TRUE },
+    { IPPROTO_UDP, "fd00:64::2", "2001:db8::9", 0, TRUE },
+    { IPPROTO_UDP, "fd00:64::2", NULL, 0, TRUE },
+    { IPPROTO_TCP, "fd00:64::2", NULL, 0, FALSE },
+    { IPPROTO_UDP, "fd00:64::2", NULL, VPND_MARK_VALUE, FALSE },
+    { IPPROTO_UDP, "2001:db8::2", NULL, 0, FALSE },
+    { IPPROTO_UDP, "2001:db8::2", "2001:db8::9", 0, FALSE },
+  };
+  g_autoptr (GArray) addresses = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
+  const VpndPrefix own = { addr ("fd00:64::2"), 64 };
+  g_autoptr (VpndSocketPlan) plan = NULL;
+
+  g_array_append_val (addresses, own);
+  plan = vpnd_socket_plan_build_end (addresses);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      VpndSocketInfo info = { .protocol = cases[i].protocol, .local = addr (cases[i].local), .local_port = 40000, .mark = cases[i].mark };
+
+      if (cases[i].remote != NULL)
+        {
+          info.remote = addr (cases[i].remote);
+          info.remote_port = 443;
+        }
+      g_test_message ("case %u", i);
+      g_assert_cmpint (vpnd_socket_plan_ends (plan, &info), ==, cases[i].ends);
+    }
+}
+
 /* A socket as the kernel lists it: header, message, and one attribute. */
 typedef struct
 {
@@ -218,7 +258,9 @@ typedef struct
 static void
 test_encode (void)
 {
-  g_autoptr (GBytes) dump = vpnd_diag_encode_dump (AF_INET6, IPPROTO_UDP, 77);
+  g_autoptr (GBytes) dump = vpnd_diag_encode_dump (AF_INET6, IPPROTO_UDP, FALSE, 77);
+  g_autoptr (GBytes) all = vpnd_diag_encode_dump (AF_INET6, IPPROTO_UDP, TRUE, 78);
+  g_autoptr (GBytes) tcp = vpnd_diag_encode_dump (AF_INET6, IPPROTO_TCP, TRUE, 79);
   g_autoptr (GByteArray) batch = g_byte_array_new ();
   Listed listed = make_listed (AF_INET, "192.0.2.1", "192.0.2.9", 0);
   VpndDiagSocket socket;
@@ -237,6 +279,10 @@ test_encode (void)
   g_assert_true (request->request.idiag_states & (1 << 2));   /* a SYN was sent */
   g_assert_false (request->request.idiag_states & (1 << 10)); /* listening */
   g_assert_false (request->request.idiag_states & (1 << 7));  /* closed: unconnected UDP */
+  request = g_bytes_get_data (all, NULL);
+  g_assert_true (request->request.idiag_states & (1 << 7));
+  request = g_bytes_get_data (tcp, NULL);
+  g_assert_false (request->request.idiag_states & (1 << 7 | 1 << 10));
   g_assert_true (vpnd_diag_decode_socket (&listed, sizeof listed, IPPROTO_TCP, &socket));
   vpnd_diag_append_destroy (batch, &socket, 78);
   vpnd_diag_append_destroy (batch, &socket, 79);
@@ -259,6 +305,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/diag/plan", test_plan);
+  g_test_add_func ("/diag/plan-of-an-end", test_plan_of_an_end);
   g_test_add_func ("/diag/plan-with-bridge", test_plan_with_bridge);
   g_test_add_func ("/diag/decode", test_decode);
   g_test_add_func ("/diag/encode", test_encode);

@@ -41,7 +41,7 @@ make_healthy (void)
 }
 
 static void
-add_entry (VpndEvidence *e, VpndEntryKind kind, VpndEntryState state, VpndEntryWhy why, const char *text)
+add_entry (VpndEvidence *e, VpndEntryKind kind, VpndEntryState state, VpndEntryWhy why, const char *text, const char *removal)
 {
   VpndRouteEntry *entry = g_new0 (VpndRouteEntry, 1);
 
@@ -49,6 +49,7 @@ add_entry (VpndEvidence *e, VpndEntryKind kind, VpndEntryState state, VpndEntryW
   entry->state = state;
   entry->why = why;
   entry->text = g_strdup (text);
+  entry->removal = g_strdup (removal);
   g_ptr_array_add (e->entries, entry);
 }
 
@@ -168,12 +169,12 @@ CASE (portal) { e->connectivity = nearly ? 4 : VPND_CONNECTIVITY_PORTAL; }
 CASE (link)
 {
   g_array_index (e->survey->links, VpndSurveyLink, 0).is_up = nearly;
-  add_entry (e, VPND_ENTRY_ROUTE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_MISSING, VPND_WHY_ALLOWED_IPS, "::/0 dev vpnd0");
+  add_entry (e, VPND_ENTRY_ROUTE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_MISSING, VPND_WHY_ALLOWED_IPS, "::/0 dev vpnd0", NULL);
 }
-CASE (missing) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_MISSING, VPND_WHY_MARKED, "4870 inet lookup 254"); }
-CASE (foreign) { add_entry (e, VPND_ENTRY_ROUTE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_OTHER_PROGRAM, "192.0.2.0/24 dev eth0 table 22096"); }
-CASE (left_over_rule) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_LEFT_OVER, "4890 inet6 lookup 22096"); }
-CASE (foreign_rule) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_EARLIER_RULE, "100 inet6 lookup 254"); }
+CASE (missing) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_MISSING, VPND_WHY_MARKED, "4870 inet lookup 254", NULL); }
+CASE (foreign) { add_entry (e, VPND_ENTRY_ROUTE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_OTHER_PROGRAM, "192.0.2.0/24 dev eth0 table 22096", "route del 192.0.2.0/24 dev eth0 table 22096"); }
+CASE (left_over_rule) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_LEFT_OVER, "4890 inet6 lookup 22096", "-6 rule del priority 4890 lookup 22096"); }
+CASE (foreign_rule) { add_entry (e, VPND_ENTRY_RULE, nearly ? VPND_ENTRY_PRESENT : VPND_ENTRY_FOREIGN, VPND_WHY_EARLIER_RULE, "100 inet6 lookup 254", "-6 rule del priority 100 lookup 254"); }
 CASE (ambiguous) { add_default (e, "wlan0", nearly ? 600 : 100); }
 CASE (lan)
 {
@@ -281,8 +282,8 @@ static const struct
   { VPND_FINDING_LINK_MISSING, provoke_link, VPND_FINDING_LINK_MISSING, "vpnctl reconnect" },
   { VPND_FINDING_ROUTES_MISSING, provoke_missing, VPND_FINDING_ROUTES_MISSING, "vpnctl reconnect" },
   { VPND_FINDING_ROUTES_FOREIGN, provoke_foreign, VPND_FINDING_ROUTES_FOREIGN, "ip route del 192.0.2.0/24 dev eth0 table 22096" },
-  { VPND_FINDING_ROUTES_FOREIGN, provoke_left_over_rule, VPND_FINDING_ROUTES_FOREIGN, "ip -6 rule del priority 4890" },
-  { VPND_FINDING_RULE_FOREIGN, provoke_foreign_rule, VPND_FINDING_RULE_FOREIGN, "ip -6 rule del priority 100" },
+  { VPND_FINDING_ROUTES_FOREIGN, provoke_left_over_rule, VPND_FINDING_ROUTES_FOREIGN, "ip -6 rule del priority 4890 lookup 22096" },
+  { VPND_FINDING_RULE_FOREIGN, provoke_foreign_rule, VPND_FINDING_RULE_FOREIGN, "ip -6 rule del priority 100 lookup 254" },
   { VPND_FINDING_DEFAULT_AMBIGUOUS, provoke_ambiguous, VPND_FINDING_DEFAULT_AMBIGUOUS, "ip route del 0.0.0.0/0 dev wlan0 table 254 metric 100" },
   { VPND_FINDING_LAN_CLAIMED, provoke_lan, VPND_FINDING_LAN_CLAIMED, "vpnctl show home" },
   { VPND_FINDING_NO_INTERNET_ROUTE, provoke_internet, VPND_FINDING_NO_INTERNET_ROUTE, "vpnctl show home" },
@@ -308,7 +309,7 @@ static const struct
   { VPND_FINDING_SANDBOX, provoke_sandbox, VPND_FINDING_SANDBOX, "systemctl revert vpnd" },
   { VPND_FINDING_DESCRIPTORS, provoke_descriptors, VPND_FINDING_DESCRIPTORS, "prlimit --pid 77 --nofile=4096" },
   { VPND_FINDING_DISK_FULL, provoke_disk, VPND_FINDING_DISK_FULL, "df -h /var/lib/vpnd" },
-  { VPND_FINDING_DISK_READ_ONLY, provoke_read_only, VPND_FINDING_DISK_READ_ONLY, "mount -o remount,rw /var" },
+  { VPND_FINDING_DISK_READ_ONLY, provoke_read_only, VPND_FINDING_DISK_READ_ONLY, "mount -o remount,rw \"$(findmnt -n -o TARGET -T /var/lib/vpnd)\"" },
 };
 
 static const VpndFinding *
@@ -351,6 +352,7 @@ test_every_case (void)
       finding = find (findings, cases[i].code);
       g_assert_nonnull (finding);
       g_assert_cmpstr (finding->command, ==, cases[i].command);
+      g_test_message ("command: %s", finding->command); /* tests/lab/test_doctor.py tries it */
       g_assert_cmpstr (finding->evidence, !=, "");
       g_assert_cmpuint (findings->len, ==, cases[i].other == cases[i].code ? 1 : 2);
       g_assert_nonnull (find (findings, cases[i].other));

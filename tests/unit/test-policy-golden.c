@@ -107,7 +107,6 @@ build_text (const Case *one)
   VpndCause cause;
 
   facts->ipv6_enabled = TRUE;
-  facts->link_ifindex = 10;
   facts->default4 = (VpndDefaultRoute){ TRUE, 2, "eth0", addr ("192.168.7.1"), 1500 };
   if (one->has_guests)
     g_array_append_val (facts->bridges, guests);
@@ -133,7 +132,7 @@ build_text (const Case *one)
   g_assert_nonnull (config);
   routes = vpnd_route_plan_build (profile, settings, facts);
   dns = vpnd_dns_plan_build (profile, settings);
-  ruleset = vpnd_policy_build (&(VpndPolicyInput){ one->kind, config, routes, dns, settings, facts });
+  ruleset = vpnd_policy_build (&(VpndPolicyInput){ one->kind, config, routes, dns, settings, facts, 10 });
   text = vpnd_ruleset_to_text (ruleset);
   return g_strconcat (HEAD, text, NULL);
 }

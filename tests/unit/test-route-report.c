@@ -178,8 +178,44 @@ test_foreign (void)
   entries = report (&rig);
   g_assert_cmpuint (count_state (entries, VPND_ENTRY_FOREIGN), ==, 3);
   g_assert_cmpstr (find_why (entries, VPND_WHY_OTHER_PROGRAM)->text, ==, "192.0.2.0/24 dev eth0 table 22096");
+  g_assert_cmpstr (find_why (entries, VPND_WHY_OTHER_PROGRAM)->removal, ==, "route del 192.0.2.0/24 dev eth0 table 22096");
   g_assert_cmpstr (find_why (entries, VPND_WHY_LEFT_OVER)->text, ==, "192.0.3.0/24 dev eth0 table 22096");
   g_assert_cmpstr (find_why (entries, VPND_WHY_EARLIER_RULE)->text, ==, "100 inet lookup 254 (for some packets only)");
+  g_assert_cmpstr (find_why (entries, VPND_WHY_EARLIER_RULE)->removal, ==, "rule del priority 100 lookup 254");
+}
+
+/* Routes of types that lead nowhere have no link, and a rule that looks nothing up has no table: ip(8) takes no "none" and no "table 0". */
+static void
+test_removals (void)
+{
+  static const struct
+  {
+    const char *destination;
+    const char *ifname;
+    guint8 type;
+    const char *removal;
+  } cases[] = {
+    { "192.0.2.0/24", "", RTN_BLACKHOLE, "route del blackhole 192.0.2.0/24 table 22097" },
+    { "192.0.2.0/24", "", RTN_UNREACHABLE, "route del unreachable 192.0.2.0/24 table 22097" },
+    { "192.0.2.0/24", "", RTN_PROHIBIT, "route del prohibit 192.0.2.0/24 table 22097" },
+    { "192.0.2.0/24", "", RTN_THROW, "route del throw 192.0.2.0/24 table 22097" },
+    { "192.0.2.1/32", "lo", RTN_LOCAL, "route del local 192.0.2.1/32 dev lo table 22097" },
+    { "::/0", "eth0", RTN_UNICAST, "-6 route del ::/0 dev eth0 table 22097" },
+  };
+  VpndSurveyRule rule = { .rule = { .family = AF_INET6, .priority = 7, .fwmark = 1, .fwmask = 0xff } };
+  g_autofree char *removal = vpnd_survey_rule_removal (&rule);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      VpndSurveyRoute seen = { .route = { .table = VPND_TABLE_LOCAL }, .protocol = RTPROT_STATIC, .type = cases[i].type };
+      g_autofree char *text = NULL;
+
+      g_assert_true (vpnd_prefix_parse (cases[i].destination, &seen.route.destination));
+      g_strlcpy (seen.route.ifname, cases[i].ifname, sizeof seen.route.ifname);
+      text = vpnd_survey_route_removal (&seen);
+      g_assert_cmpstr (text, ==, cases[i].removal);
+    }
+  g_assert_cmpstr (removal, ==, "-6 rule del priority 7 fwmark 0x1/0xff");
 }
 
 /* Nothing is planned: rules of others are their own affair, and what carries our number was left behind. */
@@ -232,6 +268,7 @@ main (int argc, char **argv)
   g_test_add_func ("/route-report/as-planned", test_as_planned);
   g_test_add_func ("/route-report/missing", test_missing);
   g_test_add_func ("/route-report/foreign", test_foreign);
+  g_test_add_func ("/route-report/removals", test_removals);
   g_test_add_func ("/route-report/without-plan", test_without_plan);
   g_test_add_func ("/route-report/lan-claims", test_lan_claims);
   return g_test_run ();
