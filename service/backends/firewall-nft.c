@@ -49,6 +49,8 @@ typedef enum
  * @first_seq: sequence number of its first message
  * @flags: table flags in it
  * @readings: how often it was read back and differed
+ * @is_change: the batch changes elements of sets only
+ * @is_whole: the whole table has to go, because a change did not do
  */
 typedef struct
 {
@@ -59,6 +61,8 @@ typedef struct
   guint32 first_seq;
   guint32 flags;
   guint readings;
+  gboolean is_change;
+  gboolean is_whole;
 } Operation;
 
 /**
@@ -90,6 +94,7 @@ struct _VpndFirewallNft
 static void vpnd_firewall_nft_iface_init (VpndFirewallInterface *iface);
 static void run_next (VpndFirewallNft *self);
 static void apply_send (VpndFirewallNft *self, Operation *operation);
+static void apply_whole (VpndFirewallNft *self, Operation *operation);
 
 G_DEFINE_FINAL_TYPE_WITH_CODE (VpndFirewallNft, vpnd_firewall_nft, G_TYPE_OBJECT, G_IMPLEMENT_INTERFACE (VPND_TYPE_FIREWALL, vpnd_firewall_nft_iface_init))
 
@@ -275,6 +280,10 @@ on_read_back (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       read_back (self, operation);
     }
+  else if (!is_as_applied (self, &table) && operation->is_change)
+    {
+      apply_whole (self, operation);
+    }
   else if (!is_as_applied (self, &table))
     {
       end_operation (self, g_error_new (VPND_ERROR, VPND_ERROR_FIREWALL, "table inet %s is not in force as it was sent%s", operation->ruleset->table, table.is_present ? "" : ": it is missing"));
@@ -303,6 +312,11 @@ on_apply_sent (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       const VpndNlError *refusal = &g_array_index (reply->errors, VpndNlError, 0);
 
+      if (operation->is_change)
+        {
+          apply_whole (self, operation); /* what was known of the table is not so */
+          return;
+        }
       if (is_owner_unknown (operation, refusal))
         {
           self->allow_owner = FALSE;
@@ -322,10 +336,42 @@ on_apply_sent (GObject *source, GAsyncResult *result, gpointer user_data)
     read_back (self, operation);
 }
 
+/* A change of elements is cheap, and packets that are held stay held. */
+static gboolean
+may_change (VpndFirewallNft *self, const Operation *operation)
+{
+  return operation->kind == OPERATION_APPLY && !operation->is_whole && self->applied != NULL && vpnd_ruleset_equal_but_elements (self->applied, operation->ruleset) &&
+      vpnd_nft_change_messages (self->applied, operation->ruleset) > 0;
+}
+
+static void
+change_send (VpndFirewallNft *self, Operation *operation)
+{
+  operation->is_change = TRUE;
+  operation->flags = self->applied_flags;
+  operation->first_seq = vpnd_nl_socket_next_seq (self->socket, vpnd_nft_change_messages (self->applied, operation->ruleset));
+  operation->batch = vpnd_nft_encode_change (self->applied, operation->ruleset, operation->first_seq);
+  vpnd_nl_socket_transact_async (self->socket, operation->batch, TIMEOUT_MS, g_task_get_cancellable (operation->task), on_apply_sent, g_object_ref (self));
+}
+
+static void
+apply_whole (VpndFirewallNft *self, Operation *operation)
+{
+  operation->is_change = FALSE;
+  operation->is_whole = TRUE;
+  operation->readings = 0;
+  apply_send (self, operation);
+}
+
 static void
 apply_send (VpndFirewallNft *self, Operation *operation)
 {
   g_clear_pointer (&operation->batch, g_bytes_unref);
+  if (may_change (self, operation))
+    {
+      change_send (self, operation);
+      return;
+    }
   operation->flags = self->allow_owner ? OWNED : 0;
   operation->first_seq = vpnd_nl_socket_next_seq (self->socket, vpnd_nft_replace_messages (operation->ruleset));
   operation->batch = vpnd_nft_encode_replace (operation->ruleset, operation->flags, 0, operation->first_seq);

@@ -244,12 +244,18 @@ chain_equal (const VpndChain *a, const VpndChain *b)
 }
 
 static gboolean
+set_has_form (const VpndSet *a, const VpndSet *b)
+{
+  return strcmp (a->name, b->name) == 0 && vpnd_field_size_bytes (b->field) == vpnd_field_size_bytes (a->field) && a->is_interval == b->is_interval &&
+      a->is_map == b->is_map;
+}
+
+static gboolean
 set_equal (const VpndSet *a, const VpndSet *b)
 {
   gsize size = vpnd_field_size_bytes (a->field);
 
-  if (strcmp (a->name, b->name) != 0 || vpnd_field_size_bytes (b->field) != size || a->is_interval != b->is_interval || a->is_map != b->is_map ||
-      a->elements->len != b->elements->len)
+  if (!set_has_form (a, b) || a->elements->len != b->elements->len)
     return FALSE;
 
   for (guint i = 0; i < a->elements->len; i++)
@@ -264,17 +270,15 @@ set_equal (const VpndSet *a, const VpndSet *b)
   return TRUE;
 }
 
-/**
- * vpnd_ruleset_equal:
- * @a: a ruleset
- * @b: a ruleset
- *
- * Chains are compared by name, because the kernel lists them in an order of its own; rules in order; sets by name.
- *
- * Returns: TRUE when both mean the same to the kernel
- */
-gboolean
-vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b)
+/* A map keeps its elements here: their verdicts are rules. */
+static gboolean
+sets_equal (const VpndSet *a, const VpndSet *b, gboolean by_form)
+{
+  return by_form && !a->is_map ? set_has_form (a, b) : set_equal (a, b);
+}
+
+static gboolean
+rulesets_equal (const VpndRuleset *a, const VpndRuleset *b, gboolean by_form)
 {
   if (strcmp (a->table, b->table) != 0 || a->chains->len != b->chains->len || a->sets->len != b->sets->len)
     return FALSE;
@@ -292,10 +296,38 @@ vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b)
       const VpndSet *set = g_ptr_array_index (a->sets, i);
       const VpndSet *other = vpnd_ruleset_find_set (b, set->name);
 
-      if (other == NULL || !set_equal (set, other))
+      if (other == NULL || !sets_equal (set, other, by_form))
         return FALSE;
     }
   return TRUE;
+}
+
+/**
+ * vpnd_ruleset_equal:
+ * @a: a ruleset
+ * @b: a ruleset
+ *
+ * Chains are compared by name, because the kernel lists them in an order of its own; rules in order; sets by name.
+ *
+ * Returns: TRUE when both mean the same to the kernel
+ */
+gboolean
+vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b)
+{
+  return rulesets_equal (a, b, FALSE);
+}
+
+/**
+ * vpnd_ruleset_equal_but_elements:
+ * @a: a ruleset
+ * @b: a ruleset
+ *
+ * Returns: TRUE when one becomes the other by adding elements to its sets and taking some away; equal ones do
+ */
+gboolean
+vpnd_ruleset_equal_but_elements (const VpndRuleset *a, const VpndRuleset *b)
+{
+  return rulesets_equal (a, b, TRUE);
 }
 
 /**

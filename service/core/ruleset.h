@@ -219,6 +219,7 @@ VpndRuleset *vpnd_ruleset_new (const char *table);
 VpndRuleset *vpnd_ruleset_ref (VpndRuleset *ruleset);
 void vpnd_ruleset_unref (VpndRuleset *ruleset);
 gboolean vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b);
+gboolean vpnd_ruleset_equal_but_elements (const VpndRuleset *a, const VpndRuleset *b);
 char *vpnd_ruleset_to_text (const VpndRuleset *ruleset);
 
 VpndChain *vpnd_ruleset_add_chain (VpndRuleset *ruleset, const char *name, VpndChainType type, VpndHook hook, gint32 priority, VpndVerdictKind policy);

@@ -208,20 +208,21 @@ put_element (struct nlmsghdr *message, const VpndSet *set, const VpndSetElement 
 }
 
 static guint
-element_messages (const VpndSet *set)
+count_messages (const GArray *elements)
 {
-  return (set->elements->len + ELEMENTS_PER_MESSAGE - 1) / ELEMENTS_PER_MESSAGE;
+  return (elements->len + ELEMENTS_PER_MESSAGE - 1) / ELEMENTS_PER_MESSAGE;
 }
 
 static void
-put_elements (Batch *batch, const char *table, const VpndSet *set, guint32 id, guint first, guint16 ack)
+put_elements (Batch *batch, const char *table, const VpndSet *set, guint32 id, guint first, guint16 type, guint16 flags)
 {
-  struct nlmsghdr *message = batch_message (batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL | ack);
+  struct nlmsghdr *message = batch_message (batch, type, flags);
   struct nlattr *list;
 
   mnl_attr_put_strz (message, NFTA_SET_ELEM_LIST_TABLE, table);
   mnl_attr_put_strz (message, NFTA_SET_ELEM_LIST_SET, set->name);
-  mnl_attr_put_u32 (message, NFTA_SET_ELEM_LIST_SET_ID, htonl (id));
+  if (id != 0)
+    mnl_attr_put_u32 (message, NFTA_SET_ELEM_LIST_SET_ID, htonl (id));
   /* By hand: libnftnl numbers the elements where the kernel, and libnftnl's own parser, have NFTA_LIST_ELEM. */
   list = mnl_attr_nest_start (message, NFTA_SET_ELEM_LIST_ELEMENTS);
   for (guint i = first; i < set->elements->len && i < first + ELEMENTS_PER_MESSAGE; i++)
@@ -253,10 +254,45 @@ vpnd_nft_replace_messages (const VpndRuleset *ruleset)
   guint count = FRAME_MESSAGES + ruleset->chains->len + ruleset->sets->len;
 
   for (guint i = 0; i < ruleset->sets->len; i++)
-    count += element_messages (g_ptr_array_index (ruleset->sets, i));
+    count += count_messages (((const VpndSet *) g_ptr_array_index (ruleset->sets, i))->elements);
   for (guint i = 0; i < ruleset->chains->len; i++)
     count += ((const VpndChain *) g_ptr_array_index (ruleset->chains, i))->rules->len;
   return count;
+}
+
+static GBytes *
+encode_replace (const VpndRuleset *ruleset, guint32 table_flags, guint32 genid, guint32 seq, gboolean is_complete)
+{
+  Batch batch = { .bytes = g_byte_array_new (), .seq = seq };
+  guint32 last = seq + vpnd_nft_replace_messages (ruleset) - 2;
+  const char *table = ruleset->table;
+
+#define ACK_IF_LAST() (batch.seq == last ? NLM_F_ACK : 0)
+  put_frame (&batch, NFNL_MSG_BATCH_BEGIN, genid);
+  put_table (&batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, table, 0);
+  put_table (&batch, NFT_MSG_DELTABLE, 0, table, 0);
+  put_table (&batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | ACK_IF_LAST (), table, table_flags);
+  for (guint i = 0; i < ruleset->chains->len; i++)
+    put_chain (&batch, table, g_ptr_array_index (ruleset->chains, i), ACK_IF_LAST ());
+  for (guint i = 0; i < ruleset->sets->len; i++)
+    {
+      const VpndSet *set = g_ptr_array_index (ruleset->sets, i);
+
+      put_set (&batch, table, set, i + 1, ACK_IF_LAST ());
+      for (guint first = 0; first < set->elements->len; first += ELEMENTS_PER_MESSAGE)
+        put_elements (&batch, table, set, i + 1, first, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL | ACK_IF_LAST ());
+    }
+  for (guint i = 0; i < ruleset->chains->len; i++)
+    {
+      const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+
+      for (guint j = 0; j < chain->rules->len; j++)
+        put_rule (&batch, table, chain->name, g_ptr_array_index (chain->rules, j), ACK_IF_LAST ());
+    }
+#undef ACK_IF_LAST
+  if (is_complete)
+    put_frame (&batch, NFNL_MSG_BATCH_END, 0);
+  return batch_finish (&batch);
 }
 
 /**
@@ -276,33 +312,101 @@ vpnd_nft_replace_messages (const VpndRuleset *ruleset)
 GBytes *
 vpnd_nft_encode_replace (const VpndRuleset *ruleset, guint32 table_flags, guint32 genid, guint32 seq)
 {
-  Batch batch = { .bytes = g_byte_array_new (), .seq = seq };
-  guint32 last = seq + vpnd_nft_replace_messages (ruleset) - 2;
-  const char *table = ruleset->table;
+  return encode_replace (ruleset, table_flags, genid, seq, TRUE);
+}
 
-#define ACK_IF_LAST() (batch.seq == last ? NLM_F_ACK : 0)
-  put_frame (&batch, NFNL_MSG_BATCH_BEGIN, genid);
-  put_table (&batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, table, 0);
-  put_table (&batch, NFT_MSG_DELTABLE, 0, table, 0);
-  put_table (&batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | ACK_IF_LAST (), table, table_flags);
-  for (guint i = 0; i < ruleset->chains->len; i++)
-    put_chain (&batch, table, g_ptr_array_index (ruleset->chains, i), ACK_IF_LAST ());
+/**
+ * vpnd_nft_encode_trial:
+ * @ruleset: a ruleset in a table that nobody has
+ * @seq: sequence number of the first of vpnd_nft_replace_messages() messages, the last of which is not sent
+ *
+ * A batch without its end: the kernel looks at it, says what it refuses, and takes everything back (nfnetlink_rcv_batch()).
+ *
+ * Returns: (transfer full): the batch
+ */
+GBytes *
+vpnd_nft_encode_trial (const VpndRuleset *ruleset, guint32 seq)
+{
+  return encode_replace (ruleset, 0, 0, seq, FALSE);
+}
+
+/* Returns: (transfer full): elements of @a that @b lacks; both are sorted */
+static GArray *
+elements_without (const VpndSet *a, const VpndSet *b)
+{
+  const gsize size = vpnd_field_size_bytes (a->field);
+  GArray *missing = g_array_new (FALSE, FALSE, sizeof (VpndSetElement));
+  guint j = 0;
+
+  for (guint i = 0; i < a->elements->len; i++)
+    {
+      const VpndSetElement *element = &g_array_index (a->elements, VpndSetElement, i);
+      const VpndSetElement *other;
+
+      while (j < b->elements->len && memcmp (g_array_index (b->elements, VpndSetElement, j).key, element->key, size) < 0)
+        j++;
+      other = j < b->elements->len ? &g_array_index (b->elements, VpndSetElement, j) : NULL;
+      if (other == NULL || memcmp (other->key, element->key, size) != 0 || memcmp (other->key_end, element->key_end, size) != 0)
+        g_array_append_val (missing, *element);
+    }
+  return missing;
+}
+
+/* What goes comes first in a batch: what comes may lie where it was. */
+static guint
+put_differences (Batch *batch, const VpndRuleset *ruleset, const VpndRuleset *other, guint16 type, guint16 flags, guint32 last)
+{
+  guint count = 0;
+
   for (guint i = 0; i < ruleset->sets->len; i++)
     {
-      const VpndSet *set = g_ptr_array_index (ruleset->sets, i);
+      VpndSet part = *(const VpndSet *) g_ptr_array_index (ruleset->sets, i);
+      const VpndSet *counterpart = vpnd_ruleset_find_set (other, part.name);
+      g_autoptr (GArray) elements = elements_without (&part, counterpart);
 
-      put_set (&batch, table, set, i + 1, ACK_IF_LAST ());
-      for (guint first = 0; first < set->elements->len; first += ELEMENTS_PER_MESSAGE)
-        put_elements (&batch, table, set, i + 1, first, ACK_IF_LAST ());
+      part.elements = elements;
+      count += count_messages (elements);
+      for (guint first = 0; batch != NULL && first < elements->len; first += ELEMENTS_PER_MESSAGE)
+        put_elements (batch, ruleset->table, &part, 0, first, type, (guint16) (flags | (batch->seq == last ? NLM_F_ACK : 0)));
     }
-  for (guint i = 0; i < ruleset->chains->len; i++)
-    {
-      const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+  return count;
+}
 
-      for (guint j = 0; j < chain->rules->len; j++)
-        put_rule (&batch, table, chain->name, g_ptr_array_index (chain->rules, j), ACK_IF_LAST ());
-    }
-#undef ACK_IF_LAST
+/**
+ * vpnd_nft_change_messages:
+ * @present: what is in force
+ * @wanted: what shall be, vpnd_ruleset_equal_but_elements() to it
+ *
+ * Returns: how many messages, and so sequence numbers, vpnd_nft_encode_change() makes of it; 0 when nothing differs
+ */
+guint
+vpnd_nft_change_messages (const VpndRuleset *present, const VpndRuleset *wanted)
+{
+  const guint count = put_differences (NULL, present, wanted, 0, 0, 0) + put_differences (NULL, wanted, present, 0, 0, 0);
+
+  return count > 0 ? count + 2 : 0; /* begin, end */
+}
+
+/**
+ * vpnd_nft_encode_change:
+ * @present: what is in force
+ * @wanted: what shall be, vpnd_ruleset_equal_but_elements() to it, but not equal
+ * @seq: sequence number of the first message
+ *
+ * One transaction that makes one of the other by changing the elements of sets, and touches no chain: a chain with a hook that goes away takes the packets
+ * with it that are held in any queue (nf_queue_nf_hook_drop()). The last message before the end asks for an ack.
+ *
+ * Returns: (transfer full): the batch; the kernel refuses it with ENOENT or EEXIST when not @present is in force
+ */
+GBytes *
+vpnd_nft_encode_change (const VpndRuleset *present, const VpndRuleset *wanted, guint32 seq)
+{
+  Batch batch = { .bytes = g_byte_array_new (), .seq = seq };
+  const guint32 last = seq + vpnd_nft_change_messages (present, wanted) - 2;
+
+  put_frame (&batch, NFNL_MSG_BATCH_BEGIN, 0);
+  (void) put_differences (&batch, present, wanted, NFT_MSG_DELSETELEM, 0, last);
+  (void) put_differences (&batch, wanted, present, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, last);
   put_frame (&batch, NFNL_MSG_BATCH_END, 0);
   return batch_finish (&batch);
 }

@@ -323,7 +323,7 @@ handle_datagram (VpndNlSocket *self, gsize size, gboolean is_multicast)
 
   while ((message = vpnd_nl_cursor_next (&cursor)) != NULL)
     {
-      if (!is_multicast)
+      if (!is_multicast && message->nlmsg_seq != 0) /* 0: of no request, such as a packet of a netfilter queue */
         handle_reply_message (self, message);
       else if (self->notify != NULL && message->nlmsg_type >= NLMSG_MIN_TYPE)
         self->notify (message, self->notify_data);
@@ -703,7 +703,7 @@ vpnd_nl_socket_get_portid (VpndNlSocket *self)
 /**
  * vpnd_nl_socket_set_notify:
  * @self: a socket
- * @func: (nullable): called for every multicast message, and with NULL when some were lost
+ * @func: (nullable): called for every multicast message and every other one that answers no request, and with NULL when some were lost
  * @user_data: passed to @func
  *
  * Sets who receives notifications. Messages of our own changes come, too, when the socket itself joined the group.
