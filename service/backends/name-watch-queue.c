@@ -126,14 +126,24 @@ static void
 vpnd_name_watch_queue_release (VpndNameWatch *watch, guint64 ticket)
 {
   VpndNameWatchQueue *self = VPND_NAME_WATCH_QUEUE (watch);
-  guint count = 0;
 
-  while (count < self->held->len && g_array_index (self->held, Held, count).ticket <= ticket)
-    let_go (self, g_array_index (self->held, Held, count++).id);
-  if (count == 0)
-    return;
-  g_array_remove_range (self->held, 0, count);
-  watch_time (self);
+  for (guint i = 0; i < self->held->len; i++)
+    if (g_array_index (self->held, Held, i).ticket == ticket)
+      {
+        let_go (self, g_array_index (self->held, Held, i).id);
+        g_array_remove_index (self->held, i);
+        watch_time (self);
+        return;
+      }
+}
+
+static void
+release_all (VpndNameWatchQueue *self)
+{
+  for (guint i = 0; i < self->held->len; i++)
+    let_go (self, g_array_index (self->held, Held, i).id);
+  g_array_set_size (self->held, 0);
+  clear_source (&self->due);
 }
 
 /* --- what comes --- */
@@ -174,7 +184,7 @@ vpnd_name_watch_queue_stop (VpndNameWatch *watch)
 
   if (self->socket == NULL)
     return;
-  vpnd_name_watch_queue_release (watch, G_MAXUINT64);
+  release_all (self);
   flush (self);
   /* The kernel has worked at the verdicts inside send (); with the queue unbound, rules let everything by. */
   vpnd_nl_socket_set_notify (self->socket, NULL, NULL);

@@ -10,8 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* Programs keep an address for a while whatever its record says, and none is believed for longer than a day. */
-#define VPND_DNS_TTL_MIN_S 30u
+/* What a record says of its time is brought between these: none is believed for longer than a day. */
+#define VPND_DNS_TTL_MIN_S 1u
 #define VPND_DNS_TTL_MAX_S 86400u
 
 #define VPND_DNS_NAMES_MAX 17u     /* the question and 16 further names: what resolvers follow */

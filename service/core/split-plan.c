@@ -77,24 +77,34 @@ is_host (const VpndAddr *addr)
 }
 
 static void
-append_addrs_of (GArray *addrs, const char *domain, const GArray *names)
+append_addrs_of (GArray *addrs, const VpndSplitName *name)
 {
-  for (guint i = 0; names != NULL && i < names->len; i++)
+  for (guint i = 0; name != NULL && name->addrs != NULL && i < name->addrs->len; i++)
     {
-      const VpndSplitName *name = &g_array_index (names, VpndSplitName, i);
+      const VpndAddr *addr = &g_array_index (name->addrs, VpndAddr, i);
 
-      for (guint j = 0; strcmp (name->domain, domain) == 0 && name->addrs != NULL && j < name->addrs->len; j++)
-        {
-          const VpndAddr *addr = &g_array_index (name->addrs, VpndAddr, j);
-
-          if (is_host (addr))
-            g_array_append_vals (addrs, addr, 1);
-        }
+      if (is_host (addr))
+        g_array_append_vals (addrs, addr, 1);
     }
 }
 
+/* There may be as many domains as rules. Returns: (transfer full) (element-type utf8 VpndSplitName) */
+static GHashTable *
+index_names (const GArray *names)
+{
+  GHashTable *index = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      VpndSplitName *name = &g_array_index (names, VpndSplitName, i);
+
+      g_hash_table_insert (index, (char *) name->domain, name);
+    }
+  return index;
+}
+
 static void
-add_rule (VpndSplitPlan *plan, const VpndSplitRule *rule, const GArray *names)
+add_rule (VpndSplitPlan *plan, const VpndSplitRule *rule, GHashTable *names)
 {
   const gboolean is_excluded = rule->class_ == VPND_SPLIT_EXCLUDED;
   guint64 uid = 0;
@@ -120,7 +130,7 @@ add_rule (VpndSplitPlan *plan, const VpndSplitRule *rule, const GArray *names)
       return;
     case VPND_SPLIT_DOMAIN:
       plan->watches_names = TRUE;
-      append_addrs_of (is_excluded ? plan->excluded_addrs : plan->included_addrs, rule->value, names);
+      append_addrs_of (is_excluded ? plan->excluded_addrs : plan->included_addrs, g_hash_table_lookup (names, rule->value));
       return;
     case VPND_N_SPLIT_KINDS:
       break;
@@ -178,11 +188,12 @@ VpndSplitPlan *
 vpnd_split_plan_build (const VpndSplitConfig *config, const VpndSplitFacts *facts)
 {
   VpndSplitPlan *plan = plan_new ();
+  g_autoptr (GHashTable) names = index_names (facts->names);
 
   plan->mode = config->mode;
   add_facts (plan, facts);
   for (guint i = 0; i < config->rules->len; i++)
-    add_rule (plan, g_ptr_array_index (config->rules, i), facts->names);
+    add_rule (plan, g_ptr_array_index (config->rules, i), names);
   plan->watches_names = plan->watches_names && facts->queue != VPND_QUEUE_NONE;
   plan->queue = plan->watches_names ? facts->queue : VPND_QUEUE_NONE;
   sort_unique (plan->excluded_uids, compare_u32);

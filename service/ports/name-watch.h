@@ -24,7 +24,7 @@ G_DECLARE_INTERFACE (VpndNameWatch, vpnd_name_watch, VPND, NAME_WATCH, GObject)
  * @start_finish: Returns: the form that rules have to use; VPND_QUEUE_NONE with VPND_ERROR_KERNEL_FEATURE (names the CONFIG_ option) or a
  *   G_IO_ERROR, and then nothing is listened to
  * @stop: let everything go and listen no more; rules that still hold packets hold none from then on
- * @release: let the answers go whose tickets are not above @ticket; a no-op for those that are gone
+ * @release: let the answer go that has this ticket; a no-op when it is gone
  *
  * Signal "answer" (ticket: guint64, answer: VpndDnsAnswer): an answer with addresses in it has come and is held until release () or until VPND_NAME_WATCH_HOLD_MS
  * are over. Tickets grow by the order of arrival. What is no answer, or has no address in it, is let go without a signal.

@@ -554,6 +554,71 @@ clock_iface_init (VpndClockInterface *iface)
   iface->cancel = clock_cancel;
 }
 
+/* --- name-watch: what is held stays held until it is released; that its time ends is the backend's business --- */
+
+static void
+name_watch_start_async (VpndNameWatch *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  FakeHost *host = host_of (self);
+
+  host->listens = host->queue != VPND_QUEUE_NONE;
+  if (host->listens)
+    g_task_return_int (task, (gssize) host->queue);
+  else
+    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no CONFIG_NFT_QUEUE");
+}
+
+static VpndQueueForm
+name_watch_start_finish (VpndNameWatch *self, GAsyncResult *result, GError **error)
+{
+  const gssize form = g_task_propagate_int (G_TASK (result), error);
+
+  return form > 0 ? (VpndQueueForm) form : VPND_QUEUE_NONE;
+}
+
+static void
+name_watch_stop (VpndNameWatch *self)
+{
+  host_of (self)->listens = FALSE;
+  g_array_set_size (host_of (self)->held, 0);
+}
+
+static void
+name_watch_release (VpndNameWatch *self, guint64 ticket)
+{
+  GArray *held = host_of (self)->held;
+
+  for (guint i = 0; i < held->len; i++)
+    if (g_array_index (held, guint64, i) == ticket)
+      {
+        g_array_remove_index (held, i);
+        return;
+      }
+}
+
+static void
+name_watch_iface_init (VpndNameWatchInterface *iface)
+{
+  iface->start_async = name_watch_start_async;
+  iface->start_finish = name_watch_start_finish;
+  iface->stop = name_watch_stop;
+  iface->release = name_watch_release;
+}
+
+/* A resolver answers. Returns: the ticket; 0 when nobody listens */
+guint64
+fake_host_answer (FakeHost *host, const VpndDnsAnswer *answer)
+{
+  const guint64 ticket = ++host->last_ticket;
+
+  if (!host->listens)
+    return 0;
+  g_array_append_val (host->held, ticket);
+  vpnd_name_watch_emit_answer (host->name_watch, ticket, answer);
+  return ticket;
+}
+
 G_DEFINE_FINAL_TYPE_WITH_CODE (FakePorts, fake_ports, G_TYPE_OBJECT,
     G_IMPLEMENT_INTERFACE (VPND_TYPE_FIREWALL, firewall_iface_init)
         G_IMPLEMENT_INTERFACE (VPND_TYPE_TUNNEL, tunnel_iface_init)
@@ -564,7 +629,8 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (FakePorts, fake_ports, G_TYPE_OBJECT,
                             G_IMPLEMENT_INTERFACE (VPND_TYPE_PROBER, prober_iface_init)
                                 G_IMPLEMENT_INTERFACE (VPND_TYPE_CLOCK, clock_iface_init)
                                     G_IMPLEMENT_INTERFACE (VPND_TYPE_SOCKET_KILLER, sockets_iface_init)
-                                        G_IMPLEMENT_INTERFACE (VPND_TYPE_INSPECTOR, inspector_iface_init))
+                                        G_IMPLEMENT_INTERFACE (VPND_TYPE_INSPECTOR, inspector_iface_init)
+                                            G_IMPLEMENT_INTERFACE (VPND_TYPE_NAME_WATCH, name_watch_iface_init))
 
 static void
 fake_ports_class_init (FakePortsClass *klass)
@@ -611,6 +677,9 @@ fake_host_new (void)
   host->clock = new_port (host);
   host->socket_killer = new_port (host);
   host->inspector = new_port (host);
+  host->name_watch = new_port (host);
+  host->queue = VPND_QUEUE_NATIVE;
+  host->held = g_array_new (FALSE, FALSE, sizeof (guint64));
   return host;
 }
 
@@ -627,6 +696,8 @@ fake_host_free (FakeHost *host)
   g_clear_object (&host->clock);
   g_clear_object (&host->socket_killer);
   g_clear_object (&host->inspector);
+  g_clear_object (&host->name_watch);
+  g_array_unref (host->held);
   g_clear_pointer (&host->sockets, vpnd_socket_plan_unref);
   g_clear_pointer (&host->ruleset, vpnd_ruleset_unref);
   g_clear_pointer (&host->config, vpnd_tunnel_config_unref);

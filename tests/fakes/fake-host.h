@@ -10,6 +10,7 @@
 #include "facts-source.h"
 #include "firewall.h"
 #include "inspector.h"
+#include "name-watch.h"
 #include "names-lookup.h"
 #include "prober.h"
 #include "resolver.h"
@@ -41,6 +42,9 @@ G_BEGIN_DECLS
  * @is_dead: the instance has crashed: what it had under way is never answered
  * @sockets: (nullable): the plan by which connections were ended last; the call is no change that is made to fail by @fail_at
  * @fail_sockets: it fails
+ * @queue: how the kernel holds answers; VPND_QUEUE_NONE: it cannot, and name-watch does not start
+ * @listens: name-watch is started
+ * @held: (element-type guint64): tickets of the answers that name-watch holds
  * @journal: (element-type utf8): the calls, by name
  */
 typedef struct
@@ -68,6 +72,9 @@ typedef struct
   gboolean is_dead;
   VpndSocketPlan *sockets;
   gboolean fail_sockets;
+  VpndQueueForm queue;
+  gboolean listens;
+  GArray *held;
   GPtrArray *journal;
 
   VpndFirewall *firewall;
@@ -80,8 +87,10 @@ typedef struct
   VpndClock *clock;
   VpndSocketKiller *socket_killer;
   VpndInspector *inspector;
+  VpndNameWatch *name_watch;
   GArray *timers;
   guint last_timer;
+  guint64 last_ticket;
 } FakeHost;
 
 FakeHost *fake_host_new (void);
@@ -90,6 +99,7 @@ void fake_host_advance (FakeHost *host, guint ms);
 void fake_host_set_facts (FakeHost *host, VpndFacts *facts);
 void fake_host_disturb (FakeHost *host);
 gboolean fake_host_is_clean (FakeHost *host);
+guint64 fake_host_answer (FakeHost *host, const VpndDnsAnswer *answer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FakeHost, fake_host_free)
 
