@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #define STAT_MAX_BYTES 1024
-#define STAT_START_TIME 22 /* number of the field in proc(5), /proc/PID/stat */
+#define STATUS_MAX_BYTES 1024 /* the line of the uids is the ninth */
+#define CGROUP_MAX_BYTES 8192 /* a line a hierarchy */
+#define STAT_START_TIME 22    /* number of the field in proc(5), /proc/PID/stat */
 
 /* Returns: text behind the blank that precedes field @field of @text, whose field 2 may hold blanks and parentheses; NULL when it is short */
 static const char *
@@ -31,6 +33,24 @@ find_field (const char *text, guint field)
   return place;
 }
 
+/* Returns: FALSE when there is nothing to read; else @text is terminated */
+static gboolean
+read_file (pid_t pid, const char *name, char *text, gsize size)
+{
+  char path[64];
+  ssize_t n;
+  int fd;
+
+  g_snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, name);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return FALSE;
+  n = read (fd, text, size - 1);
+  close (fd);
+  text[MAX (n, 0)] = '\0';
+  return n > 0;
+}
+
 /**
  * vpnd_process_read_start_time:
  * @pid: a process
@@ -40,44 +60,75 @@ find_field (const char *text, guint field)
 guint64
 vpnd_process_read_start_time (pid_t pid)
 {
-  char path[64], text[STAT_MAX_BYTES];
-  const char *field;
-  ssize_t n;
-  int fd;
+  char text[STAT_MAX_BYTES];
+  const char *field = read_file (pid, "stat", text, sizeof text) ? find_field (text, STAT_START_TIME) : NULL;
 
-  g_snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return 0;
-  n = read (fd, text, sizeof text - 1);
-  close (fd);
-  if (n <= 0)
-    return 0;
-  text[n] = '\0';
-  field = find_field (text, STAT_START_TIME);
   return field != NULL ? g_ascii_strtoull (field, NULL, 10) : 0;
 }
 
 /**
- * vpnd_process_read_executable:
+ * vpnd_process_read_uid:
  * @pid: a process
- * @out_device: (out): of the file that it runs
- * @out_inode: (out): of the file that it runs
+ * @out_uid: (out): its real user
  *
- * Returns: FALSE when it is gone, a thread of the kernel, or must not be looked at
+ * Returns: FALSE when it is gone
  */
 gboolean
-vpnd_process_read_executable (pid_t pid, dev_t *out_device, ino_t *out_inode)
+vpnd_process_read_uid (pid_t pid, guint32 *out_uid)
 {
-  char path[64];
-  struct stat info;
+  char text[STATUS_MAX_BYTES];
+  const char *line = read_file (pid, "status", text, sizeof text) ? strstr (text, "\nUid:\t") : NULL;
 
-  g_snprintf (path, sizeof path, "/proc/%d/exe", (int) pid);
-  if (stat (path, &info) < 0)
+  if (line == NULL)
     return FALSE;
-  *out_device = info.st_dev;
-  *out_inode = info.st_ino;
+  *out_uid = (guint32) g_ascii_strtoull (line + strlen ("\nUid:\t"), NULL, 10);
   return TRUE;
+}
+
+/* Returns: the path in @line of /proc/PID/cgroup (cgroups(7): number:controllers:path) if it is the wanted hierarchy's; else NULL */
+static const char *
+find_path (const char *line, gboolean is_unified)
+{
+  const char *controllers = strchr (line, ':');
+  const char *path = controllers != NULL ? strchr (controllers + 1, ':') : NULL;
+  const char *net_cls = strstr (line, "net_cls");
+
+  if (path == NULL || (is_unified && !g_str_has_prefix (line, "0::")) || (!is_unified && (net_cls == NULL || net_cls > path)))
+    return NULL;
+  return path + 1;
+}
+
+/**
+ * vpnd_process_read_cgroup:
+ * @pid: a process
+ * @is_unified: its place in cgroup2; FALSE: in the hierarchy of net_cls
+ * @out_path: (out): the place, as /proc/PID/cgroup has it
+ * @size: bytes of @out_path
+ *
+ * Returns: FALSE when it is gone, or the place is longer than @size
+ */
+gboolean
+vpnd_process_read_cgroup (pid_t pid, gboolean is_unified, char *out_path, gsize size)
+{
+  char text[CGROUP_MAX_BYTES];
+  char *line = text;
+
+  out_path[0] = '\0';
+  if (!read_file (pid, "cgroup", text, sizeof text))
+    return FALSE;
+  while (line != NULL)
+    {
+      char *end = strchr (line, '\n');
+      const char *path;
+
+      if (end != NULL)
+        *end = '\0';
+      path = find_path (line, is_unified);
+      if (path != NULL)
+        return g_strlcpy (out_path, path, size) < size;
+      line = end != NULL ? end + 1 : NULL;
+    }
+  return FALSE;
 }
 
 /**

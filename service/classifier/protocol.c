@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-#define TABLE_TYPE "(ua(sub))"
-#define REPORT_TYPE "(uuuitsi)"
+#define TABLE_TYPE "(ua(subu))"
+#define REPORT_TYPE "(uuuitsius)"
 #define VERSION 1u
 #define PATH_MAX_BYTES 4096
 
@@ -37,6 +37,7 @@ void
 vpnd_classifier_report_clear (VpndClassifierReport *report)
 {
   g_clear_pointer (&report->path, g_free);
+  g_clear_pointer (&report->origin, g_free);
 }
 
 static GBytes *
@@ -83,13 +84,13 @@ parse (GBytes *bytes, const char *type, GError **error)
 GBytes *
 vpnd_classifier_encode_rules (const GPtrArray *rules)
 {
-  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sub)"));
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(subu)"));
 
   for (guint i = 0; i < rules->len; i++)
     {
       const VpndClassifierRule *rule = g_ptr_array_index (rules, i);
 
-      g_variant_builder_add (&builder, "(sub)", rule->path, rule->class_index, rule->any_mount_namespace);
+      g_variant_builder_add (&builder, "(subu)", rule->path, rule->class_index, rule->any_mount_namespace, rule->uid);
     }
   return take_bytes (g_variant_new (TABLE_TYPE, VERSION, &builder));
 }
@@ -130,7 +131,7 @@ vpnd_classifier_decode_rules (GBytes *bytes, guint n_classes, GError **error)
       g_autoptr (VpndClassifierRule) rule = g_new0 (VpndClassifierRule, 1);
       guint32 class_index;
 
-      g_variant_get_child (list, i, "(sub)", &rule->path, &class_index, &rule->any_mount_namespace);
+      g_variant_get_child (list, i, "(subu)", &rule->path, &class_index, &rule->any_mount_namespace, &rule->uid);
       rule->class_index = class_index;
       if (rule->path[0] != '/' || strlen (rule->path) >= PATH_MAX_BYTES || rule->class_index >= n_classes)
         {
@@ -151,7 +152,8 @@ vpnd_classifier_decode_rules (GBytes *bytes, guint n_classes, GError **error)
 GBytes *
 vpnd_classifier_encode_report (const VpndClassifierReport *report)
 {
-  return take_bytes (g_variant_new (REPORT_TYPE, VERSION, (guint32) report->kind, report->class_index, report->pid, report->start_time, report->path != NULL ? report->path : "", report->code));
+  return take_bytes (g_variant_new (REPORT_TYPE, VERSION, (guint32) report->kind, report->class_index, report->pid, report->start_time, report->path != NULL ? report->path : "", report->code,
+      report->uid, report->origin != NULL ? report->origin : ""));
 }
 
 /**
@@ -174,7 +176,7 @@ vpnd_classifier_decode_report (GBytes *bytes, VpndClassifierReport *out_report, 
   value = parse (bytes, REPORT_TYPE, error);
   if (value == NULL)
     return FALSE;
-  g_variant_get (value, REPORT_TYPE, &version, &kind, &class_index, &out_report->pid, &out_report->start_time, &out_report->path, &out_report->code);
+  g_variant_get (value, REPORT_TYPE, &version, &kind, &class_index, &out_report->pid, &out_report->start_time, &out_report->path, &out_report->code, &out_report->uid, &out_report->origin);
   out_report->kind = (VpndClassifierReportKind) kind;
   out_report->class_index = class_index;
   if (kind < VPND_N_CLASSIFIER_REPORTS && class_index < VPND_CLASSIFIER_MAX_CLASSES && out_report->pid >= 0)

@@ -12,20 +12,23 @@ G_BEGIN_DECLS
 
 #define VPND_CLASSIFIER_MAX_RULES 100000
 #define VPND_CLASSIFIER_MAX_TABLE_BYTES (32 * 1024 * 1024)
-#define VPND_CLASSIFIER_MAX_REPORT_BYTES 8192
+#define VPND_CLASSIFIER_MAX_REPORT_BYTES 16384 /* two paths */
 #define VPND_CLASSIFIER_MAX_CLASSES 8
+#define VPND_CLASSIFIER_ANY_UID G_MAXUINT32 /* no user has it: (uid_t) -1 */
 
 /**
  * VpndClassifierRule:
  * @path: (owned): absolute path of an executable
  * @class_index: which of the cgroups that came with the table
  * @any_mount_namespace: also processes that see the file through another mount namespace
+ * @uid: only processes of this user; VPND_CLASSIFIER_ANY_UID for everybody's. Of the rules for one file that hold for a process the first counts
  */
 typedef struct
 {
   char *path;
   guint class_index;
   gboolean any_mount_namespace;
+  guint32 uid;
 } VpndClassifierRule;
 
 typedef enum
@@ -33,7 +36,8 @@ typedef enum
   VPND_CLASSIFIER_APPLIED,   /* the table is in force, as far as no rule of it was reported unwatched */
   VPND_CLASSIFIER_WATCHED,   /* @path is there now, and its launches are seen */
   VPND_CLASSIFIER_UNWATCHED, /* launches of @path are not seen, for @code */
-  VPND_CLASSIFIER_ARRIVED,   /* process @pid runs @path and stands in @class_index */
+  VPND_CLASSIFIER_ARRIVED,   /* process @pid is about to run @path and stands in @class_index */
+  VPND_CLASSIFIER_FOUND,     /* process @pid ran @path already and was moved into @class_index */
   VPND_CLASSIFIER_FAILED,    /* process @pid runs @path and could not be put into @class_index, for @code */
   VPND_CLASSIFIER_OVERFLOW,  /* launches or reports were lost: what was lost stands where it stood */
   VPND_N_CLASSIFIER_REPORTS
@@ -47,6 +51,8 @@ typedef enum
  * @start_time: of @pid in clock ticks since boot (proc(5), field 22), 0 when it is gone already
  * @path: (owned): of the rule, "" when there is none
  * @code: errno value, 0 when there is none
+ * @uid: VpndClassifierRule.uid of the rule
+ * @origin: (owned): where the process stood before, as /proc/PID/cgroup names it; "" when that is not known
  */
 typedef struct
 {
@@ -56,6 +62,8 @@ typedef struct
   guint64 start_time;
   char *path;
   gint32 code;
+  guint32 uid;
+  char *origin;
 } VpndClassifierReport;
 
 void vpnd_classifier_rule_free (VpndClassifierRule *rule);

@@ -17,13 +17,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define LINKS_MAX 16          /* half of what the kernel follows (MAXSYMLINKS is 40): a program behind more is a loop or a joke */
+#define ORIGIN_MAX_BYTES 4096 /* PATH_MAX: a longer place could not be opened again */
 #define EVENTS_PER_TURN 64    /* then the rest of the loop has its turn */
 #define PROCESSES_PER_TURN 32 /* of a walk over those that run already: 1 ms at most, while execs wait */
 #define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
@@ -37,12 +40,14 @@ typedef struct
 /**
  * Target:
  * @rule: (unowned): its rule, of the table in force
+ * @index: of its rule
  * @file: where the path leads, while @code is 0
  * @code: why launches are not seen (errno), 0 when they are
  */
 typedef struct
 {
   const VpndClassifierRule *rule;
+  guint index;
   FileId file;
   int code;
 } Target;
@@ -52,12 +57,13 @@ typedef struct
 {
   GPtrArray *rules;    /* (element-type VpndClassifierRule) (owned) */
   GPtrArray *targets;  /* (element-type Target) (owned): one a rule, in order */
-  GHashTable *by_file; /* (element-type FileId Target): whose launch is held; the first rule wins */
+  GHashTable *by_file; /* (element-type FileId GPtrArray(Target)) (owned): whose launch is held, in the order of the rules */
   GHashTable *folders; /* (element-type gint GPtrArray) (owned): inotify's number -> targets whose path leads through */
   int inotify_fd;
   guint inotify_source;
   int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
   guint n_classes;
+  gboolean is_unified; /* the classes are cgroups of cgroup2 */
   gboolean is_in_force;
 } Table;
 
@@ -95,9 +101,23 @@ file_id_equal (gconstpointer a, gconstpointer b)
 }
 
 static void
-report (VpndWatch *self, VpndClassifierReportKind kind, const VpndClassifierRule *rule, pid_t pid, guint64 start_time, int code)
+report_process (VpndWatch *self, VpndClassifierReportKind kind, const VpndClassifierRule *rule, pid_t pid, guint64 start_time, int code, const char *origin)
 {
-  VpndClassifierReport it = { kind, rule != NULL ? rule->class_index : 0, pid, start_time, rule != NULL ? rule->path : NULL, code };
+  const VpndClassifierReport it = { kind, rule->class_index, pid, start_time, rule->path, code, rule->uid, (char *) origin };
+
+  self->func (&it, self->func_data);
+}
+
+static void
+report_rule (VpndWatch *self, VpndClassifierReportKind kind, const VpndClassifierRule *rule, int code)
+{
+  report_process (self, kind, rule, 0, 0, code, NULL);
+}
+
+static void
+report (VpndWatch *self, VpndClassifierReportKind kind)
+{
+  const VpndClassifierReport it = { .kind = kind };
 
   self->func (&it, self->func_data);
 }
@@ -191,6 +211,37 @@ open_program (const char *path, FileId *out_file, int *out_code)
   return fd;
 }
 
+static gint
+compare_targets (gconstpointer a, gconstpointer b)
+{
+  const Target *x = *(const Target *const *) a, *y = *(const Target *const *) b;
+
+  return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void
+add_target (Table *table, Target *target)
+{
+  GPtrArray *targets = g_hash_table_lookup (table->by_file, &target->file);
+
+  if (targets == NULL)
+    {
+      targets = g_ptr_array_new ();
+      g_hash_table_insert (table->by_file, g_memdup2 (&target->file, sizeof target->file), targets);
+    }
+  g_ptr_array_add (targets, target);
+  g_ptr_array_sort (targets, compare_targets);
+}
+
+static void
+drop_target (Table *table, Target *target)
+{
+  GPtrArray *targets = g_hash_table_lookup (table->by_file, &target->file);
+
+  if (targets != NULL && g_ptr_array_remove (targets, target) && targets->len == 0)
+    g_hash_table_remove (table->by_file, &target->file);
+}
+
 /* Points @target at what its path leads to now, with the mark on it before anything is told. */
 static void
 resolve (VpndWatch *self, Table *table, Target *target)
@@ -205,14 +256,15 @@ resolve (VpndWatch *self, Table *table, Target *target)
     close (fd);
 
   /* The old inode keeps its mark: processes may still launch it by a link or a descriptor, and it is not in the table any more. */
-  if (target->code == 0 && !file_id_equal (&target->file, &file) && g_hash_table_lookup (table->by_file, &target->file) == target)
-    g_hash_table_remove (table->by_file, &target->file);
-  if (code == 0)
-    target->file = file;
-  if (code == 0 && !g_hash_table_contains (table->by_file, &target->file))
-    g_hash_table_insert (table->by_file, &target->file, target);
+  if (target->code == 0 && (code != 0 || !file_id_equal (&target->file, &file)))
+    drop_target (table, target);
+  if (code == 0 && (target->code != 0 || !file_id_equal (&target->file, &file)))
+    {
+      target->file = file;
+      add_target (table, target);
+    }
   if (table->is_in_force && (code == 0) != (target->code == 0))
-    report (self, code == 0 ? VPND_CLASSIFIER_WATCHED : VPND_CLASSIFIER_UNWATCHED, target->rule, 0, 0, code);
+    report_rule (self, code == 0 ? VPND_CLASSIFIER_WATCHED : VPND_CLASSIFIER_UNWATCHED, target->rule, code);
   target->code = code;
 }
 
@@ -264,6 +316,14 @@ on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+static gboolean
+is_in_cgroup2 (int fd)
+{
+  struct statfs info;
+
+  return fstatfs (fd, &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
+}
+
 static Table *
 table_new (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_classes)
 {
@@ -271,17 +331,19 @@ table_new (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_clas
 
   table->rules = g_ptr_array_ref (rules);
   table->targets = g_ptr_array_new_full (rules->len, g_free);
-  table->by_file = g_hash_table_new (file_id_hash, file_id_equal);
+  table->by_file = g_hash_table_new_full (file_id_hash, file_id_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
   table->folders = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_ptr_array_unref);
   table->inotify_fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
   table->n_classes = n_classes;
   for (guint i = 0; i < n_classes; i++)
     table->class_fds[i] = fcntl (class_fds[i], F_DUPFD_CLOEXEC, 0);
+  table->is_unified = n_classes > 0 && is_in_cgroup2 (class_fds[0]);
   for (guint i = 0; i < rules->len; i++)
     {
       Target *target = g_new0 (Target, 1);
 
       target->rule = g_ptr_array_index (rules, i);
+      target->index = i;
       target->code = ENOENT;
       g_ptr_array_add (table->targets, target);
     }
@@ -312,28 +374,50 @@ remove_marks (VpndWatch *self, const Table *old, const Table *table)
 
 /* --- launches --- */
 
+/* Returns: (nullable): the first rule for @file that holds for the process; @fd, an open descriptor of the file as the process sees it */
+static const Target *
+find_target (VpndWatch *self, const FileId *file, int fd, pid_t pid)
+{
+  const GPtrArray *targets = g_hash_table_lookup (self->table->by_file, file);
+  guint32 uid = VPND_CLASSIFIER_ANY_UID; /* of the process, once it is asked for */
+  gboolean is_known = FALSE;
+
+  for (guint i = 0; targets != NULL && i < targets->len; i++)
+    {
+      const Target *target = g_ptr_array_index (targets, i);
+
+      if (target->rule->uid != VPND_CLASSIFIER_ANY_UID && !is_known)
+        is_known = vpnd_process_read_uid (pid, &uid);
+      if (target->rule->uid != VPND_CLASSIFIER_ANY_UID && target->rule->uid != uid)
+        continue;
+      if (target->rule->any_mount_namespace || vpnd_mounts_has_file (self->mounts, fd))
+        return target;
+    }
+  return NULL;
+}
+
 static void
 judge (VpndWatch *self, const struct fanotify_event_metadata *event)
 {
   const Target *target = NULL;
   struct fanotify_response response = { .fd = event->fd, .response = FAN_ALLOW };
+  char origin[ORIGIN_MAX_BYTES] = "";
   struct stat info;
   guint64 start_time = 0;
   int code = 0;
 
   if (self->table != NULL && fstat (event->fd, &info) == 0)
-    target = g_hash_table_lookup (self->table->by_file, &(FileId){ info.st_dev, info.st_ino });
-  if (target != NULL && !target->rule->any_mount_namespace && !vpnd_mounts_has_file (self->mounts, event->fd))
-    target = NULL;
+    target = find_target (self, &(FileId){ info.st_dev, info.st_ino }, event->fd, event->pid);
   if (target != NULL)
     {
+      (void) vpnd_process_read_cgroup (event->pid, self->table->is_unified, origin, sizeof origin);
       code = event->pid > 0 ? vpnd_process_move (event->pid, self->table->class_fds[target->rule->class_index]) : ESRCH;
       start_time = vpnd_process_read_start_time (event->pid); /* while it is held: the number is its own */
     }
   while (write (self->fanotify_fd, &response, sizeof response) < 0 && errno == EINTR)
     ;
   if (target != NULL)
-    report (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, event->pid, start_time, code);
+    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, event->pid, start_time, code, origin);
 }
 
 static gboolean
@@ -353,12 +437,38 @@ on_launch (gint fd, GIOCondition condition, gpointer user_data)
       if (n == (ssize_t) sizeof event && event.fd >= 0)
         close (event.fd);
       else if (n == (ssize_t) sizeof event && (event.mask & FAN_Q_OVERFLOW))
-        report (self, VPND_CLASSIFIER_OVERFLOW, NULL, 0, 0, 0);
+        report (self, VPND_CLASSIFIER_OVERFLOW);
     }
   return G_SOURCE_CONTINUE;
 }
 
 /* --- who runs already --- */
+
+/* As at a launch, but for nobody holding the process: what ends or becomes another program in between is told apart by its start. */
+static void
+judge_running (VpndWatch *self, pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/exe", (int) pid);
+  char origin[ORIGIN_MAX_BYTES];
+  const int fd = open (path, O_PATH | O_CLOEXEC);
+  const Target *target = NULL;
+  struct stat info;
+  guint64 start_time;
+  int code;
+
+  if (fd >= 0 && fstat (fd, &info) == 0)
+    target = find_target (self, &(FileId){ info.st_dev, info.st_ino }, fd, pid);
+  if (fd >= 0)
+    close (fd);
+  if (target == NULL)
+    return;
+
+  (void) vpnd_process_read_cgroup (pid, self->table->is_unified, origin, sizeof origin);
+  start_time = vpnd_process_read_start_time (pid);
+  code = vpnd_process_move (pid, self->table->class_fds[target->rule->class_index]);
+  if (code != ESRCH)
+    report_process (self, code == 0 ? VPND_CLASSIFIER_FOUND : VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, code, origin);
+}
 
 static gboolean
 on_walk (gpointer user_data)
@@ -368,26 +478,15 @@ on_walk (gpointer user_data)
   for (guint i = 0; i < PROCESSES_PER_TURN && self->walk->len > 0; i++)
     {
       const pid_t pid = g_array_index (self->walk, pid_t, self->walk->len - 1);
-      FileId file;
-      const Target *target = NULL;
 
       g_array_set_size (self->walk, self->walk->len - 1);
-      if (vpnd_process_read_executable (pid, &file.device, &file.inode))
-        target = g_hash_table_lookup (self->table->by_file, &file);
-      if (target != NULL)
-        {
-          guint64 start_time = vpnd_process_read_start_time (pid);
-          int code = vpnd_process_move (pid, self->table->class_fds[target->rule->class_index]);
-
-          if (code != ESRCH)
-            report (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, code);
-        }
+      judge_running (self, pid);
     }
   if (self->walk->len > 0)
     return G_SOURCE_CONTINUE;
 
   self->walk_source = 0;
-  report (self, VPND_CLASSIFIER_APPLIED, NULL, 0, 0, 0);
+  report (self, VPND_CLASSIFIER_APPLIED);
   return G_SOURCE_REMOVE;
 }
 
@@ -417,7 +516,7 @@ begin_walk (VpndWatch *self)
  * @n_classes: how many, at most VPND_CLASSIFIER_MAX_CLASSES; each rule's class is below it
  *
  * Reports each rule whose program cannot be watched (VPND_CLASSIFIER_UNWATCHED), then puts the processes that run already into their classes
- * (VPND_CLASSIFIER_ARRIVED), then reports VPND_CLASSIFIER_APPLIED.
+ * (VPND_CLASSIFIER_FOUND), then reports VPND_CLASSIFIER_APPLIED.
  */
 void
 vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_classes)
@@ -442,7 +541,7 @@ vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, g
       const Target *target = g_ptr_array_index (table->targets, i);
 
       if (target->code != 0)
-        report (self, VPND_CLASSIFIER_UNWATCHED, target->rule, 0, 0, target->code);
+        report_rule (self, VPND_CLASSIFIER_UNWATCHED, target->rule, target->code);
     }
   begin_walk (self);
 }

@@ -230,6 +230,7 @@ send_rules (const Lab *lab, const char *const *paths)
       VpndClassifierRule *rule = g_new0 (VpndClassifierRule, 1);
 
       rule->path = g_strdup (paths[i]);
+      rule->uid = VPND_CLASSIFIER_ANY_UID;
       g_ptr_array_add (rules, rule);
     }
   bytes = vpnd_classifier_encode_rules (rules);
@@ -412,13 +413,42 @@ test_running_process_is_moved (Lab *lab, gconstpointer data)
   path = g_strdup_printf ("/proc/%d/cgroup", pid);
   send_rules (lab, paths);
   report = next_report (lab);
-  g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_ARRIVED);
+  g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_FOUND);
   g_assert_cmpint (report.pid, ==, pid);
+  g_assert_cmpstr (report.origin, ==, "/"); /* nobody here has a cgroup of the test's hierarchy */
   expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
   g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
   g_assert_nonnull (strstr (text, wanted));
   g_assert_no_errno (kill (pid, SIGKILL));
   g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+}
+
+/* A user's rule holds for nobody else, and of two rules for one file the first that holds counts. */
+static void
+test_rules_of_users (Lab *lab, gconstpointer data)
+{
+  g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_classifier_rule_free);
+  const guint32 uids[] = { 4711, getuid () };
+
+  for (guint n = 1; n <= G_N_ELEMENTS (uids); n++)
+    {
+      VpndClassifierRule *rule = g_new0 (VpndClassifierRule, 1);
+      g_autoptr (GBytes) bytes = NULL;
+
+      rule->path = g_strdup (lab->program);
+      rule->uid = uids[n - 1];
+      g_ptr_array_add (rules, rule);
+      bytes = vpnd_classifier_encode_rules (rules);
+      send_table (lab, bytes, TRUE);
+      expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+      g_assert_cmpint (launch (lab, lab->program, NULL), ==, n == 1 ? OUTSIDE : IN_CLASS);
+    }
+  {
+    g_auto (VpndClassifierReport) report = next_report (lab);
+
+    g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_ARRIVED);
+    g_assert_cmpuint (report.uid, ==, getuid ());
+  }
 }
 
 /* A script is its own file, whatever interprets it; a program given to the loader is data, and stays outside (documented). */
@@ -527,6 +557,7 @@ main (int argc, char **argv)
     { "/classifier/replaced-file-is-followed", test_replaced_file_is_followed },
     { "/classifier/unwatchable-rules-are-told", test_unwatchable_rules_are_told },
     { "/classifier/running-process-is-moved", test_running_process_is_moved },
+    { "/classifier/rules-of-users", test_rules_of_users },
     { "/classifier/scripts-and-the-loader", test_scripts_and_the_loader },
     { "/classifier/other-mount-namespace", test_other_mount_namespace },
     { "/classifier/stopped-or-killed", test_stopped_or_killed },
