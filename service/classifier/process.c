@@ -16,7 +16,8 @@
 #define STAT_MAX_BYTES 1024
 #define STATUS_MAX_BYTES 1024 /* the line of the uids is the ninth */
 #define CGROUP_MAX_BYTES 8192 /* a line a hierarchy */
-#define STAT_START_TIME 22    /* number of the field in proc(5), /proc/PID/stat */
+#define STAT_PARENT 4         /* numbers of fields in proc(5), /proc/PID/stat */
+#define STAT_START_TIME 22
 
 /* Returns: text behind the blank that precedes field @field of @text, whose field 2 may hold blanks and parentheses; NULL when it is short */
 static const char *
@@ -64,6 +65,21 @@ vpnd_process_read_start_time (pid_t pid)
   const char *field = read_file (pid, "stat", text, sizeof text) ? find_field (text, STAT_START_TIME) : NULL;
 
   return field != NULL ? g_ascii_strtoull (field, NULL, 10) : 0;
+}
+
+/**
+ * vpnd_process_read_parent:
+ * @pid: a process
+ *
+ * Returns: its parent, 0 when it is gone or has none
+ */
+pid_t
+vpnd_process_read_parent (pid_t pid)
+{
+  char text[STAT_MAX_BYTES];
+  const char *field = read_file (pid, "stat", text, sizeof text) ? find_field (text, STAT_PARENT) : NULL;
+
+  return field != NULL ? (pid_t) g_ascii_strtoull (field, NULL, 10) : 0;
 }
 
 /**

@@ -51,7 +51,10 @@ vpnd_diag_decode_socket (const void *data, gsize size, guint8 protocol, VpndDiag
   if (message->idiag_family != AF_INET && message->idiag_family != AF_INET6)
     return FALSE;
 
-  *out_socket = (VpndDiagSocket){ .family = message->idiag_family };
+  *out_socket = (VpndDiagSocket){
+    .family = message->idiag_family,
+    .inode = message->idiag_inode,
+  };
   G_STATIC_ASSERT (sizeof message->id == sizeof out_socket->id);
   memcpy (out_socket->id, &message->id, sizeof message->id);
   out_socket->info = (VpndSocketInfo){

@@ -15,12 +15,14 @@ G_BEGIN_DECLS
  * VpndDiagSocket:
  * @family: AF_INET or AF_INET6, as the kernel files it: an IPv6 socket with an IPv4 peer is AF_INET6
  * @info: what a plan judges
+ * @inode: of the socket, as /proc/PID/fd names it; 0 for one that no program has any more
  * @id: struct inet_diag_sockid, as it was received: given back to name the socket
  */
 typedef struct
 {
   guint8 family;
   VpndSocketInfo info;
+  guint32 inode;
   guint8 id[VPND_DIAG_ID_BYTES];
 } VpndDiagSocket;
 

@@ -17,6 +17,18 @@ vpnd_splitter_default_init (VpndSplitterInterface *iface)
 }
 
 /**
+ * vpnd_split_look_clear:
+ * @look: what vpnd_splitter_look () filled in
+ *
+ * Frees what it holds.
+ */
+void
+vpnd_split_look_clear (VpndSplitLook *look)
+{
+  g_clear_pointer (&look->executable, g_free);
+}
+
+/**
  * vpnd_splitter_apply_async:
  * @self: the port
  * @config: see VpndSplitterInterface
@@ -69,6 +81,24 @@ vpnd_splitter_dup_standing (VpndSplitter *self)
 }
 
 /**
+ * vpnd_splitter_check:
+ * @self: the port
+ * @rule: see VpndSplitterInterface
+ * @error: return location for an error
+ *
+ * Dispatches; see VpndSplitterInterface.
+ *
+ * Returns: see VpndSplitterInterface
+ */
+gboolean
+vpnd_splitter_check (VpndSplitter *self, const VpndSplitRule *rule, GError **error)
+{
+  g_return_val_if_fail (VPND_IS_SPLITTER (self), FALSE);
+
+  return VPND_SPLITTER_GET_IFACE (self)->check (self, rule, error);
+}
+
+/**
  * vpnd_splitter_enter:
  * @self: the port
  * @process: see VpndSplitterInterface
@@ -104,6 +134,24 @@ vpnd_splitter_leave (VpndSplitter *self, GArray *processes)
   g_return_val_if_fail (VPND_IS_SPLITTER (self), 0);
 
   return VPND_SPLITTER_GET_IFACE (self)->leave (self, processes);
+}
+
+/**
+ * vpnd_splitter_look:
+ * @self: the port
+ * @pid: see VpndSplitterInterface
+ * @out_look: (out caller-allocates): see VpndSplitterInterface
+ *
+ * Dispatches; see VpndSplitterInterface.
+ *
+ * Returns: see VpndSplitterInterface
+ */
+gboolean
+vpnd_splitter_look (VpndSplitter *self, gint32 pid, VpndSplitLook *out_look)
+{
+  g_return_val_if_fail (VPND_IS_SPLITTER (self), FALSE);
+
+  return VPND_SPLITTER_GET_IFACE (self)->look (self, pid, out_look);
 }
 
 /**

@@ -25,7 +25,8 @@ LAYERS = {
     "service/store": CONTRACT | {"service/core"},
     "service/log": CONTRACT | {"service/core"},
     "service/engine": CONTRACT | {"service/core", "service/ports", "service/store", "service/log"},
-    "service/backends": CONTRACT | {"service/core", "service/ports", "service/netlink", "service/log"},
+    "service/classifier": CONTRACT,
+    "service/backends": CONTRACT | {"service/core", "service/ports", "service/netlink", "service/log", "service/classifier"},
     "service/bus": CONTRACT | {"service/core", "service/ports", "service/store", "service/log", "service/engine"},
     "cli": CONTRACT,
 }
