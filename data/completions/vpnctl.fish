@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion of vpnctl(1).
 
-set -l verbs connect disconnect reconnect status monitor import export list show rename remove bridge activate settings lockdown lan auto-connect emergency-unlock dns routes doctor bundle logs version help
+set -l verbs connect disconnect reconnect status monitor import export list show rename remove bridge activate split exclude include settings lockdown lan auto-connect emergency-unlock dns routes doctor bundle logs version help
 
 function __vpnctl_profiles
     vpnctl list --names --timeout 2 2>/dev/null
@@ -28,6 +28,9 @@ complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a rename -d 'Ren
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a remove -d 'Delete a profile'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a bridge -d 'Reach the server of a profile by a bridge'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a activate -d 'Connect as a JSON file says'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a split -d 'Choose what goes beside the tunnel, and see it'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a exclude -d 'Run a command beside the tunnel'
+complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a include -d 'Run a command that uses the tunnel and nothing else'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a settings -d 'Show or change settings'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a lockdown -d 'Block the network also while disconnected, or not'
 complete -c vpnctl -n "not __fish_seen_subcommand_from $verbs" -a lan -d 'Allow or block the local network'
@@ -61,3 +64,18 @@ complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcomma
 complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from backend' -a 'auto kernel userspace'
 complete -c vpnctl -n '__fish_seen_subcommand_from set; and __fish_seen_subcommand_from auto-connect-profile' -a '(__vpnctl_profiles)'
 complete -c vpnctl -n '__fish_seen_subcommand_from dns' -a query
+
+complete -c vpnctl -n '__fish_seen_subcommand_from split; and not __fish_seen_subcommand_from add remove list mode ps watch' -a 'add remove list mode ps watch'
+complete -c vpnctl -n '__fish_seen_subcommand_from split; and __fish_seen_subcommand_from mode' -a 'exclude include'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l path -r -F -d 'A program'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l app -x -d 'An application'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l unit -x -d 'A unit of systemd'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l uid -x -a '(__fish_complete_users)' -d 'All programs of a user'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l subnet -x -d 'An address or a subnet'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l domain -x -d 'A domain and those below it'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l exclude -d 'It goes beside the tunnel'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l include -d 'It uses the tunnel and nothing else'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l profile -x -a '(__vpnctl_profiles)' -d 'It uses the tunnel of that profile'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l own -d 'For your own programs alone'
+complete -c vpnctl -n '__fish_seen_subcommand_from split' -l all -d 'The processes of every user'
+complete -c vpnctl -n '__fish_seen_subcommand_from exclude include' -a '(__fish_complete_subcommand)'

@@ -8,9 +8,12 @@ Interfaces and types come from dbus/org.vpnd1.xml. One JSON object a line on sta
   {"settings": {...}}                properties of Settings, with PropertiesChanged
   {"status": {...}}                  keys of the status JSON
   {"profiles": [...]}                what List answers
+  {"split": {...}}                   properties of SplitTunnel, with PropertiesChanged
+  {"rules": [...]}  {"processes": [...]}   what its List and Processes answer; Add and Remove change the rules
   {"findings": [...]}  {"routes": [...]}  {"logs": "..."}  {"dns": {...}}   what the methods of Diagnostics and getLogs answer
   {"on": {"MEMBER": [STEP, ...]}}    what a call of MEMBER does, in order; without: plain success. Steps:
       {"set": ...}  {"status": ...}  {"emit": [INTERFACE, SIGNAL, SIGNATURE, [ARGS]]}  {"sleep_ms": N}
+      {"move": PATH}                 the caller is written to cgroup.procs of that folder, as Enter does
       {"error": [NAME, MESSAGE]}  {"reply": true}  {"silent": true}  {"die": true}
   {"emit": [...]}
   {"calls": true}  {"reads": true}   answered with the calls so far, or with how many properties were read
@@ -24,7 +27,8 @@ gi.require_version('Gio', '2.0')
 from gi.repository import Gio, GLib
 
 NAME, PATH = 'org.vpnd1', '/org/vpnd1'
-DAEMON, PROFILES, SETTINGS = (f'org.vpnd1.{i}' for i in ('Daemon', 'Profiles', 'Settings'))
+DAEMON, PROFILES, SETTINGS, SPLIT = (f'org.vpnd1.{i}' for i in ('Daemon', 'Profiles', 'Settings', 'SplitTunnel'))
+EVERYBODY = 0xffffffff
 
 CONF = '[Interface]\n# PrivateKey is not exported\nAddress = 10.64.0.7/32\n\n[Peer]\nEndpoint = 192.0.2.10:51820\n'
 
@@ -53,7 +57,10 @@ class Fake:
             SETTINGS: {'Lockdown': False, 'AutoConnect': False, 'AutoConnectProfile': '', 'AllowLan': True, 'Ipv6': True, 'Mtu': 0,
                        'DnsServers': [], 'DnsResolverUid': 0, 'ApiEndpoints': [], 'Forward': [], 'CrashRecovery': 'block', 'Backend': 'auto', 'DestroySockets': True},
             PROFILES: {},
+            SPLIT: {'Mode': 'exclude', 'State': 'ready', 'Ground': 'cgroup2', 'Classes': {}},
         }
+        self.rules = []
+        self.processes = []
         self.defaults = dict(self.properties[SETTINGS])
         self.extra_status = {}
         self.profiles = [self.profile('home'), self.profile('office')]
@@ -95,7 +102,7 @@ class Fake:
             return json.dumps(self.reads)
         if 'profiles' in c:
             self.profiles = [dict(self.profile(p['name']), **p) for p in c['profiles']]
-        for key in ('findings', 'routes', 'logs'):
+        for key in ('findings', 'routes', 'logs', 'rules', 'processes'):
             if key in c:
                 setattr(self, key, c[key])
         if 'dns' in c:
@@ -118,11 +125,18 @@ class Fake:
             self.change(DAEMON, s['set'])
         if 'settings' in s:
             self.change(SETTINGS, s['settings'])
+        if 'split' in s:
+            self.change(SPLIT, s['split'])
         if 'status' in s:
             self.extra_status.update(s['status'])
         if 'emit' in s:
             interface, signal, signature, args = s['emit']
             self.bus.emit_signal(None, PATH, interface, signal, GLib.Variant(signature, args))
+        if 'move' in s:
+            pid = self.bus.call_sync('org.freedesktop.DBus', '/org/freedesktop/DBus', 'org.freedesktop.DBus', 'GetConnectionUnixProcessID',
+                                     GLib.Variant('(s)', (self.sender,)), None, Gio.DBusCallFlags.NONE, -1).unpack()[0]
+            with open(os.path.join(s['move'], 'cgroup.procs'), 'w') as procs:
+                procs.write(str(pid))
         if 'die' in s:
             self.bus.flush_sync()
             os._exit(0)
@@ -135,7 +149,29 @@ class Fake:
                 'date': '', 'txBytes': 0, 'rxBytes': 0, 'features': [], 'attempt': 0, 'backend': '', 'interface': '', 'mtu': 0, 'dns': [], 'bridge': '', 'peers': [], 'warnings': []}
         return dict(base, **self.extra_status)
 
-    def reply(self, member, args):
+    @staticmethod
+    def split_typed(values):
+        types = {'owner': 'u', 'effective': 'b', 'pid': 'u', 'uid': 'u', 'startTime': 't', 'since': 't'}
+        return {k: GLib.Variant(types.get(k, 's'), v) for k, v in values.items()}
+
+    def split(self, member, args):
+        """What SplitTunnel answers; a value gets the form that the service would give it, as far as tests need that."""
+        if member == 'List':
+            return [self.split_typed(r) for r in self.rules],
+        if member in ('Processes', 'ProcessesAll'):
+            return [self.split_typed(p) for p in self.processes],
+        if member.startswith(('Add', 'Remove')):
+            kind, value = args[0], args[1].removesuffix('.desktop')
+            owner = os.getuid() if member.endswith('Own') else EVERYBODY
+            self.rules = [r for r in self.rules if (r['kind'], r['value'], r['owner']) != (kind, value, owner)]
+            if member.startswith('Add'):
+                reason = 'there is no such file' if 'missing' in value else ''
+                self.rules.append({'kind': kind, 'value': value, 'class': args[2], 'profile': args[3], 'owner': owner, 'effective': not reason, 'reason': reason})
+        return ()
+
+    def reply(self, interface, member, args):
+        if interface == SPLIT:
+            return self.split(member, args)
         if member == 'status':
             return json.dumps(self.status()),
         if member == 'List':
@@ -165,7 +201,8 @@ class Fake:
         self.calls.append([member, [a if not isinstance(a, list) else f'({len(a)} bytes)' for a in params.unpack()]])
         named = {p['name'] for p in self.profiles}
         steps = self.on.get(member)
-        if steps is None and member in ('Activate', 'Export', 'Remove', 'Rename', 'SetBridge') and params[0] not in named:
+        self.sender = sender
+        if steps is None and interface == PROFILES and member in ('Activate', 'Export', 'Remove', 'Rename', 'SetBridge') and params[0] not in named:
             steps = [{'error': ['org.vpnd1.Error.NotFound', f'no profile named "{params[0]}"']}]
         self.play(list(steps or []), interface, member, params, invocation)
 
@@ -190,7 +227,7 @@ class Fake:
 
     def answer(self, interface, member, params, invocation):
         out = ''.join(a.signature for a in self.interfaces[interface].lookup_method(member).out_args)
-        invocation.return_value(GLib.Variant(f'({out})', self.reply(member, params)))
+        invocation.return_value(GLib.Variant(f'({out})', self.reply(interface, member, params)))
 
     def on_get(self, bus, sender, path, interface, name):
         self.reads += 1

@@ -66,7 +66,7 @@ def test_exit_codes_are_the_same_everywhere():
     documented = dict(re.findall(r'^(\d+)\n    (.+)$', section('EXIT STATUS'), re.M))
     assert documented == HELP['exitCodes']
     assert dict(re.findall(r'^ +(\d+)  (.+)$', subprocess.run([VPNCTL, 'help'], capture_output=True, text=True, check=True, env={'LC_ALL': 'C'}).stdout, re.M)) == HELP['exitCodes']
-    assert documented.keys() == {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '130'}
+    assert documented.keys() == {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '125', '126', '127', '130'}
 
 
 def test_settings_are_those_of_the_interface():
@@ -152,6 +152,10 @@ def test_bash_completes_verbs_options_names_and_values(names):
     assert complete(names, 'import', 'so') == {'some.conf'}
     assert complete(names, 'lockdown', '') == complete(names, 'auto-connect', '') == {'on', 'off', 'get'}
     assert complete(names, 'bridge', 'home', '') == {'off'} and 'root' in complete(names, 'bridge', 'home', '192.0.2.9:443/tcp', '1080', 'r')
+    assert complete(names, 'split', '') == {'add', 'remove', 'list', 'mode', 'ps', 'watch'} and complete(names, 'split', 'mode', '') == {'exclude', 'include'}
+    assert complete(names, 'split', 'add', '--profile', '') == {'home', 'office'} and complete(names, 'split', 'add', '--path', 'so') == {'some.conf'}
+    assert complete(names, 'split', '--path', 'x', '') == {'add', 'remove', 'list', 'mode', 'ps', 'watch'} and 'root' in complete(names, 'split', 'add', '--uid', 'r')
+    assert complete(names, 'exclude', '') == {'--'} and 'bash' in complete(names, 'exclude', '--', 'bas') and complete(names, 'exclude', '--', 'cat', 'so') == {'some.conf'}
     assert complete(names, 'lan', '') == {'allow', 'block', 'get'}
     assert complete(names, 'auto-connect', 'on', '') == {'home', 'office'} and complete(names, 'auto-connect', 'off', '') == set()
     assert complete(names, 'settings', '') == {'get', 'set', 'reset'}
@@ -172,11 +176,11 @@ def test_reference_has_every_member_with_prose():
             assert re.search(r'\w{3,}', prose), f'{name}.{member.get("name")} has no prose'
 
 
-@pytest.mark.parametrize('page', ['vpnctl.1', 'vpnd.8'])
+@pytest.mark.parametrize('page', ['vpnctl.1', 'vpnd.8', 'vpnd-classifier.8'])
 def test_manual_pages_are_made_and_clean(page):
     text = (BUILD / 'data/man' / page).read_text()
     assert text.count('.SH') > 5 and 'System Message' not in text
-    assert f'{page.split(".")[0]} \\-' in text.replace('vpnd \\-', 'vpnd \\-')
+    assert re.search(rf'{page.split(".")[0]}'.replace('-', r'\\?-') + r' \\-', text)
 
 
 def test_every_source_with_messages_is_in_potfiles():
