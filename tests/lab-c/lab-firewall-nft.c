@@ -11,6 +11,7 @@
 #include "policy.h"
 #include "random-policy.h"
 #include "random-ruleset.h"
+#include "random-values.h"
 
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -633,6 +634,80 @@ test_loaded_by_nft (void)
     }
 }
 
+/* Sets of addresses whose elements change at random, some of which touch each other. */
+static VpndRuleset *
+make_with_sets (void)
+{
+  VpndRuleset *ruleset = vpnd_ruleset_new ("vpnd");
+  VpndChain *chain = vpnd_ruleset_add_chain (ruleset, "output", VPND_CHAIN_FILTER, VPND_HOOK_OUTPUT, 0, VPND_VERDICT_ACCEPT);
+  static const VpndField fields[] = { VPND_FIELD_IP_DADDR, VPND_FIELD_IP6_DADDR };
+
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (fields); i++)
+    {
+      g_autofree char *name = g_strdup_printf ("set%u", i);
+      VpndSet *set = vpnd_ruleset_add_set (ruleset, name, fields[i / 2], i % 2 == 0, FALSE);
+
+      for (guint j = 0; j < 40; j++)
+        {
+          VpndAddr addr = { .family = i / 2 == 0 ? AF_INET : AF_INET6 };
+
+          addr.bytes[0] = 0x20;
+          addr.bytes[vpnd_addr_size (&addr) - 1] = (guint8) (3 * j + (j % 3 == 0 ? 0 : 1));
+          if (random_boolean (2))
+            vpnd_set_add_addr (set, &addr, NULL);
+        }
+      vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (chain), fields[i / 2], VPND_OP_IN, name));
+    }
+  return ruleset;
+}
+
+static char *
+table_handle (void)
+{
+  g_autofree char *listing = nft ("-j list tables");
+
+  g_assert_nonnull (listing);
+  return g_steal_pointer (&listing);
+}
+
+/* A ruleset that differs in elements alone leaves chains and rules where they are; what was changed behind our back does not stay so. */
+static void
+test_elements_alone (void)
+{
+  for (guint owner = 0; owner < 2; owner++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (VpndFirewall) firewall = vpnd_firewall_nft_new_full (owner == 0, &error);
+      g_autoptr (VpndRuleset) first = make_with_sets ();
+      g_autofree char *before = NULL;
+      g_autofree char *after = NULL;
+
+      g_assert_no_error (error);
+      apply_ok (firewall, first);
+      before = table_handle ();
+      for (guint i = 0; i < 60; i++)
+        {
+          g_autoptr (VpndRuleset) next = make_with_sets ();
+
+          apply_ok (firewall, next); /* it has been read back */
+        }
+      after = table_handle ();
+      g_assert_cmpstr (after, ==, before);
+      if (owner == 1)
+        {
+          g_autoptr (VpndRuleset) next = make_with_sets ();
+          g_autofree char *flushed = nft ("flush set inet vpnd set0");
+          g_autofree char *whole = NULL;
+
+          g_assert_nonnull (flushed);
+          apply_ok (firewall, next);
+          whole = table_handle ();
+          g_assert_cmpstr (whole, !=, before);
+        }
+      remove_ok (firewall);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -649,6 +724,7 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall-nft/refusal-keeps-the-former", test_refusal_keeps_the_former);
   g_test_add_func ("/firewall-nft/operations-take-turns", test_operations_take_turns);
   g_test_add_func ("/firewall-nft/loaded-by-nft", test_loaded_by_nft);
+  g_test_add_func ("/firewall-nft/elements-alone", test_elements_alone);
   g_test_add_func ("/firewall-nft/many-cycles", test_many_cycles);
   return g_test_run ();
 }
