@@ -170,14 +170,14 @@ add_to_direct (VpndPolicyChains *chains)
  * @chains: the chains of a ruleset that is being filled
  * @input: what the policy depends on
  *
- * Marks the answers to guests whose policy is "direct", before anything looks at where they claim to come from.
+ * Marks the answers to what goes beside the tunnel, of guests and of programs of this host, before anything looks at where they claim to come from.
  */
 void
 vpnd_policy_add_direct_answers (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   VpndRule *rule;
 
-  if (!has_policy (input, VPND_FORWARD_DIRECT))
+  if (!has_policy (input, VPND_FORWARD_DIRECT) && !vpnd_policy_has_split (input))
     return;
   rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
   if (chains->tunnel_out != NULL)

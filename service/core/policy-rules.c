@@ -90,6 +90,21 @@ vpnd_policy_refuse_rest (VpndChain *chain)
   vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_REFUSE);
 }
 
+/* 11: TCP by a reset: the kernel does not give an ICMPv6 error to a socket that is bound to a physical link, which would hang. */
+
+/**
+ * vpnd_policy_add_refusal:
+ * @chains: the chains of a ruleset that is being filled
+ *
+ * Fills the chain that ends what leaves or is forwarded and has not been allowed.
+ */
+void
+vpnd_policy_add_refusal (VpndPolicyChains *chains)
+{
+  vpnd_rule_statement (vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->refuse), VPND_FIELD_L4PROTO, IPPROTO_TCP), VPND_STATEMENT_REJECT_TCP_RESET);
+  vpnd_rule_statement (vpnd_chain_add_rule (chains->refuse), VPND_STATEMENT_REJECT);
+}
+
 /**
  * vpnd_policy_prefix:
  * @text: a literal

@@ -43,6 +43,7 @@ void vpnd_policy_want_postrouting (VpndPolicyChains *chains);
 void vpnd_policy_want_mangle (VpndPolicyChains *chains);
 VpndChain *vpnd_policy_add_chain (VpndPolicyChains *chains, const char *name);
 void vpnd_policy_refuse_rest (VpndChain *chain);
+void vpnd_policy_add_refusal (VpndPolicyChains *chains);
 
 VpndPrefix vpnd_policy_prefix (const char *text);
 VpndRule *vpnd_policy_match_source (VpndRule *rule, const char *network);
@@ -65,6 +66,12 @@ void vpnd_policy_add_api (VpndPolicyChains *chains, const VpndPolicyInput *input
 void vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const char *ifname);
 void vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config);
 void vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const char *ifname);
+
+/* policy-split.c */
+gboolean vpnd_policy_has_split (const VpndPolicyInput *input);
+void vpnd_policy_add_split_first (VpndPolicyChains *chains, const VpndPolicyInput *input);
+void vpnd_policy_add_split_classes (VpndPolicyChains *chains, const VpndPolicyInput *input);
+void vpnd_policy_add_split_inbound (VpndPolicyChains *chains, const VpndPolicyInput *input);
 
 /* policy-guests.c */
 void vpnd_policy_add_direct_answers (VpndPolicyChains *chains, const VpndPolicyInput *input);

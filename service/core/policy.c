@@ -195,14 +195,6 @@ add_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
   vpnd_rule_vmap (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, MAP_OUT_LINKS);
 }
 
-/* 11: TCP by a reset: the kernel does not give an ICMPv6 error to a socket that is bound to a physical link, which would hang. */
-static void
-add_refusal (VpndPolicyChains *chains)
-{
-  vpnd_rule_statement (vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->refuse), VPND_FIELD_L4PROTO, IPPROTO_TCP), VPND_STATEMENT_REJECT_TCP_RESET);
-  vpnd_rule_statement (vpnd_chain_add_rule (chains->refuse), VPND_STATEMENT_REJECT);
-}
-
 /* 6, for nearly every packet of a busy host. What leaves by the tunnel's link is known by the index of the link, a number, which is compared sooner than
  * a name; while the index is not known, and with any mark, the longer way by the name leads to the same end. The index of a link that is gone is
  * that of none: the kernel counts on, and the rules are made anew. The transport's own packets are not of it; they would loop. */
@@ -249,6 +241,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
 
   vpnd_policy_chains_init (&chains, ruleset, has_tunnel);
   add_dns_ports (&chains);
+  vpnd_policy_add_split_first (&chains, input);
   if (has_tunnel)
     add_short_ways (&chains, input);
   if (has_tunnel && vpnd_bridge_is_set (&input->config->bridge))
@@ -280,8 +273,10 @@ vpnd_policy_build (const VpndPolicyInput *input)
   add_names_reject (chains.forward, SET_DNS_PORTS);
   if (input->settings->allow_lan)
     vpnd_policy_add_lan (&chains);
+  vpnd_policy_add_split_classes (&chains, input);
+  vpnd_policy_add_split_inbound (&chains, input);
   vpnd_policy_refuse_rest (chains.output);
   vpnd_policy_refuse_rest (chains.forward);
-  add_refusal (&chains);
+  vpnd_policy_add_refusal (&chains);
   return ruleset;
 }

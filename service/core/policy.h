@@ -11,6 +11,7 @@
 #include "route-plan.h"
 #include "ruleset.h"
 #include "settings.h"
+#include "split-plan.h"
 #include "tunnel-config.h"
 
 G_BEGIN_DECLS
@@ -31,6 +32,8 @@ typedef enum
  * @settings: the settings
  * @facts: the facts
  * @link_ifindex: index of the tunnel's link, 0 while it is not known
+ * @split: (nullable): what goes beside the tunnel by the users' wish; NULL for nothing
+ * @profile: (nullable): name of the profile that the tunnel is of, for what is bound to one
  */
 typedef struct
 {
@@ -41,8 +44,11 @@ typedef struct
   const VpndSettings *settings;
   const VpndFacts *facts;
   guint link_ifindex;
+  const VpndSplitPlan *split;
+  const char *profile;
 } VpndPolicyInput;
 
 VpndRuleset *vpnd_policy_build (const VpndPolicyInput *input);
+VpndRuleset *vpnd_policy_build_open (const VpndSplitPlan *split);
 
 G_END_DECLS

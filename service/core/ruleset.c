@@ -331,6 +331,25 @@ vpnd_ruleset_equal_but_elements (const VpndRuleset *a, const VpndRuleset *b)
 }
 
 /**
+ * vpnd_ruleset_is_closed:
+ * @ruleset: a ruleset
+ *
+ * Returns: TRUE when what leaves the host needs a rule that lets it: a chain of the output hook drops
+ */
+gboolean
+vpnd_ruleset_is_closed (const VpndRuleset *ruleset)
+{
+  for (guint i = 0; i < ruleset->chains->len; i++)
+    {
+      const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+
+      if (chain->hook == VPND_HOOK_OUTPUT && chain->policy == VPND_VERDICT_DROP)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/**
  * vpnd_ruleset_add_chain:
  * @ruleset: a ruleset that is not shared yet
  * @name: name of the chain

@@ -218,6 +218,7 @@ typedef struct
 VpndRuleset *vpnd_ruleset_new (const char *table);
 VpndRuleset *vpnd_ruleset_ref (VpndRuleset *ruleset);
 void vpnd_ruleset_unref (VpndRuleset *ruleset);
+gboolean vpnd_ruleset_is_closed (const VpndRuleset *ruleset);
 gboolean vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b);
 gboolean vpnd_ruleset_equal_but_elements (const VpndRuleset *a, const VpndRuleset *b);
 char *vpnd_ruleset_to_text (const VpndRuleset *ruleset);

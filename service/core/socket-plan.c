@@ -53,16 +53,20 @@ vpnd_socket_plan_build_end (const GArray *addresses)
  * @bridge: the profile's bridge; not set without one
  * @settings: the settings
  * @facts: the facts, for the bridges
+ * @split: (nullable): what goes beside the tunnel
  *
  * Returns: (transfer full): what to end when the host is closed for this tunnel
  */
 VpndSocketPlan *
-vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts)
+vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts,
+    const VpndSplitPlan *split)
 {
   VpndSocketPlan *plan = socket_plan_new (routes->addresses);
 
   plan->allow_lan = settings->allow_lan;
   plan->bridge = *bridge;
+  if (split != NULL)
+    plan->split = vpnd_split_plan_ref ((VpndSplitPlan *) split);
   for (guint i = 0; i < facts->bridges->len; i++)
     g_array_append_val (plan->bridges, g_array_index (facts->bridges, VpndHop, i).prefix);
   return plan;
@@ -93,6 +97,7 @@ vpnd_socket_plan_unref (VpndSocketPlan *plan)
 
   g_array_unref (plan->own);
   g_array_unref (plan->bridges);
+  vpnd_split_plan_unref (plan->split);
   g_free (plan);
 }
 
@@ -152,7 +157,7 @@ is_in_lan (const VpndSocketInfo *socket)
  * The peer's address decides what is the local network: the address of this host is a private one behind every home router.
  *
  * Returns: TRUE when the socket is to be ended. At the end of a tunnel: it has an address of the tunnel, and a peer unless it is one of UDP. Else: it has a peer, and is neither within this host (but for one to the proxy of the bridge), nor in the
- *   tunnel, nor marked as the transport, nor the proxy's, nor a DHCP client's, nor to the local network where that is allowed
+ *   tunnel, nor marked as the transport, nor the proxy's, nor a DHCP client's, nor to the local network where that is allowed, nor beside the tunnel by the users' wish
  */
 gboolean
 vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
@@ -170,6 +175,8 @@ vpnd_socket_plan_ends (const VpndSocketPlan *plan, const VpndSocketInfo *socket)
   if (is_on_this_host (plan, socket) || is_in_tunnel (plan, socket) || is_of_proxy (plan, socket))
     return FALSE;
   if (socket->protocol == IPPROTO_UDP && (socket->local_port == DHCP4_CLIENT_PORT || socket->local_port == DHCP6_CLIENT_PORT))
+    return FALSE;
+  if (plan->split != NULL && vpnd_split_plan_is_beside (plan->split, socket->cgroup, socket->uid, &socket->remote))
     return FALSE;
   return !plan->allow_lan || !is_in_lan (socket);
 }

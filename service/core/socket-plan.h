@@ -10,6 +10,7 @@
 #include "facts.h"
 #include "route-plan.h"
 #include "settings.h"
+#include "split-plan.h"
 
 G_BEGIN_DECLS
 
@@ -19,6 +20,7 @@ G_BEGIN_DECLS
  * @bridges: (element-type VpndPrefix) (owned): networks of this host's containers and guests
  * @allow_lan: connections to the local network go on
  * @bridge: the bridge of the profile; not set without one
+ * @split: (owned) (nullable): what goes beside the tunnel goes on
  * @is_over: the tunnel is taken down: only what has one of its addresses is ended
  */
 typedef struct
@@ -28,6 +30,7 @@ typedef struct
   GArray *bridges;
   gboolean allow_lan;
   VpndBridge bridge;
+  VpndSplitPlan *split;
   gboolean is_over;
 } VpndSocketPlan;
 
@@ -40,6 +43,7 @@ typedef struct
  * @remote_port: the peer's port
  * @mark: SO_MARK
  * @uid: whose it is
+ * @cgroup: number of the cgroup2 that it was made in; 0 when the kernel does not tell
  */
 typedef struct
 {
@@ -50,9 +54,11 @@ typedef struct
   guint16 remote_port;
   guint32 mark;
   guint32 uid;
+  guint64 cgroup;
 } VpndSocketInfo;
 
-VpndSocketPlan *vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts);
+VpndSocketPlan *vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts,
+    const VpndSplitPlan *split);
 VpndSocketPlan *vpnd_socket_plan_build_end (const GArray *addresses);
 VpndSocketPlan *vpnd_socket_plan_ref (VpndSocketPlan *plan);
 void vpnd_socket_plan_unref (VpndSocketPlan *plan);

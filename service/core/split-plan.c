@@ -11,9 +11,9 @@
 #include <string.h>
 
 static void
-clear_bound (gpointer data)
+clear_group (gpointer data)
 {
-  g_free (((VpndSplitBound *) data)->profile);
+  g_free (((VpndSplitGroup *) data)->profile);
 }
 
 static VpndSplitPlan *
@@ -22,8 +22,8 @@ plan_new (void)
   VpndSplitPlan *plan = g_new0 (VpndSplitPlan, 1);
 
   g_atomic_ref_count_init (&plan->ref_count);
-  plan->bound = g_array_new (FALSE, TRUE, sizeof (VpndSplitBound));
-  g_array_set_clear_func (plan->bound, clear_bound);
+  plan->groups = g_array_new (FALSE, TRUE, sizeof (VpndSplitGroup));
+  g_array_set_clear_func (plan->groups, clear_group);
   plan->excluded_uids = g_array_new (FALSE, TRUE, sizeof (guint32));
   plan->included_uids = g_array_new (FALSE, TRUE, sizeof (guint32));
   plan->excluded_prefixes = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
@@ -50,9 +50,17 @@ compare_addrs (gconstpointer a, gconstpointer b)
 }
 
 static int
-compare_bound (gconstpointer a, gconstpointer b)
+compare_groups (gconstpointer a, gconstpointer b)
 {
-  return strcmp (((const VpndSplitBound *) a)->profile, ((const VpndSplitBound *) b)->profile);
+  const VpndSplitGroup *x = a;
+  const VpndSplitGroup *y = b;
+  int order = (x->class_ > y->class_) - (x->class_ < y->class_);
+
+  if (order == 0)
+    order = g_strcmp0 (x->profile, y->profile);
+  if (order == 0)
+    order = (x->level > y->level) - (x->level < y->level);
+  return order != 0 ? order : (x->id > y->id) - (x->id < y->id);
 }
 
 /* Sorts, and keeps one of those that are equal. */
@@ -69,11 +77,13 @@ sort_unique (GArray *array, GCompareFunc compare)
   g_array_set_size (array, kept);
 }
 
-/* A packet never goes to loopback by a link, and a group is nobody's address: neither is what an honest resolver says of a host. */
+/* A packet never goes to loopback by a link, a multicast group is nobody's address, and one of a link says nothing without the link. */
 static gboolean
 is_host (const VpndAddr *addr)
 {
-  return vpnd_addr_is_unicast (addr) && !vpnd_addr_is_loopback (addr);
+  const VpndPrefix link_local = { .addr = { .family = AF_INET6, .bytes = { 0xfe, 0x80 } }, .length = 10 };
+
+  return vpnd_addr_is_unicast (addr) && !vpnd_addr_is_loopback (addr) && !vpnd_prefix_contains (&link_local, addr);
 }
 
 static void
@@ -148,23 +158,46 @@ merge (GArray **prefixes)
 }
 
 static void
+add_group (VpndSplitPlan *plan, VpndSplitClass class_, const char *profile, guint level, guint64 id)
+{
+  const VpndSplitGroup group = { class_, g_strdup (profile), (guint8) level, id };
+
+  if (id != 0 && level <= G_MAXUINT8)
+    g_array_append_val (plan->groups, group);
+  else
+    g_free (group.profile);
+}
+
+static void
+add_standing (VpndSplitPlan *plan, const VpndSplitStanding *standing)
+{
+  const guint level = standing->ground == VPND_SPLIT_GROUND_CGROUP2 ? standing->level : 0;
+
+  plan->ground = standing->ground;
+  if (standing->ground == VPND_SPLIT_GROUND_NONE)
+    return;
+  add_group (plan, VPND_SPLIT_EXCLUDED, NULL, level, standing->excluded_id);
+  add_group (plan, VPND_SPLIT_INCLUDED, NULL, level, standing->included_id);
+  for (guint i = 0; i < standing->bound->len; i++)
+    {
+      const VpndSplitBoundId *bound = &g_array_index (standing->bound, VpndSplitBoundId, i);
+
+      add_group (plan, VPND_SPLIT_BOUND, bound->profile, level, bound->id);
+    }
+  for (guint i = 0; i < standing->units->len; i++)
+    {
+      const VpndSplitUnitId *unit = &g_array_index (standing->units, VpndSplitUnitId, i);
+
+      add_group (plan, unit->class_, unit->profile, unit->level, unit->id);
+    }
+  g_array_sort (plan->groups, compare_groups);
+}
+
+static void
 add_facts (VpndSplitPlan *plan, const VpndSplitFacts *facts)
 {
-  plan->ground = facts->ground;
-  plan->level = facts->ground == VPND_SPLIT_GROUND_CGROUP2 ? facts->level : 0;
-  plan->excluded_id = facts->ground != VPND_SPLIT_GROUND_NONE ? facts->excluded_id : 0;
-  plan->included_id = facts->ground != VPND_SPLIT_GROUND_NONE ? facts->included_id : 0;
-  for (guint i = 0; facts->ground != VPND_SPLIT_GROUND_NONE && facts->bound != NULL && i < facts->bound->len; i++)
-    {
-      const VpndSplitBound *bound = &g_array_index (facts->bound, VpndSplitBound, i);
-      const VpndSplitBound copy = { g_strdup (bound->profile), bound->id };
-
-      if (copy.id != 0 && plan->bound->len < VPND_SPLIT_MAX_PROFILES)
-        g_array_append_val (plan->bound, copy);
-      else
-        g_free (copy.profile);
-    }
-  g_array_sort (plan->bound, compare_bound);
+  if (facts->standing != NULL)
+    add_standing (plan, facts->standing);
   for (guint i = 0; facts->outside_dns != NULL && i < facts->outside_dns->len; i++)
     {
       const VpndAddr *server = &g_array_index (facts->outside_dns, VpndAddr, i);
@@ -228,7 +261,7 @@ vpnd_split_plan_unref (VpndSplitPlan *plan)
   if (plan == NULL || !g_atomic_ref_count_dec (&plan->ref_count))
     return;
 
-  g_array_unref (plan->bound);
+  g_array_unref (plan->groups);
   g_array_unref (plan->excluded_uids);
   g_array_unref (plan->included_uids);
   g_array_unref (plan->excluded_prefixes);
@@ -258,14 +291,6 @@ arrays_equal (const GArray *a, const GArray *b, GCompareFunc compare)
   return TRUE;
 }
 
-static int
-compare_bound_whole (gconstpointer a, gconstpointer b)
-{
-  const int order = compare_bound (a, b);
-
-  return order != 0 ? order : ((const VpndSplitBound *) a)->id != ((const VpndSplitBound *) b)->id;
-}
-
 /**
  * vpnd_split_plan_equal:
  * @a: (nullable): a plan
@@ -278,12 +303,85 @@ vpnd_split_plan_equal (const VpndSplitPlan *a, const VpndSplitPlan *b)
 {
   if (a == b || a == NULL || b == NULL)
     return a == b;
-  return a->mode == b->mode && a->ground == b->ground && a->level == b->level && a->excluded_id == b->excluded_id &&
-      a->included_id == b->included_id && a->watches_names == b->watches_names && a->queue == b->queue && arrays_equal (a->bound, b->bound, compare_bound_whole) &&
+  return a->mode == b->mode && a->ground == b->ground && a->watches_names == b->watches_names && a->queue == b->queue && arrays_equal (a->groups, b->groups, compare_groups) &&
       arrays_equal (a->excluded_uids, b->excluded_uids, compare_u32) && arrays_equal (a->included_uids, b->included_uids, compare_u32) &&
       arrays_equal (a->excluded_prefixes, b->excluded_prefixes, compare_prefixes) &&
       arrays_equal (a->included_prefixes, b->included_prefixes, compare_prefixes) && arrays_equal (a->excluded_addrs, b->excluded_addrs, compare_addrs) &&
       arrays_equal (a->included_addrs, b->included_addrs, compare_addrs) && arrays_equal (a->outside_dns, b->outside_dns, compare_addrs);
+}
+
+static gboolean
+has_group (const VpndSplitPlan *plan, guint64 cgroup, gboolean is_excluded)
+{
+  for (guint i = 0; plan->ground == VPND_SPLIT_GROUND_CGROUP2 && cgroup != 0 && i < plan->groups->len; i++)
+    {
+      const VpndSplitGroup *group = &g_array_index (plan->groups, VpndSplitGroup, i);
+
+      if (group->id == cgroup && (group->class_ == VPND_SPLIT_EXCLUDED) == is_excluded)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+has_uid (const GArray *uids, guint32 uid)
+{
+  for (guint i = 0; i < uids->len; i++)
+    if (g_array_index (uids, guint32, i) == uid)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+has_remote (const GArray *prefixes, const GArray *addrs, const VpndAddr *remote)
+{
+  for (guint i = 0; i < prefixes->len; i++)
+    if (vpnd_prefix_contains (&g_array_index (prefixes, VpndPrefix, i), remote))
+      return TRUE;
+  for (guint i = 0; i < addrs->len; i++)
+    if (vpnd_addr_equal (&g_array_index (addrs, VpndAddr, i), remote))
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * vpnd_split_plan_is_beside:
+ * @plan: a plan
+ * @cgroup: number of the cgroup2 that a socket was made in; 0 for unknown
+ * @uid: whose it is
+ * @remote: its peer
+ *
+ * In the order of the rules (core/policy-split.c): the process, then what is to be inside the tunnel, then what is not. A cgroup below that of a class is not
+ * known to be of it: the kernel tells of a socket one number only.
+ *
+ * Returns: TRUE when a new flow of the socket would go beside the tunnel
+ */
+gboolean
+vpnd_split_plan_is_beside (const VpndSplitPlan *plan, guint64 cgroup, guint32 uid, const VpndAddr *remote)
+{
+  if (has_group (plan, cgroup, FALSE))
+    return FALSE;
+  if (has_group (plan, cgroup, TRUE))
+    return TRUE;
+  if (has_uid (plan->included_uids, uid) || has_remote (plan->included_prefixes, plan->included_addrs, remote))
+    return FALSE;
+  return plan->mode == VPND_SPLIT_MODE_INCLUDE || has_uid (plan->excluded_uids, uid) || has_remote (plan->excluded_prefixes, plan->excluded_addrs, remote);
+}
+
+/**
+ * vpnd_split_plan_has_class:
+ * @plan: a plan
+ * @class_: a class
+ *
+ * Returns: TRUE when there are cgroups whose processes are in @class_
+ */
+gboolean
+vpnd_split_plan_has_class (const VpndSplitPlan *plan, VpndSplitClass class_)
+{
+  for (guint i = 0; i < plan->groups->len; i++)
+    if (g_array_index (plan->groups, VpndSplitGroup, i).class_ == class_)
+      return TRUE;
+  return FALSE;
 }
 
 /**
@@ -295,5 +393,5 @@ vpnd_split_plan_equal (const VpndSplitPlan *a, const VpndSplitPlan *b)
 gboolean
 vpnd_split_plan_is_empty (const VpndSplitPlan *plan)
 {
-  return plan == NULL || (plan->mode == VPND_SPLIT_MODE_EXCLUDE && plan->excluded_id == 0 && plan->bound->len == 0 && plan->excluded_uids->len == 0 && plan->excluded_prefixes->len == 0 && plan->excluded_addrs->len == 0 && !plan->watches_names);
+  return plan == NULL || (plan->mode == VPND_SPLIT_MODE_EXCLUDE && !vpnd_split_plan_has_class (plan, VPND_SPLIT_EXCLUDED) && !vpnd_split_plan_has_class (plan, VPND_SPLIT_BOUND) && plan->excluded_uids->len == 0 && plan->excluded_prefixes->len == 0 && plan->excluded_addrs->len == 0 && !plan->watches_names);
 }

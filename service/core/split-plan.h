@@ -10,19 +10,24 @@
 #include "ruleset.h"
 #include "split-config.h"
 #include "split-ground.h"
+#include "split-standing.h"
 
 G_BEGIN_DECLS
 
 /**
- * VpndSplitBound: the class of the programs that are bound to a profile
- * @profile: (owned): its name
- * @id: of the class, as in VpndSplitFacts
+ * VpndSplitGroup: a cgroup whose processes are in a class: that of the class itself, or that of a unit
+ * @class_: which class
+ * @profile: (owned) (nullable): with VPND_SPLIT_BOUND, the profile's name
+ * @level: as VpndMatch.level; 0 with net_cls
+ * @id: number of the cgroup; with net_cls, the class number
  */
 typedef struct
 {
+  VpndSplitClass class_;
   char *profile;
+  guint8 level;
   guint64 id;
-} VpndSplitBound;
+} VpndSplitGroup;
 
 /**
  * VpndSplitName: what is known of a domain
@@ -37,22 +42,14 @@ typedef struct
 
 /**
  * VpndSplitFacts: what is there; all (unowned)
- * @ground: where classes are told apart
- * @level: how deep the cgroups of the classes stand (vpnd_split_ground_level()); 0 without cgroup2
- * @excluded_id: of the class "excluded": number of the directory with cgroup2, class number with net_cls; 0 when there is none
- * @included_id: the same of "included"
- * @bound: (element-type VpndSplitBound) (nullable): classes of profiles; an @id of 0 is none
+ * @standing: (nullable): the classes as they stand; NULL for none
  * @names: (element-type VpndSplitName) (nullable): what is known of domains
  * @queue: how the kernel holds answers of resolvers (vpnd_split_names_get_queue ()); VPND_QUEUE_NONE: nobody listens, and nothing is held
  * @outside_dns: (element-type VpndAddr) (nullable): resolvers of the physical links: what was there before us, never a stub on loopback
  */
 typedef struct
 {
-  VpndSplitGround ground;
-  guint level;
-  guint64 excluded_id;
-  guint64 included_id;
-  const GArray *bound;
+  const VpndSplitStanding *standing;
   const GArray *names;
   VpndQueueForm queue;
   const GArray *outside_dns;
@@ -61,11 +58,8 @@ typedef struct
 /**
  * VpndSplitPlan: an immutable value with a count of references
  * @mode: what happens to what nothing below names
- * @ground: as in VpndSplitFacts
- * @level: the same
- * @excluded_id: the same
- * @included_id: the same
- * @bound: (element-type VpndSplitBound) (owned): sorted by profile, none with the id 0
+ * @ground: what the ids of @groups are
+ * @groups: (element-type VpndSplitGroup) (owned): sorted by class, profile, level and id; none with the id 0
  * @excluded_uids: (element-type guint32) (owned): sorted
  * @included_uids: (element-type guint32) (owned): sorted
  * @excluded_prefixes: (element-type VpndPrefix) (owned): merged, sorted
@@ -81,10 +75,7 @@ typedef struct
   gatomicrefcount ref_count;
   VpndSplitMode mode;
   VpndSplitGround ground;
-  guint level;
-  guint64 excluded_id;
-  guint64 included_id;
-  GArray *bound;
+  GArray *groups;
   GArray *excluded_uids;
   GArray *included_uids;
   GArray *excluded_prefixes;
@@ -100,6 +91,8 @@ VpndSplitPlan *vpnd_split_plan_build (const VpndSplitConfig *config, const VpndS
 VpndSplitPlan *vpnd_split_plan_ref (VpndSplitPlan *plan);
 void vpnd_split_plan_unref (VpndSplitPlan *plan);
 gboolean vpnd_split_plan_equal (const VpndSplitPlan *a, const VpndSplitPlan *b);
+gboolean vpnd_split_plan_is_beside (const VpndSplitPlan *plan, guint64 cgroup, guint32 uid, const VpndAddr *remote);
+gboolean vpnd_split_plan_has_class (const VpndSplitPlan *plan, VpndSplitClass class_);
 gboolean vpnd_split_plan_is_empty (const VpndSplitPlan *plan);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSplitPlan, vpnd_split_plan_unref)

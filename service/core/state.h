@@ -65,6 +65,8 @@ typedef enum
  * @next: what follows VPND_STATE_DISCONNECTING: VPND_STATE_DISCONNECTED, VPND_STATE_ERROR or VPND_STATE_CONNECTING
  * @is_announced: the end of VPND_STATE_DISCONNECTING is told by the signal disconnected
  * @is_waiting: a VPND_EVENT_RETRY is due
+ * @is_stopping: the daemon is about to end, so nothing of it may stay but the rules of a closed host
+ * @is_split_refused: rules with something beside the tunnel in them could not be put in force, so they are made without; until the next activation
  * @backend: which WireGuard links are made with: the setting at the time of the activation
  * @profile: (owned) (nullable): the profile that is wanted; NULL when none is
  * @way4: the host's IPv4 default route when the device was told where the peer is
@@ -93,6 +95,8 @@ typedef struct
   VpndStateKind next;
   gboolean is_announced;
   gboolean is_waiting;
+  gboolean is_stopping;
+  gboolean is_split_refused;
   VpndBackend backend;
   VpndProfile *profile;
   VpndDefaultRoute way4;

@@ -54,6 +54,28 @@ clear_fallback (VpndState *state)
   g_clear_pointer (&state->fallback, vpnd_profile_unref);
 }
 
+/* Asks for @ruleset, unless it was asked for already and nobody said since that it is not there. */
+static void
+want_ruleset (Decision *d, VpndRuleset *ruleset, gboolean keep_going)
+{
+  VpndEffect *effect;
+
+  if (d->state->ruleset != NULL && vpnd_ruleset_equal (d->state->ruleset, ruleset))
+    return;
+
+  effect = add_effect (d, VPND_EFFECT_APPLY_RULESET);
+  effect->keep_going = keep_going;
+  effect->ruleset = vpnd_ruleset_ref (ruleset);
+  g_clear_pointer (&d->state->ruleset, vpnd_ruleset_unref);
+  d->state->ruleset = vpnd_ruleset_ref (ruleset);
+}
+
+static const VpndSplitPlan *
+get_split (Decision *d)
+{
+  return d->state->is_split_refused || vpnd_split_plan_is_empty (d->context->split) ? NULL : d->context->split;
+}
+
 /* Asks for the rules of @kind, unless they were asked for already and nobody said since that they are not there. The policy speaks of
  * the plans that are about to be applied, which are not always those in force. */
 static void
@@ -67,18 +89,12 @@ want_policy (Decision *d, VpndPolicyKind kind, const VpndRoutePlan *routes, cons
     .settings = d->context->settings,
     .facts = d->context->facts,
     .link_ifindex = d->context->link_ifindex,
+    .split = get_split (d),
+    .profile = d->state->profile != NULL ? d->state->profile->name : NULL,
   };
   g_autoptr (VpndRuleset) ruleset = vpnd_policy_build (&input);
-  VpndEffect *effect;
 
-  if (d->state->ruleset != NULL && vpnd_ruleset_equal (d->state->ruleset, ruleset))
-    return;
-
-  effect = add_effect (d, VPND_EFFECT_APPLY_RULESET);
-  effect->keep_going = keep_going;
-  effect->ruleset = vpnd_ruleset_ref (ruleset);
-  g_clear_pointer (&d->state->ruleset, vpnd_ruleset_unref);
-  d->state->ruleset = g_steal_pointer (&ruleset);
+  want_ruleset (d, ruleset, keep_going);
 }
 
 /* Closed: a failure is no reason to leave the rest undone, and it is tried again. */
@@ -294,7 +310,7 @@ end_sockets (Decision *d, const VpndRoutePlan *routes)
     return;
   effect = add_effect (d, VPND_EFFECT_END_SOCKETS);
   effect->keep_going = TRUE;
-  effect->sockets = vpnd_socket_plan_build (routes, &d->state->config->bridge, d->context->settings, d->context->facts);
+  effect->sockets = vpnd_socket_plan_build (routes, &d->state->config->bridge, d->context->settings, d->context->facts, get_split (d));
 }
 
 /* The name of the wanted server is not known. The host is closed, but not every resolver is behind its link: a file, a cache, a service that the
@@ -388,12 +404,16 @@ ask_again (Decision *d)
   add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = VPND_ESTABLISH_FIRST_MS - VPND_ESTABLISH_AGAIN_MS;
 }
 
-/* The rules of a host that nobody wants protected: none, or closed with lockdown. */
+/* The rules of a host that nobody wants protected: none, or closed with lockdown. What is bound to a profile is refused as long as we are there. */
 static void
 settle_disconnected (Decision *d)
 {
+  g_autoptr (VpndRuleset) open = d->state->is_stopping ? NULL : vpnd_policy_build_open (get_split (d));
+
   if (d->context->settings->lockdown)
     want_blocked (d);
+  else if (open != NULL)
+    want_ruleset (d, open, TRUE);
   else
     want_no_policy (d);
 }
@@ -528,7 +548,7 @@ on_start (Decision *d, const VpndEvent *event)
         want_blocked (d);
       tear_down (d, VPND_HOST_ALL);
       if (!d->context->settings->lockdown)
-        want_no_policy (d);
+        settle_disconnected (d);
       add_cleanup (d, VPND_EFFECT_CLEAR_WANTED);
       return;
     case VPND_N_RECOVERIES:
@@ -554,6 +574,7 @@ on_activate (Decision *d, const VpndEvent *event)
         state->fallback_kind = VPND_STATE_DISCONNECTED;
     }
   state->is_activating = TRUE;
+  state->is_split_refused = FALSE;
   state->failures = 0;
   state->backend = d->context->settings->backend;
   connect_to (d, event->profile, 1, TRUE);
@@ -613,15 +634,21 @@ static void
 on_effect_failed (Decision *d, const VpndEvent *event)
 {
   VpndState *state = d->state;
+  gboolean is_new_refusal = FALSE;
 
   /* Which rules are in force is unknown now: they failed, or were not reached. Whatever comes next asks for them again. */
   g_clear_pointer (&state->ruleset, vpnd_ruleset_unref);
+
+  if (event->effect == VPND_EFFECT_APPLY_RULESET && get_split (d) != NULL)
+    state->is_split_refused = is_new_refusal = TRUE; /* what is beside the tunnel may be what the kernel refuses; it goes by the tunnel then */
 
   switch (state->kind)
     {
     case VPND_STATE_CONNECTING:
     case VPND_STATE_CONNECTED:
-      if (state->is_activating)
+      if (is_new_refusal)
+        connect_to (d, state->profile, 1, TRUE);
+      else if (state->is_activating)
         roll_back (d);
       else
         enter_error (d, vpnd_effect_info (event->effect)->cause);
@@ -851,6 +878,35 @@ on_settings_changed (Decision *d)
   g_assert_not_reached ();
 }
 
+/* Rules alone: which way a packet goes is said by marks, for which there is a way in every plan. */
+static void
+on_split_changed (Decision *d)
+{
+  VpndState *state = d->state;
+  const VpndSplitPlan *split = get_split (d);
+
+  switch (state->kind)
+    {
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+      if (state->config != NULL && state->routes != NULL)
+        want_policy (d, state->kind == VPND_STATE_CONNECTED ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING, state->routes, state->dns, FALSE);
+      return;
+    case VPND_STATE_ERROR:
+      want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTED:
+      if (d->context->settings->lockdown || state->ruleset != NULL || (split != NULL && vpnd_split_plan_has_class (split, VPND_SPLIT_BOUND)))
+        settle_disconnected (d);
+      return;
+    case VPND_STATE_DISCONNECTING:
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
 /* Another program changed the table: exactly what was asked for last is put back. */
 static void
 on_tampered (Decision *d)
@@ -922,8 +978,13 @@ on_stop (Decision *d, const VpndEvent *event)
 {
   guint host = d->state->host;
 
+  d->state->is_stopping = TRUE;
   if (!event->keep_rules && d->state->kind == VPND_STATE_DISCONNECTED)
-    return;
+    {
+      if (d->state->ruleset != NULL)
+        settle_disconnected (d);
+      return;
+    }
   if (!event->keep_rules)
     {
       begin_disconnect (d, TRUE);
@@ -999,6 +1060,9 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
       break;
     case VPND_EVENT_SETTINGS_CHANGED:
       on_settings_changed (&decision);
+      break;
+    case VPND_EVENT_SPLIT_CHANGED:
+      on_split_changed (&decision);
       break;
     case VPND_EVENT_TAMPERED:
       on_tampered (&decision);
@@ -1101,6 +1165,7 @@ vpnd_event_name (VpndEventKind kind)
     [VPND_EVENT_LOOKED_UP] = "looked-up",
     [VPND_EVENT_FACTS_CHANGED] = "facts-changed",
     [VPND_EVENT_SETTINGS_CHANGED] = "settings-changed",
+    [VPND_EVENT_SPLIT_CHANGED] = "split-changed",
     [VPND_EVENT_TAMPERED] = "tampered",
     [VPND_EVENT_DISTURBED] = "disturbed",
     [VPND_EVENT_DNS_OVERWRITTEN] = "dns-overwritten",

@@ -9,6 +9,7 @@
 #include "effect.h"
 #include "facts.h"
 #include "settings.h"
+#include "split-plan.h"
 #include "state.h"
 
 G_BEGIN_DECLS
@@ -40,6 +41,7 @@ typedef enum
   VPND_EVENT_LOOKED_UP, /* @profile with its addresses, NULL when its name is still unknown */
   VPND_EVENT_FACTS_CHANGED,
   VPND_EVENT_SETTINGS_CHANGED,
+  VPND_EVENT_SPLIT_CHANGED,   /* what goes beside the tunnel is another */
   VPND_EVENT_TAMPERED,        /* another program changed our table */
   VPND_EVENT_DISTURBED,       /* another program changed our rules, routes, addresses, link or sysctls */
   VPND_EVENT_DNS_OVERWRITTEN, /* another program changed the DNS setting */
@@ -106,6 +108,7 @@ typedef struct
  * @facts: the facts as known now
  * @attempt_age_ms: how long the present attempt has lasted, milliseconds
  * @link_ifindex: index of the tunnel's link, 0 for none
+ * @split: (nullable): what goes beside the tunnel by the users' wish; NULL for nothing
  */
 typedef struct
 {
@@ -113,6 +116,7 @@ typedef struct
   const VpndFacts *facts;
   guint64 attempt_age_ms;
   guint link_ifindex;
+  const VpndSplitPlan *split;
 } VpndContext;
 
 /* Returns: (transfer full): the next state; @out_effects: (out) (transfer full) (element-type VpndEffect): what to do, in order */

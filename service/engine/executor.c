@@ -112,7 +112,11 @@ finish_apply_ruleset (VpndExecutor *self, const VpndEffect *effect, GAsyncResult
   if (!vpnd_firewall_apply_finish (self->firewall, result, error))
     return FALSE; /* the former rules may still be in force: what was known of them stays known */
 
-  if (!self->is_blocking)
+  if (!vpnd_ruleset_is_closed (effect->ruleset))
+    {
+      self->is_blocking = FALSE; /* the rules of an open host, for programs that are bound to a profile */
+    }
+  else if (!self->is_blocking)
     {
       self->is_blocking = TRUE;
       g_signal_emit (self, signals[SIGNAL_BLOCKING], 0);

@@ -72,6 +72,8 @@ vpnd_diag_decode_socket (const void *data, gsize size, guint8 protocol, VpndDiag
   {
     if (mnl_attr_get_type (attr) == INET_DIAG_MARK && mnl_attr_get_payload_len (attr) >= sizeof out_socket->info.mark)
       memcpy (&out_socket->info.mark, mnl_attr_get_payload (attr), sizeof out_socket->info.mark);
+    if (mnl_attr_get_type (attr) == INET_DIAG_CGROUP_ID && mnl_attr_get_payload_len (attr) >= sizeof out_socket->info.cgroup)
+      memcpy (&out_socket->info.cgroup, mnl_attr_get_payload (attr), sizeof out_socket->info.cgroup); /* Linux 5.9 */
   }
   return TRUE;
 }

@@ -23,6 +23,7 @@ typedef struct
   VpndState *state;
   VpndSettings *settings;
   VpndFacts *facts;
+  VpndSplitPlan *split; /* NULL for nothing beside the tunnel */
   VpndRuleset *ruleset; /* in force; NULL for none */
   gboolean link;
   gboolean routes;
@@ -42,6 +43,7 @@ world_clear (World *world)
   vpnd_state_unref (world->state);
   vpnd_settings_unref (world->settings);
   vpnd_facts_unref (world->facts);
+  vpnd_split_plan_unref (world->split);
   vpnd_ruleset_unref (world->ruleset);
 }
 
@@ -57,13 +59,23 @@ set_ruleset (World *world, VpndRuleset *ruleset)
 }
 
 static gboolean
-accepts_by_default (const VpndRuleset *ruleset)
+is_closed (const World *world)
+{
+  return world->ruleset != NULL && vpnd_ruleset_is_closed (world->ruleset);
+}
+
+/* Packets that nobody wants beside the tunnel, of a program that is in no class, or in the one that is inside the tunnel or nowhere. */
+static gboolean
+accepts_by_default (const World *world, const VpndRuleset *ruleset)
 {
   for (guint i = 0; i < 8; i++)
     {
-      Packet packet = { .iifname = "", .oifname = "eth0", .l4proto = IPPROTO_TCP, .dport = 443, .destination = random_public_addr (i % 2 ? AF_INET : AF_INET6) };
+      Packet packet = { .iifname = "", .oifname = "eth0", .l4proto = IPPROTO_TCP, .dport = 443, .uid = 77, .destination = random_public_addr (i % 2 ? AF_INET : AF_INET6) };
 
       packet.source = packet.destination;
+      packet.cgroups[SPLIT_LEVEL] = random_boolean (2) ? SPLIT_ID_INCLUDED : SPLIT_ID_NONE;
+      if (world->split != NULL && vpnd_split_plan_is_beside (world->split, packet.cgroups[SPLIT_LEVEL], packet.uid, &packet.destination))
+        continue;
       if (ruleset_eval (ruleset, VPND_HOOK_OUTPUT, &packet) == FATE_ACCEPT)
         return TRUE;
     }
@@ -85,7 +97,10 @@ perform (World *world, const VpndEffect *effect)
       return;
     case VPND_EFFECT_APPLY_RULESET:
       g_assert_nonnull (effect->ruleset);
-      g_assert_false (accepts_by_default (effect->ruleset)); /* L2: no ruleset of ours does */
+      if (vpnd_ruleset_is_closed (effect->ruleset))
+        g_assert_false (accepts_by_default (world, effect->ruleset)); /* L2: no ruleset of ours does */
+      else
+        g_assert_true (world->state->kind == VPND_STATE_DISCONNECTED && !world->settings->lockdown && !world->link && !world->routes && !world->dns);
       set_ruleset (world, effect->ruleset);
       world->ruleset_failed = FALSE;
       return;
@@ -112,7 +127,7 @@ perform (World *world, const VpndEffect *effect)
       world->link = FALSE;
       return;
     case VPND_EFFECT_APPLY_ROUTES:
-      g_assert_nonnull (world->ruleset); /* L3 */
+      g_assert_true (is_closed (world)); /* L3 */
       g_assert_true (world->link);
       g_assert_nonnull (effect->diff);
       world->routes = TRUE;
@@ -155,7 +170,7 @@ perform (World *world, const VpndEffect *effect)
       world->is_due = TRUE;
       return;
     case VPND_EFFECT_LOOK_UP:
-      g_assert_nonnull (world->ruleset); /* a host that waits for a name is closed */
+      g_assert_true (is_closed (world)); /* a host that waits for a name is closed */
       g_assert_cmpuint (effect->delay_ms, >=, VPND_LOOKUP_FIRST_MS);
       g_assert_cmpuint (effect->delay_ms, <=, VPND_LOOKUP_MAX_MS);
       return;
@@ -219,9 +234,9 @@ check_laws (World *world)
   const VpndState *state = world->state;
 
   /* L2: protected means closed; a ruleset that failed is tried again until it is there. */
-  if (vpnd_state_is_protected (state) && world->ruleset == NULL)
+  if (vpnd_state_is_protected (state) && !is_closed (world))
     g_assert_true (world->ruleset_failed && (state->is_waiting || state->kind == VPND_STATE_DISCONNECTING));
-  if (state->kind == VPND_STATE_DISCONNECTED && world->settings->lockdown && world->ruleset == NULL)
+  if (state->kind == VPND_STATE_DISCONNECTED && world->settings->lockdown && !is_closed (world))
     g_assert_true (world->ruleset_failed && state->is_waiting);
 
   /* L5: whatever is on the host is known to be there, also when a run was broken off before it came to undoing it. */
@@ -245,7 +260,7 @@ feed (World *world, VpndEvent event, guint fail_one_in)
 {
   for (guint depth = 0; depth < 50; depth++)
     {
-      VpndContext context = { world->settings, world->facts, g_test_rand_int_range (0, 3000), world->link ? 7 : 0 };
+      VpndContext context = { world->settings, world->facts, g_test_rand_int_range (0, 3000), world->link ? 7 : 0, world->split };
       g_autoptr (GPtrArray) effects = NULL;
       g_autoptr (GPtrArray) again = NULL;
       g_autoptr (VpndState) same = vpnd_transition (world->state, &event, &context, &again);
@@ -294,6 +309,7 @@ world_init (World *world)
   world->state = vpnd_state_new ();
   world->settings = random_settings ();
   world->facts = random_facts ();
+  world->split = random_boolean (2) ? random_split_plan ("first") : NULL;
 }
 
 static VpndEvent
@@ -312,6 +328,11 @@ random_event (World *world, VpndProfile *profile)
     {
       vpnd_settings_unref (world->settings);
       world->settings = random_settings ();
+    }
+  if (event.kind == VPND_EVENT_SPLIT_CHANGED)
+    {
+      g_clear_pointer (&world->split, vpnd_split_plan_unref);
+      world->split = random_boolean (4) ? NULL : random_split_plan (random_boolean (2) ? "first" : "second");
     }
   /* These come from the executor only, after its own effects. */
   if (event.kind == VPND_EVENT_EFFECTS_DONE || event.kind == VPND_EVENT_EFFECT_FAILED)
@@ -363,7 +384,7 @@ test_dns_overwritten (void)
       feed (&world, (VpndEvent){ .kind = VPND_EVENT_START, .recovery = VPND_RECOVERY_NONE }, 0);
       for (guint step = 0; step < 5; step++)
         {
-          VpndContext context = { world.settings, world.facts, 1000, world.link ? 7 : 0 };
+          VpndContext context = { world.settings, world.facts, 1000, world.link ? 7 : 0, world.split };
           VpndEvent event = { .kind = VPND_EVENT_DNS_OVERWRITTEN };
           g_autoptr (GPtrArray) effects = NULL;
           g_autoptr (VpndState) next = NULL;
@@ -419,7 +440,7 @@ test_retry_of_before (void)
         feed (&world, random_event (&world, profile), 4);
       if (world.state->is_waiting)
         continue;
-      context = (VpndContext){ world.settings, world.facts, g_test_rand_int_range (0, 3000) };
+      context = (VpndContext){ world.settings, world.facts, g_test_rand_int_range (0, 3000), .split = world.split };
       next = vpnd_transition (world.state, &event, &context, &effects);
       g_assert_cmpuint (effects->len, ==, 0);
       g_assert_cmpint (next->kind, ==, world.state->kind);
@@ -456,7 +477,7 @@ test_total (void)
       world_init (&world);
       for (int i = g_test_rand_int_range (0, 6); i > 0; i--)
         feed (&world, random_event (&world, profile), 4);
-      context = (VpndContext){ world.settings, world.facts, 0, world.link ? 7 : 0 };
+      context = (VpndContext){ world.settings, world.facts, 0, world.link ? 7 : 0, world.split };
       next = vpnd_transition (world.state, &event, &context, &effects);
       g_assert_cmpint (next->kind, <, VPND_N_STATES);
     }
@@ -479,7 +500,7 @@ test_repeated_facts (void)
       for (int i = g_test_rand_int_range (0, 8); i > 0; i--)
         feed (&world, random_event (&world, profile), 0);
       feed (&world, event, 0);
-      context = (VpndContext){ world.settings, world.facts, 5000, world.link ? 7 : 0 };
+      context = (VpndContext){ world.settings, world.facts, 5000, world.link ? 7 : 0, world.split };
       next = vpnd_transition (world.state, &event, &context, &effects);
       g_assert_cmpuint (effects->len, ==, 0);
       g_assert_cmpint (next->kind, ==, world.state->kind);
@@ -506,7 +527,7 @@ test_disturbed (void)
       for (int i = g_test_rand_int_range (0, 8); i > 0; i--)
         feed (&world, random_event (&world, profile), 0);
       has_routes = world.state->routes != NULL && !world.state->is_waiting;
-      context = (VpndContext){ world.settings, world.facts, 5000, world.link ? 7 : 0 };
+      context = (VpndContext){ world.settings, world.facts, 5000, world.link ? 7 : 0, world.split };
       next = vpnd_transition (world.state, &event, &context, &effects);
 
       g_assert_cmpint (next->kind, ==, world.state->kind);
@@ -530,6 +551,112 @@ test_disturbed (void)
         }
     }
   g_assert_cmpuint (repairs, >, 50);
+}
+
+/* What goes beside the tunnel changes rules and nothing else, in whatever state; told twice it changes nothing. */
+static void
+test_split_changed (void)
+{
+  guint changes = 0;
+
+  for (guint round = 0; round < 1000; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("first");
+      VpndEvent event = { .kind = VPND_EVENT_SPLIT_CHANGED };
+
+      world_init (&world);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 0);
+      for (int i = g_test_rand_int_range (0, 6); i > 0; i--)
+        feed (&world, random_event (&world, profile), 0);
+      g_clear_pointer (&world.split, vpnd_split_plan_unref);
+      world.split = random_boolean (4) ? NULL : random_split_plan ("first");
+      for (guint turn = 0; turn < 2; turn++)
+        {
+          VpndContext context = { world.settings, world.facts, 5000, world.link ? 7 : 0, world.split };
+          g_autoptr (GPtrArray) effects = NULL;
+          g_autoptr (VpndState) next = vpnd_transition (world.state, &event, &context, &effects);
+
+          g_assert_cmpint (next->kind, ==, world.state->kind);
+          g_assert_true (next->routes == world.state->routes && next->config == world.state->config && next->dns == world.state->dns);
+          g_assert_cmpuint (effects->len, <=, turn == 0);
+          for (guint i = 0; i < effects->len; i++)
+            {
+              VpndEffectKind kind = ((const VpndEffect *) g_ptr_array_index (effects, i))->kind;
+
+              g_assert_true (kind == VPND_EFFECT_APPLY_RULESET || kind == VPND_EFFECT_REMOVE_RULESET);
+              changes++;
+            }
+          feed (&world, event, 0);
+          check_laws (&world);
+        }
+    }
+  g_assert_cmpuint (changes, >, 100);
+}
+
+/* A kernel that does not take the rules of split tunnelling gets those without: the connection stands, and all goes by the tunnel. */
+static void
+test_split_refused (void)
+{
+  for (guint round = 0; round < 500; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("first");
+      g_autoptr (VpndRuleset) without = NULL;
+      VpndPolicyInput input;
+
+      world_init (&world);
+      world.facts->default4.present = world.facts->default6.present = TRUE;
+      g_clear_pointer (&world.split, vpnd_split_plan_unref);
+      do
+        {
+          g_clear_pointer (&world.split, vpnd_split_plan_unref);
+          world.split = random_split_plan ("first");
+        }
+      while (vpnd_split_plan_is_empty (world.split));
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 0);
+      g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
+      if (random_boolean (2))
+        feed (&world, (VpndEvent){ .kind = VPND_EVENT_HANDSHAKE }, 0);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_EFFECT_FAILED, .effect = VPND_EFFECT_APPLY_RULESET }, 0);
+      g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
+      g_assert_true (world.state->is_split_refused);
+      input = (VpndPolicyInput){ VPND_POLICY_CONNECTING, world.state->config, world.state->routes, world.state->dns, world.settings, world.facts, 7 };
+      without = vpnd_policy_build (&input);
+      g_assert_true (vpnd_ruleset_equal (world.ruleset, without));
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_SPLIT_CHANGED }, 0); /* an address of a name, say: no reason to try it again */
+      g_assert_true (vpnd_ruleset_equal (world.ruleset, without));
+      check_laws (&world);
+    }
+}
+
+/* What is bound to a profile is refused on an open host, too, as long as the daemon is there. */
+static void
+test_bound_while_open (void)
+{
+  for (guint round = 0; round < 500; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("first");
+      gboolean has_bound;
+
+      world_init (&world);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_START, .recovery = VPND_RECOVERY_NONE }, 0);
+      if (random_boolean (2))
+        {
+          feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 0);
+          feed (&world, (VpndEvent){ .kind = VPND_EVENT_DEACTIVATE }, 0);
+        }
+      has_bound = world.split != NULL && vpnd_split_plan_has_class (world.split, VPND_SPLIT_BOUND);
+      g_assert_cmpint (world.state->kind, ==, VPND_STATE_DISCONNECTED);
+      g_assert_true ((world.ruleset != NULL) == (has_bound || world.settings->lockdown));
+      g_assert_true (is_closed (&world) == world.settings->lockdown);
+
+      if (random_boolean (2))
+        feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 0);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_STOP }, 0);
+      g_assert_true ((world.ruleset != NULL) == world.settings->lockdown);
+    }
 }
 
 /* L5: each change has exactly one inverse in the table, and every bit is made by somebody. */
@@ -609,7 +736,7 @@ test_connect_and_back (void)
 static void
 fail_activation (World *world, VpndProfile *profile, VpndEffectKind which)
 {
-  VpndContext context = { world->settings, world->facts, 0, world->link ? 7 : 0 };
+  VpndContext context = { world->settings, world->facts, 0, world->link ? 7 : 0, world->split };
   g_autoptr (GPtrArray) effects = NULL;
   VpndEvent event = { .kind = VPND_EVENT_ACTIVATE, .profile = profile };
   VpndState *next = vpnd_transition (world->state, &event, &context, &effects);
@@ -712,6 +839,9 @@ main (int argc, char **argv)
   g_test_add_func ("/transition/walk-with-failures", test_walk_with_failures);
   g_test_add_func ("/transition/repeated-facts", test_repeated_facts);
   g_test_add_func ("/transition/disturbed", test_disturbed);
+  g_test_add_func ("/transition/split-changed", test_split_changed);
+  g_test_add_func ("/transition/split-refused", test_split_refused);
+  g_test_add_func ("/transition/bound-while-open", test_bound_while_open);
   g_test_add_func ("/transition/inverses", test_inverses);
   g_test_add_func ("/transition/connect-and-back", test_connect_and_back);
   g_test_add_func ("/transition/roll-back", test_roll_back);

@@ -199,3 +199,81 @@ random_facts (void)
   facts->ipv6_enabled = !random_boolean (4);
   return facts;
 }
+
+static void
+add_split_rule (GPtrArray *rules, VpndSplitKind kind, const char *value, VpndSplitClass class_)
+{
+  VpndSplitRule *rule;
+
+  if (random_boolean (2))
+    return;
+  rule = vpnd_split_rule_new (kind, value, class_, NULL, VPND_SPLIT_OWNER_SYSTEM, NULL);
+  g_assert_nonnull (rule);
+  g_ptr_array_add (rules, rule);
+}
+
+static VpndSplitConfig *
+random_split_config (void)
+{
+  g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
+  VpndSplitConfig *config;
+
+  add_split_rule (rules, VPND_SPLIT_UID, G_STRINGIFY (SPLIT_UID_EXCLUDED), VPND_SPLIT_EXCLUDED);
+  add_split_rule (rules, VPND_SPLIT_UID, "1003", VPND_SPLIT_EXCLUDED);
+  add_split_rule (rules, VPND_SPLIT_UID, G_STRINGIFY (SPLIT_UID_INCLUDED), VPND_SPLIT_INCLUDED);
+  add_split_rule (rules, VPND_SPLIT_SUBNET, "198.51.100.0/24", VPND_SPLIT_EXCLUDED);
+  add_split_rule (rules, VPND_SPLIT_SUBNET, "2001:db8:e::/48", VPND_SPLIT_EXCLUDED);
+  add_split_rule (rules, VPND_SPLIT_SUBNET, "192.0.2.0/24", VPND_SPLIT_INCLUDED);
+  add_split_rule (rules, VPND_SPLIT_SUBNET, "2001:db8:a::/48", VPND_SPLIT_INCLUDED);
+  add_split_rule (rules, VPND_SPLIT_DOMAIN, "out.example", VPND_SPLIT_EXCLUDED);
+  add_split_rule (rules, VPND_SPLIT_DOMAIN, "in.example", VPND_SPLIT_INCLUDED);
+  config = vpnd_split_config_new_from_rules (random_boolean (2) ? VPND_SPLIT_MODE_EXCLUDE : VPND_SPLIT_MODE_INCLUDE, rules, NULL);
+  g_assert_nonnull (config);
+  return config;
+}
+
+static VpndSplitStanding *
+random_standing (const char *bound_profile)
+{
+  VpndSplitStanding *standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, SPLIT_LEVEL);
+
+  standing->excluded_id = random_boolean (6) ? 0 : SPLIT_ID_EXCLUDED;
+  standing->included_id = random_boolean (6) ? 0 : SPLIT_ID_INCLUDED;
+  if (random_boolean (2))
+    vpnd_split_standing_add_bound (standing, bound_profile, SPLIT_ID_BOUND_FIRST);
+  if (random_boolean (2))
+    vpnd_split_standing_add_bound (standing, "another", SPLIT_ID_BOUND_OTHER);
+  if (random_boolean (2))
+    vpnd_split_standing_add_unit (standing, VPND_SPLIT_EXCLUDED, NULL, SPLIT_UNIT_LEVEL, SPLIT_ID_UNIT_EXCLUDED);
+  return standing;
+}
+
+/* A plan with any of what there may be, as of a host with cgroup2. */
+VpndSplitPlan *
+random_split_plan (const char *bound_profile)
+{
+  g_autoptr (VpndSplitConfig) config = random_split_config ();
+  g_autoptr (VpndSplitStanding) standing = random_standing (bound_profile);
+  g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  g_autoptr (GArray) names = g_array_new (FALSE, FALSE, sizeof (VpndSplitName));
+  g_autoptr (GArray) out = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  g_autoptr (GArray) in = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  const VpndSplitName both[] = { { "out.example", out }, { "in.example", in } };
+  const VpndSplitFacts facts = { standing, names, random_boolean (3) ? VPND_QUEUE_NONE : VPND_QUEUE_TARGET, outside_dns };
+
+  g_array_append_vals (names, both, G_N_ELEMENTS (both));
+  for (guint i = 0; i < 4; i++)
+    {
+      VpndAddr addr = random_public_addr (random_boolean (2) ? AF_INET : AF_INET6);
+
+      if (random_boolean (2))
+        g_array_append_val (out, addr);
+      addr = random_public_addr (addr.family);
+      if (random_boolean (2))
+        g_array_append_val (in, addr);
+      addr = random_public_addr (addr.family);
+      if (random_boolean (3))
+        g_array_append_val (outside_dns, addr);
+    }
+  return vpnd_split_plan_build (config, &facts);
+}

@@ -8,6 +8,7 @@
 #include "facts.h"
 #include "profile.h"
 #include "settings.h"
+#include "split-plan.h"
 
 G_BEGIN_DECLS
 
@@ -18,5 +19,21 @@ VpndBridge random_bridge (void);
 VpndProfile *random_profile (const char *name);
 VpndSettings *random_settings (void);
 VpndFacts *random_facts (void);
+
+/* What random_split_plan() draws from: cgroups of the classes, two levels below the root, and of a unit; a user and networks of each class. */
+#define SPLIT_LEVEL 2
+#define SPLIT_UNIT_LEVEL 3
+#define SPLIT_UID_EXCLUDED 1001
+#define SPLIT_UID_INCLUDED 1002
+enum
+{
+  SPLIT_ID_NONE = 10,
+  SPLIT_ID_EXCLUDED,
+  SPLIT_ID_INCLUDED,
+  SPLIT_ID_BOUND_FIRST,
+  SPLIT_ID_BOUND_OTHER,
+  SPLIT_ID_UNIT_EXCLUDED,
+};
+VpndSplitPlan *random_split_plan (const char *bound_profile);
 
 G_END_DECLS

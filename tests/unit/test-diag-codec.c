@@ -42,7 +42,7 @@ make_plan (const VpndBridge *bridge, gboolean allow_lan)
   g_assert_true (vpnd_prefix_parse ("172.17.0.0/16", &guests.prefix));
   g_array_append_val (facts->bridges, guests);
   settings->allow_lan = allow_lan;
-  return vpnd_socket_plan_build (routes, bridge, settings, facts);
+  return vpnd_socket_plan_build (routes, bridge, settings, facts, NULL);
 }
 
 static void

@@ -24,7 +24,12 @@ typedef struct
   guint32 bridge_uid;
   const char *direct;  /* a link of guests that go beside the tunnel */
   const char *blocked; /* and one of guests that go nowhere */
+  gboolean has_split;
+  VpndSplitMode mode;
+  const char *split; /* rules: kind, value, class, profile; a ";" behind each */
 } Case;
+
+#define ALL_KINDS "uid 1000 excluded;uid 1002 excluded;uid 1001 included;subnet 198.51.100.0/24 excluded;subnet 2001:db8:1::/48 excluded;domain example.org excluded;"
 
 static const Case cases[] = {
   { "blocked", VPND_POLICY_BLOCKED, FALSE, "", FALSE },
@@ -40,6 +45,11 @@ static const Case cases[] = {
   { "connected-bridge", VPND_POLICY_CONNECTED, FALSE, "", FALSE, FALSE, "[2001:db8::9]:443/tcp", 998 },
   { "blocked-forward", VPND_POLICY_BLOCKED, FALSE, "", TRUE, FALSE, NULL, 0, "virbr0", "docker0" },
   { "connected-forward", VPND_POLICY_CONNECTED, FALSE, "", TRUE, FALSE, NULL, 0, "virbr0", "ve-guest" },
+  { "blocked-split", VPND_POLICY_BLOCKED, .has_split = TRUE, .split = "" },
+  { "connecting-split", VPND_POLICY_CONNECTING, .has_split = TRUE, .split = "" },
+  { "connected-split", VPND_POLICY_CONNECTED, .has_split = TRUE, .split = ALL_KINDS },
+  { "connecting-include", VPND_POLICY_CONNECTING, .has_split = TRUE, .mode = VPND_SPLIT_MODE_INCLUDE, .split = "" },
+  { "connected-include", VPND_POLICY_CONNECTED, .has_split = TRUE, .mode = VPND_SPLIT_MODE_INCLUDE, .split = "uid 1001 included;subnet 198.51.100.0/24 included;" },
 };
 
 static VpndAddr
@@ -90,9 +100,60 @@ add_forward (VpndSettings *settings, const char *ifname, VpndForwardPolicy polic
   g_array_append_val (settings->forward, entry);
 }
 
+static VpndSplitConfig *
+new_split_config (const Case *one)
+{
+  g_auto (GStrv) texts = g_strsplit (one->split, ";", 0);
+  g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
+  g_autoptr (GError) error = NULL;
+  VpndSplitConfig *config;
+
+  for (guint i = 0; texts[i] != NULL && *texts[i] != '\0'; i++)
+    {
+      g_auto (GStrv) words = g_strsplit (texts[i], " ", 0);
+      VpndSplitKind kind;
+      VpndSplitClass class_;
+
+      g_assert_true (vpnd_split_kind_from_string (words[0], &kind) && vpnd_split_class_from_string (words[2], &class_));
+      g_ptr_array_add (rules, vpnd_split_rule_new (kind, words[1], class_, NULL, VPND_SPLIT_OWNER_SYSTEM, &error));
+      g_assert_no_error (error);
+    }
+  config = vpnd_split_config_new_from_rules (one->mode, rules, &error);
+  g_assert_no_error (error);
+  return config;
+}
+
+static VpndSplitPlan *
+new_split_plan (const Case *one)
+{
+  g_autoptr (VpndSplitConfig) config = NULL;
+  g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, 2);
+  g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  g_autoptr (GArray) names = g_array_new (FALSE, FALSE, sizeof (VpndSplitName));
+  g_autoptr (GArray) addrs = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  const VpndSplitFacts facts = { .standing = standing, .names = names, .queue = VPND_QUEUE_NATIVE, .outside_dns = outside_dns };
+  const VpndAddr server = addr ("192.168.7.1");
+  const VpndAddr host = addr ("192.0.2.80");
+  const VpndSplitName name = { "example.org", addrs };
+
+  if (!one->has_split)
+    return NULL;
+  config = new_split_config (one);
+  standing->excluded_id = 4711;
+  standing->included_id = 4712;
+  vpnd_split_standing_add_bound (standing, "golden", 4713);
+  vpnd_split_standing_add_bound (standing, "other", 4714);
+  vpnd_split_standing_add_unit (standing, VPND_SPLIT_EXCLUDED, NULL, 3, 5000);
+  g_array_append_val (outside_dns, server);
+  g_array_append_val (addrs, host);
+  g_array_append_val (names, name);
+  return vpnd_split_plan_build (config, &facts);
+}
+
 static char *
 build_text (const Case *one)
 {
+  g_autoptr (VpndSplitPlan) split = new_split_plan (one);
   g_autoptr (VpndProfile) profile = new_profile ();
   g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
   g_autoptr (VpndFacts) facts = vpnd_facts_new ();
@@ -101,7 +162,7 @@ build_text (const Case *one)
   g_autoptr (VpndDnsPlan) dns = NULL;
   g_autoptr (VpndRuleset) ruleset = NULL;
   g_autofree char *text = NULL;
-  g_auto (GStrv) resolvers = g_strsplit (one->resolvers, " ", 0);
+  g_auto (GStrv) resolvers = g_strsplit (one->resolvers != NULL ? one->resolvers : "", " ", 0);
   VpndHop guests = { prefix ("172.17.0.0/16"), 5, "docker0" };
   VpndServicePort api = { { addr ("198.51.100.44"), 443 }, IPPROTO_TCP };
   VpndCause cause;
@@ -132,7 +193,7 @@ build_text (const Case *one)
   g_assert_nonnull (config);
   routes = vpnd_route_plan_build (profile, settings, facts);
   dns = vpnd_dns_plan_build (profile, settings);
-  ruleset = vpnd_policy_build (&(VpndPolicyInput){ one->kind, config, routes, dns, settings, facts, 10 });
+  ruleset = vpnd_policy_build (&(VpndPolicyInput){ one->kind, config, routes, dns, settings, facts, 10, split, profile->name });
   text = vpnd_ruleset_to_text (ruleset);
   return g_strconcat (HEAD, text, NULL);
 }

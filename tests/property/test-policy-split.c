@@ -1,0 +1,613 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Rule 8 of docs/security.md as properties of packets, over random plans, profiles, settings and facts: a packet of this host is sent through the hooks in the
+ * kernel's order, with the look for the way that a new mark leads to.
+ */
+#include "config.h"
+
+#include "policy.h"
+#include "random-values.h"
+#include "reserved.h"
+#include "ruleset-eval.h"
+#include "tunnel-plan.h"
+
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <string.h>
+
+#define ROUNDS 500
+#define PACKETS 60
+#define NO_UID G_MAXUINT32
+#define PRIORITY_ROUTE (-150)
+
+typedef struct
+{
+  VpndProfile *profile;
+  VpndSettings *settings;
+  VpndFacts *facts;
+  VpndTunnelConfig *config;
+  VpndRoutePlan *routes;
+  VpndDnsPlan *dns;
+  VpndSplitPlan *split;
+  VpndPolicyKind kind;
+  VpndRuleset *ruleset;
+} World;
+
+static void
+world_clear (World *world)
+{
+  vpnd_profile_unref (world->profile);
+  vpnd_settings_unref (world->settings);
+  vpnd_facts_unref (world->facts);
+  vpnd_tunnel_config_unref (world->config);
+  vpnd_route_plan_unref (world->routes);
+  vpnd_dns_plan_unref (world->dns);
+  vpnd_split_plan_unref (world->split);
+  vpnd_ruleset_unref (world->ruleset);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (World, world_clear)
+
+static VpndPolicyInput
+input_of (const World *world)
+{
+  return (VpndPolicyInput){
+    .kind = world->kind,
+    .config = world->config,
+    .routes = world->routes,
+    .dns = world->dns,
+    .settings = world->settings,
+    .facts = world->facts,
+    .link_ifindex = RULESET_EVAL_LINK_IFINDEX,
+    .split = world->split,
+    .profile = world->profile->name,
+  };
+}
+
+static void
+world_init (World *world, VpndPolicyKind kind, gboolean has_ways)
+{
+  VpndCause cause;
+  VpndPolicyInput input;
+
+  world->profile = random_profile ("random");
+  world->settings = random_settings ();
+  world->facts = random_facts ();
+  world->facts->default4.present = world->facts->default6.present = TRUE;
+  world->kind = kind;
+  world->config = vpnd_tunnel_plan_build (world->profile, world->settings, world->facts, TRUE, &cause);
+  g_assert_nonnull (world->config);
+  world->routes = vpnd_route_plan_build (world->profile, world->settings, world->facts);
+  world->dns = vpnd_dns_plan_build (world->profile, world->settings);
+  do
+    {
+      g_clear_pointer (&world->split, vpnd_split_plan_unref);
+      world->split = random_split_plan ("random");
+    }
+  while (vpnd_split_plan_is_empty (world->split));
+  if (!has_ways)
+    world->facts->default4.present = world->facts->default6.present = FALSE;
+  input = input_of (world);
+  world->ruleset = vpnd_policy_build (&input);
+}
+
+static VpndPolicyKind
+random_kind (void)
+{
+  return (VpndPolicyKind) g_test_rand_int_range (0, 3);
+}
+
+static VpndAddr
+addr (const char *text)
+{
+  VpndAddr result;
+
+  g_assert_true (vpnd_addr_parse (text, &result));
+  return result;
+}
+
+/* --- the model of the output path --- */
+
+typedef struct
+{
+  Packet packet;
+  gboolean is_bound;   /* to the tunnel's link */
+  const char *initial; /* the link of the first look */
+} Departure;
+
+static gboolean
+has_address (const World *world, int family)
+{
+  for (guint i = 0; i < world->routes->addresses->len; i++)
+    if (g_array_index (world->routes->addresses, VpndPrefix, i).addr.family == family)
+      return TRUE;
+  return FALSE;
+}
+
+static VpndAddr
+tunnel_address (const World *world, int family)
+{
+  for (guint i = 0; i < world->routes->addresses->len; i++)
+    if (g_array_index (world->routes->addresses, VpndPrefix, i).addr.family == family)
+      return g_array_index (world->routes->addresses, VpndPrefix, i).addr;
+  g_assert_not_reached ();
+}
+
+/* Sends @departure. Returns: the link that it leaves by; "" when it is refused or dropped, which @out_fate tells apart */
+static const char *
+send_packet (const World *world, Departure *departure, Fate *out_fate)
+{
+  Packet *packet = &departure->packet;
+  const char *last;
+
+  packet->oifname = departure->initial;
+  *out_fate = ruleset_eval_part (world->ruleset, VPND_HOOK_OUTPUT, G_MININT32, PRIORITY_ROUTE, packet);
+  if (*out_fate != FATE_ACCEPT)
+    return "";
+  last = !departure->is_bound && (packet->mark & VPND_MARK_MASK) == VPND_MARK_VALUE ? "eth0" : departure->initial;
+  *out_fate = ruleset_eval_part (world->ruleset, VPND_HOOK_OUTPUT, PRIORITY_ROUTE + 1, G_MAXINT32, packet); /* the hook still says the first link */
+  if (*out_fate != FATE_ACCEPT)
+    return "";
+  packet->oifname = last;
+  *out_fate = ruleset_eval (world->ruleset, VPND_HOOK_POSTROUTING, packet);
+  return *out_fate == FATE_ACCEPT ? last : "";
+}
+
+/* A new flow of some program to a public address that nothing but the plan names. */
+static Departure
+random_departure (const World *world)
+{
+  static const guint32 uids[] = { 0, 1000, SPLIT_UID_EXCLUDED, SPLIT_UID_INCLUDED };
+  static const char *const peers[] = { "198.51.100.7", "192.0.2.7", "2001:db8:e::7", "2001:db8:a::7", "203.0.113.77", "2001:db8:77::7" };
+  Departure departure = { .packet = { .iifname = "", .l4proto = random_boolean (2) ? IPPROTO_TCP : IPPROTO_UDP, .sport = 40000, .dport = 443 } };
+  Packet *packet = &departure.packet;
+
+  packet->destination = addr (peers[g_test_rand_int_range (0, G_N_ELEMENTS (peers))]);
+  packet->uid = uids[g_test_rand_int_range (0, G_N_ELEMENTS (uids))];
+  packet->cgroups[1] = 500;
+  packet->cgroups[SPLIT_LEVEL] = g_test_rand_int_range (SPLIT_ID_NONE, SPLIT_ID_UNIT_EXCLUDED);
+  packet->cgroups[SPLIT_UNIT_LEVEL] = packet->cgroups[SPLIT_LEVEL] == SPLIT_ID_NONE && random_boolean (3) ? SPLIT_ID_UNIT_EXCLUDED : 0;
+  departure.initial = world->kind != VPND_POLICY_BLOCKED && has_address (world, packet->destination.family) ? VPND_IFNAME : "eth0";
+  packet->source = g_str_equal (departure.initial, VPND_IFNAME) ? tunnel_address (world, packet->destination.family)
+                                                                : random_public_addr (packet->destination.family);
+  return departure;
+}
+
+static gboolean
+is_beside (const World *world, const Packet *packet)
+{
+  guint64 cgroup = packet->cgroups[SPLIT_UNIT_LEVEL] != 0 ? packet->cgroups[SPLIT_UNIT_LEVEL] : packet->cgroups[SPLIT_LEVEL];
+
+  return vpnd_split_plan_is_beside (world->split, cgroup, packet->uid, &packet->destination);
+}
+
+static gboolean
+has_group (const World *world, guint64 id)
+{
+  for (guint i = 0; i < world->split->groups->len; i++)
+    if (g_array_index (world->split->groups, VpndSplitGroup, i).id == id)
+      return TRUE;
+  return FALSE;
+}
+
+/* Bound to a profile that is not the connected one. */
+static gboolean
+is_refused (const World *world, const Packet *packet)
+{
+  guint64 id = packet->cgroups[SPLIT_LEVEL];
+
+  return has_group (world, id) && (id == SPLIT_ID_BOUND_OTHER || (id == SPLIT_ID_BOUND_FIRST && world->kind != VPND_POLICY_CONNECTED));
+}
+
+/* --- the properties --- */
+
+/* What is beside the tunnel leaves, by a physical link, with an address of that link; all else leaves by the tunnel or not at all. So does what is in a cgroup
+ * that is no class (SPLIT_ID_NONE): one that was made anew has another number. */
+static void
+test_each_on_its_side (void)
+{
+  guint beside = 0, inside = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_kind (), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          const gboolean wants_out = is_beside (&world, &departure.packet);
+          const gboolean is_blocked_program = is_refused (&world, &departure.packet);
+          Fate fate;
+          const char *link = send_packet (&world, &departure, &fate);
+
+          if (is_blocked_program)
+            g_assert_cmpint (fate, ==, FATE_REJECT);
+          else if (wants_out)
+            {
+              g_assert_cmpstr (link, ==, "eth0");
+              g_assert_cmphex (departure.packet.ct_mark & VPND_CT_MARK_MASK, ==, VPND_CT_MARK_VALUE);
+              g_assert_true (departure.packet.is_masqueraded == g_str_equal (departure.initial, VPND_IFNAME));
+              beside++;
+            }
+          else
+            {
+              g_assert_cmpstr (link, ==, g_str_equal (departure.initial, VPND_IFNAME) ? VPND_IFNAME : "");
+              g_assert_cmphex (departure.packet.ct_mark, ==, 0);
+              inside += *link != '\0';
+            }
+        }
+    }
+  g_assert_cmpuint (beside, >, ROUNDS);
+  g_assert_cmpuint (inside, >, ROUNDS);
+}
+
+/* A program that binds itself to the tunnel's link does not get around its class. */
+static void
+test_bound_to_the_link (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, VPND_POLICY_CONNECTED, TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          const gboolean wants_out = is_beside (&world, &departure.packet);
+          Fate fate;
+
+          departure.initial = VPND_IFNAME;
+          departure.is_bound = TRUE;
+          if (wants_out)
+            g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "");
+        }
+    }
+}
+
+/* A flow keeps its class without the process: by its mark. Its answers come in by any link but the tunnel's, and are looked up where they are expected. */
+static void
+test_old_flows (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_kind (), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet *packet = &departure.packet;
+          Packet answer = { .oifname = "", .iifname = "eth0", .source = packet->destination, .destination = random_public_addr (packet->destination.family) };
+          Fate fate;
+
+          memset (packet->cgroups, 0, sizeof packet->cgroups);
+          packet->uid = NO_UID;
+          packet->ct_mark = VPND_CT_MARK_VALUE | 5;
+          packet->ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
+          packet->is_established = TRUE;
+          if (vpnd_prefix_contains (&(VpndPrefix){ addr ("192.0.2.0"), 24 }, &packet->destination) ||
+              vpnd_prefix_contains (&(VpndPrefix){ addr ("2001:db8:a::"), 48 }, &packet->destination))
+            continue; /* may have become a network of the tunnel's */
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "eth0");
+          g_assert_cmphex (packet->ct_mark, ==, VPND_CT_MARK_VALUE | 5);
+
+          answer.l4proto = packet->l4proto;
+          answer.sport = packet->dport;
+          answer.dport = packet->sport;
+          answer.ct_mark = packet->ct_mark;
+          answer.is_established = TRUE;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &answer), ==, FATE_ACCEPT);
+          g_assert_cmphex (answer.mark & VPND_MARK_MASK, ==, VPND_MARK_VALUE);
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &answer), ==, FATE_ACCEPT);
+          answer.iifname = VPND_IFNAME;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &answer), ==, FATE_DROP);
+        }
+    }
+}
+
+/* A flow that began inside the tunnel has no other address, so it does not go on beside it: it ends, or stays when only a name has led out of it. */
+static void
+test_changed_class (void)
+{
+  guint ended = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Fate fate;
+          const char *link;
+
+          if (!g_str_equal (departure.initial, VPND_IFNAME))
+            continue;
+          departure.packet.ct_status = IPS_CONFIRMED;
+          departure.packet.is_established = TRUE;
+          link = send_packet (&world, &departure, &fate);
+          g_assert_cmpstr (link, !=, "eth0");
+          if (*link == '\0')
+            g_assert_cmpint (fate, ==, FATE_REJECT);
+          ended += *link == '\0';
+        }
+    }
+  g_assert_cmpuint (ended, >, ROUNDS);
+}
+
+/* What is inside the tunnel or nowhere does not go on with a flow of before either. */
+static void
+test_included_leaves_nothing_behind (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_kind (), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          const guint64 id = departure.packet.cgroups[SPLIT_LEVEL];
+          Fate fate;
+
+          departure.packet.ct_mark = VPND_CT_MARK_VALUE;
+          departure.packet.ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
+          departure.packet.is_established = TRUE;
+          if (has_group (&world, id) && id != SPLIT_ID_EXCLUDED)
+            g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "");
+        }
+    }
+}
+
+/* The loopback interface is everybody's, and nobody there is of a class. */
+static void
+test_loopback (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_kind (), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Fate fate;
+
+          departure.initial = "lo";
+          departure.packet.destination = addr (departure.packet.destination.family == AF_INET ? "127.0.0.1" : "::1");
+          departure.packet.dport = random_boolean (2) ? 53 : 8080;
+          if (vpnd_bridge_is_set (&world.profile->bridge) && departure.packet.dport == world.profile->bridge.local_port)
+            continue;
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "lo");
+          g_assert_cmphex (departure.packet.mark | departure.packet.ct_mark, ==, 0);
+          g_assert_false (departure.packet.is_masqueraded);
+        }
+    }
+}
+
+/* Without a physical way of its family, what is beside the tunnel is told so at once. */
+static void
+test_no_way (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1), FALSE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          const gboolean wants_out = is_beside (&world, &departure.packet);
+          Fate fate;
+
+          departure.packet.ct_mark = random_boolean (2) ? VPND_CT_MARK_VALUE : 0;
+          if (!wants_out || !g_str_equal (departure.initial, VPND_IFNAME))
+            continue;
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "");
+          g_assert_cmpint (fate, ==, FATE_REJECT);
+        }
+    }
+}
+
+static gboolean
+contains (const GArray *addrs, const VpndAddr *one)
+{
+  for (guint i = 0; i < addrs->len; i++)
+    if (vpnd_addr_equal (&g_array_index (addrs, VpndAddr, i), one))
+      return TRUE;
+  return FALSE;
+}
+
+static const VpndAddr *
+first_of_family (const GArray *addrs, int family)
+{
+  for (guint i = 0; i < addrs->len; i++)
+    if (g_array_index (addrs, VpndAddr, i).family == family)
+      return &g_array_index (addrs, VpndAddr, i);
+  return NULL;
+}
+
+/* A question for a resolver of the tunnel is asked outside by what is beside it; a private one's address leaves by no physical link. In include mode the tunnel's
+ * resolver is everybody's while the tunnel works. */
+static void
+test_names (void)
+{
+  guint redirected = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_kind (), TRUE);
+      for (guint i = 0; i < world.dns->servers->len * 8; i++)
+        {
+          Departure departure = random_departure (&world);
+          const VpndAddr server = g_array_index (world.dns->servers, VpndAddr, i / 8);
+          const VpndAddr *outside = first_of_family (world.split->outside_dns, server.family);
+          gboolean is_plain, keeps_inside;
+          const char *link;
+          Fate fate;
+
+          if (vpnd_addr_is_loopback (&server) || contains (world.dns->outside, &server) || contains (world.split->outside_dns, &server))
+            continue;
+          departure.initial = world.kind != VPND_POLICY_BLOCKED && has_address (&world, server.family) ? VPND_IFNAME : "eth0";
+          departure.packet.source = g_str_equal (departure.initial, VPND_IFNAME) ? tunnel_address (&world, server.family) : random_public_addr (server.family);
+          departure.packet.destination = server;
+          departure.packet.dport = random_boolean (4) ? 853 : 53;
+          if (!is_beside (&world, &departure.packet) || world.kind == VPND_POLICY_BLOCKED || is_refused (&world, &departure.packet))
+            continue;
+          keeps_inside = world.split->mode == VPND_SPLIT_MODE_INCLUDE && world.kind == VPND_POLICY_CONNECTED &&
+              !(departure.packet.cgroups[SPLIT_LEVEL] == SPLIT_ID_EXCLUDED && has_group (&world, SPLIT_ID_EXCLUDED)) &&
+              !(departure.packet.cgroups[SPLIT_UNIT_LEVEL] != 0 && has_group (&world, SPLIT_ID_UNIT_EXCLUDED));
+          is_plain = departure.packet.dport == 53;
+          link = send_packet (&world, &departure, &fate);
+          if (keeps_inside)
+            {
+              g_assert_cmpstr (link, !=, "eth0");
+              continue;
+            }
+          g_assert_cmpstr (link, !=, VPND_IFNAME);
+          if (world.split->mode == VPND_SPLIT_MODE_INCLUDE && world.kind == VPND_POLICY_CONNECTED)
+            continue;
+          if (is_plain && outside != NULL)
+            {
+              g_assert_true (vpnd_addr_equal (&departure.packet.destination, outside));
+              g_assert_cmpstr (link, ==, "eth0");
+              redirected++;
+            }
+          else if (vpnd_addr_is_private (&server))
+            g_assert_cmpint (fate, ==, FATE_REJECT);
+        }
+    }
+  g_assert_cmpuint (redirected, >, 0);
+}
+
+/* Exclude mode lets nobody in. Include mode lets in to what is beside the tunnel, and nobody to what is inside it. */
+static void
+test_inbound (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_kind (), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet packet = departure.packet;
+          const gboolean is_inner = has_group (&world, packet.cgroups[SPLIT_LEVEL]) && packet.cgroups[SPLIT_LEVEL] != SPLIT_ID_EXCLUDED;
+          const gboolean is_let_in = world.split->mode == VPND_SPLIT_MODE_INCLUDE && !is_inner;
+
+          packet.oifname = "";
+          packet.iifname = "eth0";
+          packet.destination = random_public_addr (packet.source.family);
+          packet.source = random_public_addr (packet.source.family);
+          packet.dport = 22;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, is_let_in ? FATE_ACCEPT : FATE_DROP);
+          g_assert_cmphex (packet.ct_mark, ==, is_let_in ? VPND_CT_MARK_VALUE : 0);
+        }
+    }
+}
+
+/* Nothing beside the tunnel: the rules are those of a host without split tunnelling. */
+static void
+test_empty_plan (void)
+{
+  g_autoptr (VpndSplitConfig) config = vpnd_split_config_new ();
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndSplitPlan) empty = vpnd_split_plan_build (config, &(VpndSplitFacts){ NULL });
+      g_autoptr (VpndRuleset) without = NULL;
+      g_autoptr (VpndRuleset) with = NULL;
+      VpndPolicyInput input;
+
+      world_init (&world, random_kind (), TRUE);
+      input = input_of (&world);
+      input.split = NULL;
+      without = vpnd_policy_build (&input);
+      input.split = empty;
+      with = vpnd_policy_build (&input);
+      g_assert_true (vpnd_ruleset_equal (with, without));
+      g_assert_false (vpnd_ruleset_equal (with, world.ruleset));
+      g_assert_null (vpnd_policy_build_open (empty));
+    }
+}
+
+/* An open host refuses what is bound to a profile, and nothing else. */
+static void
+test_open (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndRuleset) open = NULL;
+
+      world_init (&world, VPND_POLICY_BLOCKED, TRUE);
+      open = vpnd_policy_build_open (world.split);
+      g_assert_true ((open != NULL) == vpnd_split_plan_has_class (world.split, VPND_SPLIT_BOUND));
+      for (guint i = 0; open != NULL && i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          const guint64 id = departure.packet.cgroups[SPLIT_LEVEL];
+          const gboolean is_bound = has_group (&world, id) && (id == SPLIT_ID_BOUND_FIRST || id == SPLIT_ID_BOUND_OTHER);
+
+          g_assert_false (vpnd_ruleset_is_closed (open));
+          departure.packet.oifname = "eth0";
+          g_assert_cmpint (ruleset_eval (open, VPND_HOOK_OUTPUT, &departure.packet), ==, is_bound ? FATE_REJECT : FATE_ACCEPT);
+          departure.packet.oifname = "lo";
+          g_assert_cmpint (ruleset_eval (open, VPND_HOOK_OUTPUT, &departure.packet), ==, FATE_ACCEPT);
+          g_assert_cmpint (ruleset_eval (open, VPND_HOOK_INPUT, &departure.packet), ==, FATE_ACCEPT);
+        }
+    }
+}
+
+/* One rule for a class, however many units are in it, and one for all users and all networks. */
+static void
+test_size (void)
+{
+  g_autoptr (VpndSplitConfig) config = vpnd_split_config_new ();
+  g_autoptr (VpndSplitStanding) few = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, SPLIT_LEVEL);
+  g_autoptr (VpndSplitStanding) many = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, SPLIT_LEVEL);
+  g_auto (World) world = { NULL };
+  guint rules[2] = { 0 };
+
+  for (guint i = 0; i < 500; i++)
+    vpnd_split_standing_add_unit (many, VPND_SPLIT_EXCLUDED, NULL, SPLIT_LEVEL, 1000 + i);
+  vpnd_split_standing_add_unit (few, VPND_SPLIT_EXCLUDED, NULL, SPLIT_LEVEL, 1000);
+  world_init (&world, VPND_POLICY_CONNECTED, TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
+    {
+      g_autoptr (VpndSplitPlan) plan = vpnd_split_plan_build (config, &(VpndSplitFacts){ .standing = i == 0 ? few : many });
+      g_autoptr (VpndRuleset) ruleset = NULL;
+      VpndPolicyInput input = input_of (&world);
+
+      input.split = plan;
+      ruleset = vpnd_policy_build (&input);
+      for (guint j = 0; j < ruleset->chains->len; j++)
+        rules[i] += ((const VpndChain *) g_ptr_array_index (ruleset->chains, j))->rules->len;
+    }
+  g_assert_cmpuint (rules[0], ==, rules[1]);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/policy-split/each-on-its-side", test_each_on_its_side);
+  g_test_add_func ("/policy-split/bound-to-the-link", test_bound_to_the_link);
+  g_test_add_func ("/policy-split/old-flows", test_old_flows);
+  g_test_add_func ("/policy-split/changed-class", test_changed_class);
+  g_test_add_func ("/policy-split/included-leaves-nothing-behind", test_included_leaves_nothing_behind);
+  g_test_add_func ("/policy-split/loopback", test_loopback);
+  g_test_add_func ("/policy-split/no-way", test_no_way);
+  g_test_add_func ("/policy-split/names", test_names);
+  g_test_add_func ("/policy-split/inbound", test_inbound);
+  g_test_add_func ("/policy-split/empty-plan", test_empty_plan);
+  g_test_add_func ("/policy-split/open", test_open);
+  g_test_add_func ("/policy-split/size", test_size);
+  return g_test_run ();
+}
