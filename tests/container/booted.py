@@ -23,6 +23,7 @@ class BootedNode(sandbox.Node):
 
 class BootedLab(lab.Lab):
     packages = roots.SYSTEM
+    nspawn_options = ()  # more rights than a container has as a rule
 
     def __init__(self):
         self.deb = roots.package()
@@ -57,7 +58,7 @@ class BootedLab(lab.Lab):
         with open(self.console, "wb") as console:
             nspawn = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--capability=all", "--bind=/dev/net/tun", "--boot", "--console=pipe",
-                 "--resolv-conf=off", "--timezone=off", "--link-journal=no", f"--directory={self.root}", f"--network-namespace-path=/proc/{os.getpid()}/fd/{self.host.net_fd}",
+                 *self.nspawn_options, "--resolv-conf=off", "--timezone=off", "--link-journal=no", f"--directory={self.root}", f"--network-namespace-path=/proc/{os.getpid()}/fd/{self.host.net_fd}",
                  "systemd.unit=multi-user.target", "systemd.log_target=journal"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, pass_fds=(self.host.net_fd,))
         self.host.processes.append(nspawn)
