@@ -526,14 +526,34 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
   add_names (chains, chain, plan->excluded_addrs, "split_names_out", CHAIN_BESIDE);
 }
 
-/* Answers with addresses of watched names wait until these stand in the sets. */
+/* Answers with addresses of watched names wait until these stand in the sets. Only a resolver inside the tunnel is believed where an address opens a way out:
+ * whoever runs the local network could otherwise name any address that it wants to see beside the tunnel. In include mode an address only leads into it. */
 static void
-add_name_watch (VpndPolicyChains *chains, const VpndSplitPlan *plan)
+add_name_watch (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   VpndChain *chain = vpnd_ruleset_add_chain (chains->ruleset, CHAIN_NAMES, VPND_CHAIN_FILTER, VPND_HOOK_INPUT, PRIORITY_NAMES, VPND_VERDICT_ACCEPT);
-  VpndRule *rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_IIFNAME, VPND_OP_NE, "lo");
+  VpndQueueForm form = input->split->queue;
 
-  vpnd_rule_queue (vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DNS_PORT), plan->queue, VPND_NAME_QUEUE);
+  if (input->split->mode == VPND_SPLIT_MODE_INCLUDE)
+    {
+      VpndRule *rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_IIFNAME, VPND_OP_NE, "lo");
+
+      vpnd_rule_queue (vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DNS_PORT), form, VPND_NAME_QUEUE);
+      return;
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (families); i++)
+    {
+      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, FALSE);
+
+      for (guint j = 0; j < servers->len; j++)
+        {
+          VpndPrefix host = vpnd_prefix_host (&g_array_index (servers, VpndAddr, j));
+          VpndRule *rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_IIFNAME, VPND_OP_EQ, VPND_IFNAME);
+
+          vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &host);
+          vpnd_rule_queue (vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DNS_PORT), form, VPND_NAME_QUEUE);
+        }
+    }
 }
 
 /**
@@ -555,7 +575,7 @@ vpnd_policy_add_split_classes (VpndPolicyChains *chains, const VpndPolicyInput *
   if (input->split->mode == VPND_SPLIT_MODE_EXCLUDE || input->kind != VPND_POLICY_CONNECTED)
     add_redirection (chains, input);
   if (input->split->watches_names)
-    add_name_watch (chains, input->split);
+    add_name_watch (chains, input);
 }
 
 /* A strict rp_filter looks for the way back; without the mark that is into the tunnel. */
