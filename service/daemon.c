@@ -27,6 +27,8 @@
 #include "router-rtnl.h"
 #include "sleep-logind.h"
 #include "socket-killer-diag.h"
+#include "split-store.h"
+#include "splitter-cgroup.h"
 #include "tunnel-auto.h"
 #include "tunnel-kernel.h"
 #include "tunnel-userspace.h"
@@ -40,7 +42,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SYSTEMD_TIMEOUT_MS 1000 /* any bus call to another daemon (docs/security.md, "Timings") */
+#define VPND_CLASSIFIER_SOCKET "/run/vpnd-classifier.socket" /* vpnd-classifier.socket */
+#define SYSTEMD_TIMEOUT_MS 1000                              /* any bus call to another daemon (docs/security.md, "Timings") */
 
 struct _VpndDaemon
 {
@@ -61,6 +64,7 @@ struct _VpndDaemon
   VpndLedger *ledger;          /* (owned) */
   VpndProfileStore *profiles;  /* (owned) */
   VpndSettingsStore *settings; /* (owned) */
+  VpndSplitStore *split;       /* (owned) */
   VpndEngine *engine;          /* (owned) */
   VpndAdaptor *adaptor;        /* (owned) (nullable) */
   VpndSleepLogind *sleep;      /* (owned) (nullable) */
@@ -232,6 +236,15 @@ on_name_lost (GDBusConnection *connection, const char *name, gpointer user_data)
 
 /* --- making everything --- */
 
+/* The environment is for hosts whose cgroups stand elsewhere, and for tests. */
+static VpndSplitter *
+make_splitter (GError **error)
+{
+  const char *classifier_path = g_getenv ("VPND_CLASSIFIER_SOCKET");
+
+  return vpnd_splitter_cgroup_new (classifier_path != NULL ? classifier_path : VPND_CLASSIFIER_SOCKET, g_getenv ("VPND_CGROUP_PATH"), error);
+}
+
 static gboolean
 make_engine (VpndDaemon *self, GError **error)
 {
@@ -247,11 +260,12 @@ make_engine (VpndDaemon *self, GError **error)
   g_autoptr (VpndProber) prober = vpnd_prober_udp_new ();
   g_autoptr (VpndClock) clock = vpnd_clock_system_new ();
   g_autoptr (VpndInspector) inspector = vpnd_inspector_host_new (self->connection, self->state_dirfd, self->runtime_dirfd, VPND_RESOLV_CONF_PATH);
-  VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock, socket_killer, inspector };
+  g_autoptr (VpndSplitter) splitter = socket_killer != NULL ? make_splitter (error) : NULL;
+  VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock, socket_killer, inspector, splitter };
 
-  if (socket_killer == NULL)
+  if (splitter == NULL)
     return FALSE;
-  self->engine = vpnd_engine_new (&ports, self->ledger, self->profiles, self->settings);
+  self->engine = vpnd_engine_new (&ports, self->ledger, self->profiles, self->settings, self->split);
   if (self->connection != NULL)
     {
       g_autoptr (VpndAuthorizer) authorizer = vpnd_authorizer_polkit_new (self->connection);
@@ -379,7 +393,8 @@ vpnd_daemon_new (const VpndDaemonOptions *options, VpndLogRing *ring, GError **e
   if (self->profiles == NULL)
     return NULL;
   self->settings = vpnd_settings_store_new (self->state_dirfd, error);
-  return self->settings != NULL ? g_steal_pointer (&self) : NULL;
+  self->split = self->settings != NULL ? vpnd_split_store_new (self->state_dirfd, error) : NULL;
+  return self->split != NULL ? g_steal_pointer (&self) : NULL;
 }
 
 /* A directory of directories, empty at the end. */
@@ -539,6 +554,7 @@ vpnd_daemon_dispose (GObject *object)
   g_clear_object (&self->adaptor);
   g_clear_object (&self->engine);
   g_clear_object (&self->settings);
+  g_clear_object (&self->split);
   g_clear_object (&self->profiles);
   g_clear_object (&self->connection);
   g_clear_object (&self->service);

@@ -135,6 +135,7 @@ finish_apply (VpndSplitterCgroup *self)
   refresh_standing (self);
   if (task == NULL)
     return;
+  tell_later (self); /* who did not wait for it */
   if (self->ground_error != NULL)
     g_task_return_error (task, g_error_copy (self->ground_error));
   else
@@ -192,6 +193,7 @@ vpnd_splitter_cgroup_apply_async (VpndSplitter *splitter, VpndSplitConfig *confi
   (void) vpnd_split_classes_set_profiles (self->classes, profiles, &self->ground_error);
   send_table (self);
   look_for_units (self);
+  refresh_standing (self);
 
   self->apply = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (self->apply, vpnd_splitter_cgroup_apply_async);

@@ -35,6 +35,7 @@ struct _VpndEngine
   VpndExecutor *executor;            /* (owned) */
   VpndHandshake *handshake;          /* (owned) */
   VpndPathMtu *path_mtu;             /* (owned) */
+  VpndSplitTunnel *split;            /* (owned) (nullable) */
   GCancellable *cancellable;         /* (owned): cancelled at dispose */
   GCancellable *retried_lookup;      /* (owned) (nullable): of the lookup for a profile that waits for its address */
   guint retried_lookup_due;          /* id of the clock's schedule, 0 for none */
@@ -77,6 +78,8 @@ void vpnd_engine_process (VpndEngine *self);
 void vpnd_engine_add_warning (VpndEngine *self, const char *text);
 void vpnd_engine_withdraw_lookup (VpndEngine *self);
 void vpnd_engine_look_up_later (VpndEngine *self, guint delay_ms);
+void vpnd_engine_make_split (VpndEngine *self, VpndSplitStore *store);
+void vpnd_engine_drop_split (VpndEngine *self);
 void vpnd_engine_adopt_settings (VpndEngine *self, VpndSettings *settings);
 
 G_END_DECLS

@@ -415,17 +415,22 @@ vpnd_engine_set_settings_finish (VpndEngine *self, GAsyncResult *result, GError 
 VpndStatus *
 vpnd_engine_dup_status (VpndEngine *self)
 {
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
   VpndStatusInput input = {
     .state = self->shown,
     .settings = self->settings,
     .is_blocking = vpnd_executor_is_blocking (self->executor),
     .since_us = self->since_us,
     .detail = self->detail,
-    .warnings = self->warnings,
+    .warnings = warnings,
     .backend = vpnd_tunnel_get_active (self->ports.tunnel),
     .stats = vpnd_handshake_get_stats (self->handshake),
   };
 
+  for (guint i = 0; i < self->warnings->len; i++)
+    g_ptr_array_add (warnings, g_strdup (g_ptr_array_index (self->warnings, i)));
+  if (self->split != NULL)
+    vpnd_split_tunnel_add_warnings (self->split, warnings);
   return vpnd_status_build (&input);
 }
 

@@ -93,6 +93,8 @@ publish (VpndEngine *self)
   vpnd_state_ref (self->state);
   vpnd_state_unref (self->shown);
   self->shown = self->state;
+  if (self->split != NULL)
+    vpnd_split_tunnel_set_protected (self->split, vpnd_state_is_protected (self->state) && vpnd_executor_is_blocking (self->executor));
   g_signal_emit (self, signals[SIGNAL_CHANGED], 0);
 }
 
@@ -120,6 +122,7 @@ make_context (VpndEngine *self, VpndFacts *facts)
   return (VpndContext){
     .settings = self->settings,
     .facts = facts,
+    .split = self->split != NULL ? vpnd_split_tunnel_get_plan (self->split) : NULL,
     .attempt_age_ms = (guint64) (vpnd_clock_now_us (self->ports.clock) - self->attempt_started_us) / 1000,
     .link_ifindex = vpnd_tunnel_get_ifindex (self->ports.tunnel),
   };
@@ -547,6 +550,7 @@ vpnd_engine_dispose (GObject *object)
       cancel_dns_repair (self);
     }
   vpnd_engine_withdraw_lookup (self);
+  vpnd_engine_drop_split (self);
   g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
   g_queue_clear_full (&self->queue, (GDestroyNotify) item_free);
@@ -582,6 +586,7 @@ vpnd_engine_dispose (GObject *object)
   g_clear_object (&self->ports.clock);
   g_clear_object (&self->ports.socket_killer);
   g_clear_object (&self->ports.inspector);
+  g_clear_object (&self->ports.splitter);
   g_clear_object (&self->profiles);
   g_clear_object (&self->settings_store);
   G_OBJECT_CLASS (vpnd_engine_parent_class)->dispose (object);
@@ -637,11 +642,12 @@ vpnd_engine_init (VpndEngine *self)
  * @ledger: (transfer none): the ledger; outlives the engine
  * @profiles: the profile store
  * @settings_store: the settings store
+ * @split_store: (nullable): the store of split tunnelling; NULL only without its port
  *
  * Returns: (transfer full): an engine that has not started
  */
 VpndEngine *
-vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store)
+vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store, VpndSplitStore *split_store)
 {
   VpndEngine *self = g_object_new (VPND_TYPE_ENGINE, NULL);
   VpndExecutorPorts executor_ports = { ports->firewall, ports->tunnel, ports->router, ports->resolver, ports->socket_killer };
@@ -656,6 +662,11 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
   self->ports.clock = g_object_ref (ports->clock);
   self->ports.socket_killer = g_object_ref (ports->socket_killer);
   self->ports.inspector = g_object_ref (ports->inspector);
+  if (ports->splitter != NULL)
+    {
+      self->ports.splitter = g_object_ref (ports->splitter);
+      vpnd_engine_make_split (self, split_store);
+    }
   self->ledger = ledger;
   self->profiles = g_object_ref (profiles);
   self->settings_store = g_object_ref (settings_store);

@@ -8,6 +8,7 @@
 
 #include "profile.h"
 #include "settings.h"
+#include "split.h"
 #include "status.h"
 
 #include "authorizer.h"
@@ -20,11 +21,13 @@
 #include "resolver.h"
 #include "router.h"
 #include "socket-killer.h"
+#include "splitter.h"
 #include "tunnel.h"
 
 #include "ledger.h"
 #include "profile-store.h"
 #include "settings-store.h"
+#include "split-store.h"
 
 G_BEGIN_DECLS
 
@@ -43,7 +46,21 @@ typedef struct
   VpndClock *clock;
   VpndSocketKiller *socket_killer;
   VpndInspector *inspector;
+  VpndSplitter *splitter; /* (nullable): nothing goes beside the tunnel without it */
 } VpndEnginePorts;
+
+/**
+ * VpndSplitChange: what somebody wants changed of split tunnelling
+ * @rule: (unowned) (nullable): the rule that comes, or with @is_removal goes; NULL: the mode changes
+ * @is_removal: the rule goes
+ * @mode: without @rule, the mode that is wanted
+ */
+typedef struct
+{
+  VpndSplitRule *rule;
+  gboolean is_removal;
+  VpndSplitMode mode;
+} VpndSplitChange;
 
 typedef enum
 {
@@ -61,7 +78,7 @@ G_DECLARE_FINAL_TYPE (VpndEngine, vpnd_engine, VPND, ENGINE, GObject)
  *  "disconnected" (): the connection ended
  *  "settings-changed" ()
  */
-VpndEngine *vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store);
+VpndEngine *vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store, VpndSplitStore *split_store);
 
 /* Recovers from an earlier instance, loads settings, applies what they demand. */
 void vpnd_engine_start_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
@@ -93,6 +110,11 @@ VpndSettings *vpnd_engine_get_settings (VpndEngine *self);
 /* Saves, then applies; on an error neither the file nor the state has changed. */
 void vpnd_engine_set_settings_async (VpndEngine *self, VpndSettings *settings, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_engine_set_settings_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+
+/* Completes when it stands in the file and in the rules of the firewall. */
+void vpnd_engine_change_split_async (VpndEngine *self, const VpndSplitChange *change, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_change_split_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+VpndSplitTunnel *vpnd_engine_get_split (VpndEngine *self);
 
 /* The status with fresh counters. */
 void vpnd_engine_query_status_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

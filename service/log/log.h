@@ -20,6 +20,7 @@ G_BEGIN_DECLS
 #define VPND_MESSAGE_TAMPERED "5c9f4c3d3f5b4f0fa3c3c2a8b7a1d005"
 #define VPND_MESSAGE_NOT_BLOCKING "5c9f4c3d3f5b4f0fa3c3c2a8b7a1d006"
 #define VPND_MESSAGE_STORAGE "5c9f4c3d3f5b4f0fa3c3c2a8b7a1d007"
+#define VPND_MESSAGE_SPLIT "5c9f4c3d3f5b4f0fa3c3c2a8b7a1d008"
 #define VPND_MESSAGE_REPAIRED "5c9f4c3d3f5b4f0fa3c3c2a8b7a1d010"
 
 void vpnd_log_install (VpndLogRing *ring, VpndLogFile *file);

@@ -139,7 +139,7 @@ main (int argc, char **argv)
   g_autoptr (VpndLogRing) ring = vpnd_log_ring_new (VPND_LOG_RING_MAX_BYTES);
   g_autoptr (QuickClock) clock = g_object_new (TYPE_QUICK_CLOCK, NULL);
   g_autoptr (VpndAuthorizer) authorizer = NULL;
-  g_autoptr (VpndEngine) engine = vpnd_engine_new (NULL, NULL, NULL, NULL);
+  g_autoptr (VpndEngine) engine = vpnd_engine_new (NULL, NULL, NULL, NULL, NULL);
   g_autoptr (VpndProfileStore) profiles = NULL;
   g_autoptr (VpndAdaptor) adaptor = NULL;
   g_autoptr (GDBusConnection) bus = NULL;

@@ -54,7 +54,7 @@ vpnd_engine_init (VpndEngine *self)
 }
 
 VpndEngine *
-vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store)
+vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store, VpndSplitStore *split_store)
 {
   return g_object_new (VPND_TYPE_ENGINE, NULL);
 }

@@ -31,6 +31,7 @@ typedef struct
   VpndLedger *ledger;
   VpndProfileStore *profiles;
   VpndSettingsStore *settings;
+  VpndSplitStore *split;
   VpndEngine *engine;
   guint connected;
   guint disconnected;
@@ -89,7 +90,7 @@ static void
 rig_make (Rig *rig)
 {
   g_autoptr (GError) error = NULL;
-  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock, rig->host->socket_killer, rig->host->inspector };
+  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock, rig->host->socket_killer, rig->host->inspector, rig->host->splitter };
 
   rig->host->is_dead = FALSE;
   rig->ledger = vpnd_ledger_open (rig->runtime_dirfd, &error);
@@ -98,7 +99,9 @@ rig_make (Rig *rig)
   g_assert_no_error (error);
   rig->settings = vpnd_settings_store_new (rig->state_dirfd, &error);
   g_assert_no_error (error);
-  rig->engine = vpnd_engine_new (&ports, rig->ledger, rig->profiles, rig->settings);
+  rig->split = vpnd_split_store_new (rig->state_dirfd, &error);
+  g_assert_no_error (error);
+  rig->engine = vpnd_engine_new (&ports, rig->ledger, rig->profiles, rig->settings, rig->split);
   g_signal_connect (rig->engine, "connected", G_CALLBACK (on_connected), rig);
   g_signal_connect (rig->engine, "disconnected", G_CALLBACK (on_disconnected), rig);
 }
@@ -135,6 +138,7 @@ rig_crash (Rig *rig)
   g_array_set_size (rig->host->timers, 0);
   g_clear_object (&rig->profiles);
   g_clear_object (&rig->settings);
+  g_clear_object (&rig->split);
   g_clear_pointer (&rig->ledger, vpnd_ledger_free);
 }
 

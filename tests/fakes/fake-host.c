@@ -619,6 +619,129 @@ fake_host_answer (FakeHost *host, const VpndDnsAnswer *answer)
   return ticket;
 }
 
+/* --- splitter --- */
+
+static void
+process_free (FakeProcess *process)
+{
+  g_free (process->executable);
+  g_free (process->class_word);
+  g_free (process);
+}
+
+static void
+splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  FakeHost *host = host_of (self);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_clear_pointer (&host->split_config, vpnd_split_config_unref);
+  host->split_config = vpnd_split_config_ref (config);
+  if (host->standing->ground == VPND_SPLIT_GROUND_NONE)
+    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no ground");
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static gboolean
+splitter_apply_finish (VpndSplitter *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static VpndSplitStanding *
+splitter_dup_standing (VpndSplitter *self)
+{
+  return vpnd_split_standing_ref (host_of (self)->standing);
+}
+
+static gboolean
+splitter_check (VpndSplitter *self, const VpndSplitRule *rule, GError **error)
+{
+  if (rule->kind != VPND_SPLIT_APP || strcmp (rule->value, "none") != 0)
+    return TRUE;
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "no such application");
+  return FALSE;
+}
+
+static gboolean
+splitter_enter (VpndSplitter *self, const VpndSplitProcess *asked, VpndSplitClass class_, const char *profile, char **out_origin, GError **error)
+{
+  FakeProcess *process = g_hash_table_lookup (host_of (self)->processes, GINT_TO_POINTER (asked->pid));
+
+  if (process == NULL || process->start_time != asked->start_time)
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "gone");
+      return FALSE;
+    }
+  g_free (process->class_word);
+  process->class_word = profile != NULL ? g_strdup_printf ("bound:%s", profile) : g_strdup (vpnd_split_class_to_string (class_));
+  *out_origin = g_strdup ("/home");
+  return TRUE;
+}
+
+static guint
+splitter_leave (VpndSplitter *self, GArray *processes)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < processes->len; i++)
+    {
+      const VpndSplitProcess *asked = &g_array_index (processes, VpndSplitProcess, i);
+      FakeProcess *process = g_hash_table_lookup (host_of (self)->processes, GINT_TO_POINTER (asked->pid));
+
+      if (process == NULL || process->start_time != asked->start_time)
+        continue;
+      g_free (process->class_word);
+      process->class_word = g_strdup ("");
+      n++;
+    }
+  return n;
+}
+
+static gboolean
+splitter_look (VpndSplitter *self, gint32 pid, VpndSplitLook *out_look)
+{
+  const FakeProcess *process = g_hash_table_lookup (host_of (self)->processes, GINT_TO_POINTER (pid));
+
+  if (process == NULL)
+    return FALSE;
+  *out_look = (VpndSplitLook){ process->start_time, process->parent, process->uid, g_strdup (process->executable) };
+  return TRUE;
+}
+
+static GArray *
+splitter_list (VpndSplitter *self, VpndSplitClass class_, const char *profile)
+{
+  g_autofree char *class_word = profile != NULL ? g_strdup_printf ("bound:%s", profile) : g_strdup (vpnd_split_class_to_string (class_));
+  GArray *pids = g_array_new (FALSE, FALSE, sizeof (gint32));
+  GHashTableIter iter;
+  gpointer key, value;
+
+  g_hash_table_iter_init (&iter, host_of (self)->processes);
+  while (g_hash_table_iter_next (&iter, &key, &value))
+    {
+      const gint32 pid = GPOINTER_TO_INT (key);
+
+      if (strcmp (((const FakeProcess *) value)->class_word, class_word) == 0)
+        g_array_append_val (pids, pid);
+    }
+  return pids;
+}
+
+static void
+splitter_iface_init (VpndSplitterInterface *iface)
+{
+  iface->apply_async = splitter_apply_async;
+  iface->apply_finish = splitter_apply_finish;
+  iface->dup_standing = splitter_dup_standing;
+  iface->check = splitter_check;
+  iface->enter = splitter_enter;
+  iface->leave = splitter_leave;
+  iface->look = splitter_look;
+  iface->list = splitter_list;
+}
+
 G_DEFINE_FINAL_TYPE_WITH_CODE (FakePorts, fake_ports, G_TYPE_OBJECT,
     G_IMPLEMENT_INTERFACE (VPND_TYPE_FIREWALL, firewall_iface_init)
         G_IMPLEMENT_INTERFACE (VPND_TYPE_TUNNEL, tunnel_iface_init)
@@ -630,7 +753,8 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (FakePorts, fake_ports, G_TYPE_OBJECT,
                                 G_IMPLEMENT_INTERFACE (VPND_TYPE_CLOCK, clock_iface_init)
                                     G_IMPLEMENT_INTERFACE (VPND_TYPE_SOCKET_KILLER, sockets_iface_init)
                                         G_IMPLEMENT_INTERFACE (VPND_TYPE_INSPECTOR, inspector_iface_init)
-                                            G_IMPLEMENT_INTERFACE (VPND_TYPE_NAME_WATCH, name_watch_iface_init))
+                                            G_IMPLEMENT_INTERFACE (VPND_TYPE_NAME_WATCH, name_watch_iface_init)
+                                                G_IMPLEMENT_INTERFACE (VPND_TYPE_SPLITTER, splitter_iface_init))
 
 static void
 fake_ports_class_init (FakePortsClass *klass)
@@ -677,6 +801,9 @@ fake_host_new (void)
   host->clock = new_port (host);
   host->socket_killer = new_port (host);
   host->inspector = new_port (host);
+  host->splitter = new_port (host);
+  host->standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_NONE, 0);
+  host->processes = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) process_free);
   host->name_watch = new_port (host);
   host->queue = VPND_QUEUE_NATIVE;
   host->held = g_array_new (FALSE, FALSE, sizeof (guint64));
@@ -696,6 +823,10 @@ fake_host_free (FakeHost *host)
   g_clear_object (&host->clock);
   g_clear_object (&host->socket_killer);
   g_clear_object (&host->inspector);
+  g_clear_object (&host->splitter);
+  g_clear_pointer (&host->split_config, vpnd_split_config_unref);
+  g_clear_pointer (&host->standing, vpnd_split_standing_unref);
+  g_hash_table_unref (host->processes);
   g_clear_object (&host->name_watch);
   g_array_unref (host->held);
   g_clear_pointer (&host->sockets, vpnd_socket_plan_unref);
@@ -762,4 +893,50 @@ fake_host_disturb (FakeHost *host)
   host->n_routes = 0;
   if (host->watched != NULL)
     vpnd_router_emit_disturbed (host->router, "routes");
+}
+
+/* A process that runs in no class, or in that of its parent. */
+FakeProcess *
+fake_host_run (FakeHost *host, gint32 pid, gint32 parent, guint32 uid, const char *executable)
+{
+  const FakeProcess *above = g_hash_table_lookup (host->processes, GINT_TO_POINTER (parent));
+  FakeProcess *process = g_new0 (FakeProcess, 1);
+
+  process->start_time = (guint64) pid * 10;
+  process->parent = parent;
+  process->uid = uid;
+  process->executable = g_strdup (executable);
+  process->class_word = g_strdup (above != NULL ? above->class_word : "");
+  g_hash_table_replace (host->processes, GINT_TO_POINTER (pid), process);
+  return process;
+}
+
+/* The process becomes a program that @rule names. */
+void
+fake_host_launch (FakeHost *host, gint32 pid, VpndSplitRule *rule)
+{
+  FakeProcess *process = g_hash_table_lookup (host->processes, GINT_TO_POINTER (pid));
+  const VpndSplitterReport report = { VPND_SPLITTER_ARRIVED, pid, process->start_time, process->uid, rule->value, rule, "/home", 0 };
+
+  g_free (process->class_word);
+  process->class_word = rule->profile != NULL ? g_strdup_printf ("bound:%s", rule->profile) : g_strdup (vpnd_split_class_to_string (rule->class_));
+  vpnd_splitter_emit_report (host->splitter, &report);
+}
+
+void
+fake_host_end (FakeHost *host, gint32 pid)
+{
+  const VpndSplitterReport report = { .kind = VPND_SPLITTER_DEPARTED, .pid = pid, .path = "", .origin = "", .uid = G_MAXUINT32 };
+
+  g_hash_table_remove (host->processes, GINT_TO_POINTER (pid));
+  vpnd_splitter_emit_report (host->splitter, &report);
+}
+
+/* @standing: (transfer full) */
+void
+fake_host_set_standing (FakeHost *host, VpndSplitStanding *standing)
+{
+  vpnd_split_standing_unref (host->standing);
+  host->standing = standing;
+  vpnd_splitter_emit_standing_changed (host->splitter);
 }

@@ -16,9 +16,23 @@
 #include "resolver.h"
 #include "router.h"
 #include "socket-killer.h"
+#include "splitter.h"
 #include "tunnel.h"
 
 G_BEGIN_DECLS
+
+/**
+ * FakeProcess: one that runs on the fake host
+ * @class_word: (owned): of the class that it stands in, "" for none
+ */
+typedef struct
+{
+  guint64 start_time;
+  gint32 parent;
+  guint32 uid;
+  char *executable;
+  char *class_word;
+} FakeProcess;
 
 /**
  * FakeHost:
@@ -45,6 +59,9 @@ G_BEGIN_DECLS
  * @queue: how the kernel holds answers; VPND_QUEUE_NONE: it cannot, and name-watch does not start
  * @listens: name-watch is started
  * @held: (element-type guint64): tickets of the answers that name-watch holds
+ * @split_config: (nullable): what the splitter was told last
+ * @standing: what the splitter tells; fake_host_set_standing () replaces it
+ * @processes: (element-type gint32 FakeProcess): who runs
  * @journal: (element-type utf8): the calls, by name
  */
 typedef struct
@@ -75,6 +92,9 @@ typedef struct
   VpndQueueForm queue;
   gboolean listens;
   GArray *held;
+  VpndSplitConfig *split_config;
+  VpndSplitStanding *standing;
+  GHashTable *processes;
   GPtrArray *journal;
 
   VpndFirewall *firewall;
@@ -87,6 +107,7 @@ typedef struct
   VpndClock *clock;
   VpndSocketKiller *socket_killer;
   VpndInspector *inspector;
+  VpndSplitter *splitter;
   VpndNameWatch *name_watch;
   GArray *timers;
   guint last_timer;
@@ -98,6 +119,10 @@ void fake_host_free (FakeHost *host);
 void fake_host_advance (FakeHost *host, guint ms);
 void fake_host_set_facts (FakeHost *host, VpndFacts *facts);
 void fake_host_disturb (FakeHost *host);
+FakeProcess *fake_host_run (FakeHost *host, gint32 pid, gint32 parent, guint32 uid, const char *executable);
+void fake_host_launch (FakeHost *host, gint32 pid, VpndSplitRule *rule);
+void fake_host_end (FakeHost *host, gint32 pid);
+void fake_host_set_standing (FakeHost *host, VpndSplitStanding *standing);
 gboolean fake_host_is_clean (FakeHost *host);
 guint64 fake_host_answer (FakeHost *host, const VpndDnsAnswer *answer);
 
