@@ -34,6 +34,7 @@ struct _VpndAdaptor
   GSource *announce_source;    /* (owned) (nullable): pending PropertiesChanged */
   Announced daemon;
   Announced settings;
+  Announced split;
 };
 
 G_DEFINE_FINAL_TYPE (VpndAdaptor, vpnd_adaptor, G_TYPE_OBJECT)
@@ -72,6 +73,7 @@ announce_all (VpndAdaptor *self)
     return;
   announce (self, &self->daemon);
   announce (self, &self->settings);
+  announce (self, &self->split);
 }
 
 static gboolean
@@ -109,6 +111,59 @@ on_disconnected (VpndEngine *engine, VpndAdaptor *self)
   emit (self, VPND_INTERFACE_DAEMON, "disconnected", g_variant_new ("()"));
 }
 
+/* Each step of the state is told, also where the next one follows at once. */
+static void
+on_split_state_changed (VpndSplitTunnel *split, VpndAdaptor *self)
+{
+  if (self->connection != NULL)
+    announce (self, &self->split);
+}
+
+static void
+on_split_rules_changed (VpndSplitTunnel *split, VpndAdaptor *self)
+{
+  on_split_state_changed (split, self);
+  emit (self, VPND_INTERFACE_SPLIT, "RulesChanged", g_variant_new ("()"));
+}
+
+static void
+emit_process (VpndAdaptor *self, const char *name, guint pid, const char *path, const char *reason)
+{
+  g_autofree char *shown = g_utf8_make_valid (path, -1);
+
+  emit (self, VPND_INTERFACE_SPLIT, name, g_variant_new ("(uss)", pid, shown, reason));
+}
+
+static void
+on_split_excluded (VpndSplitTunnel *split, guint pid, const char *path, const char *reason, VpndAdaptor *self)
+{
+  emit_process (self, "ProcessExcluded", pid, path, reason);
+}
+
+static void
+on_split_returned (VpndSplitTunnel *split, guint pid, const char *path, const char *reason, VpndAdaptor *self)
+{
+  emit_process (self, "ProcessReturned", pid, path, reason);
+}
+
+static void
+on_split_failed (VpndSplitTunnel *split, guint pid, const char *path, const char *reason, VpndAdaptor *self)
+{
+  emit_process (self, "ExclusionFailed", pid, path, reason);
+}
+
+static void
+follow_split (VpndAdaptor *self, VpndSplitTunnel *split)
+{
+  if (split == NULL)
+    return;
+  g_signal_connect (split, "state-changed", G_CALLBACK (on_split_state_changed), self);
+  g_signal_connect (split, "rules-changed", G_CALLBACK (on_split_rules_changed), self);
+  g_signal_connect (split, "excluded", G_CALLBACK (on_split_excluded), self);
+  g_signal_connect (split, "returned", G_CALLBACK (on_split_returned), self);
+  g_signal_connect (split, "failed", G_CALLBACK (on_split_failed), self);
+}
+
 static void
 on_profiles_changed (gpointer user_data)
 {
@@ -125,7 +180,11 @@ vpnd_adaptor_dispose (GObject *object)
     vpnd_gate_close (self->gate);
   g_clear_pointer (&self->gate, vpnd_gate_unref);
   if (self->services.engine != NULL)
-    g_signal_handlers_disconnect_by_data (self->services.engine, self);
+    {
+      g_signal_handlers_disconnect_by_data (self->services.engine, self);
+      if (vpnd_engine_get_split (self->services.engine) != NULL)
+        g_signal_handlers_disconnect_by_data (vpnd_engine_get_split (self->services.engine), self);
+    }
   g_clear_object (&self->services.settings_writer);
   g_clear_object (&self->services.engine);
   g_clear_object (&self->services.profiles);
@@ -141,6 +200,7 @@ vpnd_adaptor_finalize (GObject *object)
   g_array_unref (self->registrations);
   g_clear_pointer (&self->daemon.announced, g_variant_unref);
   g_clear_pointer (&self->settings.announced, g_variant_unref);
+  g_clear_pointer (&self->split.announced, g_variant_unref);
   G_OBJECT_CLASS (vpnd_adaptor_parent_class)->finalize (object);
 }
 
@@ -157,6 +217,7 @@ vpnd_adaptor_init (VpndAdaptor *self)
   self->registrations = g_array_new (FALSE, FALSE, sizeof (guint));
   self->daemon.interface = VPND_INTERFACE_DAEMON;
   self->settings.interface = VPND_INTERFACE_SETTINGS;
+  self->split.interface = VPND_INTERFACE_SPLIT;
 }
 
 /**
@@ -187,6 +248,7 @@ vpnd_adaptor_new (VpndEngine *engine, VpndProfileStore *profiles, VpndLogRing *r
   g_signal_connect (engine, "settings-changed", G_CALLBACK (on_changed), self);
   g_signal_connect (engine, "connected", G_CALLBACK (on_connected), self);
   g_signal_connect (engine, "disconnected", G_CALLBACK (on_disconnected), self);
+  follow_split (self, vpnd_engine_get_split (engine));
   return self;
 }
 
@@ -234,6 +296,7 @@ vpnd_adaptor_export (VpndAdaptor *self, GDBusConnection *connection, GError **er
     }
   self->daemon.announced = vpnd_properties_get_all (&self->services, VPND_INTERFACE_DAEMON);
   self->settings.announced = vpnd_properties_get_all (&self->services, VPND_INTERFACE_SETTINGS);
+  self->split.announced = vpnd_properties_get_all (&self->services, VPND_INTERFACE_SPLIT);
   return TRUE;
 }
 
@@ -259,6 +322,7 @@ vpnd_adaptor_unexport (VpndAdaptor *self)
   g_clear_object (&self->connection);
   g_clear_pointer (&self->daemon.announced, g_variant_unref);
   g_clear_pointer (&self->settings.announced, g_variant_unref);
+  g_clear_pointer (&self->split.announced, g_variant_unref);
 }
 
 /**

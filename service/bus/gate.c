@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See gate.h. A call is one chain of asynchronous steps, one under way at a time: authorize -> is the sender still there -> run.
+ * See gate.h. A call is one chain of asynchronous steps, one under way at a time: who calls (if it matters) -> authorize -> is the sender still there -> run.
  * What happens beside the chain (the sender leaves, time is up, a later call withdraws it) marks the call and cancels the step;
  * the step's end then ends the call. So each call ends exactly once, and nothing is committed after it was marked.
  */
@@ -367,6 +367,47 @@ authorize (Call *call, GDBusMethodInvocation *invocation)
   vpnd_authorizer_check_async (call->gate->authorizer, call->sender, call->action, NULL, call->has_dialog, call->cancellable, on_authorized, call);
 }
 
+/* A bus that does not know the process (it has no such kernel) can say nothing of it. */
+static gboolean
+read_caller (GVariant *reply, VpndCaller *out_caller, GError **error)
+{
+  g_autoptr (GVariant) credentials = g_variant_get_child_value (reply, 0);
+  guint32 pid;
+
+  if (g_variant_lookup (credentials, "UnixUserID", "u", &out_caller->uid) && g_variant_lookup (credentials, "ProcessID", "u", &pid) && pid > 0 && pid <= G_MAXINT32)
+    {
+      out_caller->pid = (gint32) pid;
+      return TRUE;
+    }
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_SUPPORTED, "the message bus does not say which process calls");
+  return FALSE;
+}
+
+static void
+on_caller (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Call *call = user_data;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
+  g_autoptr (GError) error = NULL;
+  VpndCaller caller;
+
+  if (call->verdict == NULL && reply == NULL)
+    withdraw (call, VPND_ERROR_CANCELLED, "the client left the bus");
+  if (call->verdict != NULL)
+    end_call (call, NULL, call->verdict);
+  else if (read_caller (reply, &caller, &error) && call->method->set_caller (call->gate->services, call->request, &caller, &error))
+    authorize (call, g_ptr_array_index (call->invocations, 0));
+  else
+    end_call (call, NULL, error);
+}
+
+static void
+ask_for_caller (Call *call)
+{
+  g_dbus_connection_call (call->gate->asking, BUS_DAEMON, BUS_DAEMON_PATH, BUS_DAEMON, "GetConnectionCredentials", g_variant_new ("(s)", call->sender), G_VARIANT_TYPE ("(a{sv})"),
+      G_DBUS_CALL_FLAGS_NONE, BUS_CALL_TIMEOUT_MS, call->cancellable, on_caller, call);
+}
+
 static Call *
 find_joinable (VpndGate *gate, const VpndMethod *method, const char *sender)
 {
@@ -405,7 +446,10 @@ start_call (VpndGate *gate, const VpndMethod *method, GDBusMethodInvocation *inv
   call->action = action;
   call->cancellable = g_cancellable_new ();
   g_ptr_array_add (gate->calls, call);
-  authorize (call, invocation);
+  if (method->set_caller != NULL)
+    ask_for_caller (call);
+  else
+    authorize (call, invocation);
 }
 
 static gboolean

@@ -14,9 +14,27 @@
 
 #include <string.h>
 
+/**
+ * Request:
+ * @kind_word: (owned) (nullable): of a rule, as sent
+ * @value: (owned) (nullable): of a rule, as sent
+ * @class_word: (owned) (nullable): of a rule or of Enter, as sent; NULL when a rule goes
+ * @profile: (owned) (nullable): of a rule, as sent
+ * @rule: (owned) (nullable): the rule
+ * @class_: of Enter
+ * @caller: who calls, for what depends on it
+ * @start_time: of the caller's process, when it called
+ */
 typedef struct
 {
-  VpndSplitRule *rule; /* (owned) (nullable) */
+  char *kind_word;
+  char *value;
+  char *class_word;
+  char *profile;
+  VpndSplitRule *rule;
+  VpndSplitClass class_;
+  VpndCaller caller;
+  guint64 start_time;
 } Request;
 
 static void
@@ -24,72 +42,263 @@ request_free (gpointer data)
 {
   Request *request = data;
 
+  g_free (request->kind_word);
+  g_free (request->value);
+  g_free (request->class_word);
+  g_free (request->profile);
   g_clear_pointer (&request->rule, vpnd_split_rule_unref);
   g_free (request);
 }
 
-static VpndSplitRule *
-parse_rule (const char *kind_word, const char *value, const char *class_word, const char *profile, GError **error)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Request, request_free)
+
+static gboolean
+has_split (const VpndServices *services, GError **error)
+{
+  if (vpnd_engine_get_split (services->engine) != NULL)
+    return TRUE;
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_SUPPORTED, "programs cannot be told apart on this host");
+  return FALSE;
+}
+
+/* --- rules --- */
+
+static gboolean
+make_rule (const VpndServices *services, Request *request, guint32 owner_uid, GError **error)
 {
   VpndSplitKind kind;
-  VpndSplitClass class_;
+  VpndSplitClass class_ = VPND_SPLIT_EXCLUDED; /* what goes is known by its kind, value and owner */
+  g_autoptr (VpndProfile) profile = NULL;
 
-  if (!vpnd_split_kind_from_string (kind_word, &kind))
-    g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "kind: expected path, app, unit, uid, subnet or domain");
-  else if (!vpnd_split_class_from_string (class_word, &class_))
-    g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "class: expected excluded, included or bound");
+  if (!has_split (services, error))
+    return FALSE;
+  if (!vpnd_split_kind_from_string (request->kind_word, &kind))
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "kind: expected path, app, unit, uid, subnet or domain");
+      return FALSE;
+    }
+  if (request->class_word != NULL && !vpnd_split_class_from_string (request->class_word, &class_))
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "class: expected excluded, included or bound");
+      return FALSE;
+    }
+  request->rule = vpnd_split_rule_new (kind, request->value, class_, request->profile, owner_uid, error);
+  if (request->rule == NULL || request->rule->profile == NULL)
+    return request->rule != NULL;
+  profile = vpnd_profile_store_lookup (services->profiles, request->rule->profile, error);
+  return profile != NULL;
+}
+
+static Request *
+take_words (GVariant *parameters)
+{
+  Request *request = g_new0 (Request, 1);
+
+  if (g_variant_n_children (parameters) == 4)
+    g_variant_get (parameters, "(ssss)", &request->kind_word, &request->value, &request->class_word, &request->profile);
   else
-    return vpnd_split_rule_new (kind, value, class_, profile, VPND_SPLIT_OWNER_SYSTEM, error);
-  return NULL;
-}
-
-static gpointer
-decode_add (const VpndServices *services, GVariant *parameters, GError **error)
-{
-  const char *kind;
-  const char *value;
-  const char *class_;
-  const char *profile;
-  g_autoptr (VpndSplitRule) rule = NULL;
-  Request *request;
-
-  g_variant_get (parameters, "(&s&s&s&s)", &kind, &value, &class_, &profile);
-  rule = parse_rule (kind, value, class_, profile, error);
-  if (rule == NULL)
-    return NULL;
-  request = g_new0 (Request, 1);
-  request->rule = g_steal_pointer (&rule);
+    g_variant_get (parameters, "(ss)", &request->kind_word, &request->value);
   return request;
 }
 
 static gpointer
-decode_remove (const VpndServices *services, GVariant *parameters, GError **error)
+decode_rule (const VpndServices *services, GVariant *parameters, GError **error)
 {
-  const char *kind;
-  const char *value;
-  g_autoptr (VpndSplitRule) rule = NULL;
-  Request *request;
+  g_autoptr (Request) request = take_words (parameters);
 
-  g_variant_get (parameters, "(&s&s)", &kind, &value);
-  rule = parse_rule (kind, value, vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED), NULL, error);
-  if (rule == NULL)
-    return NULL;
-  request = g_new0 (Request, 1);
-  request->rule = g_steal_pointer (&rule);
-  return request;
+  return make_rule (services, request, VPND_SPLIT_OWNER_SYSTEM, error) ? g_steal_pointer (&request) : NULL;
+}
+
+static gpointer
+decode_own_rule (const VpndServices *services, GVariant *parameters, GError **error)
+{
+  return take_words (parameters);
+}
+
+static gboolean
+set_owner (const VpndServices *services, gpointer data, const VpndCaller *caller, GError **error)
+{
+  return make_rule (services, data, caller->uid, error);
 }
 
 static void
-run_change (const VpndServices *services, gpointer request, GTask *task)
+on_changed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  vpnd_method_return_error (task, g_error_new_literal (VPND_ERROR, VPND_ERROR_NOT_SUPPORTED, "programs cannot be told apart on this host"));
+  GTask *task = user_data;
+  GError *error = NULL;
+
+  if (vpnd_engine_change_split_finish (VPND_ENGINE (source), result, &error))
+    vpnd_method_return (task, g_variant_new ("()"));
+  else
+    vpnd_method_return_error (task, error);
+}
+
+static void
+run_change (const VpndServices *services, gpointer data, GTask *task)
+{
+  const Request *request = data;
+  const VpndSplitChange change = { .rule = request->rule, .is_removal = request->class_word == NULL };
+
+  vpnd_engine_change_split_async (services->engine, &change, NULL, on_changed, task);
+}
+
+/* --- the caller --- */
+
+static gpointer
+decode_caller (const VpndServices *services, GVariant *parameters, GError **error)
+{
+  return has_split (services, error) ? g_new0 (Request, 1) : NULL;
+}
+
+static gpointer
+decode_enter (const VpndServices *services, GVariant *parameters, GError **error)
+{
+  g_autoptr (Request) request = g_new0 (Request, 1);
+
+  if (!has_split (services, error))
+    return NULL;
+  g_variant_get (parameters, "(s)", &request->class_word);
+  if (vpnd_split_class_from_string (request->class_word, &request->class_) && request->class_ != VPND_SPLIT_BOUND)
+    return g_steal_pointer (&request);
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "class: expected excluded or included");
+  return NULL;
+}
+
+static gboolean
+set_caller (const VpndServices *services, gpointer data, const VpndCaller *caller, GError **error)
+{
+  Request *request = data;
+
+  request->caller = *caller;
+  return TRUE;
+}
+
+/* The number and the start of the process: while the call waits for somebody's password the number may come to mean another one. */
+static gboolean
+set_process (const VpndServices *services, gpointer data, const VpndCaller *caller, GError **error)
+{
+  Request *request = data;
+  g_auto (VpndSplitLook) look = { 0 };
+
+  request->caller = *caller;
+  if (vpnd_split_tunnel_look (vpnd_engine_get_split (services->engine), caller->pid, &look) && look.uid == caller->uid)
+    {
+      request->start_time = look.start_time;
+      return TRUE;
+    }
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_SUPPORTED, "the process that calls is not one of this host, or runs as another user than the one who called");
+  return FALSE;
+}
+
+static void
+run_enter (const VpndServices *services, gpointer data, GTask *task)
+{
+  const Request *request = data;
+  GError *error = NULL;
+
+  if (vpnd_split_tunnel_enter (vpnd_engine_get_split (services->engine), request->caller.pid, request->start_time, request->caller.uid, request->class_, &error))
+    vpnd_method_return (task, g_variant_new ("()"));
+  else
+    vpnd_method_return_error (task, error);
+}
+
+static void
+run_leave (const VpndServices *services, gpointer data, GTask *task)
+{
+  const Request *request = data;
+  GError *error = NULL;
+
+  if (vpnd_split_tunnel_leave (vpnd_engine_get_split (services->engine), request->caller.pid, request->start_time, &error))
+    vpnd_method_return (task, g_variant_new ("()"));
+  else
+    vpnd_method_return_error (task, error);
+}
+
+/* --- lists --- */
+
+static void
+add_rule (GVariantBuilder *list, VpndSplitTunnel *split, const VpndSplitRule *rule)
+{
+  const char *reason = vpnd_split_tunnel_get_reason (split, rule);
+
+  g_variant_builder_open (list, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (list, "{sv}", "kind", g_variant_new_string (vpnd_split_kind_to_string (rule->kind)));
+  g_variant_builder_add (list, "{sv}", "value", g_variant_new_string (rule->value));
+  g_variant_builder_add (list, "{sv}", "class", g_variant_new_string (vpnd_split_class_to_string (rule->class_)));
+  g_variant_builder_add (list, "{sv}", "profile", g_variant_new_string (rule->profile != NULL ? rule->profile : ""));
+  g_variant_builder_add (list, "{sv}", "owner", g_variant_new_uint32 (rule->owner_uid));
+  g_variant_builder_add (list, "{sv}", "effective", g_variant_new_boolean (reason == NULL));
+  g_variant_builder_add (list, "{sv}", "reason", g_variant_new_string (reason != NULL ? reason : ""));
+  g_variant_builder_close (list);
 }
 
 static GVariant *
-read_none (const VpndServices *services, gconstpointer request, GError **error)
+read_rules (const VpndServices *services, gconstpointer data, GError **error)
 {
-  return g_variant_new ("(aa{sv})", NULL);
+  const Request *request = data;
+  VpndSplitTunnel *split = vpnd_engine_get_split (services->engine);
+  const VpndSplitConfig *config = vpnd_split_tunnel_get_config (split);
+  g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+
+  for (guint i = 0; i < config->rules->len; i++)
+    {
+      const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
+
+      if (request->caller.uid == 0 || rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM || rule->owner_uid == request->caller.uid)
+        add_rule (&list, split, rule);
+    }
+  return g_variant_new ("(aa{sv})", &list);
 }
+
+static void
+add_process (GVariantBuilder *list, const VpndSplitEntry *entry)
+{
+  g_autofree char *reason = vpnd_split_entry_dup_reason (entry);
+  g_autofree char *executable = g_utf8_make_valid (entry->executable, -1);
+
+  g_variant_builder_open (list, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (list, "{sv}", "pid", g_variant_new_uint32 ((guint32) entry->pid));
+  g_variant_builder_add (list, "{sv}", "startTime", g_variant_new_uint64 (entry->start_time));
+  g_variant_builder_add (list, "{sv}", "uid", g_variant_new_uint32 (entry->uid));
+  g_variant_builder_add (list, "{sv}", "executable", g_variant_new_string (executable));
+  g_variant_builder_add (list, "{sv}", "class", g_variant_new_string (entry->class_word));
+  g_variant_builder_add (list, "{sv}", "reason", g_variant_new_string (reason));
+  g_variant_builder_add (list, "{sv}", "since", g_variant_new_uint64 ((guint64) entry->since_us));
+  g_variant_builder_close (list);
+}
+
+static GVariant *
+list_processes (const VpndServices *services, const Request *of_caller)
+{
+  g_autoptr (GPtrArray) entries = vpnd_split_tunnel_dup_processes (vpnd_engine_get_split (services->engine));
+  g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const VpndSplitEntry *entry = g_ptr_array_index (entries, i);
+
+      if (of_caller == NULL || entry->uid == of_caller->caller.uid)
+        add_process (&list, entry);
+    }
+  return g_variant_new ("(aa{sv})", &list);
+}
+
+static GVariant *
+read_own_processes (const VpndServices *services, gconstpointer data, GError **error)
+{
+  return list_processes (services, data);
+}
+
+static GVariant *
+read_processes (const VpndServices *services, gconstpointer data, GError **error)
+{
+  return list_processes (services, NULL);
+}
+
+#define ROW(name, kind, decode, run, read, caller)                                                                                                        \
+  {                                                                                                                                                       \
+    VPND_INTERFACE_SPLIT, name, kind, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode, request_free, NULL, run, read, caller \
+  }
 
 /**
  * vpnd_methods_split:
@@ -101,15 +310,15 @@ const VpndMethod *
 vpnd_methods_split (guint *out_n)
 {
   static const VpndMethod methods[] = {
-    { VPND_INTERFACE_SPLIT, "Add", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_add, request_free, NULL, run_change, NULL },
-    { VPND_INTERFACE_SPLIT, "AddOwn", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_add, request_free, NULL, run_change, NULL },
-    { VPND_INTERFACE_SPLIT, "Remove", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_remove, request_free, NULL, run_change, NULL },
-    { VPND_INTERFACE_SPLIT, "RemoveOwn", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, decode_remove, request_free, NULL, run_change, NULL },
-    { VPND_INTERFACE_SPLIT, "List", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, NULL, read_none },
-    { VPND_INTERFACE_SPLIT, "Enter", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, run_change, NULL },
-    { VPND_INTERFACE_SPLIT, "Leave", VPND_METHOD_CHANGES, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, run_change, NULL },
-    { VPND_INTERFACE_SPLIT, "Processes", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, NULL, read_none },
-    { VPND_INTERFACE_SPLIT, "ProcessesAll", VPND_METHOD_READS, VPND_DIALOG_IF_ALLOWED, FALSE, VPND_BODY_MAX_BYTES, VPND_DEADLINE_MS, NULL, NULL, NULL, NULL, read_none },
+    ROW ("Add", VPND_METHOD_CHANGES, decode_rule, run_change, NULL, NULL),
+    ROW ("AddOwn", VPND_METHOD_CHANGES, decode_own_rule, run_change, NULL, set_owner),
+    ROW ("Remove", VPND_METHOD_CHANGES, decode_rule, run_change, NULL, NULL),
+    ROW ("RemoveOwn", VPND_METHOD_CHANGES, decode_own_rule, run_change, NULL, set_owner),
+    ROW ("List", VPND_METHOD_READS, decode_caller, NULL, read_rules, set_caller),
+    ROW ("Enter", VPND_METHOD_CHANGES, decode_enter, run_enter, NULL, set_process),
+    ROW ("Leave", VPND_METHOD_CHANGES, decode_caller, run_leave, NULL, set_process),
+    ROW ("Processes", VPND_METHOD_READS, decode_caller, NULL, read_own_processes, set_caller),
+    ROW ("ProcessesAll", VPND_METHOD_READS, decode_caller, NULL, read_processes, NULL),
   };
 
   *out_n = G_N_ELEMENTS (methods);

@@ -26,6 +26,17 @@ typedef enum
 } VpndDialog;
 
 /**
+ * VpndCaller: who calls, as the message bus says
+ * @uid: user of the connection
+ * @pid: process of the connection
+ */
+typedef struct
+{
+  guint32 uid;
+  gint32 pid;
+} VpndCaller;
+
+/**
  * VpndMethod:
  * @interface: D-Bus interface
  * @name: D-Bus member
@@ -36,6 +47,7 @@ typedef enum
  * @deadline_ms: by when there is an answer; the request is abandoned then
  * @decode: (nullable): parameters -> request; %NULL: there is nothing to decode, and the request is %NULL
  * @request_free: (nullable): frees the request
+ * @set_caller: (nullable): the request depends on who calls: the bus is asked, and this completes it, before anybody is authorized
  * @action: (nullable): the polkit action of a request; %NULL: the one of the method itself
  * @run: (nullable): performs the request; the result of the task is the GVariant tuple of the reply
  * @read: (nullable): instead of @run, for what is answered at once: the floating tuple of the reply, or %NULL with an error
@@ -54,6 +66,7 @@ typedef struct
   const char *(*action) (gconstpointer request);
   void (*run) (const VpndServices *services, gpointer request, GTask *task);
   GVariant *(*read) (const VpndServices *services, gconstpointer request, GError **error);
+  gboolean (*set_caller) (const VpndServices *services, gpointer request, const VpndCaller *caller, GError **error);
 } VpndMethod;
 
 /* Clients of the protocol give up after 25 s (libdbus's default) and show an error: no later answer may change anything. */

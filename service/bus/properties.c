@@ -37,6 +37,35 @@ daemon_property (const VpndStatus *status, const char *property)
   return NULL;
 }
 
+static GVariant *
+split_classes (const VpndSplitStanding *standing)
+{
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{ss}"));
+
+  if (*standing->excluded_path != '\0')
+    g_variant_builder_add (&builder, "{ss}", vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED), standing->excluded_path);
+  if (*standing->included_path != '\0')
+    g_variant_builder_add (&builder, "{ss}", vpnd_split_class_to_string (VPND_SPLIT_INCLUDED), standing->included_path);
+  return g_variant_builder_end (&builder);
+}
+
+/* An engine without it has nothing to tell but that. */
+static GVariant *
+split_property (VpndSplitTunnel *split, const char *property)
+{
+  static const char *const grounds[] = { [VPND_SPLIT_GROUND_NONE] = "none", [VPND_SPLIT_GROUND_CGROUP2] = "cgroup2", [VPND_SPLIT_GROUND_NET_CLS] = "net_cls" };
+
+  if (strcmp (property, "Mode") == 0)
+    return g_variant_new_string (vpnd_split_mode_to_string (split != NULL ? vpnd_split_tunnel_get_config (split)->mode : VPND_SPLIT_MODE_EXCLUDE));
+  if (strcmp (property, "State") == 0)
+    return g_variant_new_string (vpnd_split_state_word (split != NULL ? vpnd_split_tunnel_get_state (split) : VPND_SPLIT_STATE_STARTED));
+  if (strcmp (property, "Ground") == 0)
+    return g_variant_new_string (grounds[split != NULL ? vpnd_split_tunnel_get_standing (split)->ground : VPND_SPLIT_GROUND_NONE]);
+  if (strcmp (property, "Classes") == 0)
+    return split != NULL ? split_classes (vpnd_split_tunnel_get_standing (split)) : g_variant_new ("a{ss}", NULL);
+  return NULL;
+}
+
 /**
  * vpnd_properties_get:
  * @services: where the values are
@@ -56,6 +85,8 @@ vpnd_properties_get (const VpndServices *services, const char *interface, const 
 
       value = daemon_property (status, property);
     }
+  else if (strcmp (interface, VPND_INTERFACE_SPLIT) == 0)
+    value = split_property (vpnd_engine_get_split (services->engine), property);
   else if (strcmp (interface, VPND_INTERFACE_SETTINGS) == 0)
     {
       const VpndSettingInfo *info = vpnd_setting_info_by_property (property);
@@ -154,6 +185,21 @@ decode_get_all (const VpndServices *services, GVariant *parameters, GError **err
   return request;
 }
 
+static gboolean
+read_mode (GVariant *value, VpndSplitMode *out_mode, GError **error)
+{
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING) && vpnd_split_mode_from_string (g_variant_get_string (value, NULL), out_mode))
+    return TRUE;
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "Mode: expected exclude or include");
+  return FALSE;
+}
+
+static gboolean
+is_mode (const Request *request)
+{
+  return strcmp (request->interface, VPND_INTERFACE_SPLIT) == 0 && strcmp (request->property, "Mode") == 0;
+}
+
 /* The value is checked against the settings and profiles of now, so that a wrong one never raises a dialog, and again when it is written. */
 static gpointer
 decode_set (const VpndServices *services, GVariant *parameters, GError **error)
@@ -162,7 +208,16 @@ decode_set (const VpndServices *services, GVariant *parameters, GError **error)
   const VpndSettingInfo *info;
   g_autoptr (VpndSettings) settings = NULL;
 
+  VpndSplitMode mode;
+
   g_variant_get (parameters, "(ssv)", &request->interface, &request->property, &request->value);
+  if (is_mode (request))
+    {
+      if (read_mode (request->value, &mode, error))
+        return request;
+      request_free (request);
+      return NULL;
+    }
   info = strcmp (request->interface, VPND_INTERFACE_SETTINGS) == 0 ? vpnd_setting_info_by_property (request->property) : NULL;
   if (info == NULL)
     g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "there is no such setting");
@@ -228,9 +283,28 @@ on_written (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
+on_mode_changed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  GError *error = NULL;
+
+  if (vpnd_engine_change_split_finish (VPND_ENGINE (source), result, &error))
+    vpnd_method_return (task, g_variant_new ("()"));
+  else
+    vpnd_method_return_error (task, error);
+}
+
+static void
 run_set (const VpndServices *services, gpointer data, GTask *task)
 {
   const Request *request = data;
+  VpndSplitChange change = { .rule = NULL };
+
+  if (is_mode (request) && read_mode (request->value, &change.mode, NULL))
+    {
+      vpnd_engine_change_split_async (services->engine, &change, NULL, on_mode_changed, task);
+      return;
+    }
 
   vpnd_settings_writer_write_async (services->settings_writer, vpnd_setting_info_by_property (request->property), request->value, g_task_get_cancellable (task), on_written, task);
 }

@@ -10,6 +10,7 @@
 #include "adaptor.h"
 #include "authorizer-polkit.h"
 #include "log.h"
+#include "splitter-cgroup.h"
 
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -139,7 +140,10 @@ main (int argc, char **argv)
   g_autoptr (VpndLogRing) ring = vpnd_log_ring_new (VPND_LOG_RING_MAX_BYTES);
   g_autoptr (QuickClock) clock = g_object_new (TYPE_QUICK_CLOCK, NULL);
   g_autoptr (VpndAuthorizer) authorizer = NULL;
-  g_autoptr (VpndEngine) engine = vpnd_engine_new (NULL, NULL, NULL, NULL, NULL);
+  g_autoptr (VpndEngine) engine = NULL;
+  g_autoptr (VpndSplitStore) split_store = NULL;
+  g_autoptr (VpndSplitter) splitter = NULL;
+  VpndEnginePorts ports = { .clock = VPND_CLOCK (clock) };
   g_autoptr (VpndProfileStore) profiles = NULL;
   g_autoptr (VpndAdaptor) adaptor = NULL;
   g_autoptr (GDBusConnection) bus = NULL;
@@ -151,6 +155,12 @@ main (int argc, char **argv)
   vpnd_log_ring_append (ring, "planted line");
   profiles = vpnd_profile_store_new (open_folder (argv[1]), open_folder (argv[2]), &error);
   g_assert_no_error (error);
+  split_store = vpnd_split_store_new (open_folder (argv[1]), &error);
+  g_assert_no_error (error);
+  splitter = vpnd_splitter_cgroup_new ("/nonexistent/classifier", NULL, &error); /* nobody holds launches: that is told, and no failure */
+  g_assert_no_error (error);
+  ports.splitter = splitter;
+  engine = vpnd_engine_new (&ports, NULL, NULL, NULL, split_store);
   bus = g_bus_get_sync (G_BUS_TYPE_SYSTEM, NULL, &error);
   g_assert_no_error (error);
   g_dbus_connection_set_exit_on_close (bus, FALSE);

@@ -21,6 +21,7 @@ struct _VpndEngine
   const char *state;      /* (unowned) */
   gint64 since_us;
   guint changes;
+  VpndSplitTunnel *split; /* (owned): a real one, on the real cgroups of this host */
 };
 
 G_DEFINE_FINAL_TYPE (VpndEngine, vpnd_engine, G_TYPE_OBJECT)
@@ -30,6 +31,7 @@ vpnd_engine_dispose (GObject *object)
 {
   VpndEngine *self = VPND_ENGINE (object);
 
+  g_clear_object (&self->split);
   g_clear_pointer (&self->settings, vpnd_settings_unref);
   g_clear_pointer (&self->profile, vpnd_profile_unref);
   G_OBJECT_CLASS (vpnd_engine_parent_class)->dispose (object);
@@ -56,7 +58,49 @@ vpnd_engine_init (VpndEngine *self)
 VpndEngine *
 vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileStore *profiles, VpndSettingsStore *settings_store, VpndSplitStore *split_store)
 {
-  return g_object_new (VPND_TYPE_ENGINE, NULL);
+  VpndEngine *self = g_object_new (VPND_TYPE_ENGINE, NULL);
+
+  self->split = vpnd_split_tunnel_new (ports->splitter, split_store, ports->clock);
+  vpnd_split_tunnel_start (self->split);
+  return self;
+}
+
+VpndSplitTunnel *
+vpnd_engine_get_split (VpndEngine *self)
+{
+  return self->split;
+}
+
+static void
+on_split_changed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+
+  if (vpnd_split_tunnel_change_finish (VPND_SPLIT_TUNNEL (source), result, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+void
+vpnd_engine_change_split_async (VpndEngine *self, const VpndSplitChange *change, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  self->changes++;
+  if (change->rule == NULL)
+    vpnd_split_tunnel_set_mode_async (self->split, change->mode, NULL, on_split_changed, task);
+  else if (change->is_removal)
+    vpnd_split_tunnel_remove_async (self->split, change->rule, NULL, on_split_changed, task);
+  else
+    vpnd_split_tunnel_add_async (self->split, change->rule, NULL, on_split_changed, task);
+}
+
+gboolean
+vpnd_engine_change_split_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 static void
