@@ -18,6 +18,7 @@
 #include "firewall-nft.h"
 #include "inspector-host.h"
 #include "log.h"
+#include "name-watch-queue.h"
 #include "names-lookup-gio.h"
 #include "notify.h"
 #include "prober-udp.h"
@@ -261,7 +262,8 @@ make_engine (VpndDaemon *self, GError **error)
   g_autoptr (VpndClock) clock = vpnd_clock_system_new ();
   g_autoptr (VpndInspector) inspector = vpnd_inspector_host_new (self->connection, self->state_dirfd, self->runtime_dirfd, VPND_RESOLV_CONF_PATH);
   g_autoptr (VpndSplitter) splitter = socket_killer != NULL ? make_splitter (error) : NULL;
-  VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock, socket_killer, inspector, splitter };
+  g_autoptr (VpndNameWatch) name_watch = vpnd_name_watch_queue_new ();
+  VpndEnginePorts ports = { firewall, tunnel, router, resolver, facts, names, prober, clock, socket_killer, inspector, splitter, name_watch };
 
   if (splitter == NULL)
     return FALSE;

@@ -36,6 +36,8 @@ struct _VpndEngine
   VpndHandshake *handshake;          /* (owned) */
   VpndPathMtu *path_mtu;             /* (owned) */
   VpndSplitTunnel *split;            /* (owned) (nullable) */
+  VpndSplitPlan *split_sent;         /* (owned) (nullable): what the ruleset on its way was made of */
+  gboolean is_split_sent;            /* the effects under way put a ruleset in force or take it away */
   GCancellable *cancellable;         /* (owned): cancelled at dispose */
   GCancellable *retried_lookup;      /* (owned) (nullable): of the lookup for a profile that waits for its address */
   guint retried_lookup_due;          /* id of the clock's schedule, 0 for none */
@@ -80,6 +82,8 @@ void vpnd_engine_withdraw_lookup (VpndEngine *self);
 void vpnd_engine_look_up_later (VpndEngine *self, guint delay_ms);
 void vpnd_engine_make_split (VpndEngine *self, VpndSplitStore *store);
 void vpnd_engine_drop_split (VpndEngine *self);
+void vpnd_engine_note_split (VpndEngine *self, VpndEventKind kind, const GPtrArray *effects);
+void vpnd_engine_settle_split (VpndEngine *self, const GArray *failures);
 void vpnd_engine_adopt_settings (VpndEngine *self, VpndSettings *settings);
 
 G_END_DECLS

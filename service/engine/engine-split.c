@@ -89,6 +89,8 @@ void
 vpnd_engine_make_split (VpndEngine *self, VpndSplitStore *store)
 {
   self->split = vpnd_split_tunnel_new (self->ports.splitter, store, self->ports.clock);
+  if (self->ports.name_watch != NULL)
+    vpnd_split_tunnel_watch_names (self->split, self->ports.name_watch);
   g_signal_connect_swapped (self->split, "plan-changed", G_CALLBACK (on_plan_changed), self);
 }
 
@@ -102,4 +104,75 @@ vpnd_engine_drop_split (VpndEngine *self)
   if (self->split != NULL)
     g_signal_handlers_disconnect_by_data (self->split, self);
   g_clear_object (&self->split);
+  g_clear_pointer (&self->split_sent, vpnd_split_plan_unref);
+}
+
+/* What no name may have the address of, whatever a resolver says. */
+static void
+protect_tunnel (VpndEngine *self, VpndSplitNames *names)
+{
+  g_autoptr (GArray) prefixes = g_array_new (FALSE, FALSE, sizeof (VpndPrefix));
+
+  if (self->state->routes != NULL && self->state->routes->addresses->len > 0)
+    g_array_append_vals (prefixes, self->state->routes->addresses->data, self->state->routes->addresses->len);
+  for (guint i = 0; self->state->dns != NULL && i < self->state->dns->servers->len; i++)
+    {
+      const VpndPrefix host = vpnd_prefix_host (&g_array_index (self->state->dns->servers, VpndAddr, i));
+
+      g_array_append_val (prefixes, host);
+    }
+  vpnd_split_names_set_protected (names, prefixes);
+}
+
+/**
+ * vpnd_engine_note_split:
+ * @self: the engine, in its new state
+ * @kind: the event that led to it
+ * @effects: (element-type VpndEffect): what follows
+ *
+ * Remembers what the ruleset among @effects is made of. When a new plan leads to none, all of it that can be in force is.
+ */
+void
+vpnd_engine_note_split (VpndEngine *self, VpndEventKind kind, const GPtrArray *effects)
+{
+  VpndSplitNames *names = self->split != NULL ? vpnd_split_tunnel_get_names (self->split) : NULL;
+  VpndSplitPlan *plan;
+
+  if (names == NULL)
+    return;
+  protect_tunnel (self, names);
+  plan = self->state->ruleset != NULL && !self->state->is_split_refused ? (VpndSplitPlan *) vpnd_split_tunnel_get_plan (self->split) : NULL;
+  for (guint i = 0; i < effects->len; i++)
+    {
+      const VpndEffect *effect = g_ptr_array_index (effects, i);
+
+      if (effect->kind != VPND_EFFECT_APPLY_RULESET && effect->kind != VPND_EFFECT_REMOVE_RULESET)
+        continue;
+      g_clear_pointer (&self->split_sent, vpnd_split_plan_unref);
+      self->split_sent = plan != NULL ? vpnd_split_plan_ref (plan) : NULL;
+      self->is_split_sent = TRUE;
+    }
+  if (kind == VPND_EVENT_SPLIT_CHANGED && effects->len == 0)
+    vpnd_split_names_in_force (names, plan);
+}
+
+/**
+ * vpnd_engine_settle_split:
+ * @self: the engine
+ * @failures: (element-type VpndExecutorFailure): of the effects that have been performed
+ *
+ * Lets the answers of resolvers go that have waited for the ruleset.
+ */
+void
+vpnd_engine_settle_split (VpndEngine *self, const GArray *failures)
+{
+  VpndSplitNames *names = self->split != NULL ? vpnd_split_tunnel_get_names (self->split) : NULL;
+  gboolean is_in_force = self->is_split_sent;
+
+  self->is_split_sent = FALSE;
+  for (guint i = 0; i < failures->len; i++)
+    if (g_array_index (failures, VpndExecutorFailure, i).effect == VPND_EFFECT_APPLY_RULESET)
+      is_in_force = FALSE;
+  if (names != NULL && is_in_force)
+    vpnd_split_names_in_force (names, self->split_sent);
 }

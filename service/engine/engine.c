@@ -344,6 +344,7 @@ on_effects_performed (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   if (decisive != NULL)
     item->event.effect = decisive->effect;
+  vpnd_engine_settle_split (self, failures);
   if (vpnd_state_is_protected (self->state) && !vpnd_executor_is_blocking (self->executor))
     vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_NOT_BLOCKING, "The rules are NOT in force: traffic can leave outside the tunnel");
 
@@ -408,8 +409,9 @@ vpnd_engine_process (VpndEngine *self)
           g_clear_error (&self->request_error);
           self->request = g_steal_pointer (&item->task);
         }
-      item_free (item);
       adopt_state (self, next);
+      vpnd_engine_note_split (self, item->event.kind, effects);
+      item_free (item);
 
       self->is_busy = effects->len > 0;
       if (!self->is_busy || may_publish_early (self))
@@ -587,6 +589,7 @@ vpnd_engine_dispose (GObject *object)
   g_clear_object (&self->ports.socket_killer);
   g_clear_object (&self->ports.inspector);
   g_clear_object (&self->ports.splitter);
+  g_clear_object (&self->ports.name_watch);
   g_clear_object (&self->profiles);
   g_clear_object (&self->settings_store);
   G_OBJECT_CLASS (vpnd_engine_parent_class)->dispose (object);
@@ -665,6 +668,7 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
   if (ports->splitter != NULL)
     {
       self->ports.splitter = g_object_ref (ports->splitter);
+      self->ports.name_watch = ports->name_watch != NULL ? g_object_ref (ports->name_watch) : NULL;
       vpnd_engine_make_split (self, split_store);
     }
   self->ledger = ledger;

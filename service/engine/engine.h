@@ -16,6 +16,7 @@
 #include "facts-source.h"
 #include "firewall.h"
 #include "inspector.h"
+#include "name-watch.h"
 #include "names-lookup.h"
 #include "prober.h"
 #include "resolver.h"
@@ -46,7 +47,8 @@ typedef struct
   VpndClock *clock;
   VpndSocketKiller *socket_killer;
   VpndInspector *inspector;
-  VpndSplitter *splitter; /* (nullable): nothing goes beside the tunnel without it */
+  VpndSplitter *splitter;    /* (nullable): nothing goes beside the tunnel without it */
+  VpndNameWatch *name_watch; /* (nullable): rules by domain take no effect without it */
 } VpndEnginePorts;
 
 /**

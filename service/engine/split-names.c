@@ -309,6 +309,20 @@ vpnd_split_names_get_problem (VpndSplitNames *self)
 }
 
 /**
+ * vpnd_split_names_is_starting:
+ * @self: the names
+ *
+ * Returns: TRUE when it is not known yet whether rules by domain take effect; when it is, VpndSplitNamesFunc is called
+ */
+gboolean
+vpnd_split_names_is_starting (VpndSplitNames *self)
+{
+  g_return_val_if_fail (VPND_IS_SPLIT_NAMES (self), FALSE);
+
+  return self->cancellable != NULL;
+}
+
+/**
  * vpnd_split_names_get_names:
  * @self: the names
  *

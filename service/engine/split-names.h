@@ -34,6 +34,7 @@ void vpnd_split_names_set_rules (VpndSplitNames *self, const VpndSplitConfig *co
 void vpnd_split_names_set_protected (VpndSplitNames *self, const GArray *prefixes);
 VpndQueueForm vpnd_split_names_get_queue (VpndSplitNames *self);
 const char *vpnd_split_names_get_problem (VpndSplitNames *self);
+gboolean vpnd_split_names_is_starting (VpndSplitNames *self);
 const GArray *vpnd_split_names_get_names (VpndSplitNames *self);
 void vpnd_split_names_in_force (VpndSplitNames *self, const VpndSplitPlan *plan);
 

@@ -30,6 +30,8 @@ struct _VpndSplitTunnel
   VpndSplitStanding *standing; /* (owned) */
   VpndSplitPlan *plan;         /* (owned) */
   VpndSplitRegistry *registry; /* (owned) */
+  VpndSplitNames *names;       /* (owned) (nullable) */
+  gboolean awaits_names;       /* the change under way is done as soon as it is known whether names can be watched */
   VpndSplitState state;
   gboolean is_protected;
   gboolean is_started;
@@ -110,7 +112,11 @@ update_state (VpndSplitTunnel *self)
 static void
 update_plan (VpndSplitTunnel *self)
 {
-  const VpndSplitFacts facts = { .standing = self->standing };
+  const VpndSplitFacts facts = {
+    .standing = self->standing,
+    .names = self->names != NULL ? vpnd_split_names_get_names (self->names) : NULL,
+    .queue = self->names != NULL ? vpnd_split_names_get_queue (self->names) : VPND_QUEUE_NONE,
+  };
   VpndSplitPlan *plan = vpnd_split_plan_build (self->config, &facts);
   const gboolean is_same = vpnd_split_plan_equal (plan, self->plan);
 
@@ -351,8 +357,14 @@ static void return_more (VpndSplitTunnel *self);
 static void
 finish_change (VpndSplitTunnel *self, GError *error)
 {
-  g_autoptr (GTask) task = g_steal_pointer (&self->change);
+  g_autoptr (GTask) task = NULL;
 
+  if (error == NULL && self->names != NULL && vpnd_split_names_is_starting (self->names))
+    {
+      self->awaits_names = TRUE;
+      return;
+    }
+  task = g_steal_pointer (&self->change);
   update_state (self);
   if (error != NULL)
     g_task_return_error (task, error);
@@ -362,6 +374,55 @@ finish_change (VpndSplitTunnel *self, GError *error)
       g_task_return_boolean (task, TRUE);
     }
   begin_next (self);
+}
+
+/* Addresses came or went, or it has turned out whether names can be watched. */
+static void
+on_names_changed (gpointer user_data)
+{
+  VpndSplitTunnel *self = user_data;
+
+  update_plan (self);
+  if (!self->awaits_names)
+    return;
+  self->awaits_names = FALSE;
+  finish_change (self, NULL);
+}
+
+static void
+adopt_config (VpndSplitTunnel *self, VpndSplitConfig *config)
+{
+  vpnd_split_config_unref (self->config);
+  self->config = config;
+  if (self->names != NULL)
+    vpnd_split_names_set_rules (self->names, config);
+}
+
+/**
+ * vpnd_split_tunnel_watch_names:
+ * @self: the coordinator, before its start
+ * @watch: the port
+ *
+ * Without it rules by domain take no effect.
+ */
+void
+vpnd_split_tunnel_watch_names (VpndSplitTunnel *self, VpndNameWatch *watch)
+{
+  g_return_if_fail (self->names == NULL);
+
+  self->names = vpnd_split_names_new (watch, self->clock, on_names_changed, self);
+}
+
+/**
+ * vpnd_split_tunnel_get_names:
+ * @self: the coordinator
+ *
+ * Returns: (transfer none) (nullable): what it knows of domains
+ */
+VpndSplitNames *
+vpnd_split_tunnel_get_names (VpndSplitTunnel *self)
+{
+  return self->names;
 }
 
 /* Whether what put the process where it is holds no more: its rule is gone or says another class, or nobody knows any. */
@@ -508,8 +569,7 @@ begin_next (VpndSplitTunnel *self)
       change->lost_class = dup_class_word (before->class_, before->profile);
       refresh_members (self, self->config); /* while the parents of all are known */
     }
-  vpnd_split_config_unref (self->config);
-  self->config = config;
+  adopt_config (self, config);
   vpnd_splitter_apply_async (self->splitter, config, NULL, on_applied, g_object_ref (self));
 }
 
@@ -621,8 +681,7 @@ vpnd_split_tunnel_start (VpndSplitTunnel *self)
 
   if (self->trouble != NULL)
     vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", self->trouble);
-  vpnd_split_config_unref (self->config);
-  self->config = g_steal_pointer (&config);
+  adopt_config (self, g_steal_pointer (&config));
   vpnd_splitter_apply_async (self->splitter, self->config, NULL, NULL, NULL);
   adopt_standing (self, FALSE);
   self->is_started = TRUE;
@@ -788,7 +847,9 @@ vpnd_split_tunnel_get_standing (VpndSplitTunnel *self)
 const char *
 vpnd_split_tunnel_get_reason (VpndSplitTunnel *self, const VpndSplitRule *rule)
 {
-  return vpnd_split_standing_get_reason (self->standing, rule);
+  if (rule->kind != VPND_SPLIT_DOMAIN)
+    return vpnd_split_standing_get_reason (self->standing, rule);
+  return self->names != NULL ? vpnd_split_names_get_problem (self->names) : "names cannot be watched here";
 }
 
 /**
@@ -830,6 +891,8 @@ vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
 
   if (self->trouble != NULL)
     g_ptr_array_add (warnings, g_strdup (self->trouble));
+  if (self->names != NULL && vpnd_split_names_get_problem (self->names) != NULL)
+    g_ptr_array_add (warnings, g_strdup_printf ("split: rules by domain take no effect: %s", vpnd_split_names_get_problem (self->names)));
   if (*self->standing->trouble != '\0' && needs_launches (self->config))
     {
       g_ptr_array_add (warnings, g_strdup_printf ("split: %s", self->standing->trouble));
@@ -838,7 +901,7 @@ vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
   for (guint i = 0; i < self->config->rules->len && named < MIN (n, WARNINGS_NAMED); i++)
     {
       const VpndSplitRule *rule = g_ptr_array_index (self->config->rules, i);
-      const char *reason = rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM ? vpnd_split_tunnel_get_reason (self, rule) : NULL; /* everybody reads the status */
+      const char *reason = rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM ? vpnd_split_standing_get_reason (self->standing, rule) : NULL; /* everybody reads the status */
 
       if (reason == NULL)
         continue;
@@ -857,6 +920,7 @@ vpnd_split_tunnel_dispose (GObject *object)
   VpndSplitTunnel *self = VPND_SPLIT_TUNNEL (object);
 
   g_clear_handle_id (&self->turn, g_source_remove);
+  g_clear_object (&self->names);
   if (self->splitter != NULL)
     g_signal_handlers_disconnect_by_data (self->splitter, self);
   g_queue_clear_full (&self->changes, g_object_unref);

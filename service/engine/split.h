@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "split-names.h"
 #include "split-plan.h"
 #include "split-registry.h"
 #include "split-state.h"
@@ -29,6 +30,8 @@ G_DECLARE_FINAL_TYPE (VpndSplitTunnel, vpnd_split_tunnel, VPND, SPLIT_TUNNEL, GO
  *  "failed" (guint pid, utf8 path, utf8 reason): it could not be put there; with pid 0, a rule has lost its effect
  */
 VpndSplitTunnel *vpnd_split_tunnel_new (VpndSplitter *splitter, VpndSplitStore *store, VpndClock *clock);
+void vpnd_split_tunnel_watch_names (VpndSplitTunnel *self, VpndNameWatch *watch);
+VpndSplitNames *vpnd_split_tunnel_get_names (VpndSplitTunnel *self);
 
 void vpnd_split_tunnel_start (VpndSplitTunnel *self);
 

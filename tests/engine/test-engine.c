@@ -90,7 +90,7 @@ static void
 rig_make (Rig *rig)
 {
   g_autoptr (GError) error = NULL;
-  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock, rig->host->socket_killer, rig->host->inspector, rig->host->splitter };
+  VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock, rig->host->socket_killer, rig->host->inspector, rig->host->splitter, rig->host->name_watch };
 
   rig->host->is_dead = FALSE;
   rig->ledger = vpnd_ledger_open (rig->runtime_dirfd, &error);
