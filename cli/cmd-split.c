@@ -263,28 +263,6 @@ make_rule_row (GVariant *rule)
   return row;
 }
 
-/* Where a line would not fit, all but the first cell stands below it. */
-static void
-print_table (VpndCli *cli, const char *const *headers, GPtrArray *rows)
-{
-  guint columns = vpnd_output_columns (cli->output);
-
-  if (columns == 0 || vpnd_output_table_width ("", headers, rows) <= columns)
-    {
-      vpnd_output_table (cli->output, "", headers, rows);
-      return;
-    }
-  for (guint i = 0; i < rows->len; i++)
-    {
-      char **row = rows->pdata[i];
-      g_autofree char *rest = g_strjoinv (", ", row + 1);
-      g_autofree char *tail = g_strconcat ("    ", rest, NULL);
-
-      vpnd_output_line (cli->output, VPND_COLOR_NONE, row[0]);
-      vpnd_output_paragraph (cli->output, VPND_COLOR_DIM, tail);
-    }
-}
-
 static gboolean
 run_list (VpndCli *cli, char **args, GError **error)
 {
@@ -307,7 +285,7 @@ run_list (VpndCli *cli, char **args, GError **error)
       g_ptr_array_add (rows, make_rule_row (rule));
     }
   if (rows->len > 0)
-    print_table (cli, headers, rows);
+    vpnd_output_fitting_table (cli->output, headers, rows);
   else
     vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("No rules. To make one: vpnctl split add --path FILE"));
   return TRUE;
@@ -338,54 +316,10 @@ run_mode (VpndCli *cli, char **args, GError **error)
   return TRUE;
 }
 
-static char **
-make_process_row (GVariant *process)
-{
-  guint32 pid = 0, uid = 0;
-  guint64 since_us = 0;
-  g_autoptr (GDateTime) since = NULL;
-  char **row = g_new0 (char *, 7);
-
-  (void) g_variant_lookup (process, "pid", "u", &pid); /* absent, as the next two: 0 */
-  (void) g_variant_lookup (process, "uid", "u", &uid);
-  (void) g_variant_lookup (process, "since", "t", &since_us);
-  since = g_date_time_new_from_unix_local ((gint64) (since_us / G_USEC_PER_SEC));
-  row[0] = g_strdup_printf ("%u", pid);
-  row[1] = vpnd_split_text_user (uid);
-  row[2] = g_strdup (vpnd_split_text_get (process, "class"));
-  row[3] = since != NULL ? g_date_time_format (since, "%F %T") : g_strdup ("");
-  row[4] = g_strdup (vpnd_split_text_get (process, "executable"));
-  row[5] = g_strdup (vpnd_split_text_get (process, "reason"));
-  return row;
-}
-
 static gboolean
 run_ps (VpndCli *cli, char **args, GError **error)
 {
-  const char *const headers[] = { "PID", _ ("User"), _ ("Class"), _ ("Since"), _ ("Program"), _ ("Why"), NULL };
-  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) g_strfreev);
-  VpndClient *client = vpnd_cli_client (cli, error);
-  gboolean sees_all = cli->options.all || getuid () == 0;
-  g_autoptr (GVariant) processes = client != NULL ? read_array (client, sees_all ? "ProcessesAll" : "Processes", error) : NULL;
-
-  if (processes == NULL)
-    return FALSE;
-  if (vpnd_output_is_json (cli->output))
-    {
-      print_array_json (cli, "processes", processes);
-      return TRUE;
-    }
-  for (gsize i = 0; i < g_variant_n_children (processes); i++)
-    {
-      g_autoptr (GVariant) process = g_variant_get_child_value (processes, i);
-
-      g_ptr_array_add (rows, make_process_row (process));
-    }
-  if (rows->len > 0)
-    print_table (cli, headers, rows);
-  else
-    vpnd_output_line (cli->output, VPND_COLOR_NONE, sees_all ? _ ("No process is in a class.") : _ ("None of your processes is in a class."));
-  return TRUE;
+  return vpnd_command_split_ps (cli, error);
 }
 
 static gboolean

@@ -121,6 +121,7 @@ gboolean vpnd_command_remove (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_rename (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_bridge (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_split (VpndCli *cli, char **args, GError **error);
+gboolean vpnd_command_split_ps (VpndCli *cli, GError **error);
 gboolean vpnd_command_split_watch (VpndCli *cli, GError **error);
 gboolean vpnd_command_exclude (VpndCli *cli, char **args, GError **error);
 gboolean vpnd_command_include (VpndCli *cli, char **args, GError **error);

@@ -365,6 +365,35 @@ vpnd_output_table (VpndOutput *output, const char *indent, const char *const *he
 }
 
 /**
+ * vpnd_output_fitting_table:
+ * @output: an output
+ * @headers: (array zero-terminated=1): titles
+ * @rows: (element-type GStrv): the cells, as many in each row
+ *
+ * As vpnd_output_table(); where that is too wide for the terminal, all but the first cell of a row stands below it.
+ */
+void
+vpnd_output_fitting_table (VpndOutput *output, const char *const *headers, GPtrArray *rows)
+{
+  guint columns = vpnd_output_columns (output);
+
+  if (columns == 0 || vpnd_output_table_width ("", headers, rows) <= columns)
+    {
+      vpnd_output_table (output, "", headers, rows);
+      return;
+    }
+  for (guint i = 0; i < rows->len; i++)
+    {
+      char **row = rows->pdata[i];
+      g_autofree char *rest = g_strjoinv (", ", row + 1);
+      g_autofree char *tail = g_strconcat ("    ", rest, NULL);
+
+      vpnd_output_line (output, VPND_COLOR_NONE, row[0]);
+      vpnd_output_paragraph (output, VPND_COLOR_DIM, tail);
+    }
+}
+
+/**
  * vpnd_output_json_begin:
  *
  * Returns: (transfer full): a builder inside an object that has its version already

@@ -33,6 +33,7 @@ guint vpnd_output_columns (const VpndOutput *output);
 void vpnd_output_paragraph (VpndOutput *output, VpndColor color, const char *text);
 guint vpnd_output_table_width (const char *indent, const char *const *headers, GPtrArray *rows);
 void vpnd_output_table (VpndOutput *output, const char *indent, const char *const *headers, GPtrArray *rows);
+void vpnd_output_fitting_table (VpndOutput *output, const char *const *headers, GPtrArray *rows);
 
 JsonBuilder *vpnd_output_json_begin (void);
 void vpnd_output_json_end (VpndOutput *output, JsonBuilder *builder);

@@ -250,28 +250,23 @@ read_rules (const VpndServices *services, gconstpointer data, GError **error)
   return g_variant_new ("(aa{sv})", &list);
 }
 
+/* Structures, not dictionaries: of these GDBus takes a quarter of the time, and there may be ten thousand. */
+#define PROCESSES_TYPE "a(utussst)"
+
 static void
 add_process (GVariantBuilder *list, const VpndSplitEntry *entry)
 {
   g_autofree char *reason = vpnd_split_entry_dup_reason (entry);
   g_autofree char *executable = g_utf8_make_valid (entry->executable, -1);
 
-  g_variant_builder_open (list, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (list, "{sv}", "pid", g_variant_new_uint32 ((guint32) entry->pid));
-  g_variant_builder_add (list, "{sv}", "startTime", g_variant_new_uint64 (entry->start_time));
-  g_variant_builder_add (list, "{sv}", "uid", g_variant_new_uint32 (entry->uid));
-  g_variant_builder_add (list, "{sv}", "executable", g_variant_new_string (executable));
-  g_variant_builder_add (list, "{sv}", "class", g_variant_new_string (entry->class_word));
-  g_variant_builder_add (list, "{sv}", "reason", g_variant_new_string (reason));
-  g_variant_builder_add (list, "{sv}", "since", g_variant_new_uint64 ((guint64) entry->since_us));
-  g_variant_builder_close (list);
+  g_variant_builder_add (list, "(utussst)", (guint32) entry->pid, entry->start_time, entry->uid, executable, entry->class_word, reason, (guint64) entry->since_us);
 }
 
 static GVariant *
 list_processes (const VpndServices *services, const Request *of_caller)
 {
   g_autoptr (GPtrArray) entries = vpnd_split_tunnel_dup_processes (vpnd_engine_get_split (services->engine));
-  g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+  g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE (PROCESSES_TYPE));
 
   for (guint i = 0; i < entries->len; i++)
     {
@@ -280,7 +275,7 @@ list_processes (const VpndServices *services, const Request *of_caller)
       if (of_caller == NULL || entry->uid == of_caller->caller.uid)
         add_process (&list, entry);
     }
-  return g_variant_new ("(aa{sv})", &list);
+  return g_variant_new ("(" PROCESSES_TYPE ")", &list);
 }
 
 static GVariant *

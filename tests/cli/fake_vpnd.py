@@ -151,7 +151,7 @@ class Fake:
 
     @staticmethod
     def split_typed(values):
-        types = {'owner': 'u', 'effective': 'b', 'pid': 'u', 'uid': 'u', 'startTime': 't', 'since': 't'}
+        types = {'owner': 'u', 'effective': 'b'}
         return {k: GLib.Variant(types.get(k, 's'), v) for k, v in values.items()}
 
     def split(self, member, args):
@@ -159,7 +159,7 @@ class Fake:
         if member == 'List':
             return [self.split_typed(r) for r in self.rules],
         if member in ('Processes', 'ProcessesAll'):
-            return [self.split_typed(p) for p in self.processes],
+            return [tuple(p[key] for key in ('pid', 'startTime', 'uid', 'executable', 'class', 'reason', 'since')) for p in self.processes],
         if member.startswith(('Add', 'Remove')):
             kind, value = args[0], args[1].removesuffix('.desktop')
             owner = os.getuid() if member.endswith('Own') else EVERYBODY

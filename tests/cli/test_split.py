@@ -161,6 +161,14 @@ def test_control_characters_of_others_are_not_shown(vpnd, terminal):
         assert t.wait() == 0 and '\033[2J' not in t.text
 
 
+def test_ps_json_is_json(vpnd, vpnctl):
+    """It is written by hand: whatever a program is called, it must read back the same."""
+    odd = [dict(PROCESSES[0], pid=i, executable=text) for i, text in enumerate(['', '"', '\\', '\n\t\x01\x7f', 'ü😀', '/a"b\\"c', '</script>'])]
+    assert vpnctl('split', 'ps', '--json').json() == {'schema': 1, 'processes': []}
+    vpnd.tell(processes=odd)
+    assert vpnctl('split', 'ps', '--json').json()['processes'] == odd
+
+
 def test_mode(vpnd, vpnctl):
     assert vpnctl('split', 'mode').out == 'exclude\n'
     assert vpnctl('split', 'mode', 'include').out == 'include\n' and vpnd.calls() == [['Set', ['Mode', 'include']]]
