@@ -14,6 +14,7 @@ from capture import none, seen
 from lab import (DEAD4, ECHO_PORT, GATEWAY4, HOST4, HOST6, NOBODY, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
                  TUNNEL_PEER4)
 from test_attack import probes_to
+from test_life import early_boot, write_settings
 
 IP_TRANSPARENT = 19  # linux/in.h
 LAN_HOST4, LAN_HOST6 = "192.168.77.2", "fd77::2"        # the host's addresses on the private network of its link
@@ -311,6 +312,21 @@ def test_guests_reach_the_internet_through_the_tunnel_only(guest):
     frames = guest.capture.since(mark)
     none(frames, dport=ECHO_PORT)
     none(frames, dport=53)
+
+
+def test_guests_wait_for_the_daemon_after_early_boot(guest):
+    """The early boot looks at no links, so it lets nothing through to those of guests; the daemon's first rules do."""
+    def reaches_host():
+        return guest.guest.run("ping", "-c", "1", "-W", "1", BRIDGE4, check=False).returncode == 0
+
+    assert reaches_host()
+    guest.daemons[-1].stop()
+    write_settings(guest, {"lockdown": True})
+    assert early_boot(guest).returncode == 0
+    assert not reaches_host()
+    guest.start_daemon()
+    assert reaches_host()
+    assert guest_echo(guest, PUBLIC4, wait=300) is None
 
 
 def states(lab):
