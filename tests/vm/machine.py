@@ -156,6 +156,7 @@ def fill(root, kernel_path, scratch, programs, profile):
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(HERE.parent / "lab", root / "root/tests/lab", ignore=ignore)
     shutil.copytree(HERE, root / "root/tests/vm", ignore=ignore)
+    shutil.copytree(HERE.parent / "bench", root / "root/tests/bench", ignore=ignore)
     (root / "root/tests/c").mkdir()
     for program in programs:
         shutil.copy(program, root / "root/tests/c/")
