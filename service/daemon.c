@@ -388,7 +388,7 @@ vpnd_daemon_new (const VpndDaemonOptions *options, VpndLogRing *ring, GError **e
   self->state_dirfd = open_directory (options->state_directory, error);
   if (self->state_dirfd < 0)
     return NULL;
-  self->ledger = vpnd_ledger_open (self->runtime_dirfd, error);
+  self->ledger = vpnd_ledger_open (self->runtime_dirfd, self->state_dirfd, error);
   if (self->ledger == NULL)
     return NULL;
   self->profiles = vpnd_profile_store_new (self->state_dirfd, self->runtime_dirfd, error);

@@ -206,7 +206,7 @@ is_in_force (Report *report, VpndDnsOwner owner, GArray *links, const char *text
   switch (owner)
     {
     case VPND_DNS_OWNER_RESOLVED:
-      return link_says (report, links);
+      return link_says (report, links) && (text[0] == '\0' || vpnd_resolv_conf_reaches (text, report->plan));
     case VPND_DNS_OWNER_NETWORKMANAGER:
       return vpnd_resolv_conf_starts_with (text, report->plan) || (vpnd_resolv_conf_is_loopback_only (text) && networkmanager_says (report));
     case VPND_DNS_OWNER_RESOLVCONF:

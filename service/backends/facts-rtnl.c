@@ -54,7 +54,6 @@ typedef struct
  * @start_task: (owned) (nullable): waits for the first pass
  * @timer: (owned) (nullable): the next pass
  * @is_stale: something changed since @reading began
- * @has_told_unreadable: a message that could not be read has been told
  * @rest_until_us: monotonic time before which no pass begins: however busy the network is, reading it takes a bounded share of time
  */
 struct _VpndFactsRtnl
@@ -70,7 +69,6 @@ struct _VpndFactsRtnl
   GSource *timer;
   gboolean is_stale;
   gboolean is_started;
-  gboolean has_told_unreadable;
   gint64 rest_until_us;
 };
 
@@ -324,15 +322,6 @@ reply_is_usable (const VpndNlReply *reply, GError **error)
   return TRUE;
 }
 
-/* Once: a kernel that says something new says it each time. */
-static void
-tell_unreadable (VpndFactsRtnl *self, gsize length_bytes)
-{
-  if (!self->has_told_unreadable)
-    g_message ("The kernel's list of links, addresses and routes has a message of %" G_GSIZE_FORMAT " bytes that vpnd does not understand; such messages are passed over", length_bytes);
-  self->has_told_unreadable = TRUE;
-}
-
 static void
 on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -354,7 +343,7 @@ on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
       GBytes *message = g_ptr_array_index (reply->messages, i);
 
       if (!reading_add (self->reading, g_bytes_get_data (message, NULL), g_bytes_get_size (message)))
-        tell_unreadable (self, g_bytes_get_size (message));
+        vpnd_nl_socket_tell_unreadable (self->socket, g_bytes_get_size (message));
     }
   reading_step (self);
 }
@@ -385,15 +374,20 @@ reading_step (VpndFactsRtnl *self)
     reading_done (self);
 }
 
-/* Routes are by far the most frequent; those of other tables, and our own, are none of our business. */
+/* Routes are by far the most frequent; those of other tables, and our own, are none of our business. What cannot be read may be. */
 static gboolean
-is_relevant_message (const struct nlmsghdr *message)
+is_relevant_message (VpndFactsRtnl *self, const struct nlmsghdr *message)
 {
   g_auto (VpndRtnlRoute) route = { 0 };
+  VpndRtnlAddress address;
+  VpndRtnlLink link;
 
-  if (message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE)
-    return TRUE;
-  return vpnd_rtnl_decode_route (message, message->nlmsg_len, &route) && is_relevant_route (&route);
+  if (vpnd_rtnl_decode_route (message, message->nlmsg_len, &route))
+    return is_relevant_route (&route);
+  if (!vpnd_rtnl_decode_link (message, message->nlmsg_len, &link) && !vpnd_rtnl_decode_address (message, message->nlmsg_len, &address) &&
+      !vpnd_rtnl_is_of_other_family (message, message->nlmsg_len))
+    vpnd_nl_socket_tell_unreadable (self->socket, message->nlmsg_len);
+  return TRUE;
 }
 
 static void
@@ -401,7 +395,7 @@ on_notify (const struct nlmsghdr *message, gpointer user_data)
 {
   VpndFactsRtnl *self = user_data;
 
-  if (self->is_started && (message == NULL || is_relevant_message (message)))
+  if (self->is_started && (message == NULL || is_relevant_message (self, message)))
     schedule_reading (self, DEBOUNCE_MS);
 }
 

@@ -297,7 +297,8 @@ look_step (VpndRouteWatch *self)
   vpnd_nl_socket_transact_async (self->questions, messages, TRANSACTION_TIMEOUT_MS, self->cancellable, on_dumped, g_object_ref (self));
 }
 
-/* What cannot concern the plan is passed over: additions by others, other links, and traffic about a link that is as it should be. */
+/* What cannot concern the plan is passed over: additions by others, other links, and traffic about a link that is as it should be. What cannot be
+ * read may concern it. */
 static gboolean
 is_relevant (VpndRouteWatch *self, const struct nlmsghdr *message)
 {
@@ -313,8 +314,12 @@ is_relevant (VpndRouteWatch *self, const struct nlmsghdr *message)
     return route.table == VPND_TABLE_TUNNEL || route.table == VPND_TABLE_LOCAL;
   if (vpnd_rtnl_decode_address (message, message->nlmsg_len, &address))
     return address.is_gone && address.ifindex == own;
-  return vpnd_rtnl_decode_link (message, message->nlmsg_len, &link) && !link.is_gone && link.ifindex == own &&
-      ((link.flags & IFF_UP) == 0 || link.mtu != self->plan->mtu);
+  if (vpnd_rtnl_decode_link (message, message->nlmsg_len, &link))
+    return !link.is_gone && link.ifindex == own && ((link.flags & IFF_UP) == 0 || link.mtu != self->plan->mtu);
+  if (vpnd_rtnl_is_of_other_family (message, message->nlmsg_len))
+    return FALSE;
+  vpnd_nl_socket_tell_unreadable (self->questions, message->nlmsg_len); /* it outlives the watch, and remembers that it has been told */
+  return TRUE;
 }
 
 static void

@@ -21,6 +21,8 @@
 #define STATE_BYTES_MIN 1048576u /* settings, profiles and ledger together are far smaller */
 #define STATE_FILES_MIN 16u      /* a save needs one; profiles one each */
 
+#define LINK_TO_STUB "ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"
+
 /* Returns: (transfer full) (nullable): how it shows, %NULL when there is nothing to find; @out_argument is for the command */
 typedef char *(*Examine) (const VpndEvidence *evidence, char **out_argument);
 
@@ -402,17 +404,20 @@ examine_firewalld (const VpndEvidence *e, char **out_argument)
 
 /* --- names --- */
 
+/* The list that systemd-resolved keeps for programs that ask servers themselves: of all links, and no more than three of it are read. */
 static char *
 examine_dns (const VpndEvidence *e, char **out_argument)
 {
   gboolean is_wanted = (e->kind == VPND_STATE_CONNECTING || e->kind == VPND_STATE_CONNECTED) && e->dns_servers->len > 0;
+  gboolean is_list = strcmp (e->dns_owner, "systemd-resolved") == 0 && g_str_has_suffix (e->resolv_conf_link, "/run/systemd/resolve/resolv.conf");
   g_autoptr (GPtrArray) parts = new_parts ();
 
   if (!is_wanted || e->dns_in_force)
     return NULL;
   for (guint i = 0; i < e->dns_servers->len; i++)
     g_ptr_array_add (parts, g_strdup (g_ptr_array_index (e->dns_servers, i)));
-  g_ptr_array_add (parts, g_strdup_printf ("not what was read back (owner: %s)", e->dns_owner));
+  g_ptr_array_add (parts, is_list ? g_strdup ("behind too many others in the list of systemd-resolved") : g_strdup_printf ("not what was read back (owner: %s)", e->dns_owner));
+  *out_argument = g_strdup (is_list ? LINK_TO_STUB : "vpnctl reconnect");
   return join (parts);
 }
 
@@ -445,7 +450,7 @@ examine_resolv_conf (const VpndEvidence *e, char **out_argument)
 {
   if (e->has_resolv_conf || (points_to_resolved (e) && e->resolved == VPND_SERVICE_ABSENT))
     return NULL; /* the latter is told by examine_resolved_missing () */
-  *out_argument = g_strdup (e->resolved == VPND_SERVICE_PRESENT ? "ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf" : "touch /etc/resolv.conf");
+  *out_argument = g_strdup (e->resolved == VPND_SERVICE_PRESENT ? LINK_TO_STUB : "touch /etc/resolv.conf");
   return *e->resolv_conf_link != '\0' ? g_strdup_printf ("/etc/resolv.conf -> %s, which is not there", e->resolv_conf_link) : g_strdup ("no /etc/resolv.conf");
 }
 
@@ -578,7 +583,7 @@ static const Row rows[] = {
   { VPND_FINDING_MARK_CLOBBERED, TRUE, examine_marks, "nft list table {}" },
   { VPND_FINDING_IPTABLES_LEGACY, TRUE, examine_iptables, "iptables-legacy -S" },
   { VPND_FINDING_FIREWALLD, FALSE, examine_firewalld, "firewall-cmd --zone=trusted --add-interface=" VPND_IFNAME },
-  { VPND_FINDING_DNS_NOT_IN_FORCE, FALSE, examine_dns, "vpnctl reconnect" },
+  { VPND_FINDING_DNS_NOT_IN_FORCE, FALSE, examine_dns, "{}" },
   { VPND_FINDING_DNS_FOUGHT_OVER, FALSE, examine_dns_repairs, "vpnctl dns" },
   { VPND_FINDING_RESOLV_CONF_MISSING, FALSE, examine_resolv_conf, "{}" },
   { VPND_FINDING_RESOLV_CONF_LOCKED, FALSE, examine_resolv_conf_lock, "chattr -i /etc/resolv.conf" },

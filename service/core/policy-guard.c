@@ -192,8 +192,9 @@ vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *ro
 }
 
 static void
-refuse_from_tunnel (VpndPolicyChains *chains, int family, VpndField field, const char *name, const GArray *all)
+refuse_own (VpndPolicyChains *chains, int family, VpndField field, const char *name, const GArray *all)
 {
+  gboolean is_source = field == VPND_FIELD_IP_SADDR || field == VPND_FIELD_IP6_SADDR;
   g_autoptr (GArray) hosts = of_family (all, family);
   VpndRule *rule;
 
@@ -201,29 +202,32 @@ refuse_from_tunnel (VpndPolicyChains *chains, int family, VpndField field, const
     return;
   rule = vpnd_chain_add_rule (chains->output);
   if (hosts->len == 1)
-    vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &g_array_index (hosts, VpndPrefix, 0));
+    vpnd_rule_match_prefix (rule, is_source, VPND_OP_EQ, &g_array_index (hosts, VpndPrefix, 0));
   else
     vpnd_rule_match_set (rule, field, VPND_OP_IN, name); /* the address guard has made it */
   vpnd_rule_goto (rule, CHAIN_REFUSE);
 }
 
 /* 10: and the host does not tell them. A socket keeps the address that it has: a flow that began inside the tunnel to a private address goes beside it as
- * soon as the network claims that address, or the settings let in the local network. It ends there instead. */
+ * soon as the network claims that address, or the settings let in the local network. It ends there instead. Nor does anything leave to them: once the tunnel
+ * is gone, and its address with it, that is the very error that tells of such a refusal, and it holds what was refused. */
 
 /**
  * vpnd_policy_add_departure_guard:
  * @chains: the chains of a ruleset that is being filled; those links that everything may leave by have been decided upon
  * @routes: the route plan
  *
- * Refuses what would leave with an address of the tunnel by another link. After the address guard.
+ * Refuses what would leave from or to an address of the tunnel by another link. After the address guard.
  */
 void
 vpnd_policy_add_departure_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes)
 {
   g_autoptr (GArray) hosts = collect_hosts (routes);
 
-  refuse_from_tunnel (chains, AF_INET, VPND_FIELD_IP_SADDR, SET_TUNNEL4, hosts);
-  refuse_from_tunnel (chains, AF_INET6, VPND_FIELD_IP6_SADDR, SET_TUNNEL6, hosts);
+  refuse_own (chains, AF_INET, VPND_FIELD_IP_SADDR, SET_TUNNEL4, hosts);
+  refuse_own (chains, AF_INET, VPND_FIELD_IP_DADDR, SET_TUNNEL4, hosts);
+  refuse_own (chains, AF_INET6, VPND_FIELD_IP6_SADDR, SET_TUNNEL6, hosts);
+  refuse_own (chains, AF_INET6, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, hosts);
 }
 
 /* 10: and nobody outside may pass for the tunnel's own addresses, its resolvers or the networks behind it, whatever the settings let in from a local

@@ -11,7 +11,8 @@
 
 #define HEADER "# Written by vpnd while the VPN is up; what was here before comes back when it ends.\n"
 
-#define MARK_LINES 10 /* in which a writer of resolv.conf says who it is */
+#define MARK_LINES 10  /* in which a writer of resolv.conf says who it is */
+#define SERVERS_READ 3 /* MAXNS in <resolv.h>: the C library passes over those behind */
 
 /* The files of systemd-resolved(8), section "/etc/resolv.conf": those that name its stub, and the list of what the links brought along, with
  * which programs ask the servers themselves. */
@@ -119,6 +120,37 @@ vpnd_resolv_conf_starts_with (const char *text, const VpndDnsPlan *plan)
         return FALSE;
     }
   return words[0] != NULL && plan->servers->len > 0;
+}
+
+static gboolean
+is_server_of (const VpndDnsPlan *plan, const VpndAddr *addr)
+{
+  for (guint i = 0; i < plan->servers->len; i++)
+    if (vpnd_addr_equal (addr, &g_array_index (plan->servers, VpndAddr, i)))
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * vpnd_resolv_conf_reaches:
+ * @text: the text of a resolv.conf that lists the servers of several links
+ * @plan: a plan
+ *
+ * Returns: TRUE when programs that read @text come, sooner or later, to a server of @plan, or to a resolver on this host
+ */
+gboolean
+vpnd_resolv_conf_reaches (const char *text, const VpndDnsPlan *plan)
+{
+  g_auto (GStrv) words = vpnd_resolv_conf_servers (text);
+
+  for (guint i = 0; words[i] != NULL && i < SERVERS_READ; i++)
+    {
+      VpndAddr addr;
+
+      if (vpnd_addr_parse (words[i], &addr) && (vpnd_addr_is_loopback (&addr) || is_server_of (plan, &addr)))
+        return TRUE;
+    }
+  return FALSE;
 }
 
 /**

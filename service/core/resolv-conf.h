@@ -57,6 +57,7 @@ typedef struct
 char *vpnd_resolv_conf_print (const VpndDnsPlan *plan, const char *before);
 char **vpnd_resolv_conf_servers (const char *text);
 gboolean vpnd_resolv_conf_starts_with (const char *text, const VpndDnsPlan *plan);
+gboolean vpnd_resolv_conf_reaches (const char *text, const VpndDnsPlan *plan);
 gboolean vpnd_resolv_conf_is_loopback_only (const char *text);
 gboolean vpnd_resolv_conf_is_ours (const char *text, gsize length);
 VpndDnsVerdict vpnd_dns_owner_decide (const VpndDnsFacts *facts);

@@ -10,6 +10,7 @@
 #include "error.h"
 #include "log.h"
 #include "resolve.h"
+#include "sysctl-plan.h"
 
 #define CRASH_WINDOW_US (60 * G_USEC_PER_SEC) /* two crashes within it end in block */
 
@@ -26,6 +27,33 @@ tell_broken_profiles (VpndEngine *self)
       vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_STORAGE, "%s", text);
       vpnd_engine_add_warning (self, text);
     }
+}
+
+/* Old values that are lost cannot be put back, and nothing is guessed: whoever set these sysctls knows better. Named are those that are as vpnd makes them.
+ * @only_lost: a ledger whose copy says all is not worth a word. */
+static void
+tell_lost_ledger (VpndEngine *self, gboolean only_lost)
+{
+  g_autoptr (GString) text = NULL;
+  guint n, n_named = 0;
+  const VpndSysctl *plan = vpnd_sysctl_plan (&n);
+
+  if (vpnd_ledger_get_trouble (self->ledger) == NULL || (only_lost && vpnd_ledger_is_complete (self->ledger)))
+    return;
+  text = g_string_new (vpnd_ledger_get_trouble (self->ledger));
+  for (guint i = 0; i < n && !vpnd_ledger_is_complete (self->ledger); i++)
+    {
+      g_autofree char *present = vpnd_router_read_sysctl (self->ports.router, plan[i].name);
+      g_autofree char *ours = g_strdup_printf ("%" G_GINT64_FORMAT, plan[i].value);
+
+      if (g_strcmp0 (present, ours) != 0)
+        continue;
+      g_string_append_printf (text, "%s net/%s = %s", n_named++ == 0 ? "; these may be vpnd's still:" : ",", plan[i].name, ours);
+    }
+  if (only_lost && n_named == 0)
+    return;
+  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_STORAGE, "%s", text->str);
+  vpnd_engine_add_warning (self, text->str);
 }
 
 static void
@@ -81,6 +109,7 @@ recover (VpndEngine *self, gboolean settings_broken, GTask *task)
    * the state is error, closed, and says so. */
   if (recovery == VPND_RECOVERY_RECONNECT && vpnd_resolve_profile_is_needed (profile))
     complete = vpnd_profile_store_complete (self->profiles, profile);
+  tell_lost_ledger (self, FALSE);
   post_start (self, recovery, complete != NULL ? complete : profile, task);
 }
 
@@ -205,6 +234,7 @@ vpnd_engine_release_async (VpndEngine *self, GCancellable *cancellable, GAsyncRe
   g_task_set_source_tag (start, vpnd_engine_release_async);
   g_task_set_check_cancellable (task, FALSE);
   loosen_settings (self);
+  tell_lost_ledger (self, TRUE);
   post_start (self, VPND_RECOVERY_RELEASE, NULL, start);
 }
 

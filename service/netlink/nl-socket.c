@@ -66,6 +66,7 @@ typedef struct
  * @transactions: (element-type Transaction) (owned): in flight or waiting, oldest first
  * @dump_seq: sequence number of the dump that the kernel runs for us, 0 for none; outlives a cancelled transaction
  * @buffer: (owned): for one datagram
+ * @has_told_unreadable: what could not be read has been told
  */
 struct _VpndNlSocket
 {
@@ -82,6 +83,7 @@ struct _VpndNlSocket
   guint32 dump_seq;
   guint8 *buffer;
   gsize buffer_bytes;
+  gboolean has_told_unreadable;
   VpndNlNotifyFunc notify;
   gpointer notify_data;
 };
@@ -316,6 +318,36 @@ handle_reply_message (VpndNlSocket *self, const struct nlmsghdr *message)
 }
 
 static void
+handle_overrun (VpndNlSocket *self)
+{
+  for (guint i = 0; i < self->transactions->len; i++)
+    {
+      Transaction *transaction = g_ptr_array_index (self->transactions, i);
+
+      if (transaction->is_sent)
+        transaction->reply->overrun = TRUE;
+    }
+  if (self->notify != NULL)
+    self->notify (NULL, self->notify_data);
+}
+
+/**
+ * vpnd_nl_socket_tell_unreadable:
+ * @self: a socket
+ * @length_bytes: how long what cannot be read is
+ *
+ * Logs that the kernel says what vpnd does not understand: once, because a kernel that says something new says it each time.
+ */
+void
+vpnd_nl_socket_tell_unreadable (VpndNlSocket *self, gsize length_bytes)
+{
+  if (!self->has_told_unreadable)
+    g_message ("The kernel has sent a message of %" G_GSIZE_FORMAT " bytes by netlink that vpnd does not understand; such messages are passed over", length_bytes);
+  self->has_told_unreadable = TRUE;
+}
+
+/* What is behind a damaged message may have been anything: it is lost. */
+static void
 handle_datagram (VpndNlSocket *self, gsize size, gboolean is_multicast)
 {
   VpndNlCursor cursor = { .data = self->buffer, .size = size };
@@ -328,20 +360,11 @@ handle_datagram (VpndNlSocket *self, gsize size, gboolean is_multicast)
       else if (self->notify != NULL && message->nlmsg_type >= NLMSG_MIN_TYPE)
         self->notify (message, self->notify_data);
     }
-}
-
-static void
-handle_overrun (VpndNlSocket *self)
-{
-  for (guint i = 0; i < self->transactions->len; i++)
+  if (cursor.size > 0)
     {
-      Transaction *transaction = g_ptr_array_index (self->transactions, i);
-
-      if (transaction->is_sent)
-        transaction->reply->overrun = TRUE;
+      vpnd_nl_socket_tell_unreadable (self, cursor.size);
+      handle_overrun (self);
     }
-  if (self->notify != NULL)
-    self->notify (NULL, self->notify_data);
 }
 
 /* Group of a received datagram: 0 for an answer to us. Only the ancillary data tells; a notification of our own change carries our

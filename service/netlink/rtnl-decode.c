@@ -476,3 +476,26 @@ vpnd_rtnl_decode_rule (const void *message, gsize length_bytes, VpndRtnlRule *ou
   *out_rule = rule;
   return TRUE;
 }
+
+/**
+ * vpnd_rtnl_is_of_other_family:
+ * @message: bytes of a netlink message
+ * @length_bytes: their number
+ *
+ * Returns: TRUE when @message is of a kind that is decoded here, but of a family that is not: ports of a bridge, multicast routing. All payloads begin
+ *   with the family (struct rtgenmsg)
+ */
+gboolean
+vpnd_rtnl_is_of_other_family (const void *message, gsize length_bytes)
+{
+  struct rtgenmsg family;
+  struct nlmsghdr header;
+
+  if (length_bytes < NLMSG_HDRLEN + sizeof family)
+    return FALSE;
+  memcpy (&header, message, sizeof header);
+  memcpy (&family, (const guint8 *) message + NLMSG_HDRLEN, sizeof family);
+  if (header.nlmsg_type == RTM_NEWLINK || header.nlmsg_type == RTM_DELLINK)
+    return family.rtgen_family != AF_UNSPEC;
+  return header.nlmsg_type > RTM_DELLINK && header.nlmsg_type <= RTM_DELRULE && family_size (family.rtgen_family) == 0;
+}

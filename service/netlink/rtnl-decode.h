@@ -114,6 +114,7 @@ typedef struct
 gboolean vpnd_rtnl_decode_link (const void *message, gsize length_bytes, VpndRtnlLink *out_link);
 gboolean vpnd_rtnl_decode_address (const void *message, gsize length_bytes, VpndRtnlAddress *out_address);
 gboolean vpnd_rtnl_decode_route (const void *message, gsize length_bytes, VpndRtnlRoute *out_route);
+gboolean vpnd_rtnl_is_of_other_family (const void *message, gsize length_bytes);
 gboolean vpnd_rtnl_decode_rule (const void *message, gsize length_bytes, VpndRtnlRule *out_rule);
 
 void vpnd_rtnl_route_clear (VpndRtnlRoute *route);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The ledger file. Each setter writes a whole new file first and takes the new values only when that succeeded, so what a getter
- * says is what a later instance will read.
+ * says is what a later instance will read. The copy in the state directory is for a file that is lost, and names the boot that it is about.
  */
 #include "config.h"
 
@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define FILE_NAME "ledger.json"
+#define COPY_NAME "ledger-copy.json"
+#define BOOT_ID "/proc/sys/kernel/random/boot_id" /* random(4) */
 #define FORMAT_VERSION 1
 #define CRASHES_KEPT 8 /* the rule needs two */
 
@@ -33,7 +35,11 @@ typedef struct
 struct _VpndLedger
 {
   int dirfd;
+  int state_dirfd;
+  char *boot; /* (owned) (nullable): of the running kernel; NULL when it cannot be known, and then there is no copy */
   Entries entries;
+  char *trouble; /* (owned) (nullable) */
+  gboolean is_complete;
 };
 
 static void
@@ -69,8 +75,9 @@ entries_copy (const Entries *from, Entries *to)
     g_hash_table_insert (to->sysctls, g_strdup (name), g_strdup (value));
 }
 
+/* @boot: (nullable): named in a copy */
 static char *
-entries_print (const Entries *entries)
+entries_print (const Entries *entries, const char *boot)
 {
   g_autoptr (JsonObject) object = json_object_new ();
   g_autoptr (JsonNode) node = json_node_alloc ();
@@ -86,6 +93,8 @@ entries_print (const Entries *entries)
     json_array_add_int_element (crashes, g_array_index (entries->crashes, gint64, i));
 
   json_object_set_int_member (object, "version", FORMAT_VERSION);
+  if (boot != NULL)
+    json_object_set_string_member (object, "boot", boot);
   json_object_set_int_member (object, "changes", entries->changes);
   json_object_set_boolean_member (object, "protected", entries->is_protected);
   json_object_set_boolean_member (object, "handover", entries->is_handover);
@@ -137,12 +146,16 @@ parse_crashes (JsonObject *object, GArray *crashes)
   return TRUE;
 }
 
+/* @boot: (nullable): which one a copy has to be of */
 static gboolean
-entries_parse (Entries *entries, const char *text, gsize length)
+entries_parse (Entries *entries, const char *text, gsize length, const char *boot)
 {
   g_autoptr (JsonObject) object = vpnd_json_parse_object (text, (gssize) length, NULL);
   gint64 version, changes;
+  const char *of_boot;
 
+  if (boot != NULL && (object == NULL || !vpnd_json_get_string (object, "boot", TRUE, &of_boot, NULL) || strcmp (of_boot, boot) != 0))
+    return FALSE;
   if (object == NULL || !vpnd_json_get_integer (object, "version", TRUE, FORMAT_VERSION, FORMAT_VERSION, &version, NULL) ||
       !vpnd_json_get_integer (object, "changes", TRUE, 0, VPND_HOST_ALL, &changes, NULL) ||
       !vpnd_json_get_boolean (object, "protected", TRUE, &entries->is_protected, NULL) ||
@@ -154,11 +167,33 @@ entries_parse (Entries *entries, const char *text, gsize length)
   return TRUE;
 }
 
+/* It serves a process that ends, not a machine: there is no need to wait for the disk. One that is out of date would mislead. */
+static void
+write_copy (VpndLedger *self)
+{
+  g_autofree char *text = NULL;
+
+  if (self->boot == NULL)
+    return;
+  text = entries_print (&self->entries, self->boot);
+  if (!vpnd_safe_file_write (self->state_dirfd, COPY_NAME, text, strlen (text), VPND_SAFE_FILE_NONE, NULL))
+    (void) vpnd_safe_file_remove (self->state_dirfd, COPY_NAME, VPND_SAFE_FILE_NONE, NULL);
+}
+
+static gboolean
+read_copy (VpndLedger *self, Entries *entries)
+{
+  gsize length;
+  g_autofree char *text = self->boot != NULL ? vpnd_safe_file_read (self->state_dirfd, COPY_NAME, VPND_JSON_MAX_BYTES, &length, NULL) : NULL;
+
+  return text != NULL && entries_parse (entries, text, length, self->boot);
+}
+
 /* The runtime directory is a tmpfs: there is no disk to wait for. */
 static gboolean
 commit (VpndLedger *self, Entries *next, GError **error)
 {
-  g_autofree char *text = entries_print (next);
+  g_autofree char *text = entries_print (next, NULL);
   Entries old = self->entries;
 
   if (!vpnd_safe_file_write (self->dirfd, FILE_NAME, text, strlen (text), VPND_SAFE_FILE_NONE, error))
@@ -166,43 +201,92 @@ commit (VpndLedger *self, Entries *next, GError **error)
 
   self->entries = *next;
   *next = old;
+  write_copy (self);
   return TRUE;
+}
+
+/* The file is not there. Mostly that is the first start of a boot. Else somebody has taken it away, and the copy says what it said. */
+static void
+take_copy (VpndLedger *self)
+{
+  g_auto (Entries) copy = { 0 };
+  Entries old = self->entries;
+
+  entries_init (&copy);
+  if (!read_copy (self, &copy))
+    return;
+  if (copy.is_protected || copy.changes != 0 || g_hash_table_size (copy.sysctls) > 0)
+    self->trouble = g_strdup ("ledger: its file is gone from the runtime directory; the copy in the state directory says what vpnd had changed");
+  self->entries = copy;
+  copy = old;
+}
+
+/* The file cannot be used: what the copy says of old values is better than nothing, and the rest is assumed. */
+static void
+assume_all (VpndLedger *self)
+{
+  g_auto (Entries) copy = { 0 };
+  g_autofree char *aside = vpnd_safe_file_set_aside (self->dirfd, FILE_NAME, NULL); /* the next write replaces it in any case */
+
+  entries_init (&copy);
+  self->is_complete = read_copy (self, &copy);
+  entries_clear (&self->entries);
+  entries_init (&self->entries);
+  if (self->is_complete)
+    {
+      Entries old = self->entries;
+
+      self->entries = copy;
+      copy = old;
+    }
+  self->entries.changes = VPND_HOST_ALL;
+  self->entries.is_protected = TRUE;
+  self->entries.is_handover = FALSE;
+  self->trouble = g_strdup_printf ("ledger: its file could not be used and was kept aside as \"%s\"; %s", aside != NULL ? aside : "",
+      self->is_complete ? "the copy in the state directory says what the host had before" : "there is no copy of it");
 }
 
 /**
  * vpnd_ledger_open:
  * @runtime_dirfd: the runtime directory; duplicated
+ * @state_dirfd: the state directory, for the copy; duplicated
  * @error: return location for an error
  *
  * Reads the ledger of an earlier instance. One that cannot be read is kept aside, and counts as "everything may have been changed
- * and the host was protected".
+ * and the host was protected". One that is gone counts as empty, unless there is a copy of this boot. See vpnd_ledger_get_trouble ().
  *
  * Returns: (transfer full) (nullable): the ledger; NULL with VPND_ERROR_STORAGE
  */
 VpndLedger *
-vpnd_ledger_open (int runtime_dirfd, GError **error)
+vpnd_ledger_open (int runtime_dirfd, int state_dirfd, GError **error)
 {
   g_autoptr (VpndLedger) self = g_new0 (VpndLedger, 1);
   g_autoptr (GError) local_error = NULL;
   g_autofree char *text = NULL;
-  g_autofree char *aside = NULL;
   g_auto (Entries) next = { 0 };
   gsize length;
 
   entries_init (&self->entries);
+  self->is_complete = TRUE;
+  self->state_dirfd = -1;
   self->dirfd = vpnd_safe_file_dup_dir (runtime_dirfd, error);
   if (self->dirfd < 0)
     return NULL;
+  self->state_dirfd = vpnd_safe_file_dup_dir (state_dirfd, error);
+  if (self->state_dirfd < 0)
+    return NULL;
+  if (g_file_get_contents (BOOT_ID, &self->boot, NULL, NULL))
+    g_strchomp (self->boot);
 
   text = vpnd_safe_file_read (self->dirfd, FILE_NAME, VPND_JSON_MAX_BYTES, &length, &local_error);
-  if (g_error_matches (local_error, VPND_ERROR, VPND_ERROR_NOT_FOUND) || (text != NULL && entries_parse (&self->entries, text, length)))
+  if (text != NULL && entries_parse (&self->entries, text, length, NULL))
     return g_steal_pointer (&self);
-
-  entries_clear (&self->entries);
-  entries_init (&self->entries);
-  self->entries.changes = VPND_HOST_ALL;
-  self->entries.is_protected = TRUE;
-  aside = vpnd_safe_file_set_aside (self->dirfd, FILE_NAME, NULL); /* the next write replaces it in any case */
+  if (g_error_matches (local_error, VPND_ERROR, VPND_ERROR_NOT_FOUND))
+    take_copy (self);
+  else
+    assume_all (self);
+  if (self->trouble == NULL)
+    return g_steal_pointer (&self);
 
   /* Written down at once: an instance that ends before its next write must not leave a host that looks as if it had never been protected. */
   entries_copy (&self->entries, &next);
@@ -224,7 +308,35 @@ vpnd_ledger_free (VpndLedger *ledger)
   entries_clear (&ledger->entries);
   if (ledger->dirfd >= 0)
     close (ledger->dirfd);
+  if (ledger->state_dirfd >= 0)
+    close (ledger->state_dirfd);
+  g_free (ledger->boot);
+  g_free (ledger->trouble);
   g_free (ledger);
+}
+
+/**
+ * vpnd_ledger_get_trouble:
+ * @ledger: a ledger
+ *
+ * Returns: (transfer none) (nullable): how the ledger of the earlier instance was lost, one sentence; NULL when it was not
+ */
+const char *
+vpnd_ledger_get_trouble (VpndLedger *ledger)
+{
+  return ledger->trouble;
+}
+
+/**
+ * vpnd_ledger_is_complete:
+ * @ledger: a ledger
+ *
+ * Returns: FALSE when old values that an earlier instance wrote down are lost
+ */
+gboolean
+vpnd_ledger_is_complete (VpndLedger *ledger)
+{
+  return ledger->is_complete;
 }
 
 /**

@@ -4,6 +4,7 @@
  * The ledger: what we changed on the host, written in the runtime directory before it is changed, so that a later start can undo it.
  * One small file, "ledger.json", 0600, replaced atomically at each entry (the runtime directory is a tmpfs: no fsync). Holds names and old
  * values, never a key. A ledger that cannot be read counts as "everything may have been changed and the host was protected".
+ * A copy lies in the state directory, "ledger-copy.json", for one that is lost; it counts in the boot in which it was written.
  */
 #pragma once
 
@@ -13,8 +14,12 @@ G_BEGIN_DECLS
 
 typedef struct _VpndLedger VpndLedger;
 
-VpndLedger *vpnd_ledger_open (int runtime_dirfd, GError **error);
+VpndLedger *vpnd_ledger_open (int runtime_dirfd, int state_dirfd, GError **error);
 void vpnd_ledger_free (VpndLedger *ledger);
+
+/* Whether the ledger of the earlier instance was lost (one sentence, NULL for no), and old values with it. */
+const char *vpnd_ledger_get_trouble (VpndLedger *ledger);
+gboolean vpnd_ledger_is_complete (VpndLedger *ledger);
 
 /* Set of VpndHostChange (core/state.h): what of ours may be on the host. */
 guint vpnd_ledger_get_changes (VpndLedger *ledger);

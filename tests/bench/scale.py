@@ -277,29 +277,44 @@ def second_uplink(lab):
         link set eth1 up""")
 
 
+def roaming_gaps(lab):
+    """Of what is connected now."""
+    gaps = []
+    for _ in range(3):
+        sandbox.wait_until(lambda: lab.echo(PUBLIC4, wait=300) == TUNNEL_HOST4, 30, "the tunnel works")
+        gaps.append(gap_ms(lab, roam(lab)))
+        roam_back(lab)
+    return gaps
+
+
+def plain_conf(lab, name):
+    """The profile as wg-quick and NetworkManager take it, names left alone."""
+    conf = lab.scratch.path / f"{name}.conf"
+    conf.touch(mode=0o600)
+    conf.write_text("\n".join(text for text in lab.profile().splitlines() if not text.startswith("DNS")) + "\n", encoding="ascii")
+    return conf
+
+
+def wg_quick_gaps(lab, environment):
+    conf = plain_conf(lab, "roam0")
+    lab.host.run("wg-quick", "up", conf, env=environment)
+    gaps = roaming_gaps(lab)
+    lab.host.run("wg-quick", "down", conf, env=environment)
+    return gaps
+
+
+def roaming_line(name, gaps):
+    return f"{'silence when the uplink changes, ' + name:44} {'  '.join('over 3000' if gap == float('inf') else f'{gap:.0f}' for gap in gaps)} ms   aim 1000"
+
+
 def roaming_times(lab, client):
     second_uplink(lab)
     client.activate()
-    ours = []
-    for _ in range(3):
-        ours.append(gap_ms(lab, roam(lab)))
-        roam_back(lab)
-        sandbox.wait_until(lambda: lab.echo(PUBLIC4, wait=300) == TUNNEL_HOST4, 10, "back")
+    ours = roaming_gaps(lab)
     client.deactivate()
-
-    conf = lab.scratch.path / "roam0.conf"
-    conf.touch(mode=0o600)
-    conf.write_text("\n".join(text for text in lab.profile().splitlines() if not text.startswith("DNS")) + "\n", encoding="ascii")
-    environment = lab.environment() | {"WG_QUICK_USERSPACE_IMPLEMENTATION": "wireguard-go"}
-    lab.host.run("wg-quick", "up", conf, env=environment)
-    theirs = []
-    for _ in range(3):
-        theirs.append(gap_ms(lab, roam(lab)))
-        roam_back(lab)
-        lab.host.run("ping", "-c1", "-W10", PUBLIC4, check=False)
-    lab.host.run("wg-quick", "down", conf, env=environment)
+    theirs = wg_quick_gaps(lab, lab.environment() | {"WG_QUICK_USERSPACE_IMPLEMENTATION": "wireguard-go"})
     for name, gaps in (("vpnd", ours), ("wg-quick", theirs)):
-        print(f"{'silence when the uplink changes, ' + name:44} {'  '.join('over 3000' if gap == float('inf') else f'{gap:.0f}' for gap in gaps)} ms   aim 1000", flush=True)
+        print(roaming_line(name, gaps), flush=True)
 
 
 def rows(lab, client):

@@ -93,7 +93,7 @@ rig_make (Rig *rig)
   VpndEnginePorts ports = { rig->host->firewall, rig->host->tunnel, rig->host->router, rig->host->resolver, rig->host->facts_source, rig->host->names_lookup, rig->host->prober, rig->host->clock, rig->host->socket_killer, rig->host->inspector, rig->host->splitter, rig->host->name_watch };
 
   rig->host->is_dead = FALSE;
-  rig->ledger = vpnd_ledger_open (rig->runtime_dirfd, &error);
+  rig->ledger = vpnd_ledger_open (rig->runtime_dirfd, rig->state_dirfd, &error);
   g_assert_no_error (error);
   rig->profiles = vpnd_profile_store_new (rig->state_dirfd, rig->runtime_dirfd, &error);
   g_assert_no_error (error);

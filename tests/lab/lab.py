@@ -433,7 +433,8 @@ class Lab:
         return found
 
     def sanitizer_reports(self):
-        pattern = re.compile(r"(ERROR: (Address|Leak|UndefinedBehavior)Sanitizer|runtime error:|CRITICAL|\*\*\* stack smashing)")
+        """Also a message of the real kernel that was not understood."""
+        pattern = re.compile(r"(ERROR: (Address|Leak|UndefinedBehavior)Sanitizer|runtime error:|CRITICAL|\*\*\* stack smashing|netlink that vpnd does not understand)")
         return [text for text in self.outputs().values() if pattern.search(text)]
 
     def close(self):

@@ -8,17 +8,17 @@ import sandbox
 from lab import OUTSIDE_DNS4
 
 UID = 971
-CONF = f"[Resolve]\nDNS={OUTSIDE_DNS4}\nFallbackDNS=\nLLMNR=no\nMulticastDNS=no\nDNSSEC=no\nCache=no\n"
+CONF = "[Resolve]\nDNS={servers}\nFallbackDNS=\nLLMNR=no\nMulticastDNS=no\nDNSSEC=no\nCache=no\n"
 PROGRAM = "/usr/lib/systemd/systemd-resolved"
 
 
 class Resolved:
-    def __init__(self, lab):
+    def __init__(self, lab, servers=(OUTSIDE_DNS4,)):
         """Makes it the host's resolver, and starts it."""
         self.lab, self.process = lab, None
         debs.give(lab, "systemd-resolved", "libsystemd-shared")
         lab.host.run("sh", "-c", f"echo systemd-resolve:x:{UID}:{UID}::/:/usr/sbin/nologin >> /etc/passwd; echo systemd-resolve:x:{UID}: >> /etc/group; "
-                                 "mkdir -p /etc/systemd /run/systemd/resolve; chown systemd-resolve: /run/systemd/resolve; cat > /etc/systemd/resolved.conf; ln -sfn ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf", input=CONF)
+                                 "mkdir -p /etc/systemd /run/systemd/resolve; chown systemd-resolve: /run/systemd/resolve; cat > /etc/systemd/resolved.conf; ln -sfn ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf", input=CONF.format(servers=" ".join(servers)))
         lab.bus_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
         self.start()
 

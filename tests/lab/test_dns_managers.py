@@ -7,6 +7,7 @@ import time
 import pytest
 
 import debs
+import resolved
 import sandbox
 from capture import none
 from lab import OUTSIDE_DNS4, TUNNEL_HOST4, TUNNEL_PEER4
@@ -184,3 +185,35 @@ def test_without_the_setting_it_asks_nobody(recursive):
     recursive.host.run("timeout", "3", "getent", "ahostsv4", "unheard.lab.example", check=False)
     assert not recursive.services.questions[asked:]
     none(recursive.capture.since(mark), dport=53)
+
+
+# --- systemd-resolved, whose list of servers programs read
+
+
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_resolved_in_uplink_mode(lab_with, others):
+    """resolv.conf is the list of all links' servers: those of others are refused at once, so that ours answers; but behind three of them nobody asks it, and the
+    doctor says so, with the command that mends it."""
+    lab = lab_with()
+    lab.resolved = resolved.Resolved(lab, servers=[f"203.0.113.{53 + number}" for number in range(others)])
+    lab.host.run("ln", "-sfn", "../run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
+    before = text_of(lab)
+    lab.start_daemon()
+    lab.connect()
+    report = json.loads(lab.vpnctl("dns", "--json").stdout)["dns"]
+    assert (report["owner"], report["replaced"], report["inForce"]) == ("systemd-resolved", False, others < 3), report
+    assert servers(lab)[-1] == TUNNEL_PEER4 and len(servers(lab)) == others + 1
+    found = {finding["code"]: finding for finding in json.loads(lab.vpnctl("doctor", "--json", check=False).stdout)["findings"]}
+    if others == 3:
+        assert set(found) == {"dns-not-in-force"}
+        mark = lab.capture.mark()
+        assert lab.host.run("getent", "ahostsv4", "behind.lab.example", check=False).returncode != 0
+        none(lab.capture.since(mark), dport=53)
+        lab.host.run("bash", "-c", found["dns-not-in-force"]["command"])
+        assert json.loads(lab.vpnctl("doctor", "--json").stdout)["findings"] == []
+    else:
+        assert not found
+    asked_in_tunnel(lab, "listed.lab.example")
+    lab.vpnctl("disconnect", "--wait")
+    if others < 3:
+        sandbox.wait_until(lambda: text_of(lab) == before, 5, "resolved has written its list without us")

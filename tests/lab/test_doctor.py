@@ -373,6 +373,7 @@ UNDERSTOOD = {
     "mount": lambda done: done.returncode == 0,
     "df": lambda done: done.returncode == 0,
     "touch": lambda done: done.returncode == 0,
+    "ln": lambda done: done.returncode == 0,
     "prlimit": lambda done: done.returncode == 0,
     "chattr": lambda done: done.returncode == 0 or said(done, "Operation not supported", "Inappropriate ioctl"),
     "iptables-legacy": lambda done: done.returncode == 0 or said(done, "can't initialize iptables table"),
@@ -405,6 +406,7 @@ def test_every_command_is_understood(lab):
     lab.host.run("sh", "-c", f"cp {iptables}/usr/sbin/xtables-legacy-multi /run/vpnd-lab/bin/iptables-legacy; cp -a {library}/lib*.so* /run/vpnd-lab/bin")
     lab.host.run("mount", "-t", "tmpfs", "tmpfs", "/var")
     lab.host.run("mkdir", "-p", "/var/lib/vpnd", "/run/vpnd-lab/work")
+    lab.host.run("sh", "-c", "mkdir -p /run/systemd/resolve && touch /run/systemd/resolve/stub-resolv.conf")
     lab.host.run("sh", "-c", f"echo x > /run/vpnd-lab/work/FILE; ln -s {built('cli/vpnctl')} /run/vpnd-lab/bin/vpnctl")
     lab.host.run("mount", "-o", "remount,ro", "/var")
     environment = lab.environment() | {"PATH": "/run/vpnd-lab/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": "/run/vpnd-lab/bin"}

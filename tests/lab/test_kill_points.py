@@ -142,7 +142,7 @@ class Bench:
 
     def forget(self):
         """The next start is that of another boot."""
-        for path in (self.ledger, self.settings):
+        for path in (self.ledger, self.settings, self.settings.with_name("ledger-copy.json")):
             path.unlink(missing_ok=True)
         self.lab.daemons.clear()
         self.lab.capture.forget()

@@ -14,6 +14,8 @@ from capture import none, seen
 from lab import (DEAD4, ECHO_PORT, GATEWAY4, HOST4, HOST6, NOBODY, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
                  TUNNEL_PEER4)
 from test_attack import probes_to
+from test_life import early_boot, write_settings
+from test_trouble import crash
 
 IP_TRANSPARENT = 19  # linux/in.h
 LAN_HOST4, LAN_HOST6 = "192.168.77.2", "fd77::2"        # the host's addresses on the private network of its link
@@ -136,9 +138,10 @@ def test_flow_inside_the_tunnel_does_not_move_to_the_lan(lan, why):
     seen(frames, from_host=True, src=lambda address: address in LINK4, dst=LAN_PEER4)
 
 
-def test_nothing_with_the_address_of_the_tunnel_while_blocked(lan):
-    """The network has lost its way out, the tunnel is gone, the local network is allowed: the kernel lets sockets of IPv6 keep the tunnel's address, and root's
-    take any. What they send stays here as long as the connection is wanted."""
+@pytest.mark.parametrize("why", ["offline", "killed", "crashed"])
+def test_nothing_with_the_address_of_the_tunnel_while_blocked(lan, why):
+    """The network has lost its way out, or vpnd and wireguard-go were killed, or it is the start after that; the tunnel is gone, the local network is allowed. The
+    kernel lets sockets of IPv6 keep the tunnel's address, and root's take any: what they send stays here as long as the connection is wanted."""
     allow_lan(lan, True)
     with lan.host.net():
         flows = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(2)]
@@ -147,10 +150,15 @@ def test_nothing_with_the_address_of_the_tunnel_while_blocked(lan):
     for flow, own in zip(flows, (TUNNEL_HOST6, TUNNEL_HOST6, TUNNEL_HOST4), strict=True):
         flow.bind((own, 0))
     flows[0].connect((LAN_PEER6, ECHO_PORT))
-    for family in ("-4", "-6"):
-        lan.host.run("ip", family, "route", "del", "default")
-    assert lan.wait_state("error")["cause"] == "offline"
-    assert "vpnd0" not in lan.host.run("ip", "link").stdout
+    if why == "offline":
+        for family in ("-4", "-6"):
+            lan.host.run("ip", family, "route", "del", "default")
+    else:
+        crash(lan)
+    if why == "crashed":
+        lan.start_daemon()
+    assert why == "killed" or lan.wait_state("error")["cause"] == why
+    sandbox.wait_until(lambda: "vpnd0" not in lan.host.run("ip", "link").stdout, 10, "the link is gone")
     mark = lan.capture.mark()
     for flow, peer in zip(flows, (LAN_PEER6, LAN_PEER6, LAN_PEER4), strict=True):
         for _ in range(3):
@@ -163,6 +171,8 @@ def test_nothing_with_the_address_of_the_tunnel_while_blocked(lan):
     frames = lan.capture.since(mark)
     none(frames, from_host=True, src=TUNNEL_HOST4)
     none(frames, from_host=True, src=TUNNEL_HOST6)
+    for own in (TUNNEL_HOST4, TUNNEL_HOST6):
+        none(frames, from_host=True, dst=own)  # an error that tells of a refusal would hold what was refused
     assert not [frame for frame in frames if b"FLOW-OF-THE-TUNNEL" in frame.raw]
 
 
@@ -311,6 +321,21 @@ def test_guests_reach_the_internet_through_the_tunnel_only(guest):
     frames = guest.capture.since(mark)
     none(frames, dport=ECHO_PORT)
     none(frames, dport=53)
+
+
+def test_guests_wait_for_the_daemon_after_early_boot(guest):
+    """The early boot looks at no links, so it lets nothing through to those of guests; the daemon's first rules do."""
+    def reaches_host():
+        return guest.guest.run("ping", "-c", "1", "-W", "1", BRIDGE4, check=False).returncode == 0
+
+    assert reaches_host()
+    guest.daemons[-1].stop()
+    write_settings(guest, {"lockdown": True})
+    assert early_boot(guest).returncode == 0
+    assert not reaches_host()
+    guest.start_daemon()
+    assert reaches_host()
+    assert guest_echo(guest, PUBLIC4, wait=300) is None
 
 
 def states(lab):

@@ -418,3 +418,45 @@ def test_stopped_for_ten_seconds(connected, flow, everything):
     frames = connected.capture.since(mark)
     only_transport(frames)
     assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["same-network", "another-network"])
+@pytest.mark.parametrize("slept_s", [90, 30 * 86400])
+def test_clock_jumps(host, slept_s, moves):
+    """The host has slept, which nobody has announced: the boot clock is ahead at once, and whatever is due is late. Nothing leaves, within 3 s the tunnel is up, and
+    its timers go on."""
+    path = host.scratch.path / "slept"
+    path.write_bytes(bytes(8))
+    host.daemons[-1].stop()
+    host.start_daemon(env={"VPND_TEST_SLEPT": str(path)}, program="tests/lab-c/vpnd-with-jumping-clock")
+    host.connect()
+    mark = host.capture.mark()
+    stopped = processes(host)
+    assert str(path) in pathlib.Path(f"/proc/{stopped[0]}/maps").read_text(encoding="utf-8"), "its clock is the one that jumps"
+    with flood(host):
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        path.write_bytes(slept_s.to_bytes(8, "little"))
+        if moves:
+            host.host.ip(f"""addr del {HOST4}/24 dev eth0
+                addr add 198.51.100.78/24 dev eth0
+                route replace default via {GATEWAY4} dev eth0""")
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        traffic_again(host, time.monotonic(), 3)
+        sandbox.wait_until(lambda: host.daemons[-1].log().count("connecting -> connected") >= 2, 3, f"a new session:\n{host.daemons[-1].log()}")
+        host.wait_state("connected", 3)
+    frames = host.capture.since(mark)
+    only_transport(frames)
+    assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
+
+    # What is scheduled from now on comes in its time: a rule is put back, and a server that dies is noticed.
+    host.host.ip("rule", "del", "priority", "4890")
+    sandbox.wait_until(lambda: "4890:" in host.host.run("ip", "rule").stdout, REPAIR_SECONDS, "the rule is back")
+    assert host.status()["blocking"] is True
+    host.silence_peer()
+    with flood(host):
+        host.wait_state("connecting", 25)
+    host.revive_peer()
+    host.wait_state("connected", 30)
+    traffic_again(host, time.monotonic(), 3)

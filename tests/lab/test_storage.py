@@ -69,7 +69,8 @@ def test_broken_settings_block(lab, how):
         flood.wait(20)
         crash(lab)
         if _ == "after a crash":
-            (lab.host_run / "vpnd/ledger.json").unlink(missing_ok=True)
+            for told in (lab.host_run / "vpnd/ledger.json", state(lab) / "ledger-copy.json"):
+                told.unlink(missing_ok=True)
             lab.host.run(lab.vpnd, "--early-boot", env=lab.environment())
         lab.start_daemon()
         status = lab.wait_state("error")
@@ -82,6 +83,43 @@ def test_broken_settings_block(lab, how):
     crash(lab)
     lab.start_daemon()
     assert lab.status()["state"] == "disconnected" and lab.echo(PUBLIC4) == HOST4
+
+
+SYSCTLS = "src_valid_mark", "arp_ignore", "send_redirects"
+
+
+@pytest.mark.parametrize("how", ["gone", "spoiled", "spoiled without a copy", "of another boot"])
+def test_lost_ledger(connected, how):
+    """A crash while connected, and somebody has taken or spoiled what vpnd had written down: told, closed, and the host has its own sysctls again at the end.
+    Without the copy nobody knows them: these are named, and nothing is guessed. At a boot an empty runtime directory is nothing to be told."""
+    ledger, copy = connected.host_run / "vpnd/ledger.json", state(connected) / "ledger-copy.json"
+    crash(connected)
+    if how in ("gone", "of another boot"):
+        ledger.unlink()
+    else:
+        write(ledger, GOOD[:20])
+    if how == "spoiled without a copy":
+        copy.unlink()
+    elif how == "of another boot":
+        write(copy, json.dumps(json.loads(copy.read_text(encoding="ascii")) | {"boot": "00000000-0000-0000-0000-000000000000"}))
+    connected.start_daemon()
+    if how == "of another boot":
+        assert connected.status()["state"] == "disconnected" and connected.status()["warnings"] == []
+        return
+    status = connected.wait_state("error")
+    assert (status["cause"], status["blocking"]) == ("crashed", True)
+    told = [line for line in status["warnings"] if line.startswith("ledger: ")]
+    assert len(told) == 1, status
+    assert told[0] in connected.daemons[-1].log()
+    if how == "spoiled without a copy":
+        assert all(f"net/ipv4/conf/all/{name}" in told[0] for name in SYSCTLS), told
+        for name, value in zip(SYSCTLS, (0, 0, 1), strict=True):
+            connected.host.sysctl(f"net.ipv4.conf.all.{name}", value)
+    else:
+        assert "copy in the state directory says" in told[0] and "net/ipv4" not in told[0]
+    connected.vpnctl("disconnect", "--wait")
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+    assert connected.echo(PUBLIC4) == HOST4
 
 
 @pytest.fixture(name="small")

@@ -887,7 +887,7 @@ test_source_guard (void)
     }
 }
 
-/* 10: the tunnel's addresses leave by no other link, not even to a resolver or a local network that the settings let through. */
+/* 10: nothing leaves from or to the tunnel's addresses by another link, not even to a resolver or a local network that the settings let through. */
 static void
 test_departure_guard (void)
 {
@@ -915,6 +915,9 @@ test_departure_guard (void)
           if (is_an_endpoint (&world, &target) || packet.l4proto == IPPROTO_ICMPV6)
             continue;
           packet.source = *source;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
+          packet.destination = *source; /* what tells of it, when the address is not the host's any more */
+          packet.source = target;
           g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet), ==, FATE_REJECT);
           seen++;
         }

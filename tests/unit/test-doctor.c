@@ -212,6 +212,14 @@ CASE (dns)
   g_ptr_array_add (e->dns_servers, g_strdup ("10.64.0.1"));
   e->dns_in_force = nearly;
 }
+CASE (dns_list)
+{
+  g_ptr_array_add (e->dns_servers, g_strdup ("10.64.0.1"));
+  vpnd_evidence_take (&e->dns_owner, g_strdup ("systemd-resolved"));
+  vpnd_evidence_take (&e->resolv_conf_link, g_strdup ("../run/systemd/resolve/resolv.conf"));
+  e->resolved = VPND_SERVICE_PRESENT;
+  e->dns_in_force = nearly;
+}
 CASE (dns_repairs) { e->dns_repairs = !nearly; }
 CASE (resolv_conf)
 {
@@ -297,6 +305,7 @@ static const struct
   { VPND_FINDING_IPTABLES_LEGACY, provoke_iptables, VPND_FINDING_IPTABLES_LEGACY, "iptables-legacy -S" },
   { VPND_FINDING_FIREWALLD, provoke_firewalld, VPND_FINDING_FIREWALLD, "firewall-cmd --zone=trusted --add-interface=vpnd0" },
   { VPND_FINDING_DNS_NOT_IN_FORCE, provoke_dns, VPND_FINDING_DNS_NOT_IN_FORCE, "vpnctl reconnect" },
+  { VPND_FINDING_DNS_NOT_IN_FORCE, provoke_dns_list, VPND_FINDING_DNS_NOT_IN_FORCE, "ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf" },
   { VPND_FINDING_DNS_FOUGHT_OVER, provoke_dns_repairs, VPND_FINDING_DNS_FOUGHT_OVER, "vpnctl dns" },
   { VPND_FINDING_RESOLV_CONF_MISSING, provoke_resolv_conf, VPND_FINDING_RESOLV_CONF_MISSING, "touch /etc/resolv.conf" },
   { VPND_FINDING_RESOLV_CONF_LOCKED, provoke_locked, VPND_FINDING_RESOLV_CONF_LOCKED, "chattr -i /etc/resolv.conf" },

@@ -719,11 +719,38 @@ test_starts_with (void)
   g_assert_false (vpnd_resolv_conf_is_loopback_only (""));
 }
 
+/* Three servers of a list are asked, whatever stands behind them. */
+static void
+test_reaches (void)
+{
+  g_autoptr (VpndDnsPlan) plan = make_plan ("10.64.0.1", "a.example");
+  static const struct
+  {
+    const char *text;
+    gboolean does_reach;
+  } cases[] = {
+    { "nameserver 10.64.0.1\n", TRUE },
+    { "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 10.64.0.1\n", TRUE },
+    { "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 10.64.0.1\n", FALSE },
+    { "nameserver 127.0.0.53\n", TRUE },
+    { "nameserver 192.0.2.1\n", FALSE },
+    { "nameserver rubbish\n", FALSE },
+    { "", FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_test_message ("case %u", i);
+      g_assert_cmpint (vpnd_resolv_conf_reaches (cases[i].text, plan), ==, cases[i].does_reach);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/resolver/resolved-too", test_resolved_too);
+  g_test_add_func ("/resolver/reaches", test_reaches);
   g_test_add_func ("/resolver/starts-with", test_starts_with);
   g_test_add_func ("/resolver/text", test_text);
   g_test_add_func ("/resolver/owner", test_owner);

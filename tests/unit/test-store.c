@@ -639,7 +639,7 @@ static VpndLedger *
 open_ledger (Fixture *fixture)
 {
   g_autoptr (GError) error = NULL;
-  VpndLedger *ledger = vpnd_ledger_open (fixture->dirfd, &error);
+  VpndLedger *ledger = vpnd_ledger_open (fixture->dirfd, fixture->dirfd, &error);
 
   g_assert_no_error (error);
   return ledger;
@@ -687,6 +687,77 @@ test_ledger_failure (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (vpnd_ledger_get_changes (ledger), ==, VPND_HOST_LINK);
   again = open_ledger (fixture);
   g_assert_cmpuint (vpnd_ledger_get_changes (again), ==, VPND_HOST_LINK);
+}
+
+static char *
+with_other_boot (const char *text)
+{
+  g_autoptr (GRegex) boot = g_regex_new ("\"boot\"\\s*:\\s*\"[^\"]+\"", 0, 0, NULL);
+
+  g_assert_true (g_regex_match (boot, text, 0, NULL));
+  return g_regex_replace_literal (boot, text, -1, 0, "\"boot\":\"00000000-0000-0000-0000-000000000000\"", 0, NULL);
+}
+
+/* A ledger that is taken away or spoiled is known from its copy, and that is told; the copy of another boot is nobody's. */
+static void
+test_ledger_lost (Fixture *fixture, gconstpointer data)
+{
+  static const char *const spoiled[] = { NULL, "", "{}" };
+  g_autoptr (GHashTable) values = g_hash_table_new (g_str_hash, g_str_equal);
+
+  g_hash_table_insert (values, (gpointer) "net/a", (gpointer) "7");
+  for (guint i = 0; i < G_N_ELEMENTS (spoiled); i++)
+    {
+      g_autoptr (VpndLedger) ledger = open_ledger (fixture), again = NULL;
+      g_autofree char *copy = NULL;
+      g_autofree char *other = NULL;
+
+      g_assert_true (vpnd_ledger_set_target (ledger, TRUE, FALSE, NULL) && vpnd_ledger_set_changes (ledger, VPND_HOST_SYSCTLS, NULL) && vpnd_ledger_set_sysctls (ledger, values, NULL));
+      copy = get (fixture, "ledger-copy.json");
+      if (spoiled[i] == NULL)
+        g_assert_cmpint (unlinkat (fixture->dirfd, "ledger.json", 0), ==, 0);
+      else
+        put (fixture, "ledger.json", spoiled[i]);
+      again = open_ledger (fixture);
+      g_assert_cmpstr (g_hash_table_lookup (vpnd_ledger_get_sysctls (again), "net/a"), ==, "7");
+      g_assert_true (vpnd_ledger_get_protected (again) && (vpnd_ledger_get_changes (again) & VPND_HOST_SYSCTLS));
+      g_assert_nonnull (vpnd_ledger_get_trouble (again));
+      g_assert_true (vpnd_ledger_is_complete (again));
+
+      /* What was recovered is written down. */
+      g_clear_pointer (&again, vpnd_ledger_free);
+      again = open_ledger (fixture);
+      g_assert_cmpstr (g_hash_table_lookup (vpnd_ledger_get_sysctls (again), "net/a"), ==, "7");
+      g_assert_null (vpnd_ledger_get_trouble (again));
+
+      /* Another boot: gone is forgotten, spoiled is still suspicious. */
+      other = with_other_boot (copy);
+      put (fixture, "ledger-copy.json", other);
+      if (spoiled[i] == NULL)
+        g_assert_cmpint (unlinkat (fixture->dirfd, "ledger.json", 0), ==, 0);
+      else
+        put (fixture, "ledger.json", spoiled[i]);
+      g_clear_pointer (&again, vpnd_ledger_free);
+      again = open_ledger (fixture);
+      g_assert_cmpuint (g_hash_table_size (vpnd_ledger_get_sysctls (again)), ==, 0);
+      g_assert_cmpint (vpnd_ledger_get_protected (again), ==, spoiled[i] != NULL);
+      g_assert_cmpint (vpnd_ledger_get_trouble (again) != NULL, ==, spoiled[i] != NULL);
+      g_assert_cmpint (vpnd_ledger_is_complete (again), ==, spoiled[i] == NULL);
+      g_assert_true (vpnd_ledger_set_target (again, FALSE, FALSE, NULL));
+    }
+}
+
+/* A copy that cannot be written is no failure, and is not left as it was. */
+static void
+test_ledger_without_copy (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VpndLedger) ledger = open_ledger (fixture);
+
+  g_assert_true (vpnd_ledger_set_changes (ledger, VPND_HOST_LINK, NULL));
+  g_assert_true (exists (fixture, "ledger-copy.json"));
+  g_assert_cmpint (mkdirat (fixture->dirfd, ".ledger-copy.json.tmp", 0700), ==, 0);
+  g_assert_true (vpnd_ledger_set_changes (ledger, VPND_HOST_ALL, NULL));
+  g_assert_false (exists (fixture, "ledger-copy.json"));
 }
 
 static void
@@ -741,6 +812,8 @@ main (int argc, char **argv)
     { "/store/ledger", test_ledger },
     { "/store/ledger/failure", test_ledger_failure },
     { "/store/ledger/broken", test_ledger_broken },
+    { "/store/ledger/lost", test_ledger_lost },
+    { "/store/ledger/without-copy", test_ledger_without_copy },
   };
 
   g_test_init (&argc, &argv, NULL);

@@ -5,6 +5,7 @@ second serial port, line by line, numbers left out ("ok N name"): the outside co
 
 open    the flood is seen; then, without network card, the C tests and test_guest.py; the state for the next boot is made; the flood again
 closed  test_closed.py, with lockdown and auto-connect, under the flood
+bench   no test: tests/bench/roaming_guest.py
 """
 import io
 import os
@@ -69,11 +70,16 @@ def make_state():
     run("vpnctl", "emergency-unlock")
 
 
-def open_boot(report):
-    wire.mark("open")
+def leave_the_network():
+    """What follows has one of its own, inside this machine."""
     run("systemctl", "kill", "-s", "KILL", "test-flood")
     run("ip", "link", "set", wire.LINK, "down")
     run("ip", "addr", "flush", "dev", wire.LINK)
+
+
+def open_boot(report):
+    wire.mark("open")
+    leave_the_network()
     c_tests(report)
     if python_tests(report, "test_guest.py"):
         return 1
@@ -91,12 +97,22 @@ def closed_boot(report):
     return bad
 
 
+def bench_boot(report):
+    sys.path.insert(0, str(HERE.parent / "bench"))
+    import roaming_guest
+    import test_guest
+    leave_the_network()
+    with test_guest.GuestLab() as one:
+        roaming_guest.rows(one, lambda line: print(f"# bench: {line}", file=report))
+    return 0
+
+
 def main():
     report = Report()
     os.dup2(2, 1)
     kind = re.search(r"vpnd-boot=(\w+)", pathlib.Path("/proc/cmdline").read_text(encoding="ascii")).group(1)
     try:
-        if {"open": open_boot, "closed": closed_boot}[kind](report):
+        if {"open": open_boot, "closed": closed_boot, "bench": bench_boot}[kind](report):
             journal = run("journalctl", "--no-pager", "-b", "-o", "short-monotonic", "-u", "vpnd", "-u", "vpnd-early-boot").splitlines()
             print("\n".join(f"# {line}" for line in journal[-60:]), file=report)
     except BaseException as error:  # noqa: BLE001 - told outside

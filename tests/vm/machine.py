@@ -18,7 +18,7 @@ import services
 import wire
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODULE_PATHS = ["net", "lib", "crypto", "arch/x86/crypto", "drivers/net/wireguard", "drivers/net/tun.ko", "drivers/net/veth.ko", "drivers/net/bridge",
+MODULE_PATHS = ["net", "lib", "crypto", "arch/x86/crypto", "drivers/net/wireguard", "drivers/net/tun.ko", "drivers/net/veth.ko", "drivers/net/vrf.ko", "drivers/net/bridge",
                   "drivers/net/virtio_net.ko", "drivers/net/net_failover.ko", "drivers/block/virtio_blk.ko", "drivers/virtio"]
 LEFT_OUT = ["./usr/share/doc", "./usr/share/locale", "./usr/share/man", "./usr/share/info", "./var/cache", "./var/lib/apt", "./usr/share/i18n", "./usr/lib/locale"]
 MASKED = ["getty@tty1.service", "serial-getty@ttyS0.service", "systemd-timesyncd.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
@@ -156,6 +156,7 @@ def fill(root, kernel_path, scratch, programs, profile):
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(HERE.parent / "lab", root / "root/tests/lab", ignore=ignore)
     shutil.copytree(HERE, root / "root/tests/vm", ignore=ignore)
+    shutil.copytree(HERE.parent / "bench", root / "root/tests/bench", ignore=ignore)
     (root / "root/tests/c").mkdir()
     for program in programs:
         shutil.copy(program, root / "root/tests/c/")

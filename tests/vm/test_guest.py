@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs inside the emulated machine: the installed package on Debian 12's kernels, with the kernel's own WireGuard, up to its removal."""
+import json
 import os
 import pathlib
 import subprocess
@@ -11,7 +12,7 @@ import lab as lab_module
 import sandbox
 import test_bridge as bridges
 from capture import TCP, UDP, none, seen
-from lab import HOST4, NOBODY, PEER4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from lab import ECHO_PORT, GATEWAY4, HOST4, NOBODY, PEER4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from probes import leak_probes
 
 
@@ -109,6 +110,45 @@ def test_disconnect_leaves_the_host_as_before(guest):
     guest.vpnctl("disconnect", "--wait", timeout=120)
     assert guest.difference(guest.before, guest.snapshot()) == ""
     assert guest.echo(PUBLIC4) == HOST4
+
+
+def transport_links(guest):
+    """Where the tunnel's own packets leave, as vpnd has found it."""
+    found = json.loads(guest.vpnctl("routes", "--json").stdout)["routes"]
+    return {one["entry"].split(" dev ")[1] for one in found if one["kind"] == "default"}
+
+
+def test_a_vrf_is_another_network(guest):
+    """One that is there first, with a default route of its own and a better metric, whose route then comes and goes, as does a link that joins it: the way out stays the
+    host's, in both families, and what is in the VRF is not let out past the tunnel."""
+    before = guest.snapshot()
+    guest.host.ip(f"""link add red type vrf table 77
+        link set red up
+        link add red0 type veth peer name red1
+        link set red0 master red
+        link set red0 up
+        link set red1 up
+        addr add 198.51.100.50/24 dev red0
+        addr add 2001:db8:77::2/64 dev red0 nodad
+        route add default via {GATEWAY4} dev red0 table 77 metric 1
+        route add default via 2001:db8:77::1 dev red0 table 77 metric 1""")
+    connect(guest)
+    assert transport_links(guest) == {"eth0"}
+    assert guest.echo(PUBLIC4) == TUNNEL_HOST4 and guest.echo(PUBLIC6) == TUNNEL_HOST6
+    for family, gateway in (("-4", GATEWAY4), ("-6", "2001:db8:77::1")):
+        for turn in ("del", "add", "del"):
+            guest.host.run("ip", family, "route", turn, "default", "via", gateway, "dev", "red0", "table", "77", "metric", "1")
+    guest.host.run("ip", "link", "set", "red0", "nomaster")
+    guest.host.run("ip", "link", "set", "red0", "master", "red")
+    assert transport_links(guest) == {"eth0"} and guest.status()["state"] == "connected"
+    assert guest.echo(PUBLIC4) == TUNNEL_HOST4
+    answers = guest.probe([{"kind": "udp", "address": PUBLIC4, "port": ECHO_PORT, "device": device, "wait": 100} for device in ("red", "red0")])
+    assert all(answer["reply"] is None for answer in answers), answers
+    assert [row for row in json.loads(guest.vpnctl("routes", "--json").stdout)["routes"] if row["state"] == "missing"] == []
+    guest.vpnctl("disconnect", "--wait", timeout=120)
+    guest.host.ip("link del red0\nlink del red")
+    guest.host.run("sh", "-c", "ip rule del priority 1000; ip -6 rule del priority 1000", check=False)  # the kernel's own, of the first VRF; it stays
+    assert guest.difference(before, guest.snapshot()) == ""
 
 
 def test_bridge_with_the_kernels_transport(guest):
