@@ -172,8 +172,13 @@ world_main (int commands, int answers)
   netns_fresh ();
   g_assert_cmpint (write (answers, "n", 1), ==, 1);
   g_assert_cmpint (read (commands, &byte, 1), ==, 1); /* the link is here */
-  netns_batch ("-4", "link set world up\naddr add " GATEWAY4 "/24 dev world\naddr add " FAR4 "/32 dev lo\nroute add " INNER4 "/32 via " HOST4 "\n");
-  netns_batch ("-6", "addr add " GATEWAY6 "/64 dev world nodad\naddr add " FAR6 "/128 dev lo nodad\nroute add " INNER6 "/128 via " HOST6 "\n");
+  NETNS_DO ("ip link set world up");                  /* one by one: batches need GIO's thread, which is not in a forked process */
+  NETNS_DO ("ip addr add " GATEWAY4 "/24 dev world");
+  NETNS_DO ("ip addr add " FAR4 "/32 dev lo");
+  NETNS_DO ("ip route add " INNER4 "/32 via " HOST4);
+  NETNS_DO ("ip -6 addr add " GATEWAY6 "/64 dev world nodad");
+  NETNS_DO ("ip -6 addr add " FAR6 "/128 dev lo nodad");
+  NETNS_DO ("ip -6 route add " INNER6 "/128 via " HOST6);
   world_serve (commands, answers);
 }
 
