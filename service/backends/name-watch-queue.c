@@ -20,7 +20,7 @@
 #define DNS_PORT 53
 #define TIMEOUT_MS 5000u
 /* Answers that wait at the same time. A program that stops (SIGSTOP) while it listens holds as many; then answers go through unseen. */
-#define LENGTH_MAX 64u
+#define LENGTH_MAX 32u
 #define TRIAL_TABLE "vpnd-trial"
 
 /* A packet that is held for its addresses. */
