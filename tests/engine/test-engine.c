@@ -1741,6 +1741,116 @@ test_one_look_for_all (void)
   g_assert_cmpuint (rig->host->looks, ==, looks + 3);
 }
 
+/* --- rules by domain --- */
+
+static const char *
+add_domain (Rig *rig, const char *domain)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new (VPND_SPLIT_DOMAIN, domain, VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, &error);
+  const VpndSplitChange change = { .rule = rule };
+  g_auto (Answer) answer = { 0 };
+
+  g_assert_no_error (error);
+  vpnd_engine_change_split_async (rig->engine, &change, NULL, on_answer, &answer);
+  wait_for (&answer);
+  g_assert_no_error (answer.error);
+  return vpnd_split_tunnel_get_reason (vpnd_engine_get_split (rig->engine), rule);
+}
+
+static guint64
+resolver_says (Rig *rig, const char *name, const VpndAddr *addr)
+{
+  g_autoptr (VpndDnsAnswer) answer = g_new0 (VpndDnsAnswer, 1);
+  const VpndDnsAddress address = { .addr = *addr, .ttl_s = 60 };
+
+  answer->names = g_ptr_array_new_with_free_func (g_free);
+  answer->addresses = g_array_new (FALSE, FALSE, sizeof (VpndDnsAddress));
+  g_ptr_array_add (answer->names, g_strdup (name));
+  g_array_append_val (answer->addresses, address);
+  return fake_host_answer (rig->host, answer);
+}
+
+static guint
+known_addresses (Rig *rig)
+{
+  const VpndSet *set = vpnd_ruleset_find_set (rig->host->ruleset, "split_names_out4");
+
+  g_assert_nonnull (set);
+  return set->elements->len;
+}
+
+/* The address stands in the rules before the answer goes on; the tunnel's own never do. */
+static void
+test_domains (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  const VpndAddr public_addr = { AF_INET, { 203, 0, 113, 200 } };
+  VpndAddr server = { 0 };
+  g_autoptr (GError) error = NULL;
+  guint applied;
+
+  g_assert_true (activate (rig, profile, &error));
+  g_assert_no_error (error);
+  rig->host->handshake_s = 1000;
+  fake_host_advance (rig->host, 20);
+  g_assert_null (vpnd_ruleset_find_chain (rig->host->ruleset, "names"));
+  g_assert_null (add_domain (rig, "example.test"));
+  g_assert_true (rig->host->listens);
+  g_assert_nonnull (vpnd_ruleset_find_chain (rig->host->ruleset, "names"));
+  g_assert_cmpuint (known_addresses (rig), ==, 0);
+
+  g_assert_cmpuint (resolver_says (rig, "www.example.test", &public_addr), >, 0);
+  g_assert_cmpuint (rig->host->held->len, ==, 1);
+  fake_host_advance (rig->host, VPND_SPLIT_NAMES_PAUSE_MS + 1);
+  g_assert_cmpuint (known_addresses (rig), ==, 1);
+  g_assert_cmpuint (rig->host->held->len, ==, 0);
+
+  applied = rig->host->calls;
+  (void) resolver_says (rig, "www.example.test", &public_addr); /* known already */
+  (void) resolver_says (rig, "www.other.test", &public_addr);
+  for (guint i = 0; i < profile->dns_servers->len; i++)
+    {
+      server = g_array_index (profile->dns_servers, VpndAddr, i);
+      (void) resolver_says (rig, "www.example.test", &server);
+    }
+  fake_host_advance (rig->host, 100);
+  g_assert_cmpuint (rig->host->held->len, ==, 0);
+  g_assert_cmpuint (rig->host->calls, ==, applied);
+  g_assert_cmpuint (known_addresses (rig), ==, 1);
+
+  deactivate (rig);
+  g_assert_true (fake_host_is_clean (rig->host));
+}
+
+/* What the kernel cannot do is told. A ruleset that it does not take gives way to one without any of this: then there is nothing to wait for. */
+static void
+test_domains_refused (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  const VpndAddr public_addr = { AF_INET, { 203, 0, 113, 200 } };
+  g_autoptr (GError) error = NULL;
+
+  rig->host->queue = VPND_QUEUE_NONE;
+  g_assert_true (activate (rig, profile, &error));
+  g_assert_no_error (error);
+  rig->host->handshake_s = 1000;
+  fake_host_advance (rig->host, 20);
+  g_assert_nonnull (strstr (add_domain (rig, "example.test"), "CONFIG_NFT_QUEUE")); /* who set it is told */
+  g_assert_null (vpnd_ruleset_find_chain (rig->host->ruleset, "names"));
+
+  rig->host->queue = VPND_QUEUE_TARGET;
+  g_assert_null (add_domain (rig, "other.test"));
+  g_assert_nonnull (vpnd_ruleset_find_chain (rig->host->ruleset, "names"));
+  rig->host->fail_at = rig->host->calls + 1;
+  (void) resolver_says (rig, "other.test", &public_addr);
+  fake_host_advance (rig->host, VPND_SPLIT_NAMES_PAUSE_MS + 1);
+  g_assert_null (vpnd_ruleset_find_chain (rig->host->ruleset, "names"));
+  g_assert_cmpuint (rig->host->held->len, ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -1750,6 +1860,8 @@ main (int argc, char **argv)
   vpnd_log_install (ring, NULL); /* failures that the tests provoke are logged, and that is right */
   g_test_add_func ("/engine/connect-and-back", test_connect_and_back);
   g_test_add_func ("/engine/nobody-is-told-more-than-is-so", test_nobody_is_told_more_than_is_so);
+  g_test_add_func ("/engine/domains", test_domains);
+  g_test_add_func ("/engine/domains-refused", test_domains_refused);
   g_test_add_func ("/engine/split-profile-is-told", test_split_profile_is_told);
   g_test_add_func ("/engine/order", test_order);
   g_test_add_func ("/engine/sockets", test_sockets);
