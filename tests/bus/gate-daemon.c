@@ -124,7 +124,7 @@ on_term (gpointer user_data)
 static int
 open_folder (const char *path)
 {
-  int fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   if (fd < 0)
     g_error ("%s cannot be opened", path);

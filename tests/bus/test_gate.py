@@ -86,10 +86,14 @@ def test_get_all_of_each_interface(loaded):
     assert "'Lockdown': <false>" in loaded.calls(call(PROPERTIES, "GetAll", "(s)", f"('{SETTINGS}',)"))[0]["ok"]
 
 
+def get_call(name):
+    return call(PROPERTIES, "Get", "(ss)", f"('{rigs.SPLIT if name == 'Mode' else SETTINGS}', '{name}')")
+
+
 def test_granted_is_done(loaded):
     loaded.answers(any="yes")
     for name, (signature, body) in rigs.WRITES.items():
-        done, read = loaded.calls(set_call(name, signature, body), call(PROPERTIES, "Get", "(ss)", f"('{SETTINGS}', '{name}')"))
+        done, read = loaded.calls(set_call(name, signature, body), get_call(name))
         assert done.get("ok") == "()", (name, done)
         assert value_of(read) == written(body)
     results = loaded.calls(call(SETTINGS, "Reset"), rigs.METHOD_CALLS[PROFILES, "Activate"], rigs.METHOD_CALLS[PROFILES, "Reconnect"],
@@ -186,7 +190,7 @@ def test_writes_of_two_properties_do_not_undo_each_other(loaded):
     loaded.answers(any="yes")
     results = loaded.together(*(set_call(n, s, b) for n, (s, b) in rigs.WRITES.items()))
     assert all("ok" in r for r in results), results
-    values = loaded.calls(*(call(PROPERTIES, "Get", "(ss)", f"('{SETTINGS}', '{n}')") for n in rigs.WRITES))
+    values = loaded.calls(*(get_call(n) for n in rigs.WRITES))
     assert [value_of(v) for v in values] == [written(b) for _s, b in rigs.WRITES.values()]
 
 

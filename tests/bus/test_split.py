@@ -1,0 +1,210 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""org.vpnd1.SplitTunnel by the bus: rules of the system and of users, the caller's own process in the real cgroups of this host, and what everybody hears."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from gi.repository import GLib
+
+import rig as rigs
+import sandbox
+from rig import PROPERTIES, SPLIT, call, error_name, set_call
+
+OTHER = 1  # daemon
+PROGRAM = "/usr/bin/env"
+
+
+@pytest.fixture(name="loaded")
+def fixture_loaded():
+    rig = rigs.Rig()
+    try:
+        rig.calls(rigs.import_call("demo"), uid=0)
+        rig.answers(any="yes")
+        yield rig
+    finally:
+        rig.close()
+
+
+def rule(member, kind, value, class_=None, profile=""):
+    if class_ is None:
+        return call(SPLIT, member, "(ss)", GLib.Variant("(ss)", (kind, value)).print_(False))
+    return call(SPLIT, member, "(ssss)", GLib.Variant("(ssss)", (kind, value, class_, profile)).print_(False))
+
+
+def listed(rig, uid=0):
+    answer = rig.calls(call(SPLIT, "List"), uid=uid)[0]
+    return GLib.Variant.parse(GLib.VariantType.new("(aa{sv})"), answer["ok"], None, None).unpack()[0]
+
+
+def names(rig, uid=0):
+    return [(r["kind"], r["value"], r["class"], r["owner"]) for r in listed(rig, uid)]
+
+
+def prop(rig, name):
+    return rig.root(PROPERTIES, "Get", GLib.Variant("(ss)", (SPLIT, name)))[0]
+
+
+SYSTEM = 2**32 - 1
+
+
+def test_rules_of_system_and_users(loaded):
+    results = loaded.calls(rule("Add", "path", PROGRAM, "excluded"), rule("AddOwn", "path", PROGRAM, "included"), rule("AddOwn", "path", "/usr/bin/true", "excluded"),
+                           rule("Add", "subnet", "203.0.113.7/24", "excluded"), rule("Add", "path", "/usr/bin/true", "bound", "demo"))
+    assert [r.get("error") for r in results] == [None] * 5, results
+    own = [("path", PROGRAM, "included", rigs.NOBODY), ("path", "/usr/bin/true", "excluded", rigs.NOBODY)]
+    system = [("path", PROGRAM, "excluded", SYSTEM), ("path", "/usr/bin/true", "bound", SYSTEM), ("subnet", "203.0.113.0/24", "excluded", SYSTEM)]
+    assert names(loaded, rigs.NOBODY) == own + system == names(loaded)
+    assert names(loaded, OTHER) == system, "a user's rules are that user's matter"
+    assert "/usr/bin/true" in (loaded.scratch / "state/split.json").read_text(encoding="utf-8")
+    assert (loaded.scratch / "state/split.json").stat().st_mode & 0o777 == 0o600
+    by_others, missing, own_gone, system_gone = (loaded.calls(rule("RemoveOwn", "path", PROGRAM), uid=OTHER) + loaded.calls(
+        rule("Remove", "path", "/nowhere/at/all"), rule("RemoveOwn", "path", PROGRAM), rule("Remove", "path", PROGRAM)))
+    assert [r.get("error") for r in (by_others, missing, own_gone, system_gone)] == [error_name("NotFound")] * 2 + [None] * 2
+    assert names(loaded) == own[1:] + system[1:]
+
+
+def test_what_cannot_take_effect_is_told(loaded):
+    """Nobody holds launches here: each rule of a program stands, and the list says why it has no effect; that of a subnet has one."""
+    loaded.calls(rule("Add", "path", "/usr/bin/true", "excluded"), rule("Add", "subnet", "203.0.113.0/24", "excluded"), rule("Add", "unit", "no-such-unit", "excluded"))
+    rules = {r["kind"]: r for r in listed(loaded)}
+    assert not rules["path"]["effective"] and "vpnd-classifier" in rules["path"]["reason"]
+    assert not rules["unit"]["effective"] and rules["unit"]["reason"]
+    assert rules["subnet"]["effective"] and rules["subnet"]["reason"] == ""
+    assert prop(loaded, "State") == "initialized"
+
+
+@pytest.mark.parametrize("member", ["Add", "AddOwn"])
+def test_bad_rules(loaded, member):
+    fifo = loaded.scratch / "fifo"
+    os.mkfifo(fifo, 0o755)
+    plain = loaded.scratch / "plain"
+    plain.write_text("no program\n", encoding="ascii")
+    bad = {"InvalidArgument": [("path", "true", "excluded", ""), ("path", "/usr", "excluded", ""), ("path", str(fifo), "excluded", ""), ("path", str(plain), "excluded", ""),
+                               ("path", "/usr/bin/a\nb", "excluded", ""), ("path", "/usr/bin/../bin/true", "excluded", ""), ("nothing", "x", "excluded", ""),
+                               ("path", PROGRAM, "nothing", ""), ("path", PROGRAM, "bound", ""), ("path", PROGRAM, "excluded", "demo"), ("uid", "-1", "excluded", ""),
+                               ("uid", "4294967295", "excluded", ""), ("subnet", "0.0.0.0/0", "excluded", ""), ("domain", "org", "excluded", ""), ("domain", "a\nb.example", "excluded", ""),
+                               ("unit", "x.socket", "excluded", "")],
+           "NotFound": [("path", PROGRAM, "bound", "no-such-profile"), ("app", "no.such.App", "excluded", "")]}
+    for word, cases in bad.items():
+        for case, result in zip(cases, loaded.calls(*(rule(member, *case) for case in cases))):
+            assert result.get("error") == error_name(word), (case, result)
+    assert listed(loaded) == []
+    assert not (loaded.scratch / "state/split.json").exists()
+
+
+def test_users_set_nothing_for_others(loaded):
+    for kind, value in (("uid", "0"), ("subnet", "203.0.113.0/24"), ("domain", "example.org")):
+        assert loaded.calls(rule("AddOwn", kind, value, "excluded"))[0]["error"] == error_name("InvalidArgument")
+    secret = loaded.scratch / "secret"
+    secret.mkdir(mode=0o700)
+    program = secret / "program"
+    program.write_text("#!/bin/sh\n", encoding="ascii")
+    program.chmod(0o755)
+    answers = loaded.calls(rule("AddOwn", "path", str(program), "excluded"), rule("AddOwn", "path", str(secret / "none"), "excluded"))
+    assert [a["error"] for a in answers] == [error_name("InvalidArgument")] * 2
+    assert answers[0]["message"].replace(str(program), "") == answers[1]["message"].replace(str(secret / "none"), ""), "the answer tells what is there"
+
+
+def test_refused_changes_nothing(loaded):
+    loaded.calls(rule("Add", "path", PROGRAM, "excluded"), uid=0)
+    loaded.answers(any="no", read="yes", split="yes")
+    before = loaded.snapshot()
+    for one in (rule("Add", "path", "/usr/bin/true", "excluded"), rule("Remove", "path", PROGRAM), call(SPLIT, "ProcessesAll"), set_call("Mode", "s", "'include'")):
+        assert loaded.calls(one)[0]["error"] == error_name("NotAuthorized"), one
+    assert loaded.snapshot() == before
+    assert names(loaded) == [("path", PROGRAM, "excluded", SYSTEM)]
+    loaded.answers(any="no")
+    for one in (rule("AddOwn", "path", PROGRAM, "excluded"), rule("RemoveOwn", "path", PROGRAM), call(SPLIT, "Enter", "(s)", "('excluded',)"), call(SPLIT, "Leave"), call(SPLIT, "List"), call(SPLIT, "Processes")):
+        assert loaded.calls(one)[0]["error"] == error_name("NotAuthorized"), one
+
+
+def test_mode_is_announced_and_kept(loaded):
+    assert prop(loaded, "Mode") == "exclude"
+    loaded.settle()
+    loaded.signals.clear()
+    assert loaded.calls(set_call("Mode", "s", "'include'"))[0]["ok"] == "()"
+    loaded.settle()
+    assert [p[1] for i, m, p, _ in loaded.signals if (i, m) == (PROPERTIES, "PropertiesChanged") and p[0] == SPLIT and "Mode" in p[1]][-1]["Mode"] == "include"
+    assert (SPLIT, "RulesChanged") in [(i, m) for i, m, _p, _ in loaded.signals]
+    assert loaded.calls(set_call("Mode", "s", "'both'"))[0]["error"] == error_name("InvalidArgument")
+    assert prop(loaded, "Mode") == "include"
+
+
+ENTERING = """
+import json, sys
+from gi.repository import Gio, GLib
+flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
+bus = Gio.DBusConnection.new_for_address_sync(sys.argv[1], flags, None, None)
+def ask(member, parameters=None):
+    try:
+        return bus.call_sync("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel", member, parameters, None, Gio.DBusCallFlags.NONE, 20000, None).unpack()
+    except GLib.Error as error:
+        return [Gio.DBusError.get_remote_error(error)]
+def place():
+    return [l.split(":", 2)[2] for l in open("/proc/self/cgroup").read().splitlines() if l.startswith("0::")]
+for line in sys.stdin:
+    job = json.loads(line)
+    answer = ask(*([job[0]] if len(job) == 1 else [job[0], GLib.Variant("(s)", (job[1],))]))
+    print(json.dumps({"answer": answer, "place": place()}), flush=True)
+"""
+
+
+class Caller:
+    """A process that stays and calls for itself."""
+
+    def __init__(self, rig, uid):
+        self.process = rig.start("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--", sys.executable, "-c", ENTERING, rig.address,
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, *job):
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return answer["answer"], answer["place"]
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def test_a_process_enters_and_leaves(loaded):
+    if prop(loaded, "Ground") != "cgroup2":
+        pytest.skip("this host has no cgroup2")
+    classes = prop(loaded, "Classes")
+    caller = Caller(loaded, rigs.NOBODY)
+    pid = caller.process.pid
+    _answer, before = caller.ask("Leave")
+    assert _answer == [error_name("NotFound")]
+    loaded.settle()
+    loaded.signals.clear()
+    assert caller.ask("Enter", "excluded") == ([], [classes["excluded"]])
+    assert caller.ask("Enter", "bound")[0] == [error_name("InvalidArgument")]
+    seen = caller.ask("Processes")[0][0]
+    assert [(p["pid"], p["uid"], p["class"], p["reason"]) for p in seen] == [(pid, rigs.NOBODY, "excluded", "asked")]
+    assert loaded.calls(call(SPLIT, "Processes"), uid=OTHER)[0]["ok"] == "([],)", "another user's process"
+    everybody = GLib.Variant.parse(GLib.VariantType.new("(aa{sv})"), loaded.calls(call(SPLIT, "ProcessesAll"))[0]["ok"], None, None).unpack()[0]
+    assert pid in [p["pid"] for p in everybody]
+    assert caller.ask("Enter", "included") == ([], [classes["included"]])
+    assert caller.ask("Leave") == ([], before)
+    assert caller.ask("Leave")[0] == [error_name("NotFound")]
+    caller.ask("Enter", "excluded")
+    caller.end()
+    sandbox.wait_until(lambda: loaded.settle() or sum(m == "ProcessReturned" for _i, m, _p, _ in loaded.signals) >= 2, 20, "the end of the process is told")
+    heard = [(m, tuple(p)) for i, m, p, _ in loaded.signals if i == SPLIT and m.startswith("Process")]
+    assert ("ProcessExcluded", (pid, "", "asked")) in heard and all(p[1] == "" for _m, p in heard), "everybody hears it, so nothing of the user's is in it"
+
+
+def test_nobody_moves_another_users_process(loaded):
+    """There is no parameter for it; and the folder of the class takes it from nobody but root."""
+    if prop(loaded, "Ground") != "cgroup2":
+        pytest.skip("this host has no cgroup2")
+    mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines() if " - cgroup2 " in line]
+    folder = pathlib.Path(mounts[0] + prop(loaded, "Classes")["excluded"])
+    assert folder.stat().st_uid == 0 and folder.stat().st_mode & 0o022 == 0
+    written = subprocess.run(["setpriv", f"--reuid={rigs.NOBODY}", f"--regid={rigs.NOBODY}", "--clear-groups", "--", "/bin/sh", "-c", f"echo $$ > {folder}/cgroup.procs"],
+                             capture_output=True, check=False)
+    assert written.returncode != 0 and b"denied" in written.stderr.lower()
