@@ -1,0 +1,209 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The program of the lab whose way is looked at. Static and without a library, so that its first act is its own:
+ *   FILE ADDRESS PORT TEXT             sends one datagram as its first act; prints the answer, or what went wrong
+ *   FILE --launch N FILE ADDRESS PORT TEXT   launches FILE ... N times, one after the other
+ *   FILE --talk                        obeys lines: udp ADDRESS PORT | open ADDRESS PORT | use | class | child ADDRESS PORT | daemon ADDRESS PORT
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ANSWER_MS 3000
+
+static socklen_t
+make_address (const char *text, const char *port, struct sockaddr_storage *out)
+{
+  struct sockaddr_in *v4 = (struct sockaddr_in *) out;
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) out;
+
+  memset (out, 0, sizeof *out);
+  if (inet_pton (AF_INET, text, &v4->sin_addr) == 1)
+    {
+      v4->sin_family = AF_INET;
+      v4->sin_port = htons ((unsigned short) atoi (port));
+      return sizeof *v4;
+    }
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons ((unsigned short) atoi (port));
+  return inet_pton (AF_INET6, text, &v6->sin6_addr) == 1 ? sizeof *v6 : 0;
+}
+
+static void
+print_errno (void)
+{
+  printf ("%s\n", strerrorname_np (errno));
+  fflush (stdout);
+}
+
+/* Prints what comes, or why nothing does. */
+static int
+print_answer (int fd)
+{
+  char text[256];
+  struct pollfd waiting = { .fd = fd, .events = POLLIN };
+  ssize_t n;
+
+  if (poll (&waiting, 1, ANSWER_MS) != 1)
+    {
+      printf ("silence\n");
+      fflush (stdout);
+      return 1;
+    }
+  n = recv (fd, text, sizeof text - 1, 0);
+  if (n < 0)
+    {
+      print_errno ();
+      return 1;
+    }
+  text[n] = '\0';
+  printf ("%s\n", n > 0 ? text : "closed");
+  fflush (stdout);
+  return 0;
+}
+
+static int
+ask_by_datagram (const char *address, const char *port, const char *text)
+{
+  struct sockaddr_storage to;
+  const socklen_t size = make_address (address, port, &to);
+  const int fd = socket (to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  int code = 1;
+
+  if (sendto (fd, text, strlen (text), 0, (struct sockaddr *) &to, size) < 0)
+    print_errno ();
+  else
+    code = print_answer (fd);
+  close (fd);
+  return code;
+}
+
+static int
+launch (int n, char **argv)
+{
+  int failures = 0;
+
+  for (int i = 0; i < n; i++)
+    {
+      pid_t pid;
+      int status;
+
+      if (posix_spawn (&pid, argv[0], NULL, NULL, argv, environ) != 0)
+        {
+          failures++;
+          continue;
+        }
+      if (waitpid (pid, &status, 0) != pid || status != 0)
+        failures++;
+    }
+  return failures > 0;
+}
+
+static int
+open_stream (const char *address, const char *port)
+{
+  struct sockaddr_storage to;
+  const socklen_t size = make_address (address, port, &to);
+  const int fd = socket (to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  if (connect (fd, (struct sockaddr *) &to, size) == 0)
+    return fd;
+  close (fd);
+  return -1;
+}
+
+static void
+use_stream (int fd)
+{
+  if (send (fd, "x", 1, MSG_NOSIGNAL) < 0)
+    print_errno ();
+  else
+    (void) print_answer (fd);
+}
+
+static void
+print_class (void)
+{
+  char text[4096];
+  const int fd = open ("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+  const ssize_t n = read (fd, text, sizeof text - 1);
+  char *line;
+
+  text[n > 0 ? n : 0] = '\0';
+  close (fd);
+  line = strstr (text, "0::");
+  printf ("%.*s\n", line != NULL ? (int) strcspn (line, "\n") : 0, line != NULL ? line : "");
+  fflush (stdout);
+}
+
+/* A child that asks; with @is_daemon a grandchild in a session of its own, whose parents are gone. */
+static void
+ask_by_child (const char *address, const char *port, int is_daemon)
+{
+  const pid_t pid = fork ();
+
+  if (pid == 0 && is_daemon)
+    {
+      if (fork () != 0)
+        _exit (0);
+      setsid ();
+      if (fork () != 0)
+        _exit (0);
+    }
+  if (pid == 0)
+    _exit (ask_by_datagram (address, port, "child"));
+  (void) waitpid (pid, NULL, 0);
+}
+
+static int
+talk (void)
+{
+  char line[256];
+  int stream = -1;
+
+  while (fgets (line, sizeof line, stdin) != NULL)
+    {
+      char word[32] = "", address[64] = "", port[16] = "";
+
+      (void) sscanf (line, "%31s %63s %15s", word, address, port);
+      if (strcmp (word, "udp") == 0)
+        (void) ask_by_datagram (address, port, "talk");
+      else if (strcmp (word, "open") == 0)
+        {
+          if (stream >= 0)
+            close (stream);
+          stream = open_stream (address, port);
+          if (stream < 0)
+            print_errno ();
+          else
+            use_stream (stream);
+        }
+      else if (strcmp (word, "use") == 0)
+        use_stream (stream);
+      else if (strcmp (word, "class") == 0)
+        print_class ();
+      else
+        ask_by_child (address, port, strcmp (word, "daemon") == 0);
+    }
+  return 0;
+}
+
+int
+main (int argc, char **argv)
+{
+  if (argc > 6 && strcmp (argv[1], "--launch") == 0)
+    return launch (atoi (argv[2]), argv + 3);
+  if (argc > 1 && strcmp (argv[1], "--talk") == 0)
+    return talk ();
+  return argc > 3 ? ask_by_datagram (argv[1], argv[2], argv[3]) : 2;
+}

@@ -1,0 +1,321 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Split tunnelling with the real vpnd, vpnd-classifier, cgroups and rules: each program goes its own way from its first packet on, whatever came first."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import uuid
+
+import pytest
+
+import sandbox
+from capture import UDP, none, seen, select_frames
+from lab import ECHO_PORT, HOST4, HOST6, NOBODY, PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, built
+
+LAUNCHES = int(os.environ.get("VPND_SPLIT_LAUNCHES", "2000"))
+STREAM_PORT = 7777
+INSIDE, OUTSIDE = f"you are {TUNNEL_HOST4}", f"you are {HOST4}"
+
+
+def cgroup2():
+    for line in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        if " - cgroup2 " in line and fields[3] == "/":
+            return pathlib.Path(fields[4])
+    pytest.skip("this host has no cgroup2")
+
+
+class Streams:
+    """A server on the internet whose connections stay: each byte is answered with the address that it came from."""
+
+    def __init__(self, lab):
+        with lab.wan.net():
+            self.listener = socket.create_server((PUBLIC4, STREAM_PORT))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, client = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection, client[0]), daemon=True).start()
+
+    @staticmethod
+    def _serve(connection, address):
+        with connection:
+            try:
+                while connection.recv(100):
+                    connection.send(f"you are {address}".encode())
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
+class Talker:
+    """A program that runs on the host and obeys."""
+
+    def __init__(self, split, path, uid=0):
+        self.process = split.host.start(*split.as_user(uid), path, "--talk", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ask("class")
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def way(self, address=PUBLIC4):
+        return self.ask("udp", address, ECHO_PORT)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+@pytest.fixture(name="split")
+def fixture_split(lab):
+    """The lab with vpnd and vpnd-classifier, a folder of its own for the classes, and copies of the program."""
+    lab.classes = cgroup2() / f"vpnd-lab-{uuid.uuid4().hex[:12]}"
+    lab.classes.mkdir()
+    lab.talkers = []
+    programs = lab.host_run / "vpnd-lab/bin"
+    for name in ("listed", "other"):
+        shutil.copy(built("tests/lab-c/split-program"), programs / name)
+    lab.listed, lab.other = "/run/vpnd-lab/bin/listed", "/run/vpnd-lab/bin/other"
+    lab.start_classifier = lambda: start_classifier(lab)
+    lab.talk = lambda path, uid=0: lab.talkers.append(Talker(lab, path, uid)) or lab.talkers[-1]
+    lab.streams = Streams(lab)
+    lab.start_classifier()
+    lab.daemon = lab.start_daemon(env=environment(lab))
+    yield lab
+    lab.streams.close()
+    for talker in lab.talkers:
+        talker.process.kill()
+        talker.process.wait()
+    lab.close()
+    for folder in sorted(lab.classes.rglob("*"), reverse=True):
+        if folder.is_dir():
+            sandbox.wait_until(lambda folder=folder: remove(folder), 20, f"nobody stands in {folder}")
+    remove(lab.classes)
+
+
+def remove(folder):
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def environment(lab):
+    return {"VPND_CGROUP_PATH": str(lab.classes), "VPND_CLASSIFIER_SOCKET": "/run/vpnd-lab/classifier"}
+
+
+def start_classifier(lab):
+    lab.classifier = lab.host.start(built("service/classifier/vpnd-classifier"), "--socket", "/run/vpnd-lab/classifier", "--mountinfo", "/proc/self/mountinfo",
+                                    env=lab.environment())
+    sandbox.wait_until(lambda: (lab.host_run / "vpnd-lab/classifier").exists(), 10, "vpnd-classifier listens")
+
+
+def split_state(lab):
+    return lab.bus_call("org.vpnd1", "/org/vpnd1", "org.freedesktop.DBus.Properties.Get", "org.vpnd1.SplitTunnel", "State").stdout.split("'")[1]
+
+
+def wait_split_state(lab, state):
+    sandbox.wait_until(lambda: split_state(lab) == state, 20, f"the state {state} of split tunnelling; {lab.daemon.log()}")
+
+
+def first_act(lab, path, text="first", address=PUBLIC4):
+    return lab.host.run(path, address, ECHO_PORT, text, check=False).stdout.strip()
+
+
+def test_listed_goes_beside_and_others_inside(split):
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    wait_split_state(split, "engaged")
+    mark = split.capture.mark()
+    assert first_act(split, split.listed) == OUTSIDE
+    assert first_act(split, split.other) == INSIDE
+    assert first_act(split, split.listed, address=PUBLIC6) == f"you are {HOST6}"
+    assert first_act(split, split.other, address=PUBLIC6) == f"you are {TUNNEL_HOST6}"
+    frames = split.capture.since(mark)
+    assert len(select_frames(frames, from_host=True, proto=UDP, dst=PUBLIC4)) == 1
+    assert len(select_frames(frames, from_host=True, proto=UDP, dst=PUBLIC6)) == 1
+
+
+@pytest.mark.parametrize("load", [False, True], ids=["idle", "loaded"])
+def test_no_launch_goes_the_wrong_way(split, load):
+    """Every launch sends one packet as its first act; the echo server says which way each came, the router sees what was in the clear."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    busy = [split.host.start("sh", "-c", "while :; do :; done") for _ in range(os.cpu_count() if load else 0)]
+    mark = split.capture.mark()
+    number = LAUNCHES // 4 if load else LAUNCHES
+    listed = split.host.start(split.other, "--launch", number, split.listed, PUBLIC4, ECHO_PORT, "of-listed", stdout=subprocess.PIPE, text=True)
+    other = split.host.start(split.other, "--launch", number, split.other, PUBLIC4, ECHO_PORT, "of-other", stdout=subprocess.PIPE, text=True)
+    ways = {}
+    reader = threading.Thread(target=lambda: ways.update(other=other.communicate(timeout=300)[0].split("\n")))
+    reader.start()
+    ways["listed"] = listed.communicate(timeout=300)[0].split("\n")
+    reader.join()
+    for process in busy:
+        process.kill()
+        process.wait()
+    assert {name: {way: lines.count(way) for way in set(lines) - {""}} for name, lines in ways.items()} == {"listed": {OUTSIDE: number}, "other": {INSIDE: number}}
+    frames = split.capture.since(mark)
+    assert not [frame for frame in frames if b"of-other" in frame.raw]
+    assert len([frame for frame in frames if b"of-listed" in frame.raw and frame.dst == PUBLIC4]) == number
+
+
+@pytest.mark.parametrize("is_connected", [True, False], ids=["connected", "disconnected"])
+@pytest.mark.parametrize("when", ["before", "while", "after"])
+def test_six_cells(split, when, is_connected):
+    """A rule that comes before the program runs, while it runs, or that goes while it runs: new sockets follow at once, connections of before end."""
+    if is_connected:
+        split.connect()
+    default = INSIDE if is_connected else OUTSIDE
+    if when != "while":
+        split.vpnctl("split", "add", "--path", split.listed)
+    talker = split.talk(split.listed)
+    first = default if when == "while" else OUTSIDE
+    assert talker.way() == first
+    assert talker.ask("open", PUBLIC4, STREAM_PORT) == first
+    assert talker.ask("use") == first
+    assert ("vpnd-excluded" in talker.ask("class")) == (when != "while")
+    if when == "while":
+        split.vpnctl("split", "add", "--path", split.listed)
+    elif when == "after":
+        split.vpnctl("split", "remove", "--path", split.listed)
+    changed = OUTSIDE if when != "after" else default
+    assert talker.way() == changed
+    assert ("vpnd-excluded" in talker.ask("class")) == (when != "after")
+    if when == "before":
+        assert talker.ask("use") == OUTSIDE
+    else:
+        assert talker.ask("use") in ("ECONNABORTED", "EPIPE"), "the connection of the other class has ended"
+    assert talker.ask("open", PUBLIC4, STREAM_PORT) == changed
+    if not is_connected:
+        split.connect()
+        assert talker.way() == (INSIDE if when == "after" else OUTSIDE)
+    talker.end()
+
+
+def test_children_and_daemons_follow(split):
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    talker = split.talk(split.listed)
+    for kind in ("child", "daemon"):
+        assert talker.ask(kind, PUBLIC4, ECHO_PORT) == OUTSIDE
+    other = split.talk(split.other)
+    assert other.ask("child", PUBLIC4, ECHO_PORT) == INSIDE
+
+
+def processes(lab):
+    return json.loads(lab.vpnctl("split", "ps", "--all", "--json").stdout)
+
+
+def test_registry_follows_processes(split):
+    split.vpnctl("split", "add", "--path", split.listed)
+    talker = split.talk(split.listed)
+    row = sandbox.wait_until(lambda: [p for p in processes(split) if p["executable"] == split.listed], 20, "the process is listed")[0]
+    assert (row["class"], row["reason"], row["uid"]) == ("excluded", f"path:{split.listed}", 0)
+    talker.end()
+    sandbox.wait_until(lambda: not processes(split), 20, "the process that ended is listed no more")
+
+
+def test_own_rule_holds_for_its_user_alone(split):
+    split.connect()
+    (split.host_run / "vpnd-lab/bin/listed").chmod(0o755)
+    split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn", "path", split.listed, "excluded", "", uid=0)
+    assert first_act(split, split.listed) == OUTSIDE
+    as_nobody = split.host.run(*split.as_user(NOBODY), split.listed, PUBLIC4, ECHO_PORT, "first").stdout.strip()
+    assert as_nobody == INSIDE
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_without_the_classifier_programs_use_the_tunnel(split, how):
+    """Its death or silence stops no launch and opens nothing; when it is back, so is the rule."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    assert first_act(split, split.listed) == OUTSIDE
+    split.classifier.send_signal(signal.SIGKILL if how == "killed" else signal.SIGSTOP)
+    if how == "killed":
+        split.classifier.wait()
+        wait_split_state(split, "initialized")
+        assert [r["effective"] for r in json.loads(split.vpnctl("split", "list", "--json").stdout)] == [False]
+        assert "vpnd-classifier" in " ".join(split.status()["warnings"])
+    mark = split.capture.mark()
+    assert first_act(split, split.listed, "unheld") == INSIDE
+    assert first_act(split, split.other, "unheld") == INSIDE
+    assert not [frame for frame in split.capture.since(mark) if b"unheld" in frame.raw]
+    if how == "killed":
+        split.start_classifier()
+        wait_split_state(split, "engaged")
+    else:
+        split.classifier.send_signal(signal.SIGCONT)
+    sandbox.wait_until(lambda: first_act(split, split.listed) == OUTSIDE, 20, "the rule holds again")
+
+
+def test_class_that_another_program_removes(split):
+    """It is made anew with another number, and the rules with it; what stood in the old one cannot be, for that one could not be removed."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    assert first_act(split, split.listed) == OUTSIDE
+    folder = split.classes / "vpnd-excluded"
+    before = folder.stat().st_ino
+    sandbox.wait_until(lambda: remove(folder) or (folder.exists() and folder.stat().st_ino != before), 20, "the class is removed")
+    sandbox.wait_until(lambda: folder.exists() and folder.stat().st_ino != before, 20, "the class is there again")
+    sandbox.wait_until(lambda: first_act(split, split.listed) == OUTSIDE, 20, "the rules know the new number")
+    assert first_act(split, split.other) == INSIDE
+
+
+def test_users_cannot_move_processes(split):
+    split.vpnctl("split", "add", "--path", split.listed)
+    done = split.host.run(*split.as_user(NOBODY), "sh", "-c", f"echo $$ > {split.classes}/vpnd-excluded/cgroup.procs", check=False)
+    assert done.returncode != 0 and "denied" in done.stderr.lower()
+
+
+def test_rules_outlive_the_daemon(split):
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    talker = split.talk(split.listed)
+    assert talker.way() == OUTSIDE
+    split.daemon.stop(signal.SIGUSR1)
+    assert talker.way() == OUTSIDE, "the rules stay, and so do the classes"
+    split.daemon = split.start_daemon(env=environment(split))
+    split.wait_state("connected")
+    assert talker.way() == OUTSIDE
+    assert first_act(split, split.listed) == OUTSIDE
+    assert first_act(split, split.other) == INSIDE
+
+
+def test_ten_thousand_processes(split):
+    """All of a program that runs already, moved and returned; those that are gone by then are no matter."""
+    number = 2000
+    script = f"import os,signal\nfor _ in range({number}):\n  if os.fork() == 0:\n    os.execv('{split.listed}', ['listed', '--talk'])\nprint('ready', flush=True)\nsignal.pause()\n"
+    crowd = split.host.start("/usr/bin/python3", "-c", script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert crowd.stdout.readline() == "ready\n"
+    split.vpnctl("split", "add", "--path", split.listed)
+    procs = split.classes / "vpnd-excluded/cgroup.procs"
+    sandbox.wait_until(lambda: len(procs.read_text(encoding="ascii").split()) == number, 60, "all are in the class")
+    split.vpnctl("split", "remove", "--path", split.listed)
+    assert procs.read_text(encoding="ascii") == ""
+    crowd.kill()
+
+
+def test_no_packet_of_the_transport_is_anything_else(split):
+    """What the excluded program sends to the tunnel's own peer is its own packet, beside the tunnel."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    mark = split.capture.mark()
+    assert first_act(split, split.listed, "to-peer", address=PEER4) == OUTSIDE
+    frames = split.capture.since(mark)
+    seen(frames, from_host=True, dst=PEER4, dport=ECHO_PORT)
+    none(frames, from_host=True, dst=PUBLIC4)
