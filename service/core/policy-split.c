@@ -492,6 +492,33 @@ add_rest_beside (VpndChain *chain)
   vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_BESIDE);
 }
 
+/* A flow of UDP outlives its socket for a while, and another program may come to have its port: what has a socket is judged by that anew, and refused where
+ * it differs. Not with names: their addresses run out while flows to them go on. */
+static gboolean
+judges_owners (const VpndSplitPlan *plan)
+{
+  return plan->mode == VPND_SPLIT_MODE_EXCLUDE && !plan->watches_names;
+}
+
+static void
+add_kept_flows (VpndChain *chain, const VpndSplitPlan *plan)
+{
+  const guint8 udp = IPPROTO_UDP;
+  VpndRule *rule = match_beside (vpnd_chain_add_rule (chain));
+
+  if (judges_owners (plan))
+    vpnd_rule_match (rule, VPND_FIELD_L4PROTO, VPND_OP_NE, &udp);
+  vpnd_rule_goto (rule, CHAIN_BESIDE);
+}
+
+/* What no class is for and has a socket stays where it would go, which is the tunnel; there its flow is refused. */
+static void
+add_kept_datagrams (VpndChain *chain)
+{
+  vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
+  vpnd_rule_goto (match_beside (vpnd_chain_add_rule (chain)), CHAIN_BESIDE);
+}
+
 /* What was decided about the process itself goes before what was about its user and its peer; the tunnel goes before the way beside it. Flows inside the
  * tunnel stay there when an address becomes that of an excluded name: it may be others' address, too. */
 static void
@@ -501,7 +528,7 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
   const gboolean is_include = plan->mode == VPND_SPLIT_MODE_INCLUDE;
 
   vpnd_rule_accept (vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo"));
-  vpnd_rule_goto (match_beside (vpnd_chain_add_rule (chain)), CHAIN_BESIDE);
+  add_kept_flows (chain, plan);
   vpnd_rule_accept (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)));
   if (input->kind != VPND_POLICY_BLOCKED)
     keep_probes (chain);
@@ -521,7 +548,10 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
   add_uids (chains, chain, plan->excluded_uids, "split_excluded_uids", CHAIN_BESIDE);
   add_prefixes (chains, chain, plan->excluded_prefixes, "split_excluded", CHAIN_BESIDE);
   if (!plan->watches_names)
-    return;
+    {
+      add_kept_datagrams (chain);
+      return;
+    }
   vpnd_rule_accept (vpnd_rule_match_status (vpnd_chain_add_rule (chain), IPS_CONFIRMED, IPS_CONFIRMED));
   add_names (chains, chain, plan->excluded_addrs, "split_names_out", CHAIN_BESIDE);
 }

@@ -168,10 +168,14 @@ def test_no_launch_goes_the_wrong_way(split, load):
     for process in busy:
         process.kill()
         process.wait()
-    assert {name: {way: lines.count(way) for way in set(lines) - {""}} for name, lines in ways.items()} == {"listed": {OUTSIDE: number}, "other": {INSIDE: number}}
+    count = {name: {way: lines.count(way) for way in set(lines) - {""}} for name, lines in ways.items()}
+    # A datagram with the port of a flow of the other class that has just ended is refused, and goes no way at all.
+    refused = {name: ways_of.pop("EPERM", 0) for name, ways_of in count.items()}
+    assert count == {"listed": {OUTSIDE: number - refused["listed"]}, "other": {INSIDE: number - refused["other"]}}
+    assert max(refused.values()) < number // 20
     frames = split.capture.since(mark)
     assert not [frame for frame in frames if b"of-other" in frame.raw]
-    assert len([frame for frame in frames if b"of-listed" in frame.raw and frame.dst == PUBLIC4]) == number
+    assert len([frame for frame in frames if b"of-listed" in frame.raw and frame.dst == PUBLIC4]) == number - refused["listed"]
 
 
 @pytest.mark.parametrize("is_connected", [True, False], ids=["connected", "disconnected"])
@@ -218,7 +222,7 @@ def test_children_and_daemons_follow(split):
 
 
 def processes(lab):
-    return json.loads(lab.vpnctl("split", "ps", "--all", "--json").stdout)
+    return json.loads(lab.vpnctl("split", "ps", "--all", "--json").stdout)["processes"]
 
 
 def test_registry_follows_processes(split):
@@ -249,7 +253,7 @@ def test_without_the_classifier_programs_use_the_tunnel(split, how):
     if how == "killed":
         split.classifier.wait()
         wait_split_state(split, "initialized")
-        assert [r["effective"] for r in json.loads(split.vpnctl("split", "list", "--json").stdout)] == [False]
+        assert [r["effective"] for r in json.loads(split.vpnctl("split", "list", "--json").stdout)["rules"]] == [False]
         assert "vpnd-classifier" in " ".join(split.status()["warnings"])
     mark = split.capture.mark()
     assert first_act(split, split.listed, "unheld") == INSIDE
