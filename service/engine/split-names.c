@@ -14,6 +14,8 @@
 
 #define EXPIRY_PAUSE_MS 1000u /* what goes within it goes together */
 #define US_PER_MS 1000
+#define PAUSE_US (VPND_SPLIT_NAMES_PAUSE_MS * US_PER_MS)
+#define CREDIT_MAX 30 /* rulesets in a row without a pause: a page of the web that asks for so many new names */
 
 /* An answer that the watch holds. */
 typedef struct
@@ -38,9 +40,12 @@ struct _VpndSplitNames
   VpndQueueForm form;
   char *problem; /* (owned) (nullable) */
   gint64 called_us;
-  guint call;       /* id of the clock's schedule, 0 for none */
-  guint expiry;     /* the same */
-  gint64 expiry_us; /* when it is due */
+  gint64 credited_us;
+  guint credit;        /* calls that may come without a pause; one more comes back with each */
+  gboolean is_awaited; /* the ruleset of the last call is not in force yet, as far as is known */
+  guint call;          /* id of the clock's schedule, 0 for none */
+  guint expiry;        /* the same */
+  gint64 expiry_us;    /* when it is due */
 };
 
 G_DEFINE_FINAL_TYPE (VpndSplitNames, vpnd_split_names, G_TYPE_OBJECT)
@@ -54,25 +59,26 @@ waiting_clear (gpointer data)
 /* --- telling that the rules have to be made anew --- */
 
 static void
+refill (VpndSplitNames *self, gint64 now_us)
+{
+  const gint64 periods = (now_us - self->credited_us) / PAUSE_US;
+
+  self->credit = (guint) MIN (self->credit + periods, CREDIT_MAX);
+  self->credited_us += periods * PAUSE_US;
+}
+
+static void
 on_call (gpointer user_data)
 {
   VpndSplitNames *self = user_data;
 
   self->call = 0;
   self->called_us = vpnd_clock_now_us (self->clock);
+  refill (self, self->called_us);
+  self->credit -= self->credit > 0;
+  self->is_awaited = TRUE;
   self->changed (self->changed_data);
 }
-
-static void
-request_call (VpndSplitNames *self)
-{
-  const gint64 due_us = self->called_us + VPND_SPLIT_NAMES_PAUSE_MS * US_PER_MS - vpnd_clock_now_us (self->clock);
-
-  if (self->call == 0)
-    self->call = vpnd_clock_schedule (self->clock, self->called_us != 0 && due_us > 0 ? (guint) ((due_us + US_PER_MS - 1) / US_PER_MS) : 0, on_call, self);
-}
-
-static void on_expiry (gpointer user_data);
 
 static void
 cancel (VpndSplitNames *self, guint *id)
@@ -81,6 +87,31 @@ cancel (VpndSplitNames *self, guint *id)
     vpnd_clock_cancel (self->clock, *id);
   *id = 0;
 }
+
+/* One ruleset after the other, as soon as the former is in force; without news of that, and when there have been many, in pauses. */
+static void
+schedule_call (VpndSplitNames *self)
+{
+  const gint64 now_us = vpnd_clock_now_us (self->clock);
+  gint64 due_us = now_us;
+
+  refill (self, now_us);
+  if (self->credit == 0)
+    due_us = self->credited_us + PAUSE_US;
+  if (self->is_awaited)
+    due_us = MAX (due_us, self->called_us + PAUSE_US);
+  cancel (self, &self->call);
+  self->call = vpnd_clock_schedule (self->clock, (guint) ((MAX (due_us - now_us, 0) + US_PER_MS - 1) / US_PER_MS), on_call, self);
+}
+
+static void
+request_call (VpndSplitNames *self)
+{
+  if (self->call == 0)
+    schedule_call (self);
+}
+
+static void on_expiry (gpointer user_data);
 
 static void
 watch_expiry (VpndSplitNames *self)
@@ -190,6 +221,9 @@ vpnd_split_names_in_force (VpndSplitNames *self, const VpndSplitPlan *plan)
 
   g_clear_pointer (&self->plan, vpnd_split_plan_unref);
   self->plan = plan != NULL ? vpnd_split_plan_ref ((VpndSplitPlan *) plan) : NULL;
+  self->is_awaited = FALSE;
+  if (self->call != 0)
+    schedule_call (self);
   while (i < self->waiting->len)
     {
       const Waiting *waiting = &g_array_index (self->waiting, Waiting, i);

@@ -7,7 +7,7 @@
  * How the coordinator uses it:
  * 1. vpnd_split_names_set_rules () whenever the rules change; vpnd_split_names_set_protected () whenever the addresses of the tunnel change.
  * 2. When VpndSplitNamesFunc is called: take vpnd_split_names_get_queue () and vpnd_split_names_get_names () into new VpndSplitFacts, make the plan, and post
- *    VPND_EVENT_SPLIT_CHANGED. Calls are merged: at most one in VPND_SPLIT_NAMES_PAUSE_MS.
+ *    VPND_EVENT_SPLIT_CHANGED. Calls are merged: the next one comes when the ruleset of the last is in force, and in the long run at most one in VPND_SPLIT_NAMES_PAUSE_MS.
  * 3. When the ruleset that was made of a plan is in force (the firewall has said so), vpnd_split_names_in_force () with that plan.
  *    Answers all whose addresses are in it are let go then; others wait for the next ruleset or the end of VPND_NAME_WATCH_HOLD_MS.
  * 4. While vpnd_split_names_get_problem () says something, no rule by domain takes effect, for that reason.

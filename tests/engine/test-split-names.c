@@ -208,6 +208,31 @@ test_a_flood_is_merged (Rig *rig, gconstpointer data)
   }
 }
 
+/* One after the other without a pause while they are few, for a page of the web asks for many names; then not above the rate. */
+static void
+test_calls_without_a_pause (Rig *rig, gconstpointer data)
+{
+  guint before;
+
+  set_domain (rig, "example.test");
+  put_in_force (rig);
+  fake_host_advance (rig->host, 10000);
+  before = rig->calls;
+  for (guint i = 0; i < 200; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("198.51.100.%u", i);
+
+      answer (rig, "example.test", 60, text);
+      fake_host_advance (rig->host, 1);
+      if (i < 20)
+        g_assert_cmpuint (rig->calls, ==, before + i + 1);
+      put_in_force (rig);
+      if (i < 20)
+        g_assert_cmpuint (rig->host->held->len, ==, 0);
+    }
+  g_assert_cmpuint (rig->calls - before, <=, 200 / VPND_SPLIT_NAMES_PAUSE_MS + 32);
+}
+
 static void
 test_expiry (Rig *rig, gconstpointer data)
 {
@@ -262,6 +287,7 @@ main (int argc, char **argv)
   ADD ("an-older-plan-is-not-enough", test_an_older_plan_is_not_enough);
   ADD ("others-go-at-once", test_others_go_at_once);
   ADD ("a-flood-is-merged", test_a_flood_is_merged);
+  ADD ("calls-without-a-pause", test_calls_without_a_pause);
   ADD ("expiry", test_expiry);
   ADD ("dispose", test_dispose);
 #undef ADD
