@@ -12,7 +12,9 @@
 
 #include <string.h>
 
+#define REPORT_PAUSE_US (60 * G_USEC_PER_SEC)
 #define EXPIRY_PAUSE_MS 1000u /* what goes within it goes together */
+#define WAITING_MAX 256u
 #define US_PER_MS 1000
 #define PAUSE_US (VPND_SPLIT_NAMES_PAUSE_MS * US_PER_MS)
 #define CREDIT_MAX 30 /* rulesets in a row without a pause: a page of the web that asks for so many new names */
@@ -40,6 +42,7 @@ struct _VpndSplitNames
   VpndQueueForm form;
   char *problem; /* (owned) (nullable) */
   gint64 called_us;
+  gint64 reported_us; /* when it was told last that an answer has gone on too early; 0 for never */
   gint64 credited_us;
   guint credit;        /* calls that may come without a pause; one more comes back with each */
   gboolean is_awaited; /* the ruleset of the last call is not in force yet, as far as is known */
@@ -179,11 +182,9 @@ wait_for_rules (VpndSplitNames *self, guint64 ticket, GArray *addrs)
 {
   const gint64 now_us = vpnd_clock_now_us (self->clock);
   const Waiting waiting = { .ticket = ticket, .until_us = now_us + VPND_NAME_WATCH_HOLD_MS * US_PER_MS, .addrs = addrs };
-  guint gone = 0;
 
-  while (gone < self->waiting->len && g_array_index (self->waiting, Waiting, gone).until_us <= now_us)
-    gone++;
-  g_array_remove_range (self->waiting, 0, gone);
+  if (self->waiting->len >= WAITING_MAX)
+    g_array_remove_index (self->waiting, 0); /* long gone: the watch holds fewer */
   g_array_append_val (self->waiting, waiting);
 }
 
@@ -203,6 +204,18 @@ on_answer (VpndNameWatch *watch, guint64 ticket, const VpndDnsAnswer *answer, gp
     watch_expiry (self);
   if (result.has_changed)
     request_call (self);
+}
+
+/* The watch holds nothing for longer than its time. */
+static void
+report_overdue (VpndSplitNames *self, const Waiting *waiting)
+{
+  const gint64 now_us = vpnd_clock_now_us (self->clock);
+
+  if (waiting->until_us > now_us || (self->reported_us != 0 && now_us - self->reported_us < REPORT_PAUSE_US))
+    return;
+  self->reported_us = now_us;
+  g_message ("Split tunnelling: an answer went on before its addresses were in force; the first packets to them may have gone as if there were no rule");
 }
 
 /**
@@ -233,6 +246,7 @@ vpnd_split_names_in_force (VpndSplitNames *self, const VpndSplitPlan *plan)
           i++;
           continue;
         }
+      report_overdue (self, waiting);
       vpnd_name_watch_release (self->watch, waiting->ticket);
       g_array_remove_index (self->waiting, i);
     }

@@ -19,6 +19,8 @@ NAMES = 24
 FRESH = [f"203.0.113.{128 + n}" for n in range(NAMES)]
 ALIASED, PRIVATE, SHARED, LATE, BY_TCP = (f"203.0.113.{n}" for n in (200, 201, 202, 203, 204))
 
+OVERDUE = "an answer went on before its addresses were in force"
+
 # Resolves each name and sends at once, from a socket made before: nothing is between the answer and the first packet but the program.
 ASK = """
 import json, socket, sys
@@ -94,12 +96,18 @@ def known(lab):
 
 
 def test_first_packet(domains):
-    """Every name is new, so each answer waits until its address is in the rules; another name goes by the tunnel."""
-    add(domains)
-    mark = domains.capture.mark()
-    told = ask(domains, *(f"n{n}.example.test" for n in range(NAMES)), "n.other.test")
-    assert told.pop("n.other.test") == (SHARED, TUNNEL_HOST4)
-    assert told == {f"n{n}.example.test": (address, HOST4) for n, address in enumerate(FRESH)}
+    """Every name is new, so each answer waits until its address is in the rules; another name goes by the tunnel. A machine so busy that the rules take longer than
+    an answer may be held says so; then it is tried again."""
+    expected = {f"n{n}.example.test": (address, HOST4) for n, address in enumerate(FRESH)} | {"n.other.test": (SHARED, TUNNEL_HOST4)}
+    for _ in range(5):
+        add(domains)
+        mark = domains.capture.mark()
+        told = ask(domains, *expected)
+        if told == expected:
+            break
+        assert OVERDUE in domains.daemons[-1].log(), told
+        domains.vpnctl("split", "remove", "--domain", "example.test")
+    assert told == expected
     seen = domains.capture.since(mark)
     none(seen, dport=53)
     assert {f.dst for f in seen if f.from_host and f.dport == ECHO_PORT} == set(FRESH)
