@@ -83,7 +83,8 @@ make_standing (VpndSplitterCgroup *self)
     trouble = self->ground_error != NULL ? self->ground_error->message : "classes of processes cannot be told apart on this host";
   else
     add_classes (self, standing);
-  if (trouble == NULL && self->table != NULL && !vpnd_split_table_is_empty (self->table) && !self->is_linked)
+  /* Connected is not enough: a socket of the service manager takes a table before there is anybody to read it. */
+  if (trouble == NULL && self->table != NULL && !vpnd_split_table_is_empty (self->table) && !(self->is_linked && self->is_applied))
     trouble = "vpnd-classifier does not answer, so programs are not seen at their launch";
   standing->holds_launches = self->is_linked && self->is_applied;
   g_free (standing->trouble);
