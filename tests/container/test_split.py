@@ -1,0 +1,252 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Split tunnelling by the installed package under a real systemd: services, scopes of users, launches as desktops make them. Each program asks a server outside
+as its first act who it is: HOST4 beside the tunnel, TUNNEL_HOST4 inside it."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
+
+import booted  # noqa: E402
+from lab import ECHO_PORT, HOST4, PUBLIC4, TUNNEL_HOST4  # noqa: E402
+
+wait_until = booted.sandbox.wait_until
+ADA = 4321
+ASK = f"""#!/usr/bin/python3 -SE
+import socket, sys, time
+def ask():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(2)
+        try:
+            s.sendto(b"who am i", ("{PUBLIC4}", {ECHO_PORT}))
+            return s.recv(200).decode().removeprefix("you are ")
+        except OSError as error:
+            return type(error).__name__
+first = ask()
+if len(sys.argv) < 2:
+    print(first)
+while len(sys.argv) > 1:
+    with open(sys.argv[1], "w") as file:
+        print(first, ask(), file=file)
+    time.sleep(0.1)
+"""
+ENTRY = "[Desktop Entry]\nType=Application\nName=Ask\nExec=/usr/local/bin/lab-ask %U\n"
+RULES = 'polkit.addRule (function (action, subject) { if (action.id == "org.vpnd1.split" && subject.user == "ada") return polkit.Result.YES; });\n'
+
+
+class SplitLab(booted.BootedLab):
+    # A container is not let to hold launches, as a rule.
+    nspawn_options = ("--system-call-filter=fanotify_init fanotify_mark",)
+
+    def _prepare_root(self):
+        super()._prepare_root()
+        for name in ("lab-ask", "lab-other"):
+            program = self.root / "usr/local/bin" / name
+            program.write_text(ASK, encoding="ascii")
+            program.chmod(0o755)
+        # A script that runs is its interpreter to the kernel; this is a program of its own.
+        shutil.copy(self.root / "usr/bin" / os.readlink(self.root / "usr/bin/python3"), self.root / "usr/local/bin/lab-python")
+        (self.root / "usr/local/share/applications").mkdir(parents=True)
+        (self.root / "usr/local/share/applications/org.lab.Ask.desktop").write_text(ENTRY, encoding="ascii")
+        (self.root / "etc/polkit-1/rules.d").mkdir(parents=True, exist_ok=True)
+        (self.root / "etc/polkit-1/rules.d/10-ada.rules").write_text(RULES, encoding="ascii")
+        for name in ("plain", "sender"):
+            (self.root / f"etc/systemd/system/{name}.service").write_text(f"[Service]\nExecStart=/usr/local/bin/lab-other /run/{name}.said\n", encoding="ascii")
+
+    def sh(self, *words, **options):
+        """A command as a unit of the container's systemd: what nsenter starts would be in no cgroup of it."""
+        return self.host.run("systemd-run", "--quiet", "--wait", "--pipe", "--collect", *words, **options)
+
+    def ada(self, *words, **options):
+        return self.sh(f"--uid={ADA}", f"--setenv=XDG_RUNTIME_DIR=/run/user/{ADA}", "--setenv=HOME=/home/ada", *words, **options)
+
+    def said(self, name, wanted):
+        """Waits until the program that writes there says so, twice with the same word."""
+        file = self.root_file(f"run/{name}.said")
+        try:
+            return wait_until(lambda: file() == wanted, 15, "the answer")
+        except TimeoutError:
+            raise AssertionError(f"{name} is seen as {file()}, not {wanted}:\n{self.vpnctl('split', 'list').stdout}{self.vpnctl('split', 'ps').stdout}{self.journal()}") from None
+
+    def root_file(self, path):
+        return lambda: self.host.run("cat", f"/{path}", check=False).stdout.strip()
+
+
+@pytest.fixture(name="system", scope="module")
+def system_fixture():
+    one = SplitLab()
+    one.install()
+    one.host.run("useradd", "--uid", str(ADA), "--create-home", "ada")
+    one.host.run("loginctl", "enable-linger", "ada")
+    wait_until(lambda: one.host.run("systemctl", "is-active", f"user@{ADA}", check=False).stdout.strip() == "active", 30, "the user's systemd")
+    one.vpnctl("import", "-", "demo", input=one.profile())
+    one.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+    yield one
+    one.close()
+
+
+@pytest.fixture(autouse=True)
+def no_rule_stays(system):
+    yield
+    if system.host.run("test", "-e", system.vpnctl_path, check=False).returncode:
+        return  # purged
+    for rule in json.loads(system.vpnctl("split", "list", "--json").stdout)["rules"]:
+        if rule["owner"] == 0xffffffff:
+            system.vpnctl("split", "remove", f"--{rule['kind']}", rule["value"])
+    system.host.run("systemctl", "stop", "plain", "sender", check=False)
+    system.host.run("rm", "-f", "/run/plain.said", "/run/sender.said")
+
+
+def test_units_are_there(system):
+    assert system.host.run("systemctl", "is-active", "vpnd-split", "vpnd-classifier.socket").stdout.split() == ["active", "active"]
+    split = system.host.run("systemctl", "show", "-P", "ControlGroup", "vpnd-split").stdout.strip()
+    assert split == "/vpnd.slice/vpnd-split.service"
+    for property_, value in (("TasksMax", "infinity"), ("DevicePolicy", "auto"), ("DeviceAllow", ""), ("IPAddressDeny", ""), ("User", "")):
+        assert system.host.run("systemctl", "show", "-P", property_, "vpnd-split").stdout.strip() == value, "this would hold for programs of users"
+    classes = system.host.run("busctl", "get-property", "org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel", "Classes").stdout
+    assert split in classes
+
+
+@pytest.mark.parametrize("unit, limit", [("vpnd", 2.5), ("vpnd-classifier", 3.0), ("vpnd-split", 3.0)])
+def test_sandbox(system, unit, limit):
+    out = system.host.run("systemd-analyze", "security", "--no-pager", unit).stdout
+    assert float(re.search(rf"exposure level for {unit}.service: ([0-9.]+)", out).group(1)) <= limit, out
+
+
+def test_a_program_by_its_path(system):
+    assert system.sh("/usr/local/bin/lab-ask").stdout.strip() == TUNNEL_HOST4
+    system.vpnctl("split", "add", "--path", "/usr/local/bin/lab-ask")
+    assert system.sh("/usr/local/bin/lab-ask").stdout.strip() == HOST4
+    assert system.sh("/usr/local/bin/lab-other").stdout.strip() == TUNNEL_HOST4
+    assert system.sh("sh", "-c", "/usr/local/bin/lab-ask; /usr/local/bin/lab-other").stdout.split() == [HOST4, TUNNEL_HOST4]
+    system.vpnctl("split", "remove", "--path", "/usr/local/bin/lab-ask")
+    assert system.sh("/usr/local/bin/lab-ask").stdout.strip() == TUNNEL_HOST4
+
+
+def test_a_service_by_its_unit(system):
+    """The unit's own cgroup is matched: systemd goes on as if there were no rule."""
+    system.host.run("systemctl", "start", "sender", "plain")
+    system.said("sender", f"{TUNNEL_HOST4} {TUNNEL_HOST4}")
+    system.vpnctl("split", "add", "--unit", "sender")
+    system.said("sender", f"{TUNNEL_HOST4} {HOST4}")
+    system.said("plain", f"{TUNNEL_HOST4} {TUNNEL_HOST4}")
+    system.host.run("systemctl", "restart", "sender")
+    system.said("sender", f"{HOST4} {HOST4}")
+    assert "/system.slice/sender.service" in system.host.run("systemctl", "show", "-P", "ControlGroup", "sender").stdout
+    system.vpnctl("split", "remove", "--unit", "sender")
+    system.said("sender", f"{HOST4} {TUNNEL_HOST4}")
+
+
+def test_a_unit_that_does_not_run_is_told(system):
+    done = system.vpnctl("split", "add", "--unit", "sender", check=False)
+    assert done.returncode == 1 and "no effect" in done.stderr
+    system.host.run("systemctl", "start", "sender")
+    system.said("sender", f"{HOST4} {HOST4}") if not system.root_file("run/sender.said")().startswith(TUNNEL_HOST4) else system.said("sender", f"{TUNNEL_HOST4} {HOST4}")
+
+
+def test_an_application_as_a_desktop_launches_it(system):
+    """GNOME and KDE start the program of the .desktop file in a scope of the user's systemd."""
+    system.vpnctl("split", "add", "--app", "org.lab.Ask.desktop")
+    assert system.ada("systemd-run", "--user", "--scope", "--quiet", "--unit=app-gnome-org.lab.Ask-17.scope", "/usr/local/bin/lab-ask").stdout.split()[-1] == HOST4
+    assert system.ada("systemd-run", "--user", "--scope", "--quiet", "--unit=app-gnome-org.lab.Other-18.scope", "/usr/local/bin/lab-other").stdout.split()[-1] == TUNNEL_HOST4
+
+
+def test_an_id_that_names_nothing(system):
+    done = system.vpnctl("split", "add", "--app", "org.lab.Nothing", check=False)
+    assert done.returncode == 4 and "org.lab.Nothing" in done.stderr
+    assert json.loads(system.vpnctl("split", "list", "--json").stdout)["rules"] == []
+
+
+def test_a_rule_of_a_users_own(system):
+    """It holds for that user, also in a scope of the user's systemd, and for nobody else."""
+    assert system.ada("vpnctl", "split", "add", "--path", "/usr/local/bin/lab-ask", check=False).returncode == 3
+    system.ada("vpnctl", "split", "add", "--own", "--path", "/usr/local/bin/lab-ask")
+    try:
+        assert system.ada("systemd-run", "--user", "--scope", "--quiet", "/usr/local/bin/lab-ask").stdout.split()[-1] == HOST4
+        assert system.ada("/usr/local/bin/lab-ask").stdout.strip() == HOST4
+        assert system.sh("/usr/local/bin/lab-ask").stdout.strip() == TUNNEL_HOST4
+    finally:
+        system.ada("vpnctl", "split", "remove", "--own", "--path", "/usr/local/bin/lab-ask")
+    assert system.ada("/usr/local/bin/lab-ask").stdout.strip() == TUNNEL_HOST4
+
+
+def test_a_process_goes_back_to_the_scope_of_its_user(system):
+    """Taken out of its scope while the rule holds, put back when it goes: control groups of users belong to the users."""
+    system.host.run("rm", "-f", "/run/back.said")
+    system.host.run("touch", "/run/back.said")
+    system.host.run("chown", "ada", "/run/back.said")
+    system.ada("systemd-run", "--user", "--unit=back", "/usr/local/bin/lab-python", "-SE", "/usr/local/bin/lab-other", "/run/back.said")
+    try:
+        system.said("back", f"{TUNNEL_HOST4} {TUNNEL_HOST4}")
+        pid = system.ada("systemctl", "--user", "show", "-P", "MainPID", "back").stdout.strip()
+        cgroup = lambda: re.search(r"^0::(.*)$", system.host.run("cat", f"/proc/{pid}/cgroup").stdout, re.M).group(1)
+        before = cgroup()
+        assert before.endswith("/back.service")
+        system.vpnctl("split", "add", "--path", "/usr/local/bin/lab-python")
+        system.said("back", f"{TUNNEL_HOST4} {HOST4}")
+        assert "vpnd-excluded" in cgroup()
+        system.vpnctl("split", "remove", "--path", "/usr/local/bin/lab-python")
+        system.said("back", f"{TUNNEL_HOST4} {TUNNEL_HOST4}")
+        assert cgroup() == before
+    finally:
+        system.ada("systemctl", "--user", "stop", "back")
+
+
+@pytest.mark.parametrize("who", ["sh", "ada"])
+def test_exclude(system, who):
+    run = getattr(system, who)
+    assert run("vpnctl", "exclude", "--", "/usr/local/bin/lab-other").stdout.strip() == HOST4
+    assert run("vpnctl", "exclude", "--", "sh", "-c", "/usr/local/bin/lab-other & wait; exit 7", check=False).returncode == 7
+
+
+def test_others_may_not(system):
+    system.host.run("systemctl", "start", "plain")
+    for words in (("vpnctl", "exclude", "--", "true"), ("vpnctl", "split", "add", "--own", "--path", "/usr/local/bin/lab-ask")):
+        assert system.sh("--uid=65534", *words, check=False).returncode in (125, 3)
+    split = "/sys/fs/cgroup/unified/vpnd.slice/vpnd-split.service"
+    folder = split if system.host.run("test", "-d", split, check=False).returncode == 0 else "/sys/fs/cgroup/vpnd.slice/vpnd-split.service"
+    assert system.ada("sh", "-c", f"echo $$ > {folder}/vpnd-excluded/cgroup.procs", check=False).returncode != 0
+    assert system.ada("mkdir", f"{folder}/evil", check=False).returncode != 0
+
+
+def test_a_restart_of_either_ends_no_program(system):
+    """Programs beside the tunnel go on, and stay where they are; launches are held again afterwards."""
+    system.vpnctl("split", "add", "--path", "/usr/local/bin/lab-other")
+    system.host.run("systemctl", "start", "sender")
+    system.said("sender", f"{HOST4} {HOST4}")
+    pid = system.host.run("systemctl", "show", "-P", "MainPID", "sender").stdout
+    for unit in ("vpnd-classifier", "vpnd"):
+        system.host.run("systemctl", "restart", unit)
+        system.wait_state("connected")
+        wait_until(lambda: json.loads(system.vpnctl("split", "list", "--json").stdout)["rules"][0]["effective"], 20, f"the rule holds again after a restart of {unit}")
+        assert system.sh("/usr/local/bin/lab-other").stdout.strip() == HOST4
+        system.said("sender", f"{HOST4} {HOST4}")
+    assert system.host.run("systemctl", "show", "-P", "MainPID", "sender").stdout == pid
+
+
+def test_no_warning_about_control_groups(system):
+    """systemd is not surprised by what we do: after all of the above."""
+    lines = system.host.run("journalctl", "--no-pager", "-b", "-p", "warning", "-o", "cat", "_COMM=systemd", "+", "_PID=1").stdout.splitlines()
+    ours = [line for line in lines if re.search(r"vpnd|cgroup|control group", line) and "compat systemd cgroup" not in line]  # "compat": of the hybrid hierarchy of the machine that tests
+    assert ours == []
+
+
+def test_zz_purge_with_a_program_beside_the_tunnel(system):
+    """The program goes on; nothing of ours stays, but the control group as long as it is in use."""
+    system.vpnctl("split", "add", "--path", "/usr/local/bin/lab-other")
+    system.host.run("systemctl", "start", "sender")
+    system.said("sender", f"{HOST4} {HOST4}")
+    system.host.run("dpkg", "--purge", "vpnd")
+    assert system.host.run("systemctl", "is-active", "sender").stdout.strip() == "active"
+    system.host.run("systemctl", "stop", "sender")
+    units = lambda: system.host.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "vpnd*").stdout
+    wait_until(lambda: units() == "", 20, f"no unit of ours is known any more:\n{units()}")
+    left = system.host.run("find", "/run", "/var/lib/vpnd", "/etc", "/usr", "-name", "*vpnd*", "-not", "-name", "vpnd.deb", check=False).stdout.split()
+    assert left == []
