@@ -10,7 +10,7 @@ import pytest
 import sandbox
 import services
 from capture import none
-from lab import ECHO_PORT, HOST4, PUBLIC4, PYTHON, TUNNEL_HOST4
+from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PYTHON, TUNNEL_HOST4
 
 RESOLVER = "10.64.0.53"
 TTL = 1
@@ -67,6 +67,15 @@ def ask(lab, *names, uid=0):
     return {name: tuple(value) for name, value in json.loads(done.stdout).items()}
 
 
+def went(lab, name, source, uid=0):
+    """Where the first packet to the name's address came from; asked once more if the machine was so busy that the answer could not wait long enough."""
+    overdue = lab.daemons[-1].log().count(OVERDUE)
+    told = ask(lab, name, uid=uid)[name]
+    if told[1] != source and lab.daemons[-1].log().count(OVERDUE) > overdue:
+        told = ask(lab, name, uid=uid)[name]
+    return told
+
+
 @pytest.fixture
 def domains(host):
     """Connected, with names to ask for and servers at their addresses; no rule yet."""
@@ -116,23 +125,40 @@ def test_first_packet(domains):
 def test_alias_and_users(domains):
     """What the name leads to has its address; a rule of the system holds for all users."""
     add(domains)
-    assert ask(domains, "www.example.test", uid=65534) == {"www.example.test": (ALIASED, HOST4)}
+    assert went(domains, "www.example.test", HOST4, uid=NOBODY) == (ALIASED, HOST4)
+
+
+def test_the_longer_name_counts(domains):
+    add(domains)
+    domains.vpnctl("split", "add", "--domain", "n0.example.test", "--include")
+    assert went(domains, "n0.example.test", TUNNEL_HOST4) == (FRESH[0], TUNNEL_HOST4)
+    assert went(domains, "n1.example.test", HOST4) == (FRESH[1], HOST4)
+
+
+def test_mode_include(domains):
+    """What is not listed goes direct, what is goes by the tunnel from its first packet on."""
+    domains.vpnctl("split", "mode", "include")
+    domains.vpnctl("split", "add", "--domain", "example.test", "--include")
+    assert went(domains, "n.other.test", HOST4) == (SHARED, HOST4)
+    mark = domains.capture.mark()
+    assert went(domains, "n0.example.test", TUNNEL_HOST4) == (FRESH[0], TUNNEL_HOST4)
+    none(domains.capture.since(mark), dst=FRESH[0])
 
 
 def test_without_the_rule(domains):
     """Nothing of it before the rule, nothing after it."""
-    assert ask(domains, "n0.example.test") == {"n0.example.test": (FRESH[0], TUNNEL_HOST4)}
+    assert went(domains, "n0.example.test", TUNNEL_HOST4) == (FRESH[0], TUNNEL_HOST4)
     add(domains)
-    assert ask(domains, "n0.example.test") == {"n0.example.test": (FRESH[0], HOST4)}
+    assert went(domains, "n0.example.test", HOST4) == (FRESH[0], HOST4)
     domains.vpnctl("split", "remove", "--domain", "example.test")
-    assert ask(domains, "n0.example.test") == {"n0.example.test": (FRESH[0], TUNNEL_HOST4)}
+    assert went(domains, "n0.example.test", TUNNEL_HOST4) == (FRESH[0], TUNNEL_HOST4)
     assert domains.host.run("nft", "list", "chain", "inet", "vpnd", "names", check=False).returncode != 0
 
 
 def test_expiry(domains):
     """An address is a name's as long as it was told to be, and a little longer."""
     add(domains)
-    assert ask(domains, "late.example.test") == {"late.example.test": (LATE, HOST4)}
+    assert went(domains, "late.example.test", HOST4) == (LATE, HOST4)
     assert LATE in known(domains)
     sandbox.wait_until(lambda: LATE not in known(domains), GRACE_MS / 1000 + 20, "the address goes")
     assert domains.echo(LATE) == TUNNEL_HOST4
@@ -155,7 +181,7 @@ def test_answers_by_tcp_are_not_seen(domains):
     add(domains)
     assert domains.host.run(PYTHON, "-c", ASK_TCP, RESOLVER, "tcp.example.test").stdout.strip() == BY_TCP
     assert domains.echo(BY_TCP) == TUNNEL_HOST4
-    assert ask(domains, "tcp.example.test") == {"tcp.example.test": (BY_TCP, HOST4)}
+    assert went(domains, "tcp.example.test", HOST4) == (BY_TCP, HOST4)
 
 
 def test_a_daemon_that_stands_still(domains):
@@ -164,15 +190,15 @@ def test_a_daemon_that_stands_still(domains):
     domains.daemons[-1].process.send_signal(signal.SIGSTOP)
     try:
         sandbox.wait_until(lambda: domains.host.run(PYTHON, "-c", FLOOD, RESOLVER).stdout.strip() == "answered", 30, "answers come again")
-        assert ask(domains, "n1.example.test") == {"n1.example.test": (FRESH[1], TUNNEL_HOST4)}
+        assert went(domains, "n1.example.test", TUNNEL_HOST4) == (FRESH[1], TUNNEL_HOST4)
     finally:
         domains.daemons[-1].process.send_signal(signal.SIGCONT)
-    sandbox.wait_until(lambda: ask(domains, "n2.example.test") == {"n2.example.test": (FRESH[2], HOST4)}, 10, "names are watched again")
+    sandbox.wait_until(lambda: went(domains, "n2.example.test", HOST4) == (FRESH[2], HOST4), 10, "names are watched again")
 
 
 def test_names_are_answered_without_the_daemon(domains):
     """Its end leaves the rules, which hold nothing without a listener. What was known stays so."""
     add(domains)
-    assert ask(domains, "n0.example.test") == {"n0.example.test": (FRESH[0], HOST4)}
+    assert went(domains, "n0.example.test", HOST4) == (FRESH[0], HOST4)
     domains.daemons[-1].kill()
-    assert ask(domains, "n1.example.test") == {"n1.example.test": (FRESH[1], TUNNEL_HOST4)}
+    assert went(domains, "n1.example.test", TUNNEL_HOST4) == (FRESH[1], TUNNEL_HOST4)
