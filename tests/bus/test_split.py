@@ -184,10 +184,10 @@ def test_a_process_enters_and_leaves(loaded):
     assert caller.ask("Enter", "excluded") == ([], [classes["excluded"]])
     assert caller.ask("Enter", "bound")[0] == [error_name("InvalidArgument")]
     seen = caller.ask("Processes")[0][0]
-    assert [(p["pid"], p["uid"], p["class"], p["reason"]) for p in seen] == [(pid, rigs.NOBODY, "excluded", "asked")]
+    assert [(p[0], p[2], p[4], p[5]) for p in seen] == [(pid, rigs.NOBODY, "excluded", "asked")]
     assert loaded.calls(call(SPLIT, "Processes"), uid=OTHER)[0]["ok"] == "([],)", "another user's process"
-    everybody = GLib.Variant.parse(GLib.VariantType.new("(aa{sv})"), loaded.calls(call(SPLIT, "ProcessesAll"))[0]["ok"], None, None).unpack()[0]
-    assert pid in [p["pid"] for p in everybody]
+    everybody = GLib.Variant.parse(GLib.VariantType.new("(a(utussst))"), loaded.calls(call(SPLIT, "ProcessesAll"))[0]["ok"], None, None).unpack()[0]
+    assert pid in [p[0] for p in everybody]
     assert caller.ask("Enter", "included") == ([], [classes["included"]])
     assert caller.ask("Leave") == ([], before)
     assert caller.ask("Leave")[0] == [error_name("NotFound")]
