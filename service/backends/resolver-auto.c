@@ -591,11 +591,42 @@ describe_finish (VpndResolver *resolver, GAsyncResult *result, GError **error)
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
+/* Takes @text. Appends the resolvers in it that are not of this host. */
+static void
+add_servers (GArray *servers, char *text)
+{
+  g_autofree char *owned = text;
+  g_auto (GStrv) words = text != NULL ? vpnd_resolv_conf_servers (text) : NULL;
+
+  for (guint i = 0; words != NULL && words[i] != NULL; i++)
+    {
+      VpndAddr addr;
+
+      if (vpnd_addr_parse (words[i], &addr) && !vpnd_addr_is_loopback (&addr))
+        g_array_append_val (servers, addr);
+    }
+}
+
+/* The file as it was before us; where it names a stub of this host, the lists of those whose stub it is. */
+static GArray *
+dup_outside (VpndResolver *resolver)
+{
+  static const char *const lists[] = { "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf" };
+  VpndResolverAuto *self = VPND_RESOLVER_AUTO (resolver);
+  GArray *servers = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+
+  add_servers (servers, vpnd_resolver_file_dup_text_before (VPND_RESOLVER_FILE (self->file)));
+  for (guint i = 0; i < G_N_ELEMENTS (lists) && servers->len == 0; i++)
+    add_servers (servers, vpnd_host_file_read_text (lists[i]));
+  return servers;
+}
+
 static void
 resolver_iface_init (VpndResolverInterface *iface)
 {
   iface->describe_async = describe_async;
   iface->describe_finish = describe_finish;
+  iface->dup_outside = dup_outside;
   iface->apply_async = apply_async;
   iface->apply_finish = finish;
   iface->restore_async = restore_async;

@@ -154,6 +154,42 @@ load_original (VpndResolverFile *self, GError **error)
   return original;
 }
 
+/**
+ * vpnd_resolver_file_dup_text_before:
+ * @self: the backend
+ *
+ * Returns: (transfer full) (nullable): what the file says, or said before we wrote it; NULL when that is not known
+ */
+char *
+vpnd_resolver_file_dup_text_before (VpndResolverFile *self)
+{
+  g_autoptr (VpndHostFile) original = NULL;
+  g_autofree char *folder = NULL;
+  g_autofree char *target = NULL;
+  g_autofree char *path = NULL;
+  g_autofree char *text = NULL;
+  gsize size;
+  const char *data;
+
+  g_return_val_if_fail (VPND_IS_RESOLVER_FILE (self), NULL);
+
+  if (!vpnd_resolver_file_is_applied (self))
+    {
+      text = vpnd_host_file_read_text (self->path);
+      return text != NULL && !vpnd_resolv_conf_is_ours (text, strlen (text)) ? g_steal_pointer (&text) : NULL;
+    }
+  original = load_original (self, NULL);
+  if (original == NULL || original->kind == VPND_HOST_FILE_MISSING)
+    return NULL;
+  data = g_bytes_get_data (original->content, &size);
+  target = g_strndup (data != NULL ? data : "", size);
+  if (original->kind == VPND_HOST_FILE_REGULAR)
+    return g_steal_pointer (&target);
+  folder = g_path_get_dirname (self->path);
+  path = g_path_is_absolute (target) ? g_strdup (target) : g_build_filename (folder, target, NULL);
+  return vpnd_host_file_read_text (path);
+}
+
 /* Whether another program wants @file there. A file that was deleted, emptied, or that is ours with something added says nothing that
  * could be put back. */
 static gboolean

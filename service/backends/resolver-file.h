@@ -17,5 +17,6 @@ G_DECLARE_FINAL_TYPE (VpndResolverFile, vpnd_resolver_file, VPND, RESOLVER_FILE,
 VpndResolver *vpnd_resolver_file_new (int backup_dirfd, const char *path);
 void vpnd_resolver_file_dup_original (VpndResolverFile *self, char **out_target, char **out_text);
 gboolean vpnd_resolver_file_is_applied (VpndResolverFile *self);
+char *vpnd_resolver_file_dup_text_before (VpndResolverFile *self);
 
 G_END_DECLS

@@ -81,6 +81,7 @@ void vpnd_engine_add_warning (VpndEngine *self, const char *text);
 void vpnd_engine_withdraw_lookup (VpndEngine *self);
 void vpnd_engine_look_up_later (VpndEngine *self, guint delay_ms);
 void vpnd_engine_make_split (VpndEngine *self, VpndSplitStore *store);
+void vpnd_engine_look_for_outside_dns (VpndEngine *self);
 void vpnd_engine_drop_split (VpndEngine *self);
 void vpnd_engine_note_split (VpndEngine *self, VpndEventKind kind, const GPtrArray *effects);
 void vpnd_engine_settle_split (VpndEngine *self, const GArray *failures);

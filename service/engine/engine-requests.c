@@ -159,6 +159,7 @@ vpnd_engine_activate_async (VpndEngine *self, VpndProfile *profile, GCancellable
   GTask *task = g_task_new (self, cancellable, callback, user_data);
   Lookup *lookup;
 
+  vpnd_engine_look_for_outside_dns (self); /* while the file still says it */
   g_task_set_source_tag (task, vpnd_engine_activate_async);
   g_task_set_check_cancellable (task, FALSE);
   if (!has_server (profile))

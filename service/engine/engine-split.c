@@ -94,6 +94,35 @@ vpnd_engine_make_split (VpndEngine *self, VpndSplitStore *store)
   g_signal_connect_swapped (self->split, "plan-changed", G_CALLBACK (on_plan_changed), self);
 }
 
+static gboolean
+is_of_tunnel (VpndEngine *self, const VpndAddr *addr)
+{
+  for (guint i = 0; self->state->dns != NULL && i < self->state->dns->servers->len; i++)
+    if (vpnd_addr_equal (&g_array_index (self->state->dns->servers, VpndAddr, i), addr))
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * vpnd_engine_look_for_outside_dns:
+ * @self: the engine
+ *
+ * Tells the coordinator which resolvers the networks gave, without those that the tunnel brought.
+ */
+void
+vpnd_engine_look_for_outside_dns (VpndEngine *self)
+{
+  g_autoptr (GArray) servers = NULL;
+
+  if (self->split == NULL)
+    return;
+  servers = vpnd_resolver_dup_outside (self->ports.resolver);
+  for (guint i = servers->len; i > 0; i--)
+    if (is_of_tunnel (self, &g_array_index (servers, VpndAddr, i - 1)))
+      g_array_remove_index (servers, i - 1);
+  vpnd_split_tunnel_set_outside_dns (self->split, servers);
+}
+
 /**
  * vpnd_engine_drop_split:
  * @self: the engine

@@ -136,6 +136,7 @@ on_facts_started (GObject *source, GAsyncResult *result, gpointer user_data)
       self->is_unsaved = TRUE;
     }
   vpnd_engine_adopt_settings (self, settings);
+  vpnd_engine_look_for_outside_dns (self);
   if (self->split != NULL)
     vpnd_split_tunnel_start (self->split); /* before the first rules are made */
   recover (self, trouble != NULL, task);

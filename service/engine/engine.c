@@ -470,6 +470,7 @@ on_path_measured (guint32 mtu, gpointer user_data)
 static void
 on_facts_changed (VpndFactsSource *source, gpointer user_data)
 {
+  vpnd_engine_look_for_outside_dns (VPND_ENGINE (user_data)); /* networks come with resolvers */
   vpnd_engine_post (VPND_ENGINE (user_data), VPND_EVENT_FACTS_CHANGED);
 }
 

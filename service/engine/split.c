@@ -30,6 +30,7 @@ struct _VpndSplitTunnel
   VpndSplitStanding *standing; /* (owned) */
   VpndSplitPlan *plan;         /* (owned) */
   VpndSplitRegistry *registry; /* (owned) */
+  GArray *outside_dns;         /* (element-type VpndAddr) (owned): resolvers of the physical links */
   VpndSplitNames *names;       /* (owned) (nullable) */
   gboolean awaits_names;       /* the change under way is done as soon as it is known whether names can be watched */
   VpndSplitState state;
@@ -116,6 +117,7 @@ update_plan (VpndSplitTunnel *self)
     .standing = self->standing,
     .names = self->names != NULL ? vpnd_split_names_get_names (self->names) : NULL,
     .queue = self->names != NULL ? vpnd_split_names_get_queue (self->names) : VPND_QUEUE_NONE,
+    .outside_dns = self->outside_dns,
   };
   VpndSplitPlan *plan = vpnd_split_plan_build (self->config, &facts);
   const gboolean is_same = vpnd_split_plan_equal (plan, self->plan);
@@ -865,6 +867,22 @@ vpnd_split_tunnel_get_state (VpndSplitTunnel *self)
 }
 
 /**
+ * vpnd_split_tunnel_set_outside_dns:
+ * @self: the coordinator
+ * @servers: (element-type VpndAddr): resolvers of the physical links
+ *
+ * What goes beside the tunnel asks these.
+ */
+void
+vpnd_split_tunnel_set_outside_dns (VpndSplitTunnel *self, const GArray *servers)
+{
+  g_array_set_size (self->outside_dns, 0);
+  if (servers->len > 0)
+    g_array_append_vals (self->outside_dns, servers->data, servers->len);
+  update_plan (self);
+}
+
+/**
  * vpnd_split_tunnel_set_protected:
  * @self: the coordinator
  * @is_protected: rules of the firewall are in force for a tunnel that is wanted
@@ -940,6 +958,7 @@ vpnd_split_tunnel_finalize (GObject *object)
   vpnd_split_standing_unref (self->standing);
   vpnd_split_plan_unref (self->plan);
   vpnd_split_registry_free (self->registry);
+  g_array_unref (self->outside_dns);
   g_array_unref (self->returning);
   g_free (self->trouble);
   G_OBJECT_CLASS (vpnd_split_tunnel_parent_class)->finalize (object);
@@ -972,6 +991,7 @@ vpnd_split_tunnel_init (VpndSplitTunnel *self)
   self->standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_NONE, 0);
   self->plan = vpnd_split_plan_build (self->config, &nothing);
   self->registry = vpnd_split_registry_new ();
+  self->outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   self->returning = g_array_new (FALSE, FALSE, sizeof (VpndSplitProcess));
   g_array_set_clear_func (self->returning, (GDestroyNotify) clear_process);
 }

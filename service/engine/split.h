@@ -52,6 +52,7 @@ const VpndSplitConfig *vpnd_split_tunnel_get_config (VpndSplitTunnel *self);
 const VpndSplitStanding *vpnd_split_tunnel_get_standing (VpndSplitTunnel *self);
 const char *vpnd_split_tunnel_get_reason (VpndSplitTunnel *self, const VpndSplitRule *rule);
 VpndSplitState vpnd_split_tunnel_get_state (VpndSplitTunnel *self);
+void vpnd_split_tunnel_set_outside_dns (VpndSplitTunnel *self, const GArray *servers);
 void vpnd_split_tunnel_set_protected (VpndSplitTunnel *self, gboolean is_protected);
 void vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings);
 

@@ -137,6 +137,25 @@ vpnd_resolver_describe_finish (VpndResolver *self, GAsyncResult *result, GError 
 }
 
 /**
+ * vpnd_resolver_dup_outside:
+ * @self: the port
+ *
+ * Dispatches; see VpndResolverInterface.
+ *
+ * Returns: (transfer full) (element-type VpndAddr): see VpndResolverInterface; empty where that is not implemented
+ */
+GArray *
+vpnd_resolver_dup_outside (VpndResolver *self)
+{
+  VpndResolverInterface *iface;
+
+  g_return_val_if_fail (VPND_IS_RESOLVER (self), NULL);
+
+  iface = VPND_RESOLVER_GET_IFACE (self);
+  return iface->dup_outside != NULL ? iface->dup_outside (self) : g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+}
+
+/**
  * vpnd_resolver_emit_overwritten:
  * @self: the port
  * @reason: what happened, a clause for the log

@@ -23,6 +23,8 @@ G_DECLARE_INTERFACE (VpndResolver, vpnd_resolver, VPND, RESOLVER, GObject)
  *   instance saved. Not an error when there is nothing to restore
  * @describe_async: say who owns DNS, what is set and what is there: a dictionary a{sv} as org.vpnd1.Diagnostics.Dns documents it.
  *   Changes nothing and starts no service
+ * @dup_outside: (nullable): (transfer full) (element-type VpndAddr): resolvers that the networks of this host gave, as far as they are known now, ours
+ *   perhaps among them; none on loopback
  *
  * Signal "overwritten" (utf8): another program changed the setting, or the service that held it began anew; the text says which.
  * Emitted between a successful apply and the restore; the setting is not put back until it is applied again.
@@ -37,6 +39,7 @@ struct _VpndResolverInterface
   gboolean (*restore_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
   void (*describe_async) (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   GVariant *(*describe_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
+  GArray *(*dup_outside) (VpndResolver *self);
 };
 
 void vpnd_resolver_apply_async (VpndResolver *self, VpndDnsPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
@@ -45,6 +48,7 @@ void vpnd_resolver_restore_async (VpndResolver *self, GCancellable *cancellable,
 gboolean vpnd_resolver_restore_finish (VpndResolver *self, GAsyncResult *result, GError **error);
 void vpnd_resolver_describe_async (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 GVariant *vpnd_resolver_describe_finish (VpndResolver *self, GAsyncResult *result, GError **error);
+GArray *vpnd_resolver_dup_outside (VpndResolver *self);
 void vpnd_resolver_emit_overwritten (VpndResolver *self, const char *reason);
 
 G_END_DECLS

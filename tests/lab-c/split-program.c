@@ -4,7 +4,7 @@
  * The program of the lab whose way is looked at. Static and without a library, so that its first act is its own:
  *   FILE ADDRESS PORT TEXT             sends one datagram as its first act; prints the answer, or what went wrong
  *   FILE --launch N FILE ADDRESS PORT TEXT   launches FILE ... N times, one after the other
- *   FILE --talk                        obeys lines: udp ADDRESS PORT | open ADDRESS PORT | use | class | child ADDRESS PORT | daemon ADDRESS PORT
+ *   FILE --talk                        obeys lines: udp ADDRESS PORT | dns ADDRESS NAME | open ADDRESS PORT | use | class | child ADDRESS PORT | daemon ADDRESS PORT
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -146,6 +146,33 @@ print_class (void)
   fflush (stdout);
 }
 
+/* Asks the resolver for an address of NAME.example (RFC 1035). */
+static void
+ask_resolver (const char *address, const char *name)
+{
+  unsigned char question[128] = { 0, 1, 1, 0, 0, 1 };
+  struct sockaddr_storage to;
+  const socklen_t size = make_address (address, "53", &to);
+  const int fd = socket (to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  size_t n = 12;
+  unsigned char answer[512];
+  struct pollfd waiting = { .fd = fd, .events = POLLIN };
+
+  question[n++] = (unsigned char) strlen (name);
+  memcpy (question + n, name, strlen (name));
+  n += strlen (name);
+  memcpy (question + n, "\7example\0\0\1\0\1", 13);
+  n += 13;
+  if (sendto (fd, question, n, 0, (struct sockaddr *) &to, size) < 0)
+    print_errno ();
+  else
+    {
+      printf ("%s\n", poll (&waiting, 1, ANSWER_MS) == 1 && recv (fd, answer, sizeof answer, 0) > 12 ? "answered" : "silence");
+      fflush (stdout);
+    }
+  close (fd);
+}
+
 /* A child that asks; with @is_daemon a grandchild in a session of its own, whose parents are gone. */
 static void
 ask_by_child (const char *address, const char *port, int is_daemon)
@@ -190,6 +217,8 @@ talk (void)
         }
       else if (strcmp (word, "use") == 0)
         use_stream (stream);
+      else if (strcmp (word, "dns") == 0)
+        ask_resolver (address, port);
       else if (strcmp (word, "class") == 0)
         print_class ();
       else

@@ -15,7 +15,7 @@ import pytest
 
 import sandbox
 from capture import UDP, none, seen, select_frames
-from lab import ECHO_PORT, HOST4, HOST6, NOBODY, PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, built
+from lab import ECHO_PORT, HOST4, HOST6, NOBODY, OUTSIDE_DNS4, PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4, built
 
 LAUNCHES = int(os.environ.get("VPND_SPLIT_LAUNCHES", "2000"))
 STREAM_PORT = 7777
@@ -312,6 +312,59 @@ def test_ten_thousand_processes(split):
     split.vpnctl("split", "remove", "--path", split.listed)
     assert procs.read_text(encoding="ascii") == ""
     crowd.kill()
+
+
+def test_names_of_listed_programs_are_asked_outside(split):
+    """Also if they ask the tunnel's resolver, which is what /etc/resolv.conf names; others ask inside, and no other resolver."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    listed, other = split.talk(split.listed), split.talk(split.other)
+    assert listed.ask("dns", TUNNEL_PEER4, "from-listed") == "answered"
+    assert other.ask("dns", TUNNEL_PEER4, "from-other") == "answered"
+    asked = [q for q in split.services.questions if q[2].startswith("from-")]
+    assert asked == [(OUTSIDE_DNS4, HOST4, "from-listed.example"), (TUNNEL_PEER4, TUNNEL_HOST4, "from-other.example")]
+    assert listed.ask("dns", OUTSIDE_DNS4, "straight") == "answered"
+    assert other.ask("dns", OUTSIDE_DNS4, "straight") in ("EPERM", "ECONNREFUSED")
+
+
+def test_bound_to_a_profile(split):
+    """In the tunnel of that profile or nowhere: neither beside it, nor in another one, nor without."""
+    split.vpnctl("import", "-", "demo", input=split.profile())
+    split.vpnctl("import", "-", "second", input=split.profile())
+    split.vpnctl("split", "add", "--path", split.listed, "--profile", "demo")
+    assert first_act(split, split.listed) in ("EPERM", "ECONNREFUSED")
+    split.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+    assert first_act(split, split.listed) == INSIDE
+    split.vpnctl("connect", "second", "--wait", "--timeout", "20")
+    assert first_act(split, split.other) == INSIDE
+    assert first_act(split, split.listed) in ("EPERM", "ECONNREFUSED")
+
+
+def test_include_mode(split):
+    """Only what is listed uses the tunnel, and nothing while there is none; all else goes beside it."""
+    split.vpnctl("split", "add", "--path", split.listed, "--include")
+    split.vpnctl("split", "mode", "include")
+    split.connect()
+    assert first_act(split, split.listed) == INSIDE
+    assert first_act(split, split.other) == OUTSIDE
+    split.silence_peer()
+    split.vpnctl("reconnect")
+    split.wait_state("connecting")
+    assert first_act(split, split.listed) in ("EPERM", "ECONNREFUSED")
+    assert first_act(split, split.other) == OUTSIDE
+
+
+def test_localhost_is_for_all(split):
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    with split.host.net():
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("127.0.0.1", 0))
+    def answer():
+        server.sendto(b"hello", server.recvfrom(100)[1])
+    threading.Thread(target=answer, daemon=True).start()
+    assert split.talk(split.listed).ask("udp", "127.0.0.1", server.getsockname()[1]) == "hello"
+    server.close()
 
 
 def test_no_packet_of_the_transport_is_anything_else(split):
