@@ -44,7 +44,7 @@ bench_run (const char *program, ...)
 int
 bench_link_new (void)
 {
-  const unsigned int ifindex = 10; /* the number in the rules that are measured (tests/golden) */
+  const unsigned int ifindex = BENCH_LINK_IFINDEX;
   struct ifreq request = { .ifr_name = VPND_IFNAME, .ifr_flags = IFF_TUN | IFF_NO_PI };
   int link;
 
