@@ -34,6 +34,7 @@
 #define DNS_PORT 53
 #define DISCARD_PORT 9 /* RFC 863: what the tunnel is probed with (backends/prober-udp) */
 #define NO_UID G_MAXUINT32
+#define LOOPBACK_IFINDEX 1 /* net/flow.h of Linux: in each namespace it is the first; a number is compared sooner than a name */
 
 typedef enum
 {
@@ -473,10 +474,57 @@ keep_inner_resolvers (VpndChain *chain, const VpndPolicyInput *input)
 static void
 keep_probes (VpndChain *chain)
 {
-  VpndRule *rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME);
+  VpndRule *rule = vpnd_rule_match_port (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_DPORT, DISCARD_PORT);
 
-  vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_EQ, 0);
-  vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, DISCARD_PORT));
+  vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME);
+  vpnd_rule_accept (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_EQ, 0)); /* last: it takes a lock of the socket */
+}
+
+/* The classes of one level are one look at the socket. */
+static void
+add_group_map (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input)
+{
+  const VpndVerdict inside = { .kind = VPND_VERDICT_ACCEPT };
+  const VpndVerdict beside = { .kind = VPND_VERDICT_GOTO, .chain = CHAIN_BESIDE };
+
+  if (input->split->ground == VPND_SPLIT_GROUND_NET_CLS)
+    {
+      add_groups (chains, chain, input, GROUPS_TO_TUNNEL, SET_TO_TUNNEL, new_rule, NULL);
+      add_groups (chains, chain, input, GROUPS_EXCLUDED, SET_EXCLUDED, new_rule, CHAIN_BESIDE);
+      return;
+    }
+  for (guint level = 0; level <= highest_level (input->split); level++)
+    {
+      g_autofree char *name = g_strdup_printf ("split_classes_%u", level);
+      VpndSet *map = NULL;
+
+      for (guint i = 0; i < input->split->groups->len; i++)
+        {
+          const VpndSplitGroup *group = &g_array_index (input->split->groups, VpndSplitGroup, i);
+
+          if (group->level != level)
+            continue;
+          if (map == NULL)
+            map = vpnd_ruleset_add_set (chains->ruleset, name, VPND_FIELD_SOCKET_CGROUP, FALSE, TRUE);
+          vpnd_set_add_u64 (map, group->id, group->class_ == VPND_SPLIT_EXCLUDED ? &beside : &inside);
+        }
+      if (map != NULL)
+        vpnd_rule_vmap_cgroup (vpnd_chain_add_rule (chain), level, name);
+    }
+}
+
+/* A flow that began inside the tunnel stays there when its user or its peer has become one that is beside it; it is also what most packets are of. */
+static void
+keep_old_flows (VpndChain *chain, const VpndPolicyInput *input)
+{
+  for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
+    {
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
+      VpndRule *rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_NE, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
+
+      vpnd_rule_match_status (rule, IPS_CONFIRMED, IPS_CONFIRMED);
+      vpnd_rule_accept (vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &host));
+    }
 }
 
 /* In include mode: all that somebody sends, and what begins without anybody, goes beside the tunnel; a flow whose owner is gone stays where it is. Neighbour
@@ -519,21 +567,21 @@ add_kept_datagrams (VpndChain *chain)
   vpnd_rule_goto (match_beside (vpnd_chain_add_rule (chain)), CHAIN_BESIDE);
 }
 
-/* What was decided about the process itself goes before what was about its user and its peer; the tunnel goes before the way beside it. Flows inside the
- * tunnel stay there when an address becomes that of an excluded name: it may be others' address, too. */
+/* What was decided about the process itself goes before what was about its user and its peer; the tunnel goes before the way beside it. */
 static void
 add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input)
 {
   const VpndSplitPlan *plan = input->split;
   const gboolean is_include = plan->mode == VPND_SPLIT_MODE_INCLUDE;
 
-  vpnd_rule_accept (vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo"));
+  vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_OIF, VPND_OP_EQ, LOOPBACK_IFINDEX));
   add_kept_flows (chain, plan);
   vpnd_rule_accept (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)));
   if (input->kind != VPND_POLICY_BLOCKED)
     keep_probes (chain);
-  add_groups (chains, chain, input, GROUPS_TO_TUNNEL, SET_TO_TUNNEL, new_rule, NULL);
-  add_groups (chains, chain, input, GROUPS_EXCLUDED, SET_EXCLUDED, new_rule, CHAIN_BESIDE);
+  add_group_map (chains, chain, input);
+  if (!is_include)
+    keep_old_flows (chain, input);
   add_uids (chains, chain, plan->included_uids, "split_included_uids", NULL);
   add_prefixes (chains, chain, plan->included_prefixes, "split_included", NULL);
   if (plan->watches_names)
@@ -547,13 +595,10 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
     }
   add_uids (chains, chain, plan->excluded_uids, "split_excluded_uids", CHAIN_BESIDE);
   add_prefixes (chains, chain, plan->excluded_prefixes, "split_excluded", CHAIN_BESIDE);
-  if (!plan->watches_names)
-    {
-      add_kept_datagrams (chain);
-      return;
-    }
-  vpnd_rule_accept (vpnd_rule_match_status (vpnd_chain_add_rule (chain), IPS_CONFIRMED, IPS_CONFIRMED));
-  add_names (chains, chain, plan->excluded_addrs, "split_names_out", CHAIN_BESIDE);
+  if (plan->watches_names)
+    add_names (chains, chain, plan->excluded_addrs, "split_names_out", CHAIN_BESIDE);
+  else
+    add_kept_datagrams (chain);
 }
 
 /* Answers with addresses of watched names wait until these stand in the sets. Only a resolver inside the tunnel is believed where an address opens a way out:

@@ -431,6 +431,19 @@ vpnd_rule_vmap (VpndRule *rule, VpndField field, const char *map)
   g_array_append_val (rule->statements, statement);
 }
 
+/**
+ * vpnd_rule_vmap_cgroup:
+ * @rule: a rule, which is thereby complete
+ * @level: as for vpnd_rule_match_cgroup()
+ * @map: name of a verdict map of the same ruleset, of VPND_FIELD_SOCKET_CGROUP
+ */
+void
+vpnd_rule_vmap_cgroup (VpndRule *rule, guint level, const char *map)
+{
+  vpnd_rule_vmap (rule, VPND_FIELD_SOCKET_CGROUP, map);
+  g_array_index (rule->statements, VpndStatement, rule->statements->len - 1).level = (guint8) level;
+}
+
 static void
 insert_element (VpndSet *set, const void *key, const void *key_end, const VpndVerdict *verdict)
 {

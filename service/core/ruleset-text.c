@@ -231,7 +231,10 @@ append_statement (GString *text, const VpndStatement *statement)
       g_string_append_printf (text, "ct mark set ct mark & 0x%08x | 0x%08x", ~statement->mask, statement->value);
       break;
     case VPND_STATEMENT_VMAP:
-      g_string_append_printf (text, "%s vmap @%s", vpnd_field_name (statement->field), statement->map);
+      g_string_append (text, vpnd_field_name (statement->field));
+      if (statement->field == VPND_FIELD_SOCKET_CGROUP)
+        g_string_append_printf (text, " level %u", statement->level);
+      g_string_append_printf (text, " vmap @%s", statement->map);
       break;
     case VPND_STATEMENT_MASQUERADE:
       g_string_append (text, "masquerade");

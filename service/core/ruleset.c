@@ -211,7 +211,7 @@ static gboolean
 statement_equal (const VpndStatement *a, const VpndStatement *b)
 {
   return a->kind == b->kind && verdict_equal (&a->verdict, &b->verdict) && a->value == b->value && a->mask == b->mask &&
-      a->field == b->field && strcmp (a->map, b->map) == 0 && vpnd_addr_equal (&a->addr, &b->addr);
+      a->field == b->field && a->level == b->level && strcmp (a->map, b->map) == 0 && vpnd_addr_equal (&a->addr, &b->addr);
 }
 
 static gboolean

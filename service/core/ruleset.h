@@ -142,6 +142,7 @@ typedef struct
   guint32 value;               /* SET_MARK, SET_CT_MARK; QUEUE, QUEUE_TARGET: number of the queue, at most 65535 */
   guint32 mask;                /* SET_MARK, SET_CT_MARK: bits that may change */
   VpndField field;             /* VMAP */
+  guint8 level;                /* VMAP of SOCKET_CGROUP: as VpndMatch.level */
   char map[VPND_NFT_NAME_MAX]; /* VMAP */
   VpndAddr addr;               /* DNAT */
 } VpndStatement;
@@ -254,6 +255,7 @@ void vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind);
 VpndRule *vpnd_rule_set_mark (VpndRule *rule, VpndStatementKind kind, guint32 value, guint32 mask);
 void vpnd_rule_dnat (VpndRule *rule, const VpndAddr *addr);
 void vpnd_rule_vmap (VpndRule *rule, VpndField field, const char *map);
+void vpnd_rule_vmap_cgroup (VpndRule *rule, guint level, const char *map);
 void vpnd_rule_queue (VpndRule *rule, VpndQueueForm form, guint16 number);
 
 void vpnd_set_add_ifname (VpndSet *set, const char *ifname, const VpndVerdict *verdict);

@@ -259,6 +259,7 @@ read_lookup (Reader *reader, const VpndNftAttrs *expr, GError **error)
       if (get_u32 (expr, NFTA_LOOKUP_DREG) != NFT_REG_VERDICT || flags != 0)
         return fail (error, "a look-up in a map");
       vpnd_rule_vmap (reader->rule, reader->field, set);
+      g_array_index (reader->rule->statements, VpndStatement, reader->rule->statements->len - 1).level = reader->level;
     }
   else
     {

@@ -394,6 +394,7 @@ write_statement (Writer *writer, const VpndStatement *statement)
       write_set_mark (writer, VPND_FIELD_CT_MARK, statement->value, statement->mask);
       break;
     case VPND_STATEMENT_VMAP:
+      writer->level = statement->level;
       write_lookup (writer, statement->field, statement->map, FALSE, TRUE);
       break;
     case VPND_STATEMENT_MASQUERADE:

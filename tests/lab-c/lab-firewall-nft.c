@@ -200,7 +200,7 @@ test_policy (void)
 
   for (guint i = 0; i < RANDOM_ROUNDS; i++)
     {
-      g_autoptr (VpndRuleset) ruleset = random_policy_new ((VpndPolicyKind) (i % 3));
+      g_autoptr (VpndRuleset) ruleset = i % 2 == 0 ? random_policy_new ((VpndPolicyKind) (i % 3)) : random_policy_new_split ((VpndPolicyKind) (i % 3));
 
       apply_ok (firewall, ruleset);
     }

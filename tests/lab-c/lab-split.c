@@ -37,7 +37,7 @@
 #define HOST4 "192.168.7.2"
 #define GATEWAY4 "192.168.7.1"
 #define HOST6 "fd07::2"
-#define GATEWAY6 "fd07::1"
+#define GATEWAY6 "fe80::1" /* as routers are known; neighbours of other addresses are not answered (rule 2) */
 #define FAR4 "203.0.113.77"
 #define FAR6 "2001:db8:77::7"
 #define INNER4 "10.64.0.2"
@@ -177,6 +177,7 @@ world_main (int commands, int answers)
   NETNS_DO ("ip addr add " FAR4 "/32 dev lo");
   NETNS_DO ("ip route add " INNER4 "/32 via " HOST4);
   NETNS_DO ("ip -6 addr add " GATEWAY6 "/64 dev world nodad");
+  NETNS_DO ("ip -6 route add fd07::/64 dev world");
   NETNS_DO ("ip -6 addr add " FAR6 "/128 dev lo nodad");
   NETNS_DO ("ip -6 route add " INNER6 "/128 via " HOST6);
   world_serve (commands, answers);
@@ -307,7 +308,7 @@ start_world (Lab *lab)
   g_assert_cmpint (read (lab->answers, &byte, 1), ==, 1);
   NETNS_DO ("ip link add eth0 type veth peer name world netns %d", lab->world);
   netns_batch ("-4", "link set eth0 addrgenmode none\nlink set eth0 up\naddr add " HOST4 "/24 dev eth0\nroute add default via " GATEWAY4 "\n");
-  netns_batch ("-6", "addr add " HOST6 "/64 dev eth0 nodad\nroute add default via " GATEWAY6 "\n");
+  netns_batch ("-6", "addr add " HOST6 "/64 dev eth0 nodad\naddr add fe80::2/64 dev eth0 nodad\nroute add default via " GATEWAY6 " dev eth0\n");
   g_assert_cmpint (write (lab->commands, "g", 1), ==, 1);
   g_assert_cmpint (read (lab->answers, &byte, 1), ==, 1);
 }
@@ -680,7 +681,7 @@ test_hostile_routes (void)
   split = new_plan (&lab, VPND_SPLIT_MODE_EXCLUDE, NULL, NULL);
   NETNS_DO ("ip route add 128.0.0.0/1 via " GATEWAY4);
   NETNS_DO ("ip route add " FAR4 "/32 via " GATEWAY4);
-  NETNS_DO ("ip -6 route add " FAR6 "/128 via " GATEWAY6);
+  NETNS_DO ("ip -6 route add " FAR6 "/128 via " GATEWAY6 " dev eth0");
   enter_state (&lab, VPND_POLICY_CONNECTING, split);
   enter_state (&lab, VPND_POLICY_CONNECTED, split);
   assert_beside (&lab, lab.excluded, 0);

@@ -10,14 +10,8 @@
 #include "random-values.h"
 #include "tunnel-plan.h"
 
-/**
- * random_policy_new:
- * @kind: which policy
- *
- * Returns: (transfer full): its ruleset for random inputs
- */
-VpndRuleset *
-random_policy_new (VpndPolicyKind kind)
+static VpndRuleset *
+new_policy (VpndPolicyKind kind, const VpndSplitPlan *split)
 {
   VpndProfile *profile = random_profile ("random");
   VpndSettings *settings = random_settings ();
@@ -34,7 +28,7 @@ random_policy_new (VpndPolicyKind kind)
   g_assert_nonnull (config);
   routes = vpnd_route_plan_build (profile, settings, facts);
   dns = vpnd_dns_plan_build (profile, settings);
-  ruleset = vpnd_policy_build (&(VpndPolicyInput){ kind, config, routes, dns, settings, facts });
+  ruleset = vpnd_policy_build (&(VpndPolicyInput){ .kind = kind, .config = config, .routes = routes, .dns = dns, .settings = settings, .facts = facts, .split = split, .profile = profile->name });
 
   vpnd_dns_plan_unref (dns);
   vpnd_route_plan_unref (routes);
@@ -43,4 +37,30 @@ random_policy_new (VpndPolicyKind kind)
   vpnd_settings_unref (settings);
   vpnd_profile_unref (profile);
   return ruleset;
+}
+
+/**
+ * random_policy_new:
+ * @kind: which policy
+ *
+ * Returns: (transfer full): its ruleset for random inputs
+ */
+VpndRuleset *
+random_policy_new (VpndPolicyKind kind)
+{
+  return new_policy (kind, NULL);
+}
+
+/**
+ * random_policy_new_split:
+ * @kind: which policy
+ *
+ * Returns: (transfer full): its ruleset for random inputs, with split tunnelling; nft(8) does not read its text, in which cgroups are numbers
+ */
+VpndRuleset *
+random_policy_new_split (VpndPolicyKind kind)
+{
+  g_autoptr (VpndSplitPlan) split = random_split_plan ("random");
+
+  return new_policy (kind, split);
 }

@@ -8,3 +8,4 @@
 #include "policy.h"
 
 VpndRuleset *random_policy_new (VpndPolicyKind kind);
+VpndRuleset *random_policy_new_split (VpndPolicyKind kind);

@@ -46,7 +46,9 @@ load (const Packet *packet, VpndField field, guint8 *out)
       g_strlcpy ((char *) out, packet->oifname, VPND_FIELD_MAX_BYTES);
       return TRUE;
     case VPND_FIELD_OIF:
-      ifindex = !packet->is_made_anew && g_str_equal (packet->oifname, VPND_IFNAME) ? RULESET_EVAL_LINK_IFINDEX : RULESET_EVAL_LINK_IFINDEX + 1;
+      ifindex = g_str_equal (packet->oifname, "lo")                             ? 1
+          : !packet->is_made_anew && g_str_equal (packet->oifname, VPND_IFNAME) ? RULESET_EVAL_LINK_IFINDEX
+                                                                                : RULESET_EVAL_LINK_IFINDEX + 1;
       memcpy (out, &ifindex, sizeof ifindex);
       return TRUE;
     case VPND_FIELD_NFPROTO:
@@ -100,12 +102,23 @@ load (const Packet *packet, VpndField field, guint8 *out)
     case VPND_FIELD_NET_CLS:
       memcpy (out, &packet->net_cls, sizeof packet->net_cls);
       return TRUE;
-    case VPND_FIELD_SOCKET_CGROUP: /* the level is the match's: see matches () */
+    case VPND_FIELD_SOCKET_CGROUP: /* the level is the match's: load_at () */
     case VPND_FIELD_FIB_SADDR_TYPE:
     case VPND_N_FIELDS:
       break;
     }
   g_error ("the interpreter does not know %s", vpnd_field_name (field));
+}
+
+static gboolean
+load_at (const Packet *packet, VpndField field, guint level, guint8 *out)
+{
+  if (field != VPND_FIELD_SOCKET_CGROUP)
+    return load (packet, field, out);
+  if (level >= PACKET_LEVELS || packet->cgroups[level] == 0)
+    return FALSE; /* no socket, or one that stands less deep */
+  memcpy (out, &packet->cgroups[level], sizeof packet->cgroups[level]);
+  return TRUE;
 }
 
 static const VpndSetElement *
@@ -130,18 +143,8 @@ matches (const VpndRuleset *ruleset, const Packet *packet, const VpndMatch *matc
   gsize size = vpnd_field_size_bytes (match->field);
   gboolean equal = TRUE;
 
-  if (match->field == VPND_FIELD_SOCKET_CGROUP)
-    {
-      guint64 id = match->level < PACKET_LEVELS ? packet->cgroups[match->level] : 0;
-
-      if (id == 0)
-        return FALSE; /* no socket, or one that stands less deep */
-      memcpy (bytes, &id, sizeof id);
-    }
-  else if (!load (packet, match->field, bytes))
-    {
-      return FALSE;
-    }
+  if (!load_at (packet, match->field, match->level, bytes))
+    return FALSE;
   if (match->op == VPND_OP_IN || match->op == VPND_OP_NOT_IN)
     return (find_element (vpnd_ruleset_find_set (ruleset, match->set), bytes) != NULL) == (match->op == VPND_OP_IN);
 
@@ -200,7 +203,7 @@ perform (const VpndRuleset *ruleset, const VpndStatement *statement, Packet *pac
       packet->ct_mark = (packet->ct_mark & ~statement->mask) | statement->value;
       return STEP_NEXT;
     case VPND_STATEMENT_VMAP:
-      element = load (packet, statement->field, bytes) ? find_element (vpnd_ruleset_find_set (ruleset, statement->map), bytes) : NULL;
+      element = load_at (packet, statement->field, statement->level, bytes) ? find_element (vpnd_ruleset_find_set (ruleset, statement->map), bytes) : NULL;
       return element != NULL ? take_verdict (ruleset, &element->verdict, packet, out_fate) : STEP_NEXT;
     case VPND_STATEMENT_MASQUERADE:
       packet->is_masqueraded = TRUE;

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "nft-decode.h"
 #include "nft-encode.h"
+#include "random-policy.h"
 #include "random-ruleset.h"
 
 #include <libmnl/libmnl.h>
@@ -80,6 +81,21 @@ test_queue (void)
       assert_equal (table.ruleset, ruleset);
       text = vpnd_ruleset_to_text (ruleset);
       g_assert_nonnull (strstr (text, i < 2 ? "udp sport 53 queue flags bypass to 22096" : "queue flags bypass to 65535"));
+    }
+}
+
+/* Cgroups in matches, sets and maps, a change of address, a queue: as the policy has them. */
+static void
+test_split (void)
+{
+  for (guint i = 0; i < ROUNDS; i++)
+    {
+      g_autoptr (VpndRuleset) ruleset = random_policy_new_split ((VpndPolicyKind) (i % 3));
+      g_autoptr (GBytes) batch = vpnd_nft_encode_replace (ruleset, 0, 0, 1);
+      g_auto (VpndNftTable) table = { 0 };
+
+      decode (batch, "vpnd", &table);
+      assert_equal (table.ruleset, ruleset);
     }
 }
 
@@ -265,6 +281,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/nft-codec/round-trip", test_round_trip);
   g_test_add_func ("/nft-codec/queue", test_queue);
+  g_test_add_func ("/nft-codec/split", test_split);
   g_test_add_func ("/nft-codec/stated-and-added", test_stated_and_added);
   g_test_add_func ("/nft-codec/tcp-reset-keeps-order", test_tcp_reset_keeps_order);
   g_test_add_func ("/nft-codec/batch-shape", test_batch_shape);
