@@ -30,12 +30,15 @@ static VpndSplitConfig *
 make_config (const char *domain)
 {
   g_autoptr (VpndSplitConfig) empty = vpnd_split_config_new ();
+  g_autoptr (VpndSplitRule) rule = NULL;
   g_autoptr (GError) error = NULL;
   VpndSplitConfig *config;
 
   if (domain == NULL)
     return g_steal_pointer (&empty);
-  config = vpnd_split_config_with (empty, vpnd_split_rule_new (VPND_SPLIT_DOMAIN, domain, VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, &error), &error);
+  rule = vpnd_split_rule_new (VPND_SPLIT_DOMAIN, domain, VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, &error);
+  g_assert_no_error (error);
+  config = vpnd_split_config_with (empty, rule, &error);
   g_assert_no_error (error);
   return config;
 }

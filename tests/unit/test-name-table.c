@@ -34,7 +34,7 @@ make_config (const char *domains)
     {
       const gboolean is_included = *words[i] == '+';
       g_autoptr (GError) error = NULL;
-      VpndSplitRule *rule = vpnd_split_rule_new (VPND_SPLIT_DOMAIN, words[i] + is_included, is_included ? VPND_SPLIT_INCLUDED : VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, &error);
+      g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new (VPND_SPLIT_DOMAIN, words[i] + is_included, is_included ? VPND_SPLIT_INCLUDED : VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, &error);
       VpndSplitConfig *next;
 
       g_assert_no_error (error);
