@@ -84,7 +84,7 @@ make_standing (VpndSplitterCgroup *self)
   else
     add_classes (self, standing);
   /* Connected is not enough: a socket of the service manager takes a table before there is anybody to read it. */
-  if (trouble == NULL && self->table != NULL && !vpnd_split_table_is_empty (self->table) && !(self->is_linked && self->is_applied))
+  if (trouble == NULL && self->table != NULL && !vpnd_split_table_is_empty (self->table) && !(self->is_linked && (self->is_applied || self->apply_timeout != 0)))
     trouble = "vpnd-classifier does not answer, so programs are not seen at their launch";
   standing->holds_launches = self->is_linked && self->is_applied;
   g_free (standing->trouble);
@@ -132,7 +132,6 @@ finish_apply (VpndSplitterCgroup *self)
 {
   g_autoptr (GTask) task = g_steal_pointer (&self->apply);
 
-  g_clear_handle_id (&self->apply_timeout, g_source_remove);
   refresh_standing (self);
   if (task == NULL)
     return;
@@ -150,7 +149,17 @@ on_apply_timeout (gpointer user_data)
 
   self->apply_timeout = 0;
   finish_apply (self);
+  tell_later (self);
   return G_SOURCE_REMOVE;
+}
+
+/* A table that was sent is in force soon, or somebody who should read it does not. */
+static void
+await_applied (VpndSplitterCgroup *self, gboolean is_sent)
+{
+  g_clear_handle_id (&self->apply_timeout, g_source_remove);
+  if (is_sent)
+    self->apply_timeout = g_timeout_add (APPLY_TIMEOUT_MS, on_apply_timeout, self);
 }
 
 static void
@@ -169,6 +178,7 @@ send_table (VpndSplitterCgroup *self)
     bytes = vpnd_split_table_encode (self->table);
   self->is_applied = FALSE;
   self->is_linked = vpnd_classifier_client_set_table (self->client, bytes, fds, bytes != NULL ? n : 0);
+  await_applied (self, self->is_linked);
 }
 
 static void
@@ -198,9 +208,7 @@ vpnd_splitter_cgroup_apply_async (VpndSplitter *splitter, VpndSplitConfig *confi
 
   self->apply = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (self->apply, vpnd_splitter_cgroup_apply_async);
-  if (self->is_linked)
-    self->apply_timeout = g_timeout_add (APPLY_TIMEOUT_MS, on_apply_timeout, self);
-  else
+  if (!self->is_linked)
     finish_apply (self);
 }
 
@@ -404,6 +412,7 @@ on_report (const VpndClassifierReport *report, gpointer user_data)
     {
     case VPND_CLASSIFIER_APPLIED:
       self->is_applied = TRUE;
+      await_applied (self, FALSE);
       if (self->apply != NULL)
         finish_apply (self);
       else
@@ -434,6 +443,7 @@ on_link (gboolean is_linked, gpointer user_data)
 
   self->is_linked = is_linked;
   self->is_applied = FALSE;
+  await_applied (self, is_linked);
   if (!is_linked && self->apply != NULL)
     finish_apply (self);
   tell_later (self);

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See channel.h. A table comes as one packet: a byte of payload, a descriptor of a memory file with the rules (memfd_create(2); a packet would
- * be too small for 100 000 of them), and one descriptor a class. A report goes as one packet. A caller that does not read loses reports, which
- * it is told; launches never wait for it.
+ * be too small for 100 000 of them), and one descriptor a class. A report goes as one packet. A caller that does not read gets them later, and
+ * in the end loses some, which it is told; launches never wait for it.
  */
 #include "config.h"
 
@@ -23,6 +23,7 @@
 
 #define SYSTEMD_FIRST_FD 3 /* sd_listen_fds(3) */
 #define FDS_MAX (1 + VPND_CLASSIFIER_MAX_CLASSES)
+#define PENDING_MAX 20000 /* about 8 MB: the processes of a program of which ten thousand run, and as many launches meanwhile */
 
 struct _VpndChannel
 {
@@ -32,7 +33,9 @@ struct _VpndChannel
   int caller;
   guint listener_source;
   guint caller_source;
-  gboolean has_lost; /* reports, since the caller last took one */
+  GQueue pending; /* (element-type GBytes) (owned): reports that the caller has no room for yet */
+  guint pending_source;
+  gboolean has_lost; /* reports, since the caller last took all */
   VpndChannelRulesFunc func;
   gpointer func_data;
 };
@@ -48,6 +51,8 @@ drop_caller (VpndChannel *self)
   if (self->caller < 0)
     return;
   close (g_steal_fd (&self->caller));
+  g_clear_handle_id (&self->pending_source, g_source_remove);
+  g_queue_clear_full (&self->pending, (GDestroyNotify) g_bytes_unref);
   self->has_lost = FALSE;
   self->func (none, NULL, 0, self->func_data); /* rules that nobody answers for do not stay */
 }
@@ -163,33 +168,62 @@ on_caller (gint fd, GIOCondition condition, gpointer user_data)
 }
 
 static gboolean
-send_report (VpndChannel *self, const VpndClassifierReport *report)
+send_bytes (VpndChannel *self, GBytes *bytes)
 {
-  g_autoptr (GBytes) bytes = vpnd_classifier_encode_report (report);
   gsize size;
   const void *data = g_bytes_get_data (bytes, &size);
 
   return send (self->caller, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
+static gboolean
+on_room (gint fd, GIOCondition condition, gpointer user_data)
+{
+  VpndChannel *self = user_data;
+  const VpndClassifierReport lost = { .kind = VPND_CLASSIFIER_OVERFLOW };
+  g_autoptr (GBytes) overflow = NULL;
+
+  while (!g_queue_is_empty (&self->pending) && send_bytes (self, g_queue_peek_head (&self->pending)))
+    g_bytes_unref (g_queue_pop_head (&self->pending));
+  if (!g_queue_is_empty (&self->pending))
+    return G_SOURCE_CONTINUE; /* a caller that has gone is noticed where it is read */
+  if (self->has_lost)
+    {
+      overflow = vpnd_classifier_encode_report (&lost);
+      if (!send_bytes (self, overflow))
+        return G_SOURCE_CONTINUE;
+      self->has_lost = FALSE;
+    }
+  self->pending_source = 0;
+  return G_SOURCE_REMOVE;
+}
+
 /**
  * vpnd_channel_report:
  * @self: the channel
  * @report: what to tell the caller; nobody is told when there is none
+ *
+ * Never waits. A caller that is busy gets it later, in order; of one that falls far behind reports are lost, which it is told, but for the one that
+ * it waits for (VPND_CLASSIFIER_APPLIED).
  */
 void
 vpnd_channel_report (VpndChannel *self, const VpndClassifierReport *report)
 {
-  const VpndClassifierReport lost = { .kind = VPND_CLASSIFIER_OVERFLOW };
+  g_autoptr (GBytes) bytes = NULL;
 
   g_return_if_fail (VPND_IS_CHANNEL (self));
 
   if (self->caller < 0)
     return;
-  if (self->has_lost)
-    self->has_lost = !send_report (self, &lost);
-  if (self->has_lost || !send_report (self, report))
+  bytes = vpnd_classifier_encode_report (report);
+  if (g_queue_is_empty (&self->pending) && !self->has_lost && send_bytes (self, bytes))
+    return;
+  if (g_queue_get_length (&self->pending) < PENDING_MAX || report->kind == VPND_CLASSIFIER_APPLIED)
+    g_queue_push_tail (&self->pending, g_steal_pointer (&bytes));
+  else
     self->has_lost = TRUE;
+  if (self->pending_source == 0)
+    self->pending_source = g_unix_fd_add (self->caller, G_IO_OUT, on_room, self);
 }
 
 static int
@@ -250,6 +284,8 @@ vpnd_channel_dispose (GObject *object)
   VpndChannel *self = VPND_CHANNEL (object);
 
   g_clear_handle_id (&self->caller_source, g_source_remove);
+  g_clear_handle_id (&self->pending_source, g_source_remove);
+  g_queue_clear_full (&self->pending, (GDestroyNotify) g_bytes_unref);
   g_clear_handle_id (&self->listener_source, g_source_remove);
   if (self->caller >= 0)
     close (g_steal_fd (&self->caller));
@@ -269,4 +305,5 @@ vpnd_channel_init (VpndChannel *self)
 {
   self->listener = -1;
   self->caller = -1;
+  g_queue_init (&self->pending);
 }

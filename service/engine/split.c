@@ -262,6 +262,8 @@ register_report (VpndSplitTunnel *self, const VpndSplitterReport *report)
     update_state (self);
 }
 
+static void refresh_members (VpndSplitTunnel *self, const VpndSplitConfig *config);
+
 static void
 on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
 {
@@ -285,6 +287,7 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
       break;
     case VPND_SPLITTER_LOST:
       vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: launches were too many to follow; who was missed goes by the tunnel");
+      refresh_members (self, self->config);
       break;
     case VPND_N_SPLITTER_REPORTS:
       break;
