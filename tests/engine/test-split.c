@@ -1,0 +1,356 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The coordinator of split tunnelling on a host in memory: who is in which class and why, who has to go when a rule goes, what everybody hears.
+ */
+#include "config.h"
+
+#include "error.h"
+#include "fake-host.h"
+#include "split.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define USER 1000u
+#define PROGRAM "/usr/bin/program"
+
+typedef struct
+{
+  FakeHost *host;
+  char *path; /* (owned) */
+  int dirfd;
+  VpndSplitStore *store;
+  VpndSplitTunnel *split;
+  GPtrArray *heard; /* (element-type utf8) (owned) */
+  guint plans;
+} Rig;
+
+static void
+on_process (VpndSplitTunnel *split, guint pid, const char *path, const char *reason, Rig *rig)
+{
+  g_ptr_array_add (rig->heard, g_strdup_printf ("%u %s %s", pid, path, reason));
+}
+
+static void
+on_plan_changed (VpndSplitTunnel *split, Rig *rig)
+{
+  rig->plans++;
+}
+
+static VpndSplitStanding *
+make_standing (guint64 excluded_id)
+{
+  VpndSplitStanding *standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, 1);
+
+  standing->excluded_id = excluded_id;
+  standing->included_id = 12;
+  standing->holds_launches = TRUE;
+  g_free (standing->excluded_path);
+  standing->excluded_path = g_strdup ("/vpnd-excluded");
+  return standing;
+}
+
+static void
+start (Rig *rig)
+{
+  g_autoptr (GError) error = NULL;
+
+  rig->store = vpnd_split_store_new (rig->dirfd, &error);
+  g_assert_no_error (error);
+  rig->split = vpnd_split_tunnel_new (rig->host->splitter, rig->store, rig->host->clock);
+  g_signal_connect (rig->split, "excluded", G_CALLBACK (on_process), rig);
+  g_signal_connect (rig->split, "returned", G_CALLBACK (on_process), rig);
+  g_signal_connect (rig->split, "failed", G_CALLBACK (on_process), rig);
+  g_signal_connect (rig->split, "plan-changed", G_CALLBACK (on_plan_changed), rig);
+  vpnd_split_tunnel_start (rig->split);
+}
+
+static void
+set_up (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  rig->host = fake_host_new ();
+  fake_host_set_standing (rig->host, make_standing (11));
+  rig->path = g_dir_make_tmp ("vpnd-split-XXXXXX", &error);
+  g_assert_no_error (error);
+  rig->dirfd = open (rig->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  rig->heard = g_ptr_array_new_with_free_func (g_free);
+  start (rig);
+}
+
+static void
+tear_down (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GDir) folder = g_dir_open (rig->path, 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (folder)) != NULL)
+    g_assert_no_errno (unlinkat (rig->dirfd, name, 0));
+  g_assert_no_errno (g_rmdir (rig->path));
+  g_object_unref (rig->split);
+  g_object_unref (rig->store);
+  close (rig->dirfd);
+  g_ptr_array_unref (rig->heard);
+  g_free (rig->path);
+  fake_host_free (rig->host);
+}
+
+typedef struct
+{
+  gboolean is_done;
+  GError *error;
+} Answer;
+
+static void
+on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Answer *answer = user_data;
+
+  (void) vpnd_split_tunnel_change_finish (VPND_SPLIT_TUNNEL (source), result, &answer->error);
+  answer->is_done = TRUE;
+}
+
+static VpndSplitRule *
+make_rule (VpndSplitClass class_, guint32 owner)
+{
+  return vpnd_split_rule_new (VPND_SPLIT_PATH, PROGRAM, class_, NULL, owner, NULL);
+}
+
+/* Takes @rule. Returns: the code of the error, -1 for none */
+static int
+change (Rig *rig, VpndSplitRule *rule, gboolean is_removal)
+{
+  g_autoptr (VpndSplitRule) owned = rule;
+  Answer answer = { FALSE, NULL };
+  int code;
+
+  if (is_removal)
+    vpnd_split_tunnel_remove_async (rig->split, rule, NULL, on_answer, &answer);
+  else
+    vpnd_split_tunnel_add_async (rig->split, rule, NULL, on_answer, &answer);
+  while (!answer.is_done)
+    g_main_context_iteration (NULL, TRUE);
+  code = answer.error != NULL ? answer.error->code : -1;
+  g_clear_error (&answer.error);
+  return code;
+}
+
+static char *
+describe (Rig *rig)
+{
+  g_autoptr (GPtrArray) entries = vpnd_split_tunnel_dup_processes (rig->split);
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const VpndSplitEntry *entry = g_ptr_array_index (entries, i);
+      g_autofree char *reason = vpnd_split_entry_dup_reason (entry);
+
+      g_string_append_printf (text, "%s%d %s %s", i > 0 ? ", " : "", entry->pid, entry->class_word, reason);
+    }
+  return g_string_free (text, FALSE);
+}
+
+#define assert_processes(rig, text)              \
+  G_STMT_START                                   \
+  {                                              \
+    g_autofree char *described = describe (rig); \
+                                                 \
+    g_assert_cmpstr (described, ==, text);       \
+  }                                              \
+  G_STMT_END
+
+static const char *
+class_of (Rig *rig, gint32 pid)
+{
+  return ((const FakeProcess *) g_hash_table_lookup (rig->host->processes, GINT_TO_POINTER (pid)))->class_word;
+}
+
+/* A rule brings in what is launched, with its children; when it goes, they go, and those who asked for themselves stay. */
+static void
+test_rule_and_children (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  g_assert_true (vpnd_split_config_equal (rig->host->split_config, vpnd_split_tunnel_get_config (rig->split)));
+  fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
+  fake_host_launch (rig->host, 100, rule);
+  fake_host_run (rig->host, 101, 100, USER, "/bin/child");
+  fake_host_run (rig->host, 102, 101, USER, "/bin/grandchild");
+  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
+  g_assert_true (vpnd_split_tunnel_enter (rig->split, 200, 2000, USER, VPND_SPLIT_EXCLUDED, NULL));
+  fake_host_run (rig->host, 201, 200, USER, "/bin/of-asker");
+  assert_processes (rig, "100 excluded path:" PROGRAM ", 101 excluded inherited, 102 excluded inherited, 200 excluded asked, 201 excluded inherited");
+  g_assert_cmpstr (rig->heard->pdata[0], ==, "100 " PROGRAM " path:" PROGRAM);
+  g_assert_cmpstr (rig->heard->pdata[1], ==, "200  asked");
+
+  fake_host_end (rig->host, 102);
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), TRUE), ==, -1);
+  assert_processes (rig, "200 excluded asked, 201 excluded inherited");
+  g_assert_cmpstr (class_of (rig, 100), ==, "");
+  g_assert_cmpstr (class_of (rig, 101), ==, "");
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), TRUE), ==, VPND_ERROR_NOT_FOUND);
+
+  g_assert_true (vpnd_split_tunnel_leave (rig->split, 200, 2000, NULL));
+  g_assert_cmpstr (class_of (rig, 200), ==, "");
+}
+
+/* What is a user's own matter is told without its program. */
+static void
+test_own_rules_are_private (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, USER);
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
+  fake_host_launch (rig->host, 100, rule);
+  fake_host_end (rig->host, 100);
+  g_assert_cmpuint (rig->heard->len, ==, 2);
+  g_assert_cmpstr (rig->heard->pdata[0], ==, "100  path");
+  g_assert_cmpstr (rig->heard->pdata[1], ==, "100  path");
+  assert_processes (rig, "");
+}
+
+/* Nobody is moved under a number that means another process now, for another user, or against the administrator's rule. */
+static void
+test_who_may_enter (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_INCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
+  g_assert_false (vpnd_split_tunnel_enter (rig->split, 100, 999, USER, VPND_SPLIT_EXCLUDED, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+  g_assert_false (vpnd_split_tunnel_enter (rig->split, 100, 1000, USER + 1, VPND_SPLIT_EXCLUDED, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+  g_assert_false (vpnd_split_tunnel_enter (rig->split, 555, 5550, USER, VPND_SPLIT_EXCLUDED, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+  g_assert_false (vpnd_split_tunnel_leave (rig->split, 100, 1000, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND);
+  g_clear_error (&error);
+
+  fake_host_launch (rig->host, 100, rule);
+  fake_host_run (rig->host, 101, 100, USER, "/bin/child");
+  for (gint32 pid = 100; pid <= 101; pid++)
+    {
+      g_assert_false (vpnd_split_tunnel_enter (rig->split, pid, (guint64) pid * 10, USER, VPND_SPLIT_EXCLUDED, &error));
+      g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED);
+      g_clear_error (&error);
+      g_assert_cmpstr (class_of (rig, pid), ==, "included");
+    }
+}
+
+/* What the host says is followed: other numbers are another plan, and a rule that has no effect any more is told. */
+static void
+test_standing_is_followed (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+  VpndSplitStanding *standing = make_standing (4711);
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  g_assert_cmpuint (rig->plans, ==, 0);
+  g_assert_cmpint (vpnd_split_tunnel_get_state (rig->split), ==, VPND_SPLIT_STATE_READY);
+  vpnd_split_tunnel_set_protected (rig->split, TRUE);
+  g_assert_cmpint (vpnd_split_tunnel_get_state (rig->split), ==, VPND_SPLIT_STATE_ENGAGED);
+  vpnd_split_standing_add_reason (standing, rule, "its program is not there");
+  standing->holds_launches = FALSE;
+  fake_host_set_standing (rig->host, standing);
+  g_assert_cmpuint (rig->plans, ==, 1);
+  g_assert_cmpint (vpnd_split_tunnel_get_state (rig->split), ==, VPND_SPLIT_STATE_INITIALIZED);
+  g_assert_cmpstr (vpnd_split_tunnel_get_reason (rig->split, rule), ==, "its program is not there");
+  g_assert_cmpstr (rig->heard->pdata[0], ==, "0 " PROGRAM " its program is not there");
+  vpnd_split_tunnel_add_warnings (rig->split, warnings);
+  g_assert_cmpuint (warnings->len, ==, 1);
+  g_assert_nonnull (strstr (warnings->pdata[0], PROGRAM));
+}
+
+/* What cannot be kept does not hold, and what is kept holds after a restart. */
+static void
+test_store (Rig *rig, gconstpointer data)
+{
+  g_autofree char *file = g_build_filename (rig->path, "split.json", NULL);
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+
+  g_assert_no_errno (g_mkdir (file, 0700)); /* nothing can be renamed over it */
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, VPND_ERROR_STORAGE);
+  g_assert_true (vpnd_split_config_is_empty (vpnd_split_tunnel_get_config (rig->split)));
+  g_assert_no_errno (g_rmdir (file));
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1); /* it is as it was asked for */
+
+  g_object_unref (rig->split);
+  g_object_unref (rig->store);
+  start (rig);
+  g_assert_cmpuint (vpnd_split_tunnel_get_config (rig->split)->rules->len, ==, 1);
+
+  g_assert_true (g_file_set_contents (file, "{", -1, NULL));
+  g_object_unref (rig->split);
+  g_object_unref (rig->store);
+  start (rig);
+  g_assert_true (vpnd_split_config_is_empty (vpnd_split_tunnel_get_config (rig->split)));
+  vpnd_split_tunnel_add_warnings (rig->split, warnings);
+  g_assert_cmpuint (warnings->len, ==, 1);
+  g_assert_nonnull (strstr (warnings->pdata[0], "nothing is excluded"));
+}
+
+/* Thousands at once, and at what cost in memory. */
+static void
+test_many (Rig *rig, gconstpointer data)
+{
+  enum
+  {
+    MANY = 10000
+  };
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+
+  g_assert_cmpuint (sizeof (VpndSplitEntry), <=, 72);
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  for (gint32 pid = 1000; pid < 1000 + MANY; pid++)
+    {
+      fake_host_run (rig->host, pid, 1, USER, "/bin/sh");
+      fake_host_launch (rig->host, pid, rule);
+    }
+  {
+    g_autoptr (GPtrArray) entries = vpnd_split_tunnel_dup_processes (rig->split);
+
+    g_assert_cmpuint (entries->len, ==, MANY);
+    g_assert_true (((const VpndSplitEntry *) entries->pdata[0])->executable == ((const VpndSplitEntry *) entries->pdata[MANY - 1])->executable);
+  }
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), TRUE), ==, -1);
+  assert_processes (rig, "");
+  g_assert_cmpstr (class_of (rig, 1000 + MANY - 1), ==, "");
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct
+  {
+    const char *name;
+    void (*func) (Rig *rig, gconstpointer data);
+  } tests[] = {
+    { "/split/rule-and-children", test_rule_and_children },
+    { "/split/own-rules-are-private", test_own_rules_are_private },
+    { "/split/who-may-enter", test_who_may_enter },
+    { "/split/standing-is-followed", test_standing_is_followed },
+    { "/split/store", test_store },
+    { "/split/many", test_many },
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  g_log_set_always_fatal (G_LOG_LEVEL_ERROR); /* a file that is broken on purpose is told */
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add (tests[i].name, Rig, NULL, set_up, tests[i].func, tear_down);
+  return g_test_run ();
+}
