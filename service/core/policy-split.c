@@ -235,7 +235,7 @@ match_beside (VpndRule *rule)
 static VpndRule *
 new_rule_off_loopback (VpndPolicyChains *chains, VpndChain *chain)
 {
-  return vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_NE, "lo");
+  return vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_OIF, VPND_OP_NE, LOOPBACK_IFINDEX);
 }
 
 static VpndRule *
@@ -378,7 +378,8 @@ add_split_out (VpndPolicyChains *chains, const VpndPolicyInput *input)
       add_prefixes (chains, chain, plan->included_prefixes, "split_included", CHAIN_REFUSE);
     }
   vpnd_rule_accept (vpnd_chain_add_rule (chain));
-  vpnd_rule_goto (match_beside (new_rule_off_loopback (chains, chains->output)), CHAIN_SPLIT_OUT);
+  rule = match_beside (vpnd_chain_add_rule (chains->output));
+  vpnd_rule_goto (vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_NE, LOOPBACK_IFINDEX), CHAIN_SPLIT_OUT);
 }
 
 /* 8: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. */
