@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "socket-plan.h"
 #include "split-plan.h"
 
 static VpndAddr
@@ -171,6 +172,49 @@ test_is_beside (void)
     }
 }
 
+/* Connections of before go on beside the tunnel, where they are; the others end. */
+static void
+test_connections_of_before (void)
+{
+  static const struct
+  {
+    guint64 cgroup;
+    guint32 uid;
+    const char *remote;
+    gboolean ends;
+  } cases[] = {
+    { 40, 5, "198.51.100.1", FALSE },
+    { 41, 5, "198.51.100.1", TRUE },
+    { 0, 1000, "198.51.100.1", FALSE },
+    { 42, 1000, "198.51.100.1", TRUE },
+    { 0, 5, "203.0.113.4", FALSE },
+    { 0, 5, "198.51.100.1", TRUE },
+  };
+  g_autoptr (VpndSplitPlan) split = new_plan (VPND_SPLIT_MODE_EXCLUDE, VPND_SPLIT_GROUND_CGROUP2, VPND_QUEUE_NONE);
+  g_autoptr (VpndRoutePlan) routes = vpnd_route_plan_new ("vpnd0", 1420);
+  g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
+  g_autoptr (VpndFacts) facts = vpnd_facts_new ();
+  const VpndBridge bridge = { 0 };
+  g_autoptr (VpndSocketPlan) plan = vpnd_socket_plan_build (routes, &bridge, settings, facts, split);
+  g_autoptr (VpndSocketPlan) without = vpnd_socket_plan_build (routes, &bridge, settings, facts, NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const VpndSocketInfo socket = {
+        .protocol = IPPROTO_TCP,
+        .local = addr ("192.168.7.2"),
+        .local_port = 40000,
+        .remote = addr (cases[i].remote),
+        .remote_port = 443,
+        .uid = cases[i].uid,
+        .cgroup = cases[i].cgroup,
+      };
+
+      g_assert_cmpint (vpnd_socket_plan_ends (plan, &socket), ==, cases[i].ends);
+      g_assert_true (vpnd_socket_plan_ends (without, &socket));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -180,5 +224,6 @@ main (int argc, char **argv)
   g_test_add_func ("/split-plan/equal", test_equal);
   g_test_add_func ("/split-plan/empty", test_empty);
   g_test_add_func ("/split-plan/is-beside", test_is_beside);
+  g_test_add_func ("/split-plan/connections-of-before", test_connections_of_before);
   return g_test_run ();
 }
