@@ -229,6 +229,11 @@ vpnd_split_plan_build (const VpndSplitConfig *config, const VpndSplitFacts *fact
     add_rule (plan, g_ptr_array_index (config->rules, i), names);
   plan->watches_names = plan->watches_names && facts->queue != VPND_QUEUE_NONE;
   plan->queue = plan->watches_names ? facts->queue : VPND_QUEUE_NONE;
+  if (!plan->watches_names) /* no rule by domain takes effect then, not even with what was learnt before */
+    {
+      g_array_set_size (plan->excluded_addrs, 0);
+      g_array_set_size (plan->included_addrs, 0);
+    }
   sort_unique (plan->excluded_uids, compare_u32);
   sort_unique (plan->included_uids, compare_u32);
   sort_unique (plan->excluded_addrs, compare_addrs);
