@@ -591,11 +591,10 @@ describe_finish (VpndResolver *resolver, GAsyncResult *result, GError **error)
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
-/* Takes @text. Appends the resolvers in it that are not of this host. */
+/* Appends the resolvers in @text that are not of this host. */
 static void
-add_servers (GArray *servers, char *text)
+add_servers (GArray *servers, const char *text)
 {
-  g_autofree char *owned = text;
   g_auto (GStrv) words = text != NULL ? vpnd_resolv_conf_servers (text) : NULL;
 
   for (guint i = 0; words != NULL && words[i] != NULL; i++)
@@ -614,10 +613,15 @@ dup_outside (VpndResolver *resolver)
   static const char *const lists[] = { "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf" };
   VpndResolverAuto *self = VPND_RESOLVER_AUTO (resolver);
   GArray *servers = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  g_autofree char *before = vpnd_resolver_file_dup_text_before (VPND_RESOLVER_FILE (self->file));
 
-  add_servers (servers, vpnd_resolver_file_dup_text_before (VPND_RESOLVER_FILE (self->file)));
+  add_servers (servers, before);
   for (guint i = 0; i < G_N_ELEMENTS (lists) && servers->len == 0; i++)
-    add_servers (servers, vpnd_host_file_read_text (lists[i]));
+    {
+      g_autofree char *text = vpnd_host_file_read_text (lists[i]);
+
+      add_servers (servers, text);
+    }
   return servers;
 }
 
