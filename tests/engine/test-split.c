@@ -124,7 +124,6 @@ make_rule (VpndSplitClass class_, guint32 owner)
 static int
 change (Rig *rig, VpndSplitRule *rule, gboolean is_removal)
 {
-  g_autoptr (VpndSplitRule) owned = rule;
   Answer answer = { FALSE, NULL };
   int code;
 
@@ -136,6 +135,7 @@ change (Rig *rig, VpndSplitRule *rule, gboolean is_removal)
     g_main_context_iteration (NULL, TRUE);
   code = answer.error != NULL ? answer.error->code : -1;
   g_clear_error (&answer.error);
+  vpnd_split_rule_unref (rule);
   return code;
 }
 
