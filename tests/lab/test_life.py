@@ -132,8 +132,7 @@ def test_auto_connect_after_early_boot_is_never_open(host):
     host.vpnctl("settings", "set", "auto-connect-profile", "demo")
     host.vpnctl("settings", "set", "auto-connect", "true")
     host.daemons[-1].stop()
-    for path in (host.host_run / "vpnd").iterdir():
-        path.unlink()
+    host.begin_another_boot()
     assert early_boot(host).returncode == 0
     with flood(host):
         mark = host.capture.mark()
