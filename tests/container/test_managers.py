@@ -317,7 +317,7 @@ def test_networkd_restarts(both):
     rules = ours()
     assert len(rules) == 8
     both.host.start("sh", "-c", "exec ip -ts -o monitor rule > /run/rules.log")
-    wait_until(lambda: both.host.run("sh", "-c", "grep -l '^ip' /proc/[0-9]*/comm").stdout, 5, "the monitor listens")
+    wait_until(lambda: both.host.run("sh", "-c", "grep -sl '^ip$' /proc/[0-9]*/comm", check=False).stdout, 5, "the monitor listens")
     for number in range(3):
         both.host.run("systemctl", "restart", "systemd-networkd")
         wait_until(lambda: "configured" in both.host.run("networkctl", "--no-legend", "list", "other0", check=False).stdout.split(), 20, "networkd has set its link up")
