@@ -17,7 +17,7 @@ import pytest
 import capture
 import sandbox
 from capture import ETH_P_ARP, ICMPV6, TCP, UDP
-from lab import (DEAD4, ECHO_PORT, HERE, HOST4, HOST6, NOBODY, PEER4, PEER6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
+from lab import (DEAD4, ECHO_PORT, GATEWAY4, HERE, HOST4, HOST6, NOBODY, PEER4, PEER6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6,
                  TUNNEL_PEER4, TUNNEL_PEER6, Lab)
 from test_attack import MARK
 from test_life import early_boot, write_settings
@@ -59,11 +59,13 @@ PLACES = {
     "dhcp6-other-destination": (None, "ff02::1:2", 546, ("udp", "raw")),
     "dhcp6-global-group": (None, "ff0e::1:2", 547, ("udp", "raw")),
     "dhcp-unicast": (LAN_PEER4, None, 67, ("udp", "raw")),
+    "dhcp-offer": (GATEWAY4, None, 68, ("udp", "raw")),
+    "dhcp-offer-other-destination": (GATEWAY4, None, 67, ("udp", "raw")),
 }
 NDP = {"router-solicitation": (133, "ff02::2", None), "neighbour-solicitation": (135, "ff02::1:ff00:99", "fe80::99"), "neighbour-solicitation-public": (135, PUBLIC6, PUBLIC6),
        "listener-report": (131, "ff02::16", None), "redirect-public": (137, PUBLIC6, None)}
 
-SOURCE_PORTS = {"dhcp": 68, "dhcp-unicast": 68, "dhcp-other-destination": 68, "dhcp6": 546, "dhcp6-other-destination": 546, "dhcp6-global-group": 546}  # else one of the cell's own
+SOURCE_PORTS = {"dhcp-offer": 67, "dhcp-offer-other-destination": 67, "dhcp": 68, "dhcp-unicast": 68, "dhcp-other-destination": 68, "dhcp6": 546, "dhcp6-other-destination": 546, "dhcp6-global-group": 546}  # else one of the cell's own
 ON_LINK = {"lan", "link-local", "dhcp-unicast"}
 GROUPS = {"dns-multicast", "multicast-local", "multicast-admin", "multicast-global", "broadcast", "dhcp", "dhcp-other-destination", "dhcp-other-source", "dhcp6", "dhcp6-other-destination", "dhcp6-global-group"}
 LAN = {"mdns-tunnel", "dhcp-other-destination", "dhcp-other-source", "dhcp6-other-destination", "lan-behind-router", "multicast-local", "multicast-admin", "broadcast", "listener-report"}
@@ -121,6 +123,7 @@ EXPECTED = [
      lambda s, c: c.place in ("multicast-local", "mdns-tunnel") and c.kind in ("udp", "raw", "hdr") and not c.is_outside and s.tunnel != "none", False, False),
     ("rule 6, into the tunnel; for a header of IPv6 made by hand the kernel does not heed suppress_prefixlength, so our default route wins over the local ones",
      lambda s, c: (c.kind, c.way) == ("hdr", "plain") and ":" in c.address and s.tunnel != "none", False, tunnel_is_up),
+    ("rule 7: a DHCPv4 server, with allow-lan, to whatever address it has given", lambda s, c: s.lan and c.place == "dhcp-offer", True, False),
     ("rule 7: a network on the link, with allow-lan", lambda s, c: s.lan and c.place in ON_LINK, True, False),
     ("rule 7: what else is local, with allow-lan, unless the routes lead it into the tunnel", lambda s, c: s.lan and c.place in LAN and (c.is_outside or s.tunnel == "none"), True, False),
     ("rule 6, into the tunnel; conntrack sees no SCTP in it and does not change the source, which the server then refuses", lambda s, c: (c.way, c.kind) == ("forwarded", "sctp"), False, None),
@@ -154,7 +157,7 @@ def cells_of(families, endpoint):
                 found += [Cell(who, kind, way, place, address, port) for who in ("root", "user") for way in ways]
                 if place in MARKED:
                     found += [Cell(who, kind, "marked", place, address, port) for who in ("root", "user")]
-                if place not in GROUPS | {"link-local", "dhcp-unicast"}:  # these are of one link and not forwarded
+                if place not in GROUPS | {"link-local", "dhcp-unicast"} and not place.startswith("dhcp-offer"):  # these are of one link and not forwarded
                     found.append(Cell("guest", kind, "forwarded", place, address, port))
     if 6 in families:
         found += [Cell(who, "ndp", "bound", place, address) for who in ("root", "user") for place, (_, address, _) in NDP.items()]

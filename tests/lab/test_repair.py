@@ -363,25 +363,35 @@ GLib.MainLoop().run()
 """
 
 
-def test_sleep_by_logind(connected, flow):
-    """logind says that the host goes to sleep: the lock is let go; that it is awake, with another address: up within 3 s, and nothing left."""
-    (connected.host_run / "vpnd-lab/bus.d/login1.conf").write_text(
+def fake_logind(lab):
+    """A service that says when the host sleeps and wakes; it has vpnd's lock."""
+    (lab.host_run / "vpnd-lab/bus.d/login1.conf").write_text(
         '<busconfig><policy user="root"><allow own="org.freedesktop.login1"/></policy>'
         '<policy context="default"><allow send_destination="org.freedesktop.login1"/></policy></busconfig>', encoding="ascii")
-    connected.bus_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
-    logind = connected.host.start("/usr/bin/python3", "-c", LOGIND, env=connected.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    lab.bus_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
+    logind = lab.host.start("/usr/bin/python3", "-c", LOGIND, env=lab.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert logind.stdout.readline() == "inhibited\n"
-    mark = connected.capture.mark()
+    return logind
+
+
+def sleep_and_wake(lab, logind, *words):
+    """The host sleeps, and wakes when @words, of ip(8), have been done; returns the moment of the waking."""
     logind.stdin.write("sleep\n")
     logind.stdin.flush()
     assert logind.stdout.readline() == "released\n"
-    connected.host.ip(f"""addr del {HOST4}/24 dev eth0
-        addr add 198.51.100.78/24 dev eth0
-        route replace default via {GATEWAY4} dev eth0""")
+    lab.host.ip("\n".join(words) + "\n")
     logind.stdin.write("wake\n")
     logind.stdin.flush()
     since = time.monotonic()
     assert logind.stdout.readline() == "inhibited\n"
+    return since
+
+
+def test_sleep_by_logind(connected, flow):
+    """logind says that the host goes to sleep: the lock is let go; that it is awake, with another address: up within 3 s, and nothing left."""
+    logind = fake_logind(connected)
+    mark = connected.capture.mark()
+    since = sleep_and_wake(connected, logind, f"addr del {HOST4}/24 dev eth0", "addr add 198.51.100.78/24 dev eth0", f"route replace default via {GATEWAY4} dev eth0")
     traffic_again(connected, since, 3)
     connected.wait_state("connected", 3)
     flow()
