@@ -14,9 +14,10 @@ import time
 
 import pytest
 
+import capture
 import sandbox
-from capture import ICMPV6, UDP, none, select_frames
-from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PUBLIC4, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from capture import ICMPV6, TCP, UDP, none, seen, select_frames
+from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PRIVATE4, PUBLIC4, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_connect import only_transport
 
 FLOW_PORT = 7000
@@ -244,6 +245,25 @@ def test_from_wire_to_wireless(connected, flow):
     assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
     with connected.lan.net():
         assert "198.51.101.2" in connected.lan.run("ip", "neigh", "show", "dev", "lan1").stdout
+
+
+def test_what_follows_the_default_route(connected):
+    """A resolver of the host's own, with a private address beyond the router: asked by the link of the default route, and by the other one when that moves."""
+    add_second_uplink(connected)
+    connected.vpnctl("settings", "set", "dns-servers", PRIVATE4)
+    second = capture.Capture(connected.lan, "lan1", connected.host, "eth1")
+    connected.closers.append(second.close)
+    links = {"eth0": (connected.capture, GATEWAY4), "eth1": (second, "198.51.101.1")}
+    for here, there in (("eth0", "eth1"), ("eth1", "eth0"), ("eth0", "eth1")):
+        connected.host.ip("route", "replace", "default", "via", links[here][1], "dev", here)
+        traffic_again(connected, time.monotonic())
+        sandbox.wait_until(lambda here=here: f"via {links[here][1]} dev {here}" in connected.host.run("ip", "route", "get", PRIVATE4).stdout, TRAFFIC_SECONDS, f"the resolver is asked by {here}")
+        marks = {name: record.mark() for name, (record, _) in links.items()}
+        connected.probe([{"kind": kind, "address": PRIVATE4, "port": 53, "wait": 50} for kind in ("udp", "tcp")])
+        for proto in (UDP, TCP):
+            seen(links[here][0].since(marks[here]), from_host=True, dst=PRIVATE4, dport=53, proto=proto)
+        none(links[there][0].since(marks[there]), from_host=True, dst=PRIVATE4)
+    assert connected.status()["state"] == "connected"
 
 
 def test_address_changes(connected, flow):
