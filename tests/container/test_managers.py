@@ -263,7 +263,7 @@ def ticks(one, unit):
     return int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
 
 
-def test_claims_of_other_links_do_not_make_resolved_spin(both, seconds=5):
+def test_claims_of_other_links_do_not_make_resolved_spin(both, seconds=60):
     """The uplink claims all names for itself, and the firewall refuses its server: names are answered, and resolved rests."""
     connect(both)
     both.host.run("resolvectl", "domain", "eth0", "~.")
@@ -274,7 +274,7 @@ def test_claims_of_other_links_do_not_make_resolved_spin(both, seconds=5):
         done.wait(1)
     used = ticks(both, "systemd-resolved") - before
     print(f"# systemd-resolved used {used} ticks of 10 ms in {seconds} s", file=sys.stderr)
-    assert used < 10 * seconds, f"systemd-resolved used {used} ticks of 10 ms in {seconds} s"
+    assert used < seconds, f"systemd-resolved used {used} ticks of 10 ms in {seconds} s"
     no_name_outside(both)
     both.host.run("resolvectl", "revert", "eth0")
     both.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
