@@ -243,7 +243,7 @@ class Matrix:
             self.tunnel_fence()
         frames = self.lab.capture.since(mark)
         link, inside = index(frames, numbers), index(self.inside.frames[inside_mark:], numbers)
-        wrong = []
+        wrong, untold = [], []
         for cell in cells:
             reason, on_link, in_tunnel = expected(situation, cell)
             for where, want, found in (("on the link", on_link, link), ("in the tunnel", in_tunnel, inside)):
@@ -251,7 +251,10 @@ class Matrix:
                     wrong.append(f"{cell}: {'not ' if want else ''}seen {where}, told {told[cell]}; {reason}")
             is_refused = on_link is False and in_tunnel is False and (situation.tunnel == "none" or cell.is_outside or cell.place in DNS_PLACES)
             if is_refused and told[cell] not in REFUSED and not is_untold(cell):
-                wrong.append(f"{cell}: its program was told {told[cell]}")
+                untold.append(cell)
+        if untold:  # a reset to an address of the link that was made anew just then is lost, and the next SYN, a second later, is refused; what leaves now is in the account
+            told = self.send(untold, 1500)[1]
+            wrong += [f"{cell}: its program was told {told[cell]}" for cell in untold if told[cell] not in REFUSED]
         for cell in link:
             self.explained |= {id(frame) for frame in link[cell]}
         self.judged[situation] = (len(cells), wrong)
@@ -309,6 +312,8 @@ def walk(lab, matrix, lan):
     lab.vpnctl("lockdown", "on")
     lab.vpnctl("lan", "allow" if lan else "block")
     yield at("lockdown")
+    yield from stopped("lockdown", "none")
+    go_on()
     yield from killed("lockdown")
     lab.vpnctl("connect", "dead")
     lab.wait_state("connecting")
@@ -319,6 +324,8 @@ def walk(lab, matrix, lan):
     yield from killed("connecting", "dead")
     lab.wait_state("error")
     yield at("error")
+    yield from stopped("error", "none")
+    go_on()
     yield from killed("error")
     lab.wait_state("error")
     lab.vpnctl("connect", "live", "--wait", "--timeout", "20")
@@ -366,7 +373,7 @@ def walk(lab, matrix, lan):
     yield at("lockdown, after early boot")
 
 
-STATES = ["lockdown", "lockdown, killed", "connecting", "connecting, stopped", "connecting, killed", "error", "error, killed", "connected", "connected, stopped", "reconnecting",
+STATES = ["lockdown", "lockdown, stopped", "lockdown, killed", "connecting", "connecting, stopped", "connecting, killed", "error", "error, stopped", "error, killed", "connected", "connected, stopped", "reconnecting",
           "reconnecting, stopped", "reconnecting, killed", "connected, killed", "disconnecting", "disconnecting, killed", "disconnecting, routes gone", "disconnecting, routes gone, killed", "restarting", "connected, restarted",
           "ended with lockdown", "early boot", "lockdown, after early boot"]
 
