@@ -67,7 +67,7 @@ void vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig
 void vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const char *ifname);
 
 /* policy-guests.c */
-void vpnd_policy_add_direct_answers (VpndPolicyChains *chains, const VpndPolicyInput *input);
+void vpnd_policy_add_direct_marks (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_guests (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_masquerade (VpndPolicyChains *chains, const VpndRoutePlan *routes);
 
