@@ -89,13 +89,8 @@ static void
 add_direct (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_FROM_DIRECT);
-  VpndRule *rule;
 
   add_links_of (chains, SET_DIRECT, input->settings->forward, VPND_FORWARD_DIRECT);
-  rule = vpnd_rule_match_set (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFNAME, VPND_OP_IN, SET_DIRECT);
-  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_CT_MARK, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
-  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
-
   vpnd_rule_goto (vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME), CHAIN_REFUSE);
   vpnd_rule_accept (vpnd_chain_add_rule (chain));
 }
@@ -166,14 +161,15 @@ add_to_direct (VpndPolicyChains *chains)
 }
 
 /**
- * vpnd_policy_add_direct_answers:
+ * vpnd_policy_add_direct_marks:
  * @chains: the chains of a ruleset that is being filled
  * @input: what the policy depends on
  *
- * Marks the answers to what goes beside the tunnel, of guests and of programs of this host, before anything looks at where they claim to come from.
+ * Marks the answers to what goes beside the tunnel, of guests whose policy is "direct" and of programs of this host, before anything looks at where they
+ * claim to come from; and what these guests send, before anything of it is let through.
  */
 void
-vpnd_policy_add_direct_answers (VpndPolicyChains *chains, const VpndPolicyInput *input)
+vpnd_policy_add_direct_marks (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   VpndRule *rule;
 
@@ -183,6 +179,10 @@ vpnd_policy_add_direct_answers (VpndPolicyChains *chains, const VpndPolicyInput 
   if (chains->tunnel_out != NULL)
     vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, input->routes->ifname);
   vpnd_rule_accept (vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK));
+
+  rule = vpnd_rule_match_set (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFNAME, VPND_OP_IN, SET_DIRECT);
+  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_CT_MARK, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
+  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
 }
 
 /**

@@ -74,7 +74,7 @@ void vpnd_policy_add_split_classes (VpndPolicyChains *chains, const VpndPolicyIn
 void vpnd_policy_add_split_inbound (VpndPolicyChains *chains, const VpndPolicyInput *input);
 
 /* policy-guests.c */
-void vpnd_policy_add_direct_answers (VpndPolicyChains *chains, const VpndPolicyInput *input);
+void vpnd_policy_add_direct_marks (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_guests (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_masquerade (VpndPolicyChains *chains, const VpndRoutePlan *routes);
 

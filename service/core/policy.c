@@ -214,7 +214,7 @@ add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
 static void
 add_tunnel_rules (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
-  vpnd_policy_add_direct_answers (chains, input);
+  vpnd_policy_add_direct_marks (chains, input);
   vpnd_policy_add_source_guard (chains, input);
   if (vpnd_bridge_is_set (&input->config->bridge))
     vpnd_policy_add_bridge_hop (chains, &input->config->bridge, input->routes->ifname);
@@ -253,7 +253,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
   if (has_tunnel)
     add_tunnel_rules (&chains, input);
   else
-    vpnd_policy_add_direct_answers (&chains, input);
+    vpnd_policy_add_direct_marks (&chains, input);
   add_links (&chains, input);
   vpnd_policy_add_guests (&chains, input);
   if (has_tunnel)

@@ -84,9 +84,20 @@ find_profile_for_start (VpndEngine *self)
   return NULL;
 }
 
+/* What the start could not do has been told, is the cause of a closed state, and is tried again: no reason to be gone. */
 static void
-recover (VpndEngine *self, gboolean settings_broken, GTask *task)
+on_recovered (GObject *source, GAsyncResult *result, gpointer user_data)
 {
+  g_autoptr (GTask) task = user_data;
+
+  (void) g_task_propagate_boolean (G_TASK (result), NULL);
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+recover (VpndEngine *self, gboolean settings_broken, GTask *start)
+{
+  g_autoptr (GTask) task = g_task_new (self, NULL, on_recovered, g_object_ref (start));
   g_autoptr (VpndProfile) profile = find_profile_for_start (self);
   g_autoptr (VpndProfile) complete = NULL;
   gint64 now_us = vpnd_clock_wall_us (self->ports.clock);
@@ -98,6 +109,7 @@ recover (VpndEngine *self, gboolean settings_broken, GTask *task)
   };
   VpndRecovery recovery;
 
+  g_task_set_source_tag (task, recover);
   if (input.was_protected && !input.was_handover)
     (void) vpnd_ledger_add_crash (self->ledger, now_us, NULL);
   else if (input.was_handover)
@@ -165,7 +177,7 @@ vpnd_engine_start_async (VpndEngine *self, GCancellable *cancellable, GAsyncRead
  * @result: what the callback received
  * @error: return location for an error
  *
- * Returns: FALSE when the daemon cannot work
+ * Returns: FALSE when the daemon cannot work, because the network of the host cannot be read. What it finds to do there and cannot is no error, but a state
  */
 gboolean
 vpnd_engine_start_finish (VpndEngine *self, GAsyncResult *result, GError **error)

@@ -263,7 +263,7 @@ def ticks(one, unit):
     return int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
 
 
-def test_claims_of_other_links_do_not_make_resolved_spin(both, seconds=5):
+def test_claims_of_other_links_do_not_make_resolved_spin(both, seconds=60):
     """The uplink claims all names for itself, and the firewall refuses its server: names are answered, and resolved rests."""
     connect(both)
     both.host.run("resolvectl", "domain", "eth0", "~.")
@@ -274,7 +274,7 @@ def test_claims_of_other_links_do_not_make_resolved_spin(both, seconds=5):
         done.wait(1)
     used = ticks(both, "systemd-resolved") - before
     print(f"# systemd-resolved used {used} ticks of 10 ms in {seconds} s", file=sys.stderr)
-    assert used < 10 * seconds, f"systemd-resolved used {used} ticks of 10 ms in {seconds} s"
+    assert used < seconds, f"systemd-resolved used {used} ticks of 10 ms in {seconds} s"
     no_name_outside(both)
     both.host.run("resolvectl", "revert", "eth0")
     both.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
@@ -317,7 +317,7 @@ def test_networkd_restarts(both):
     rules = ours()
     assert len(rules) == 8
     both.host.start("sh", "-c", "exec ip -ts -o monitor rule > /run/rules.log")
-    wait_until(lambda: both.host.run("sh", "-c", "grep -l '^ip' /proc/[0-9]*/comm").stdout, 5, "the monitor listens")
+    wait_until(lambda: both.host.run("sh", "-c", "grep -sl '^ip$' /proc/[0-9]*/comm", check=False).stdout, 5, "the monitor listens")
     for number in range(3):
         both.host.run("systemctl", "restart", "systemd-networkd")
         wait_until(lambda: "configured" in both.host.run("networkctl", "--no-legend", "list", "other0", check=False).stdout.split(), 20, "networkd has set its link up")

@@ -122,6 +122,7 @@ rig_boot (Rig *rig)
   vpnd_engine_query_status_async (rig->engine, NULL, on_early_status, &early);
   vpnd_engine_start_async (rig->engine, NULL, on_answer, &answer);
   wait_for (&answer);
+  g_assert_no_error (answer.error);
   while (early == NULL)
     g_main_context_iteration (NULL, TRUE);
   g_assert_cmpint (early->blocking, ==, rig->host->ruleset != NULL); /* what is so, not what was known before */
@@ -1533,6 +1534,35 @@ test_end_cannot_be_written (void)
   assert_status (rig, "error", "crashed", TRUE);
 }
 
+/* Each thing that a start has to do fails: the daemon is there all the same, closed, and connects when the trouble is over. */
+static void
+test_start_in_trouble (void)
+{
+  static const char *const calls[] = { "tunnel.create", "tunnel.configure", "router.apply", "resolver.apply" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (calls); i++)
+    {
+      g_autoptr (Rig) rig = rig_new ();
+      g_autoptr (VpndProfile) profile = make_profile ("home");
+      g_autoptr (VpndStatus) status = NULL;
+
+      set_setting (rig, "crash-recovery", g_variant_new_string ("reconnect"));
+      g_assert_true (activate (rig, profile, NULL));
+      shake_hands (rig);
+      rig_crash (rig);
+      rig->host->fail_name = calls[i];
+      rig_boot (rig);
+      g_assert_nonnull (rig->host->ruleset);
+      status = vpnd_engine_dup_status (rig->engine);
+      g_assert_cmpstr (status->state, ==, "error");
+      rig->host->fail_name = NULL;
+      fake_host_advance (rig->host, VPND_TROUBLE_MAX_MS);
+      settle ();
+      shake_hands (rig);
+      assert_status (rig, "connected", "", TRUE);
+    }
+}
+
 /* Every ledger write of a start fails: closed all the same, and so it is at the next one. */
 static void
 test_start_cannot_write (void)
@@ -1900,6 +1930,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/broken-settings-block", test_broken_settings_block);
   g_test_add_func ("/engine/wanted-cannot-be-written", test_wanted_cannot_be_written);
   g_test_add_func ("/engine/end-cannot-be-written", test_end_cannot_be_written);
+  g_test_add_func ("/engine/start-in-trouble", test_start_in_trouble);
   g_test_add_func ("/engine/start-cannot-write", test_start_cannot_write);
   g_test_add_func ("/engine/settings-cannot-be-saved", test_settings_cannot_be_saved);
   g_test_add_func ("/engine/broken-profile-is-told", test_broken_profile_is_told);

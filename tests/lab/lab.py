@@ -349,6 +349,15 @@ class Lab:
         """Waits until the public server answers through the tunnel again."""
         sandbox.wait_until(lambda: self.echo(PUBLIC4, wait=300) == source, timeout, f"traffic from {source}; status {self.status()}\n{self.daemons[-1].log()}")
 
+    def begin_another_boot(self):
+        """The next start finds what lies on disk, and no runtime directory; the copy of the ledger is one of the boot before."""
+        copy = self.host_run / "vpnd-lab/state/ledger-copy.json"
+        shutil.rmtree(self.host_run / "vpnd")
+        if copy.exists():
+            said = json.loads(copy.read_text(encoding="ascii"))
+            assert said["boot"] == pathlib.Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+            copy.write_text(json.dumps(said | {"boot": "00000000-0000-0000-0000-000000000000"}), encoding="ascii")
+
     def kill_wireguard(self, number=signal.SIGKILL):
         """SIGKILL, or another signal, to the wireguard-go processes in the host's network (all of this session's process namespace)."""
         own = os.fstat(self.host.net_fd).st_ino

@@ -221,7 +221,7 @@ def test_without_polkit(lab_with):
 def test_clock(host):
     """A file of ours from the future: the clock was ahead once, and is behind now."""
     future = 4102444800
-    os.utime(host.host_run / "vpnd-lab/state", (future, future))
+    os.utime(host.host_run / "vpnd-lab/state/profiles", (future, future))
     assert set(doctor(host)) == {"clock-wrong"}
 
 

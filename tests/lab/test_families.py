@@ -5,9 +5,11 @@ import pytest
 
 import lab as lab_module
 import sandbox
+import services
 from capture import none
-from lab import (ECHO_PORT, GATEWAY6, HOST6, PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4)
+from lab import (ECHO_PORT, GATEWAY6, HOST6, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER4, PEER6, PEER_PORT, PRIVATE4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4, TUNNEL_PEER6)
 from test_connect import only_transport
+from test_policy import LAN_HOST4, LAN_HOST6, LAN_PEER4, LAN_PEER6, NOBODYS4, ask, count_inside
 from test_repair import flood
 
 # What a kernel without IPv6 answers: no such family, and nothing of it in /proc.
@@ -134,6 +136,49 @@ def test_names_on_a_host_with_ipv6_only(only6):
     with only6.services.lock:
         asked = only6.services.questions[before:]
     assert asked and {server for server, _, _ in asked} == {TUNNEL_PEER4}
+
+
+# kind of host, resolvers of the setting, which are asked inside the tunnel, which outside
+NAMES = {
+    "ipv6-disabled, default": ([], {TUNNEL_PEER4}, set()),
+    "ipv6-disabled, custom-public": ([OUTSIDE_DNS4], {OUTSIDE_DNS4}, set()),
+    "ipv6-disabled, custom-private": ([LAN_PEER4, PRIVATE4], set(), {LAN_PEER4, PRIVATE4}),
+    "ipv6-disabled, custom-loopback": (["127.0.0.1"], set(), set()),
+    "ipv6-only, default": ([], {TUNNEL_PEER4}, set()),
+    "ipv6-only, custom-public": ([OUTSIDE_DNS4, OUTSIDE_DNS6], {OUTSIDE_DNS4, OUTSIDE_DNS6}, set()),
+    "ipv6-only, custom-private": ([LAN_PEER6], set(), {LAN_PEER6}),
+    "ipv6-only, custom-loopback": (["127.0.0.1", "::1"], set(), set()),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_names_go_where_the_settings_say_with_one_family(lab_with, case):
+    """Every resolver over every link, by UDP and TCP, 53 and 853: seen at the allowed ones only, and on their side of the host only."""
+    servers, inside, outside = NAMES[case]
+    has_ipv6 = case.startswith("ipv6-only")
+    lab = lab_with(sysctls=() if has_ipv6 else OFF)
+    lab.lan.ip(f"addr add {LAN_PEER4}/24 dev lan0\naddr add {LAN_PEER6}/64 dev lan0 nodad")
+    lab.closers.append(services.Services(lab.lan, ECHO_PORT, [], [LAN_PEER4, LAN_PEER6, PRIVATE4]).close)
+    if has_ipv6:
+        lab.host.run("ip", "-4", "addr", "flush", "dev", "eth0")
+        lab.host.run("ip", "addr", "add", f"{LAN_HOST6}/64", "dev", "eth0", "nodad")
+    else:
+        lab.host.run("ip", "addr", "add", f"{LAN_HOST4}/24", "dev", "eth0")
+    lab.start_daemon()
+    lab.connect(endpoint=f"[{PEER6}]:{PEER_PORT}" if has_ipv6 else f"{PEER4}:{PEER_PORT}")
+    lab.vpnctl("settings", "set", "dns-servers", ",".join(servers))
+    assert all(f"nameserver {server}\n" in lab.resolv_conf() for server in servers or [TUNNEL_PEER4])
+    lab.wait_until_works(TUNNEL_HOST4)
+    count_inside(lab, "start")
+    mark = lab.capture.mark()
+    for server in (TUNNEL_PEER4, TUNNEL_PEER6, OUTSIDE_DNS4, OUTSIDE_DNS6, LAN_PEER4, LAN_PEER6, PRIVATE4, NOBODYS4):
+        assert all(ask(lab, server)) == (server in inside | outside), server
+        lab.probe([{"kind": kind, "address": server, "port": port, "device": device, "wait": 50} for kind in ("udp", "tcp") for port in (53, 853) for device in ("eth0", "vpnd0")])
+    frames = lab.capture.since(mark)
+    assert count_inside(lab, "read") == inside
+    for port in (53, 853):
+        assert {frame.dst for frame in frames if frame.from_host and frame.dport == port} == outside
+    assert lab.echo(PUBLIC4) == TUNNEL_HOST4
 
 
 def test_ipv6_is_switched_off_while_connected(connected):

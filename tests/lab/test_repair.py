@@ -14,9 +14,10 @@ import time
 
 import pytest
 
+import capture
 import sandbox
-from capture import ICMPV6, UDP, none, select_frames
-from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PUBLIC4, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from capture import ICMPV6, TCP, UDP, none, seen, select_frames
+from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PRIVATE4, PUBLIC4, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_connect import only_transport
 
 FLOW_PORT = 7000
@@ -246,6 +247,25 @@ def test_from_wire_to_wireless(connected, flow):
         assert "198.51.101.2" in connected.lan.run("ip", "neigh", "show", "dev", "lan1").stdout
 
 
+def test_what_follows_the_default_route(connected):
+    """A resolver of the host's own, with a private address beyond the router: asked by the link of the default route, and by the other one when that moves."""
+    add_second_uplink(connected)
+    connected.vpnctl("settings", "set", "dns-servers", PRIVATE4)
+    second = capture.Capture(connected.lan, "lan1", connected.host, "eth1")
+    connected.closers.append(second.close)
+    links = {"eth0": (connected.capture, GATEWAY4), "eth1": (second, "198.51.101.1")}
+    for here, there in (("eth0", "eth1"), ("eth1", "eth0"), ("eth0", "eth1")):
+        connected.host.ip("route", "replace", "default", "via", links[here][1], "dev", here)
+        traffic_again(connected, time.monotonic())
+        sandbox.wait_until(lambda here=here: f"via {links[here][1]} dev {here}" in connected.host.run("ip", "route", "get", PRIVATE4).stdout, TRAFFIC_SECONDS, f"the resolver is asked by {here}")
+        marks = {name: record.mark() for name, (record, _) in links.items()}
+        connected.probe([{"kind": kind, "address": PRIVATE4, "port": 53, "wait": 50} for kind in ("udp", "tcp")])
+        for proto in (UDP, TCP):
+            seen(links[here][0].since(marks[here]), from_host=True, dst=PRIVATE4, dport=53, proto=proto)
+        none(links[there][0].since(marks[there]), from_host=True, dst=PRIVATE4)
+    assert connected.status()["state"] == "connected"
+
+
 def test_address_changes(connected, flow):
     """A new lease: another address on the same link, by the same router."""
     mark = connected.capture.mark()
@@ -363,25 +383,35 @@ GLib.MainLoop().run()
 """
 
 
-def test_sleep_by_logind(connected, flow):
-    """logind says that the host goes to sleep: the lock is let go; that it is awake, with another address: up within 3 s, and nothing left."""
-    (connected.host_run / "vpnd-lab/bus.d/login1.conf").write_text(
+def fake_logind(lab):
+    """A service that says when the host sleeps and wakes; it has vpnd's lock."""
+    (lab.host_run / "vpnd-lab/bus.d/login1.conf").write_text(
         '<busconfig><policy user="root"><allow own="org.freedesktop.login1"/></policy>'
         '<policy context="default"><allow send_destination="org.freedesktop.login1"/></policy></busconfig>', encoding="ascii")
-    connected.bus_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
-    logind = connected.host.start("/usr/bin/python3", "-c", LOGIND, env=connected.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    lab.bus_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.ReloadConfig")
+    logind = lab.host.start("/usr/bin/python3", "-c", LOGIND, env=lab.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert logind.stdout.readline() == "inhibited\n"
-    mark = connected.capture.mark()
+    return logind
+
+
+def sleep_and_wake(lab, logind, *words):
+    """The host sleeps, and wakes when @words, of ip(8), have been done; returns the moment of the waking."""
     logind.stdin.write("sleep\n")
     logind.stdin.flush()
     assert logind.stdout.readline() == "released\n"
-    connected.host.ip(f"""addr del {HOST4}/24 dev eth0
-        addr add 198.51.100.78/24 dev eth0
-        route replace default via {GATEWAY4} dev eth0""")
+    lab.host.ip("\n".join(words) + "\n")
     logind.stdin.write("wake\n")
     logind.stdin.flush()
     since = time.monotonic()
     assert logind.stdout.readline() == "inhibited\n"
+    return since
+
+
+def test_sleep_by_logind(connected, flow):
+    """logind says that the host goes to sleep: the lock is let go; that it is awake, with another address: up within 3 s, and nothing left."""
+    logind = fake_logind(connected)
+    mark = connected.capture.mark()
+    since = sleep_and_wake(connected, logind, f"addr del {HOST4}/24 dev eth0", "addr add 198.51.100.78/24 dev eth0", f"route replace default via {GATEWAY4} dev eth0")
     traffic_again(connected, since, 3)
     connected.wait_state("connected", 3)
     flow()

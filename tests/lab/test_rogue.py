@@ -22,6 +22,7 @@ from probes import leak_probes
 from test_attack import leaked, packet, summed
 from test_connect import only_transport
 from test_leaks import assert_sealed
+from test_repair import fake_logind, sleep_and_wake, traffic_again
 
 ROGUE4 = "198.51.100.66"  # what the attacker says is the way
 LEASES = ("198.51.100.100", "198.51.100.120")
@@ -268,11 +269,14 @@ def test_names_through_every_change_of_state(host):
     mark = host.capture.mark()
     host.capture.wait(lambda frame: frame.from_host and frame.dport == 53, mark, 5, "the control: questions without protection")
     host.vpnctl("lockdown", "on")
+    logind = fake_logind(host)
     mark, inside = host.capture.mark(), len(host.services.questions)
     for words in ("connect one --wait", "reconnect --wait", "connect two --wait", "connect dead", "connect one --wait", "settings set ipv6 false", "settings set ipv6 true",
                   "settings set dns-servers 9.9.9.9", "settings set dns-servers 10.64.0.1", "lan allow", "disconnect --wait", "connect two --wait", "disconnect --wait"):
         host.vpnctl(*words.split())
     host.vpnctl("connect", "one", "--wait")
+    for old, new in ((HOST4, "198.51.100.78"), ("198.51.100.78", HOST4)):  # asleep, and awake with another address
+        traffic_again(host, sleep_and_wake(host, logind, f"addr del {old}/24 dev eth0", f"addr add {new}/24 dev eth0", f"route replace default via {GATEWAY4} dev eth0"))
     host.daemons[-1].kill()
     host.start_daemon()
     host.wait_state("error")

@@ -69,8 +69,7 @@ def test_broken_settings_block(lab, how):
         flood.wait(20)
         crash(lab)
         if _ == "after a crash":
-            for told in (lab.host_run / "vpnd/ledger.json", state(lab) / "ledger-copy.json"):
-                told.unlink(missing_ok=True)
+            lab.begin_another_boot()
             lab.host.run(lab.vpnd, "--early-boot", env=lab.environment())
         lab.start_daemon()
         status = lab.wait_state("error")
@@ -94,14 +93,14 @@ def test_lost_ledger(connected, how):
     Without the copy nobody knows them: these are named, and nothing is guessed. At a boot an empty runtime directory is nothing to be told."""
     ledger, copy = connected.host_run / "vpnd/ledger.json", state(connected) / "ledger-copy.json"
     crash(connected)
-    if how in ("gone", "of another boot"):
+    if how == "of another boot":
+        connected.begin_another_boot()
+    elif how == "gone":
         ledger.unlink()
     else:
         write(ledger, GOOD[:20])
     if how == "spoiled without a copy":
         copy.unlink()
-    elif how == "of another boot":
-        write(copy, json.dumps(json.loads(copy.read_text(encoding="ascii")) | {"boot": "00000000-0000-0000-0000-000000000000"}))
     connected.start_daemon()
     if how == "of another boot":
         assert connected.status()["state"] == "disconnected" and connected.status()["warnings"] == []

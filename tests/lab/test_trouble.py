@@ -1,7 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Crashes, restarts, dead peers, and other software that tears at what vpnd has set up."""
-import shutil
 import signal
 import time
 
@@ -65,7 +64,7 @@ def test_resolv_conf_comes_back_after_a_power_cut(connected):
         for priority in (4870, 4875, 4880, 4890):
             connected.host.ip(family, "rule", "del", "priority", priority)
         connected.host.run("ip", family, "route", "flush", "table", "22097")
-    shutil.rmtree(connected.host_run / "vpnd")
+    connected.begin_another_boot()
     connected.start_daemon()
     status = connected.wait_state("disconnected")
     assert status["blocking"] is False

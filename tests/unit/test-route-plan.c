@@ -588,6 +588,52 @@ test_roaming_keeps_tunnel (void)
 }
 
 static gboolean
+has_line (const VpndRoutePlan *plan, const char *line)
+{
+  g_autofree char *text = vpnd_route_plan_to_text (plan);
+
+  return strstr (text, line) != NULL;
+}
+
+/* A resolver of the host's own is reached as everything is that has no nearer route: by the default route, wherever that leads; and by its network where it is there. */
+static void
+test_resolver_follows_the_default (void)
+{
+  g_autoptr (VpndProfile) profile = new_profile ("10.64.0.2/32", "0.0.0.0/0");
+  g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
+  g_autoptr (VpndFacts) home = new_facts ();
+  g_autoptr (VpndFacts) away = new_facts ();
+  g_autoptr (VpndFacts) near = new_facts ();
+  g_autoptr (VpndFacts) nowhere = new_facts ();
+  g_autoptr (VpndRoutePlan) a = NULL;
+  g_autoptr (VpndRoutePlan) b = NULL;
+  g_autoptr (VpndRoutePlan) c = NULL;
+  g_autoptr (VpndRoutePlan) d = NULL;
+  g_autoptr (VpndRouteDiff) diff = NULL;
+  VpndAddr server;
+
+  g_assert_true (vpnd_addr_parse ("10.1.2.3", &server));
+  g_array_append_val (settings->dns_servers, server);
+  g_assert_true (vpnd_addr_parse ("192.168.1.1", &home->default4.gateway));
+  away->default4 = (VpndDefaultRoute){ .present = TRUE, .ifindex = 3, .ifname = "wlan0", .mtu = 1500 };
+  g_assert_true (vpnd_addr_parse ("192.168.7.1", &away->default4.gateway));
+  append_hop (near->lans, "10.1.0.0/16", 6, "eth1");
+  nowhere->default4.present = FALSE;
+  nowhere->default4.ifname[0] = '\0';
+  a = vpnd_route_plan_build (profile, settings, home);
+  b = vpnd_route_plan_build (profile, settings, away);
+  c = vpnd_route_plan_build (profile, settings, near);
+  d = vpnd_route_plan_build (profile, settings, nowhere);
+  g_assert_true (has_line (a, "route 10.1.2.3/32 via 192.168.1.1 dev eth0 table 22097\n"));
+  g_assert_true (has_line (b, "route 10.1.2.3/32 via 192.168.7.1 dev wlan0 table 22097\n"));
+  g_assert_true (has_line (c, "route 10.1.2.3/32 dev eth1 table 22097\n"));
+  g_assert_false (has_line (d, "10.1.2.3"));
+  diff = vpnd_route_plan_diff (a, b);
+  g_assert_cmpuint (diff->delete_routes->len, ==, 0); /* replaced in its place, not taken away before */
+  g_assert_cmpuint (diff->add_routes->len, ==, 1);
+}
+
+static gboolean
 is_fact (const VpndFacts *facts, const VpndRoute *route)
 {
   const GArray *lists[] = { facts->next_hops, facts->bridges };
@@ -807,6 +853,7 @@ main (int argc, char **argv)
   g_test_add_func ("/route-plan/mtu", test_mtu);
   g_test_add_func ("/route-plan/diff-is-exact", test_diff_is_exact);
   g_test_add_func ("/route-plan/roaming-keeps-tunnel", test_roaming_keeps_tunnel);
+  g_test_add_func ("/route-plan/resolver-follows-the-default", test_resolver_follows_the_default);
   g_test_add_func ("/route-plan/no-forbidden-route", test_no_forbidden_route);
   g_test_add_func ("/route-plan/rules-are-complete", test_rules_are_complete);
   g_test_add_func ("/route-plan/families-are-symmetric", test_families_are_symmetric);
