@@ -352,6 +352,24 @@ locate (const char *root, const char *program)
   return NULL;
 }
 
+/* Whether @folder cannot even be seen (ProtectHome= of the unit). */
+static gboolean
+is_closed (const char *folder)
+{
+  struct stat info;
+
+  return stat (folder, &info) < 0 && errno == EACCES;
+}
+
+static gboolean
+is_in_closed_home (const char *root, const char *path, guint32 uid)
+{
+  g_autofree char *home = find_home (root, uid);
+  g_autofree char *full = in_root (root, path);
+
+  return home != NULL && g_str_has_prefix (full, home) && full[strlen (home)] == '/' && is_closed (home);
+}
+
 static gboolean
 may_pass (const struct stat *info, guint32 uid)
 {
@@ -365,7 +383,7 @@ may_pass (const struct stat *info, guint32 uid)
  * @uid: a user
  *
  * Judged by owner and mode, without groups and access lists, so that a rule of a user's own tells nothing of folders that are closed to it.
- * What lies in folders of the user that are closed to us is for the user to know.
+ * What lies in folders of the user, or in the user's home, that are closed to us is for the user to know.
  *
  * Returns: whether that user may run the program
  */
@@ -379,6 +397,8 @@ vpnd_app_user_may_run (const char *root, const char *path, guint32 uid)
 
   if (!g_path_is_absolute (path))
     return FALSE;
+  if (is_in_closed_home (root, path, uid))
+    return TRUE;
   for (guint i = 1; steps[i] != NULL; i++)
     {
       g_string_append_printf (place, "/%s", steps[i]);
@@ -457,6 +477,8 @@ is_flatpak (const Reading *reading, const char *id)
  * @owner_uid: user whose rule it is, whose own files count, too; %VPND_APP_IDS_NO_OWNER for a rule of the system
  * @error: return location
  *
+ * A user's id that names nothing may be of a .desktop file or Flatpak in a home that is closed to us: then it stands for units by its name.
+ *
  * Returns: (transfer full): what it names, which may be units alone (vpnd_app_has_unit()); %NULL with %VPND_ERROR_NOT_FOUND when it names nothing
  *   here, %VPND_ERROR_INVALID_ARGUMENT when its .desktop file cannot be used
  */
@@ -474,7 +496,7 @@ vpnd_app_find (const char *root, const char *id, guint32 owner_uid, GError **err
   app->id = g_strdup (id);
   app->paths = g_ptr_array_new_with_free_func (g_free);
   app->snap = find_snap (&reading, id);
-  if (text == NULL && app->snap == NULL && !is_flatpak (&reading, id))
+  if (text == NULL && app->snap == NULL && !is_flatpak (&reading, id) && (home == NULL || !is_closed (home)))
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "app: no application has the id \"%s\": no .desktop file, Flatpak or snap of that name that vpnd can read", id);
       return NULL;

@@ -19,6 +19,7 @@
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 2000
 #define FDS_MAX (1 + VPND_CLASSIFIER_MAX_CLASSES)
+#define ERRANDS_MAX 100000u  /* that wait: as many as there may be processes in classes */
 #define REPORTS_PER_TURN 256 /* then the rest of the loop has its turn */
 
 struct _VpndClassifierClient
@@ -31,6 +32,9 @@ struct _VpndClassifierClient
   GBytes *table; /* (owned) (nullable): NULL when nothing is wanted */
   int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
   guint n_classes;
+  GPtrArray *errands; /* (element-type VpndClassifierErrand) (owned): what is to be asked for next */
+  guint turn;
+  VpndClassifierErrandsFunc errands_func;
   VpndClassifierReportFunc report_func;
   VpndClassifierLinkFunc link_func;
   gpointer func_data;
@@ -111,35 +115,65 @@ make_file (GBytes *table)
   return fd;
 }
 
+/* Sends @bytes as a file, and behind it @fds. */
 static gboolean
-send_table (VpndClassifierClient *self)
+send_packet (VpndClassifierClient *self, VpndClassifierPacket kind, GBytes *bytes, const int *more_fds, guint n)
 {
   int fds[FDS_MAX];
-  char payload = 0;
+  guint8 payload = (guint8) kind;
   union
   {
     struct cmsghdr align;
     char bytes[CMSG_SPACE (sizeof fds)];
   } control = { .bytes = { 0 } };
   struct iovec iov = { .iov_base = &payload, .iov_len = 1 };
-  const gsize size = sizeof (int) * (1 + self->n_classes);
+  const gsize size = sizeof (int) * (1 + n);
   struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE (size) };
   struct cmsghdr *part = CMSG_FIRSTHDR (&header);
-  ssize_t n;
+  ssize_t sent;
 
-  fds[0] = make_file (self->table);
+  fds[0] = make_file (bytes);
   if (fds[0] < 0)
     return FALSE;
-  memcpy (fds + 1, self->class_fds, sizeof (int) * self->n_classes);
+  memcpy (fds + 1, more_fds, sizeof (int) * n);
   part->cmsg_level = SOL_SOCKET;
   part->cmsg_type = SCM_RIGHTS;
   part->cmsg_len = CMSG_LEN (size);
   memcpy (CMSG_DATA (part), fds, size);
   do
-    n = sendmsg (self->socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-  while (n < 0 && errno == EINTR);
+    sent = sendmsg (self->socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < 0 && errno == EINTR);
   close (fds[0]);
-  return n == 1;
+  return sent == 1;
+}
+
+static gboolean
+send_table (VpndClassifierClient *self)
+{
+  return send_packet (self, VPND_CLASSIFIER_TABLE, self->table, self->class_fds, self->n_classes);
+}
+
+/* Returns: FALSE when some are left */
+static gboolean
+send_errands (VpndClassifierClient *self)
+{
+  const char *mount = NULL;
+  const int waiting_fd = self->errands_func (&mount, self->func_data);
+
+  while (self->errands->len > 0)
+    {
+      const guint n = MIN (self->errands->len, VPND_CLASSIFIER_MAX_ERRANDS);
+      g_autoptr (GPtrArray) part = g_ptr_array_new_full (n, NULL);
+      g_autoptr (GBytes) bytes = NULL;
+
+      for (guint i = 0; i < n; i++)
+        g_ptr_array_add (part, g_ptr_array_index (self->errands, i));
+      bytes = vpnd_classifier_encode_errands (mount != NULL ? mount : "/", part);
+      if (!send_packet (self, VPND_CLASSIFIER_ERRANDS, bytes, &waiting_fd, waiting_fd >= 0 ? 1 : 0))
+        return FALSE;
+      g_ptr_array_remove_range (self->errands, 0, n);
+    }
+  return TRUE;
 }
 
 static gboolean
@@ -164,26 +198,41 @@ connect_now (VpndClassifierClient *self)
   return TRUE;
 }
 
+/* Sends what waits, as far as it can be; what cannot is tried again. */
+static void
+send_waiting (VpndClassifierClient *self)
+{
+  if (self->table == NULL && self->errands->len == 0)
+    return;
+  if (self->socket < 0)
+    {
+      if (!connect_now (self) || (self->table != NULL && !send_table (self)))
+        {
+          hang_up (self);
+          connect_later (self);
+          return;
+        }
+      if (self->table != NULL)
+        self->link_func (TRUE, self->func_data);
+    }
+  if (!send_errands (self))
+    connect_later (self);
+}
+
 static gboolean
 on_retry (gpointer user_data)
 {
   VpndClassifierClient *self = user_data;
 
   self->retry = 0;
-  if (connect_now (self) && send_table (self))
-    self->link_func (TRUE, self->func_data);
-  else
-    {
-      hang_up (self);
-      connect_later (self);
-    }
+  send_waiting (self);
   return G_SOURCE_REMOVE;
 }
 
 static void
 connect_later (VpndClassifierClient *self)
 {
-  if (self->table == NULL || self->retry != 0)
+  if ((self->table == NULL && self->errands->len == 0) || self->retry != 0)
     return;
   self->retry = g_timeout_add (self->delay_ms, on_retry, self);
   self->delay_ms = MIN (self->delay_ms * 2, RETRY_MAX_MS);
@@ -194,12 +243,13 @@ connect_later (VpndClassifierClient *self)
  * @path: of the socket
  * @report_func: (scope notified): receives each report
  * @link_func: (scope notified): called when the other end has come back with the table, or has gone
- * @user_data: passed to both
+ * @errands_func: (scope notified): called when errands are sent
+ * @user_data: passed to all
  *
  * Returns: (transfer full): a client that is not connected
  */
 VpndClassifierClient *
-vpnd_classifier_client_new (const char *path, VpndClassifierReportFunc report_func, VpndClassifierLinkFunc link_func, gpointer user_data)
+vpnd_classifier_client_new (const char *path, VpndClassifierReportFunc report_func, VpndClassifierLinkFunc link_func, VpndClassifierErrandsFunc errands_func, gpointer user_data)
 {
   VpndClassifierClient *self = g_new0 (VpndClassifierClient, 1);
 
@@ -208,6 +258,8 @@ vpnd_classifier_client_new (const char *path, VpndClassifierReportFunc report_fu
   self->delay_ms = RETRY_FIRST_MS;
   self->report_func = report_func;
   self->link_func = link_func;
+  self->errands_func = errands_func;
+  self->errands = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_classifier_errand_free);
   self->func_data = user_data;
   return self;
 }
@@ -220,15 +272,28 @@ void
 vpnd_classifier_client_free (VpndClassifierClient *self)
 {
   hang_up (self);
+  g_clear_handle_id (&self->turn, g_source_remove);
   g_clear_pointer (&self->table, g_bytes_unref);
+  g_ptr_array_unref (self->errands);
   g_free (self->path);
   g_free (self);
+}
+
+/* Rules that are gone are taken back, and errands under way go on. */
+static void
+leave_table (VpndClassifierClient *self)
+{
+  g_autoptr (GPtrArray) none = g_ptr_array_new ();
+  g_autoptr (GBytes) bytes = vpnd_classifier_encode_rules (none);
+
+  if (self->socket >= 0 && !send_packet (self, VPND_CLASSIFIER_TABLE, bytes, NULL, 0))
+    hang_up (self);
 }
 
 /**
  * vpnd_classifier_client_set_table:
  * @self: a client
- * @table: (nullable): what vpnd_classifier_encode_rules () made; NULL when there are no rules: the other end is left
+ * @table: (nullable): what vpnd_classifier_encode_rules () made; NULL when there are no rules: the other end is told so
  * @class_fds: cgroup.procs of each class; must stay open until the next call
  * @n_classes: how many
  *
@@ -249,7 +314,8 @@ vpnd_classifier_client_set_table (VpndClassifierClient *self, GBytes *table, con
   memcpy (self->class_fds, class_fds, sizeof (int) * n_classes);
   if (table == NULL)
     {
-      hang_up (self);
+      leave_table (self);
+      connect_later (self);
       return FALSE;
     }
   self->delay_ms = RETRY_FIRST_MS;
@@ -258,4 +324,41 @@ vpnd_classifier_client_set_table (VpndClassifierClient *self, GBytes *table, con
   hang_up (self);
   connect_later (self);
   return FALSE;
+}
+
+static gboolean
+on_turn (gpointer user_data)
+{
+  VpndClassifierClient *self = user_data;
+
+  self->turn = 0;
+  if (self->retry != 0)
+    return G_SOURCE_REMOVE; /* which sends them, too */
+  self->delay_ms = RETRY_FIRST_MS;
+  send_waiting (self);
+  return G_SOURCE_REMOVE;
+}
+
+/**
+ * vpnd_classifier_client_ask:
+ * @self: a client
+ * @kind: what is wanted
+ * @pid: of which process
+ * @start_time: its start, so that another process of that number is not meant
+ * @origin: with VPND_CLASSIFIER_RETURN, where it shall go; else ""
+ *
+ * Sent with others of this turn of the main loop, as soon as the other end is there.
+ */
+void
+vpnd_classifier_client_ask (VpndClassifierClient *self, VpndClassifierErrandKind kind, gint32 pid, guint64 start_time, const char *origin)
+{
+  VpndClassifierErrand *errand;
+
+  if (self->errands->len >= ERRANDS_MAX)
+    return;
+  errand = g_new0 (VpndClassifierErrand, 1);
+  *errand = (VpndClassifierErrand){ kind, pid, start_time, g_strdup (origin) };
+  g_ptr_array_add (self->errands, errand);
+  if (self->turn == 0)
+    self->turn = g_idle_add_full (G_PRIORITY_DEFAULT, on_turn, self, NULL);
 }

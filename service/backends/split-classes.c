@@ -20,6 +20,7 @@
 
 #define DELEGATED "vpnd.slice/vpnd-split.service"
 #define NET_CLS_FIRST_ID 0x00560001u /* major 0x0056, minor 1 and up: Documentation/admin-guide/cgroup-v1/net_cls.rst */
+#define NET_CLS_NO_CLASS 0u          /* what the root has */
 #define EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR)
 
 typedef struct
@@ -37,6 +38,7 @@ struct _VpndSplitClasses
   char *mount; /* (owned) (nullable) */
   char *base;  /* (owned) (nullable): the folder of the classes */
   GArray *classes;
+  Class waiting; /* no class: who leaves one stands here until somebody with the right to it brings it back */
   int inotify_fd;
   int watch;
   guint source;
@@ -117,11 +119,10 @@ write_class_number (const char *path, guint64 id)
   return is_written;
 }
 
-/* Returns: FALSE with errno when the class is not there; TRUE in @out_is_new when it has another number than before */
+/* @number: of the class in net_cls. Returns: FALSE with errno when the class is not there; TRUE in @out_is_new when it has another number than before */
 static gboolean
-ensure_class (VpndSplitClasses *self, guint index, gboolean *out_is_new)
+ensure_class (VpndSplitClasses *self, Class *class, guint number, gboolean *out_is_new)
 {
-  Class *class = get_class (self, index);
   g_autofree char *path = g_build_filename (self->base, class->name, NULL);
   g_autofree char *procs = g_build_filename (path, "cgroup.procs", NULL);
   struct stat info;
@@ -142,7 +143,7 @@ ensure_class (VpndSplitClasses *self, guint index, gboolean *out_is_new)
   fd = open (procs, O_RDWR | O_CLOEXEC);
   if (fd < 0 || stat (path, &info) != 0)
     return FALSE;
-  id = self->ground == VPND_SPLIT_GROUND_CGROUP2 ? (guint64) info.st_ino : NET_CLS_FIRST_ID + index;
+  id = self->ground == VPND_SPLIT_GROUND_CGROUP2 ? (guint64) info.st_ino : number;
   if (self->ground == VPND_SPLIT_GROUND_NET_CLS && !write_class_number (path, id))
     {
       close (fd);
@@ -159,18 +160,21 @@ ensure_class (VpndSplitClasses *self, guint index, gboolean *out_is_new)
 }
 
 static void
+lose_class (Class *class)
+{
+  if (class->procs_fd >= 0)
+    close (class->procs_fd);
+  class->procs_fd = -1;
+  class->id = 0;
+  g_clear_pointer (&class->path, g_free);
+}
+
+static void
 lose_classes (VpndSplitClasses *self)
 {
   for (guint i = 0; i < self->classes->len; i++)
-    {
-      Class *class = get_class (self, i);
-
-      if (class->procs_fd >= 0)
-        close (class->procs_fd);
-      class->procs_fd = -1;
-      class->id = 0;
-      g_clear_pointer (&class->path, g_free);
-    }
+    lose_class (get_class (self, i));
+  lose_class (&self->waiting);
 }
 
 static gboolean
@@ -187,10 +191,10 @@ ensure_all (VpndSplitClasses *self, gboolean *out_is_new, GError **error)
     }
   /* Before the classes: what happens to them from now on is told. */
   self->watch = inotify_add_watch (self->inotify_fd, self->base, EVENTS);
-  for (guint i = 0; i < self->classes->len; i++)
-    if (!ensure_class (self, i, out_is_new))
+  for (guint i = 0; i <= self->classes->len; i++)
+    if (i < self->classes->len ? !ensure_class (self, get_class (self, i), NET_CLS_FIRST_ID + i, out_is_new) : !ensure_class (self, &self->waiting, NET_CLS_NO_CLASS, out_is_new))
       {
-        g_set_error (error, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "the class \"%s\" cannot be made in %s: %s", get_class (self, i)->name, self->base, g_strerror (errno));
+        g_set_error (error, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "the class \"%s\" cannot be made in %s: %s", i < self->classes->len ? get_class (self, i)->name : self->waiting.name, self->base, g_strerror (errno));
         lose_classes (self);
         return FALSE;
       }
@@ -239,6 +243,7 @@ vpnd_split_classes_new (const char *wanted_path, VpndSplitClassesFunc func, gpoi
   g_array_set_clear_func (self->classes, (GDestroyNotify) class_clear);
   add_class (self->classes, g_strdup ("vpnd-excluded"));
   add_class (self->classes, g_strdup ("vpnd-included"));
+  self->waiting = (Class){ .name = g_strdup ("vpnd-returning"), .procs_fd = -1 };
   self->inotify_fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
   if (self->inotify_fd >= 0)
     self->source = g_unix_fd_add (self->inotify_fd, G_IO_IN, on_event, self);
@@ -258,6 +263,7 @@ vpnd_split_classes_free (VpndSplitClasses *self)
   if (self->inotify_fd >= 0)
     close (self->inotify_fd);
   g_array_unref (self->classes);
+  class_clear (&self->waiting);
   g_free (self->wanted_path);
   g_free (self->mount);
   g_free (self->base);
@@ -369,6 +375,18 @@ int
 vpnd_split_classes_get_fd (const VpndSplitClasses *self, guint index)
 {
   return get_class (self, index)->procs_fd;
+}
+
+/**
+ * vpnd_split_classes_get_waiting_fd:
+ * @self: the classes
+ *
+ * Returns: cgroup.procs of the cgroup for those who leave a class, which is none; -1 while it is not there
+ */
+int
+vpnd_split_classes_get_waiting_fd (const VpndSplitClasses *self)
+{
+  return self->waiting.procs_fd;
 }
 
 /**

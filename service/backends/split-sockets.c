@@ -13,9 +13,6 @@
 #include "nl-socket.h"
 
 #include <linux/netlink.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define TIMEOUT_MS 5000    /* the kernel answers inside send (); this only bounds a bug */
 #define BATCH_SOCKETS 500u /* 36 KB a batch: below the least send buffer (net.core.wmem_default, 208 KB) */
@@ -190,30 +187,17 @@ begin (VpndSplitSockets *self)
 /**
  * vpnd_split_sockets_end:
  * @self: the object
- * @pid: a process that stands in its new class already: what it opens from now on is of that class
+ * @inodes: (element-type guint32): sockets of a process that stands in its new class already: what it opens from now on is of that class
  *
- * Notes its sockets now, while the number is its own, and ends them soon.
+ * Ends them soon, together with others of this turn of the main loop.
  */
 void
-vpnd_split_sockets_end (VpndSplitSockets *self, gint32 pid)
+vpnd_split_sockets_end (VpndSplitSockets *self, const GArray *inodes)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/fd", pid);
-  g_autoptr (GDir) folder = NULL;
-  const char *name;
-
   g_return_if_fail (VPND_IS_SPLIT_SOCKETS (self));
 
-  folder = g_dir_open (path, 0, NULL);
-  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL)
-    {
-      g_autofree char *file = g_build_filename (path, name, NULL);
-      char target[64];
-      const ssize_t n = readlink (file, target, sizeof target - 1);
-
-      target[MAX (n, 0)] = '\0';
-      if (g_str_has_prefix (target, "socket:["))
-        g_hash_table_add (self->inodes, GUINT_TO_POINTER ((guint) g_ascii_strtoull (target + strlen ("socket:["), NULL, 10)));
-    }
+  for (guint i = 0; i < inodes->len; i++)
+    g_hash_table_add (self->inodes, GUINT_TO_POINTER (g_array_index (inodes, guint32, i)));
   begin (self);
 }
 

@@ -14,6 +14,6 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VpndSplitSockets, vpnd_split_sockets, VPND, SPLIT_SOCKETS, GObject)
 
 VpndSplitSockets *vpnd_split_sockets_new (GError **error);
-void vpnd_split_sockets_end (VpndSplitSockets *self, gint32 pid);
+void vpnd_split_sockets_end (VpndSplitSockets *self, const GArray *inodes);
 
 G_END_DECLS

@@ -13,7 +13,6 @@
 #include "split-classes.h"
 #include "split-departures.h"
 #include "process.h"
-#include "split-return.h"
 #include "split-sockets.h"
 #include "split-table.h"
 #include "split-units.h"
@@ -224,7 +223,7 @@ vpnd_splitter_cgroup_dup_standing (VpndSplitter *splitter)
   return vpnd_split_standing_ref (VPND_SPLITTER_CGROUP (splitter)->standing);
 }
 
-/* What is missing may come yet, so it passes; what a user may not run is not told from what is not there. */
+/* What is missing may come yet, and what is closed to us vpnd-classifier sees, so both pass; what a user may not run is not told from what is not there. */
 static gboolean
 check_path (const char *path, guint32 uid, GError **error)
 {
@@ -234,7 +233,7 @@ check_path (const char *path, guint32 uid, GError **error)
   if (uid != VPND_SPLIT_OWNER_SYSTEM && !vpnd_app_user_may_run ("", path, uid))
     why = "there is no such program that this user may run";
   else if (stat (path, &info) != 0)
-    why = errno == ENOENT ? NULL : g_strerror (errno);
+    why = errno == ENOENT || errno == EACCES ? NULL : g_strerror (errno);
   else if (S_ISDIR (info.st_mode))
     why = "it is a folder";
   else if (!S_ISREG (info.st_mode))
@@ -297,7 +296,7 @@ vpnd_splitter_cgroup_enter (VpndSplitter *splitter, const VpndSplitProcess *proc
   if (!vpnd_departures_watch (self->departures, process->pid) || vpnd_process_read_start_time (process->pid) != process->start_time)
     return refuse_gone (process->pid, error);
   (void) vpnd_process_read_cgroup (process->pid, is_unified, origin, sizeof origin);
-  code = vpnd_process_move (process->pid, vpnd_split_classes_get_fd (self->classes, index));
+  code = vpnd_process_move (process->pid, vpnd_split_classes_get_fd (self->classes, index)); /* the way in takes no right that we lack */
   if (code == ESRCH || vpnd_process_read_start_time (process->pid) != process->start_time)
     return refuse_gone (process->pid, error);
   if (code != 0)
@@ -306,7 +305,7 @@ vpnd_splitter_cgroup_enter (VpndSplitter *splitter, const VpndSplitProcess *proc
       return FALSE;
     }
   if (strcmp (origin, vpnd_split_classes_get_path (self->classes, index)) != 0)
-    vpnd_split_sockets_end (self->sockets, process->pid);
+    vpnd_classifier_client_ask (self->client, VPND_CLASSIFIER_LIST_SOCKETS, process->pid, process->start_time, "");
   *out_origin = g_strdup (origin);
   return TRUE;
 }
@@ -327,12 +326,13 @@ list_members (VpndSplitterCgroup *self)
   return members;
 }
 
+/* Out of its class at once, into a cgroup that is none; home it is brought by vpnd-classifier, for that may be a cgroup of a user. */
 static guint
 vpnd_splitter_cgroup_leave (VpndSplitter *splitter, GArray *processes)
 {
   VpndSplitterCgroup *self = VPND_SPLITTER_CGROUP (splitter);
   g_autoptr (GHashTable) members = list_members (self);
-  g_autoptr (VpndSplitReturn) way = vpnd_split_return_new (vpnd_split_classes_get_mount (self->classes));
+  const int waiting_fd = vpnd_split_classes_get_waiting_fd (self->classes);
   guint n = 0;
 
   for (guint i = 0; i < processes->len; i++)
@@ -342,9 +342,9 @@ vpnd_splitter_cgroup_leave (VpndSplitter *splitter, GArray *processes)
 
       if (!g_hash_table_contains (members, GINT_TO_POINTER (process->pid)) || vpnd_process_read_start_time (process->pid) != process->start_time)
         continue;
-      if (!vpnd_split_return_move (way, process->pid, is_known ? process->origin : "/"))
+      if (waiting_fd < 0 || vpnd_process_move (process->pid, waiting_fd) != 0)
         continue;
-      vpnd_split_sockets_end (self->sockets, process->pid);
+      vpnd_classifier_client_ask (self->client, VPND_CLASSIFIER_RETURN, process->pid, process->start_time, is_known ? process->origin : "/");
       n++;
     }
   return n;
@@ -354,17 +354,12 @@ static gboolean
 vpnd_splitter_cgroup_look (VpndSplitter *splitter, gint32 pid, VpndSplitLook *out_look)
 {
   VpndSplitterCgroup *self = VPND_SPLITTER_CGROUP (splitter);
-  g_autofree char *link = g_strdup_printf ("/proc/%d/exe", pid);
 
   *out_look = (VpndSplitLook){ .start_time = vpnd_process_read_start_time (pid), .parent = vpnd_process_read_parent (pid) };
   if (out_look->start_time == 0 || !vpnd_process_read_uid (pid, &out_look->uid) || !vpnd_departures_watch (self->departures, pid))
     return FALSE;
-  out_look->executable = g_file_read_link (link, NULL);
-  if (out_look->executable == NULL || !g_utf8_validate (out_look->executable, -1, NULL))
-    {
-      g_free (out_look->executable);
-      out_look->executable = g_strdup ("");
-    }
+  out_look->executable = g_strdup (""); /* that takes rights that we do not have: it is told later */
+  vpnd_classifier_client_ask (self->client, VPND_CLASSIFIER_LOOK, pid, out_look->start_time, "");
   return TRUE;
 }
 
@@ -386,17 +381,15 @@ report_process (VpndSplitterCgroup *self, const VpndClassifierReport *report)
     [VPND_CLASSIFIER_ARRIVED] = VPND_SPLITTER_ARRIVED,
     [VPND_CLASSIFIER_FOUND] = VPND_SPLITTER_FOUND,
     [VPND_CLASSIFIER_FAILED] = VPND_SPLITTER_FAILED,
+    [VPND_CLASSIFIER_SEEN] = VPND_SPLITTER_SEEN,
   };
   VpndSplitterReport told = { kinds[report->kind], report->pid, report->start_time, G_MAXUINT32, report->path, vpnd_split_table_note (self->table, report), report->origin, report->code };
 
   /* One that is gone already was there all the same; nothing of it can be watched. */
-  if (report->kind != VPND_CLASSIFIER_FAILED && (!vpnd_departures_watch (self->departures, report->pid) || vpnd_process_read_start_time (report->pid) != report->start_time))
+  if (report->kind != VPND_CLASSIFIER_FAILED && report->kind != VPND_CLASSIFIER_SEEN && (!vpnd_departures_watch (self->departures, report->pid) || vpnd_process_read_start_time (report->pid) != report->start_time))
     told.start_time = 0;
   if (told.start_time != 0)
     (void) vpnd_process_read_uid (report->pid, &told.uid);
-  if (report->kind == VPND_CLASSIFIER_FOUND && report->class_index < vpnd_split_classes_get_n (self->classes) &&
-      g_strcmp0 (report->origin, vpnd_split_classes_get_path (self->classes, report->class_index)) != 0)
-    vpnd_split_sockets_end (self->sockets, report->pid);
   vpnd_splitter_emit_report (VPND_SPLITTER (self), &told);
 }
 
@@ -426,7 +419,12 @@ on_report (const VpndClassifierReport *report, gpointer user_data)
     case VPND_CLASSIFIER_ARRIVED:
     case VPND_CLASSIFIER_FOUND:
     case VPND_CLASSIFIER_FAILED:
+    case VPND_CLASSIFIER_SEEN:
       report_process (self, report);
+      break;
+    case VPND_CLASSIFIER_SOCKETS:
+      if (report->sockets != NULL)
+        vpnd_split_sockets_end (self->sockets, report->sockets);
       break;
     case VPND_CLASSIFIER_OVERFLOW:
       vpnd_splitter_emit_report (VPND_SPLITTER (self), &lost);
@@ -473,6 +471,15 @@ on_departed (gint32 pid, gpointer user_data)
   vpnd_splitter_emit_report (VPND_SPLITTER (user_data), &report);
 }
 
+static int
+on_errands (const char **out_mount, gpointer user_data)
+{
+  const VpndSplitterCgroup *self = user_data;
+
+  *out_mount = vpnd_split_classes_get_mount (self->classes);
+  return vpnd_split_classes_get_waiting_fd (self->classes);
+}
+
 /**
  * vpnd_splitter_cgroup_new:
  * @classifier_path: of the socket of vpnd-classifier
@@ -490,7 +497,7 @@ vpnd_splitter_cgroup_new (const char *classifier_path, const char *wanted_path, 
   if (self->sockets == NULL)
     return NULL;
   self->classes = vpnd_split_classes_new (wanted_path, on_classes_changed, self);
-  self->client = vpnd_classifier_client_new (classifier_path, on_report, on_link, self);
+  self->client = vpnd_classifier_client_new (classifier_path, on_report, on_link, on_errands, self);
   self->units = vpnd_split_units_new (on_units_changed, self);
   self->departures = vpnd_departures_new (on_departed, self);
   return VPND_SPLITTER (g_steal_pointer (&self));

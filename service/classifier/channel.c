@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See channel.h. A table comes as one packet: a byte of payload, a descriptor of a memory file with the rules (memfd_create(2); a packet would
- * be too small for 100 000 of them), and one descriptor a class. A report goes as one packet. A caller that does not read gets them later, and
- * in the end loses some, which it is told; launches never wait for it.
+ * be too small for 100 000 of them), and one descriptor a class. Errands come the same way, with at most one descriptor more. A report
+ * goes as one packet. A caller that does not read gets them later, and in the end loses some, which it is told; launches never wait for it.
  */
 #include "config.h"
 
@@ -37,6 +37,7 @@ struct _VpndChannel
   guint pending_source;
   gboolean has_lost; /* reports, since the caller last took all */
   VpndChannelRulesFunc func;
+  VpndChannelErrandsFunc errands_func;
   gpointer func_data;
 };
 
@@ -59,7 +60,7 @@ drop_caller (VpndChannel *self)
 
 /* Returns: bytes of the memory file, NULL with @error when it is none, too large, or may still be changed */
 static GBytes *
-read_table (int fd, GError **error)
+read_file (int fd, GError **error)
 {
   const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
   struct stat info;
@@ -67,7 +68,7 @@ read_table (int fd, GError **error)
 
   if (fstat (fd, &info) < 0 || (fcntl (fd, F_GET_SEALS) & seals) != seals || info.st_size > VPND_CLASSIFIER_MAX_TABLE_BYTES)
     {
-      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_FAILED, "the table of rules is no sealed memory file of a bearable size");
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_FAILED, "what came is no sealed memory file of a bearable size");
       return NULL;
     }
   file = g_mapped_file_new_from_fd (fd, FALSE, error);
@@ -89,30 +90,49 @@ take_descriptors (struct msghdr *header, int *fds)
 }
 
 static gboolean
-take_packet (VpndChannel *self, const int *fds, guint n_fds)
+take_table (VpndChannel *self, GBytes *bytes, const int *fds, guint n_fds, GError **error)
 {
+  g_autoptr (GPtrArray) rules = vpnd_classifier_decode_rules (bytes, n_fds, error);
+
+  if (rules != NULL)
+    self->func (rules, fds, n_fds, self->func_data);
+  return rules != NULL;
+}
+
+static gboolean
+take_errands (VpndChannel *self, GBytes *bytes, const int *fds, guint n_fds, GError **error)
+{
+  g_autofree char *mount = NULL;
+  g_autoptr (GPtrArray) errands = vpnd_classifier_decode_errands (bytes, &mount, error);
+
+  if (errands != NULL)
+    self->errands_func (errands, mount, n_fds > 0 ? fds[0] : -1, self->func_data);
+  return errands != NULL;
+}
+
+static gboolean
+take_packet (VpndChannel *self, guint8 kind, const int *fds, guint n_fds)
+{
+  static gboolean (*const takers[VPND_N_CLASSIFIER_PACKETS]) (VpndChannel *, GBytes *, const int *, guint, GError **) = {
+    [VPND_CLASSIFIER_TABLE] = take_table,
+    [VPND_CLASSIFIER_ERRANDS] = take_errands,
+  };
   g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (GPtrArray) rules = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (n_fds > 0)
-    bytes = read_table (fds[0], &error);
-  if (bytes != NULL)
-    rules = vpnd_classifier_decode_rules (bytes, n_fds - 1, &error);
-  if (rules == NULL)
-    {
-      g_warning ("the caller is dropped: %s", error != NULL ? error->message : "a packet without a table");
-      return FALSE;
-    }
-  self->func (rules, fds + 1, n_fds - 1, self->func_data);
-  return TRUE;
+  if (n_fds > 0 && kind < VPND_N_CLASSIFIER_PACKETS)
+    bytes = read_file (fds[0], &error);
+  if (bytes != NULL && takers[kind](self, bytes, fds + 1, n_fds - 1, &error))
+    return TRUE;
+  g_warning ("the caller is dropped: %s", error != NULL ? error->message : "a packet of no known kind, or without its file");
+  return FALSE;
 }
 
 static gboolean
 on_packet (gint fd, GIOCondition condition, gpointer user_data)
 {
   VpndChannel *self = user_data;
-  char payload;
+  guint8 payload = VPND_N_CLASSIFIER_PACKETS;
   union
   {
     struct cmsghdr align;
@@ -128,7 +148,7 @@ on_packet (gint fd, GIOCondition condition, gpointer user_data)
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return G_SOURCE_CONTINUE;
   n_fds = n > 0 ? take_descriptors (&header, fds) : 0;
-  is_good = n > 0 && (header.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0 && take_packet (self, fds, n_fds);
+  is_good = n > 0 && (header.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0 && take_packet (self, payload, fds, n_fds);
   for (guint i = 0; i < n_fds; i++)
     close (fds[i]);
   if (is_good)
@@ -226,6 +246,18 @@ vpnd_channel_report (VpndChannel *self, const VpndClassifierReport *report)
     self->pending_source = g_unix_fd_add (self->caller, G_IO_OUT, on_room, self);
 }
 
+/**
+ * vpnd_channel_has_room:
+ * @self: the channel
+ *
+ * Returns: whether the caller keeps up: what can wait waits otherwise, instead of filling memory
+ */
+gboolean
+vpnd_channel_has_room (const VpndChannel *self)
+{
+  return self->pending_source == 0;
+}
+
 static int
 open_listener (const char *path, GError **error)
 {
@@ -254,17 +286,19 @@ open_listener (const char *path, GError **error)
  * vpnd_channel_listen:
  * @path: (nullable): of the socket to make; NULL takes the one that the service manager gave (LISTEN_FDS)
  * @func: (scope notified): receives each table
- * @user_data: passed to @func
+ * @errands_func: (scope notified): receives what else is asked for
+ * @user_data: passed to both
  * @error: return location for an error
  *
  * Returns: (transfer full) (nullable): the channel. Errors: VPND_ERROR_FAILED
  */
 VpndChannel *
-vpnd_channel_listen (const char *path, VpndChannelRulesFunc func, gpointer user_data, GError **error)
+vpnd_channel_listen (const char *path, VpndChannelRulesFunc func, VpndChannelErrandsFunc errands_func, gpointer user_data, GError **error)
 {
   g_autoptr (VpndChannel) self = g_object_new (VPND_TYPE_CHANNEL, NULL);
 
   self->func = func;
+  self->errands_func = errands_func;
   self->func_data = user_data;
   if (path != NULL)
     self->listener = open_listener (path, error);

@@ -24,7 +24,17 @@ G_DECLARE_FINAL_TYPE (VpndChannel, vpnd_channel, VPND, CHANNEL, GObject)
  */
 typedef void (*VpndChannelRulesFunc) (GPtrArray *rules, const int *class_fds, guint n_classes, gpointer user_data);
 
-VpndChannel *vpnd_channel_listen (const char *path, VpndChannelRulesFunc func, gpointer user_data, GError **error);
+/**
+ * VpndChannelErrandsFunc:
+ * @errands: (element-type VpndClassifierErrand): what is asked for
+ * @mount: where the hierarchy of the classes is mounted
+ * @waiting_fd: cgroup.procs of who waits to return, -1 for none; the callee copies what it keeps
+ * @user_data: of the channel
+ */
+typedef void (*VpndChannelErrandsFunc) (GPtrArray *errands, const char *mount, int waiting_fd, gpointer user_data);
+
+VpndChannel *vpnd_channel_listen (const char *path, VpndChannelRulesFunc func, VpndChannelErrandsFunc errands_func, gpointer user_data, GError **error);
 void vpnd_channel_report (VpndChannel *self, const VpndClassifierReport *report);
+gboolean vpnd_channel_has_room (const VpndChannel *self);
 
 G_END_DECLS

@@ -1,12 +1,13 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * vpnd-classifier(8): options, then the loop. It connects the channel to vpnd with the watch over launches, and does nothing else: no
+ * vpnd-classifier(8): options, then the loop. It connects the channel to vpnd with the watch over launches and with the errands, and does nothing else: no
  * network, no bus, no file of its own.
  */
 #include "config.h"
 
 #include "channel.h"
+#include "errands.h"
 #include "watch.h"
 
 #include <glib-unix.h>
@@ -20,6 +21,7 @@ typedef struct
 {
   VpndChannel *channel; /* (owned) (nullable) */
   VpndWatch *watch;     /* (owned) (nullable) */
+  VpndErrands *errands; /* (owned) */
 } Classifier;
 
 static void
@@ -30,12 +32,28 @@ on_report (const VpndClassifierReport *report, gpointer user_data)
   vpnd_channel_report (self->channel, report);
 }
 
+static gboolean
+has_room (gpointer user_data)
+{
+  const Classifier *self = user_data;
+
+  return vpnd_channel_has_room (self->channel);
+}
+
 static void
 on_rules (GPtrArray *rules, const int *class_fds, guint n_classes, gpointer user_data)
 {
   const Classifier *self = user_data;
 
   vpnd_watch_set_rules (self->watch, rules, class_fds, n_classes);
+}
+
+static void
+on_errands (GPtrArray *errands, const char *mount, int waiting_fd, gpointer user_data)
+{
+  const Classifier *self = user_data;
+
+  vpnd_errands_add (self->errands, errands, mount, waiting_fd);
 }
 
 static gboolean
@@ -53,9 +71,10 @@ run (const char *socket_path, const char *mountinfo_path, GError **error)
 
   /* Launches wait for us, also on a machine that is busy; the unit says the same, and without the right to it we are merely slower. */
   (void) setpriority (PRIO_PROCESS, 0, URGENT_NICE);
-  self.watch = vpnd_watch_new (mountinfo_path, on_report, &self, error); /* before the socket: who connects finds it ready */
+  self.errands = vpnd_errands_new (on_report, has_room, &self);
+  self.watch = vpnd_watch_new (mountinfo_path, on_report, has_room, &self, error); /* before the socket: who connects finds it ready */
   if (self.watch != NULL)
-    self.channel = vpnd_channel_listen (socket_path, on_rules, &self, error);
+    self.channel = vpnd_channel_listen (socket_path, on_rules, on_errands, &self, error);
   if (self.channel != NULL)
     {
       g_unix_signal_add (SIGTERM, on_signal, loop);
@@ -63,6 +82,7 @@ run (const char *socket_path, const char *mountinfo_path, GError **error)
       g_main_loop_run (loop);
     }
   g_clear_object (&self.watch);
+  g_clear_pointer (&self.errands, vpnd_errands_free);
   g_clear_object (&self.channel);
   return error == NULL || *error == NULL;
 }

@@ -10,6 +10,7 @@
 #include "watch.h"
 
 #include "error.h"
+#include "errands.h"
 #include "guard.h"
 #include "mounts.h"
 #include "process.h"
@@ -29,6 +30,7 @@
 #define ORIGIN_MAX_BYTES 4096 /* PATH_MAX: a longer place could not be opened again */
 #define EVENTS_PER_TURN 64    /* then the rest of the loop has its turn */
 #define PROCESSES_PER_TURN 32 /* of a walk over those that run already: 1 ms at most, while execs wait */
+#define ROOM_MS 2             /* until the reader is looked at again that did not keep up */
 #define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
 
 typedef struct
@@ -79,6 +81,7 @@ struct _VpndWatch
   GArray *walk;       /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
   guint walk_source;
   VpndWatchReportFunc func;
+  VpndWatchRoomFunc room_func;
   gpointer func_data;
 };
 
@@ -103,7 +106,7 @@ file_id_equal (gconstpointer a, gconstpointer b)
 static void
 report_process (VpndWatch *self, VpndClassifierReportKind kind, const VpndClassifierRule *rule, pid_t pid, guint64 start_time, int code, const char *origin)
 {
-  const VpndClassifierReport it = { kind, rule->class_index, pid, start_time, rule->path, code, rule->uid, (char *) origin };
+  const VpndClassifierReport it = { kind, rule->class_index, pid, start_time, rule->path, code, rule->uid, (char *) origin, NULL };
 
   self->func (&it, self->func_data);
 }
@@ -449,7 +452,7 @@ static void
 judge_running (VpndWatch *self, pid_t pid)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/exe", (int) pid);
-  char origin[ORIGIN_MAX_BYTES];
+  char origin[ORIGIN_MAX_BYTES], now[ORIGIN_MAX_BYTES];
   const int fd = open (path, O_PATH | O_CLOEXEC);
   const Target *target = NULL;
   struct stat info;
@@ -466,8 +469,12 @@ judge_running (VpndWatch *self, pid_t pid)
   (void) vpnd_process_read_cgroup (pid, self->table->is_unified, origin, sizeof origin);
   start_time = vpnd_process_read_start_time (pid);
   code = vpnd_process_move (pid, self->table->class_fds[target->rule->class_index]);
-  if (code != ESRCH)
-    report_process (self, code == 0 ? VPND_CLASSIFIER_FOUND : VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, code, origin);
+  if (code == ESRCH)
+    return;
+  report_process (self, code == 0 ? VPND_CLASSIFIER_FOUND : VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, code, origin);
+  /* Who stood there before has opened everything there. */
+  if (code == 0 && vpnd_process_read_cgroup (pid, self->table->is_unified, now, sizeof now) && strcmp (now, origin) != 0)
+    vpnd_errands_tell_sockets (self->func, self->func_data, pid, start_time);
 }
 
 static gboolean
@@ -475,6 +482,11 @@ on_walk (gpointer user_data)
 {
   VpndWatch *self = user_data;
 
+  if (!self->room_func (self->func_data)) /* a launch cannot wait, but these can */
+    {
+      self->walk_source = g_timeout_add (ROOM_MS, on_walk, self);
+      return G_SOURCE_REMOVE;
+    }
   for (guint i = 0; i < PROCESSES_PER_TURN && self->walk->len > 0; i++)
     {
       const pid_t pid = g_array_index (self->walk, pid_t, self->walk->len - 1);
@@ -483,8 +495,10 @@ on_walk (gpointer user_data)
       judge_running (self, pid);
     }
   if (self->walk->len > 0)
-    return G_SOURCE_CONTINUE;
-
+    {
+      self->walk_source = g_idle_add (on_walk, self);
+      return G_SOURCE_REMOVE;
+    }
   self->walk_source = 0;
   report (self, VPND_CLASSIFIER_APPLIED);
   return G_SOURCE_REMOVE;
@@ -516,7 +530,7 @@ begin_walk (VpndWatch *self)
  * @n_classes: how many, at most VPND_CLASSIFIER_MAX_CLASSES; each rule's class is below it
  *
  * Reports each rule whose program cannot be watched (VPND_CLASSIFIER_UNWATCHED), then puts the processes that run already into their classes
- * (VPND_CLASSIFIER_FOUND), then reports VPND_CLASSIFIER_APPLIED.
+ * (VPND_CLASSIFIER_FOUND), then reports VPND_CLASSIFIER_APPLIED. An empty table is in force at once, and nothing is reported.
  */
 void
 vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_classes)
@@ -543,25 +557,29 @@ vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, g
       if (target->code != 0)
         report_rule (self, VPND_CLASSIFIER_UNWATCHED, target->rule, target->code);
     }
-  begin_walk (self);
+  g_clear_handle_id (&self->walk_source, g_source_remove);
+  if (rules->len > 0)
+    begin_walk (self);
 }
 
 /**
  * vpnd_watch_new:
  * @mountinfo_path: of a process of the host's mount namespace
  * @func: (scope notified): receives each report
- * @user_data: passed to @func
+ * @room_func: (scope notified): says whether it takes more now
+ * @user_data: passed to both
  * @error: return location for an error
  *
  * Returns: (transfer full) (nullable): a watch without rules. Errors: VPND_ERROR_KERNEL_FEATURE when the kernel cannot hold launches
  *   (CONFIG_FANOTIFY_ACCESS_PERMISSIONS) or we may not ask it to (CAP_SYS_ADMIN); VPND_ERROR_FAILED
  */
 VpndWatch *
-vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, gpointer user_data, GError **error)
+vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, VpndWatchRoomFunc room_func, gpointer user_data, GError **error)
 {
   g_autoptr (VpndWatch) self = g_object_new (VPND_TYPE_WATCH, NULL);
 
   self->func = func;
+  self->room_func = room_func;
   self->func_data = user_data;
   self->mounts = vpnd_mounts_open (mountinfo_path, error);
   if (self->mounts == NULL)

@@ -16,8 +16,10 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VpndWatch, vpnd_watch, VPND, WATCH, GObject)
 
 typedef void (*VpndWatchReportFunc) (const VpndClassifierReport *report, gpointer user_data);
+/* Whether more reports would be taken now. */
+typedef gboolean (*VpndWatchRoomFunc) (gpointer user_data);
 
-VpndWatch *vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, gpointer user_data, GError **error);
+VpndWatch *vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, VpndWatchRoomFunc room_func, gpointer user_data, GError **error);
 void vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_classes);
 
 G_END_DECLS

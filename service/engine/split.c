@@ -264,6 +264,16 @@ register_report (VpndSplitTunnel *self, const VpndSplitterReport *report)
 
 static void refresh_members (VpndSplitTunnel *self, const VpndSplitConfig *config);
 
+/* Who was launched by a rule keeps the program of that rule. */
+static void
+name_program (VpndSplitTunnel *self, const VpndSplitterReport *report)
+{
+  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, report->pid);
+
+  if (entry != NULL && entry->start_time == report->start_time && entry->how != VPND_SPLIT_BY_RULE)
+    vpnd_split_entry_set_texts (entry, report->path, NULL, NULL);
+}
+
 static void
 on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
 {
@@ -284,6 +294,9 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
       break;
     case VPND_SPLITTER_DEPARTED:
       forget (self, report->pid);
+      break;
+    case VPND_SPLITTER_SEEN:
+      name_program (self, report);
       break;
     case VPND_SPLITTER_LOST:
       vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: launches were too many to follow; who was missed goes by the tunnel");
@@ -768,7 +781,7 @@ vpnd_split_tunnel_enter (VpndSplitTunnel *self, gint32 pid, guint64 start_time, 
  * @start_time: its start, when it asked
  * @error: return location for an error
  *
- * Returns: TRUE when it is back where it was. Errors: VPND_ERROR_NOT_FOUND when it did not come by vpnd_split_tunnel_enter()
+ * Returns: TRUE when it is out of its class, on the way back to where it was. Errors: VPND_ERROR_NOT_FOUND when it did not come by vpnd_split_tunnel_enter()
  */
 gboolean
 vpnd_split_tunnel_leave (VpndSplitTunnel *self, gint32 pid, guint64 start_time, GError **error)

@@ -20,6 +20,7 @@ typedef enum
   VPND_SPLITTER_FOUND,    /* it ran already and was moved; its connections of before have ended */
   VPND_SPLITTER_FAILED,   /* it belongs into a class and could not be put there: it stands where it stood */
   VPND_SPLITTER_DEPARTED, /* a process that had arrived, was found, or entered, has ended: only @pid is told */
+  VPND_SPLITTER_SEEN,     /* what a process runs that was looked at: @pid, @start_time and @path are told */
   VPND_SPLITTER_LOST,     /* launches or reports were lost: who was launched meanwhile goes by the tunnel; nothing else is told */
   VPND_N_SPLITTER_REPORTS
 } VpndSplitterReportKind;
@@ -65,7 +66,7 @@ typedef struct
  * @start_time: in clock ticks since boot
  * @parent: its parent's number
  * @uid: its real user
- * @executable: (owned): path of its program, "" when that is not told
+ * @executable: (owned): path of its program, "" when that is not known yet: then VPND_SPLITTER_SEEN tells
  */
 typedef struct
 {
@@ -94,7 +95,8 @@ G_DECLARE_INTERFACE (VpndSplitter, vpnd_splitter, VPND, SPLITTER, GObject)
  *   the rule's owner may not run; VPND_ERROR_NOT_FOUND for an application that is not installed; VPND_ERROR_NOT_SUPPORTED; VPND_ERROR_KERNEL_FEATURE
  * @enter: put the process and its children to come into the class of @class_, @profile with VPND_SPLIT_BOUND; its connections of before end.
  *   FALSE with VPND_ERROR_NOT_FOUND when there is no such process any more, VPND_ERROR_KERNEL_FEATURE without ground; out_origin gets where it was
- * @leave: take processes out of any class; those that are gone or stand in none are left alone. Returns how many were moved
+ * @leave: take processes out of any class, at once, and bring them back to where they came from, soon; their connections of before end. Those that are
+ *   gone or stand in none are left alone. Returns how many were moved
  * @look: FALSE when there is no such process; it is watched from now on, so that its end is told
  * @list: (transfer full) (element-type gint32): who stands in that class now
  */

@@ -159,7 +159,7 @@ def test_crash_is_restarted_by_systemd_and_blocks(system):
 def test_sandbox(system):
     out = system.host.run("systemd-analyze", "security", "--no-pager", "vpnd").stdout
     exposure = float(re.search(r"exposure level for vpnd.service: ([0-9.]+)", out).group(1))
-    assert exposure <= 2.5, out
+    assert exposure <= 2.0, out
 
 
 def test_logind_waits_for_us(connected):

@@ -200,6 +200,50 @@ test_rule_and_children (Rig *rig, gconstpointer data)
   g_assert_cmpstr (class_of (rig, 200), ==, "");
 }
 
+static void
+tell_program (Rig *rig, gint32 pid, guint64 start_time, const char *path)
+{
+  const VpndSplitterReport report = { .kind = VPND_SPLITTER_SEEN, .pid = pid, .start_time = start_time, .path = path, .origin = "", .uid = G_MAXUINT32 };
+
+  vpnd_splitter_emit_report (rig->host->splitter, &report);
+}
+
+static char *
+dup_program (Rig *rig, guint index)
+{
+  g_autoptr (GPtrArray) entries = vpnd_split_tunnel_dup_processes (rig->split);
+
+  return g_strdup (((const VpndSplitEntry *) g_ptr_array_index (entries, index))->executable);
+}
+
+/* What a process runs may be known later than the process; it is told of the one that is meant, and a rule's program stays that of the rule. */
+static void
+test_programs_are_told_later (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+  g_autofree char *before = NULL;
+  g_autofree char *other = NULL;
+  g_autofree char *after = NULL;
+  g_autofree char *of_rule = NULL;
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
+  fake_host_launch (rig->host, 100, rule);
+  fake_host_run (rig->host, 101, 100, USER, "");
+  before = dup_program (rig, 1);
+  tell_program (rig, 101, 1011, "/bin/other");
+  tell_program (rig, 102, 1020, "/bin/unknown");
+  other = dup_program (rig, 1);
+  tell_program (rig, 101, 1010, "/bin/child");
+  tell_program (rig, 100, 1000, "/bin/link");
+  after = dup_program (rig, 1);
+  of_rule = dup_program (rig, 0);
+  g_assert_cmpstr (before, ==, "");
+  g_assert_cmpstr (other, ==, "");
+  g_assert_cmpstr (after, ==, "/bin/child");
+  g_assert_cmpstr (of_rule, ==, PROGRAM);
+}
+
 /* What is a user's own matter is told without its program. */
 static void
 test_own_rules_are_private (Rig *rig, gconstpointer data)
@@ -341,6 +385,7 @@ main (int argc, char **argv)
     void (*func) (Rig *rig, gconstpointer data);
   } tests[] = {
     { "/split/rule-and-children", test_rule_and_children },
+    { "/split/programs-are-told-later", test_programs_are_told_later },
     { "/split/own-rules-are-private", test_own_rules_are_private },
     { "/split/who-may-enter", test_who_may_enter },
     { "/split/standing-is-followed", test_standing_is_followed },

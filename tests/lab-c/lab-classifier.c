@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "process.h"
 #include "protocol.h"
 
 #include <errno.h>
@@ -190,16 +191,16 @@ expect (const Lab *lab, VpndClassifierReportKind kind, const char *path, int cod
 }
 
 static void
-send_table (const Lab *lab, GBytes *bytes, gboolean is_sealed)
+send_packet (const Lab *lab, VpndClassifierPacket kind, GBytes *bytes, const char *cgroup, gboolean is_sealed)
 {
-  g_autofree char *procs = g_build_filename (lab->class, "cgroup.procs", NULL);
-  const int fds[] = { memfd_create ("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING), open (procs, O_WRONLY | O_CLOEXEC) };
+  g_autofree char *procs = g_build_filename (cgroup, "cgroup.procs", NULL);
+  const int fds[] = { memfd_create ("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING), open (procs, O_RDWR | O_CLOEXEC) };
   union
   {
     struct cmsghdr align;
     char bytes[CMSG_SPACE (sizeof fds)];
   } control = { 0 };
-  char payload = 0;
+  guint8 payload = (guint8) kind;
   struct iovec iov = { .iov_base = &payload, .iov_len = 1 };
   struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
   struct cmsghdr *part = CMSG_FIRSTHDR (&header);
@@ -216,6 +217,12 @@ send_table (const Lab *lab, GBytes *bytes, gboolean is_sealed)
   g_assert_cmpint (sendmsg (lab->channel, &header, 0), ==, 1);
   close (fds[0]);
   close (fds[1]);
+}
+
+static void
+send_table (const Lab *lab, GBytes *bytes, gboolean is_sealed)
+{
+  send_packet (lab, VPND_CLASSIFIER_TABLE, bytes, lab->class, is_sealed);
 }
 
 /* Sends a table of @paths, NULL-terminated. */
@@ -423,6 +430,124 @@ test_running_process_is_moved (Lab *lab, gconstpointer data)
   g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
 }
 
+/* --- errands --- */
+
+static void
+ask (const Lab *lab, const char *mount, VpndClassifierErrandKind kind, GPid pid, guint64 start_time, const char *origin)
+{
+  VpndClassifierErrand errand = { kind, pid, start_time, (char *) origin };
+  g_autoptr (GPtrArray) errands = g_ptr_array_new ();
+  g_autoptr (GBytes) bytes = NULL;
+
+  g_ptr_array_add (errands, &errand);
+  bytes = vpnd_classifier_encode_errands (mount, errands);
+  send_packet (lab, VPND_CLASSIFIER_ERRANDS, bytes, lab->class, TRUE);
+}
+
+/* Errands are done in order: when this one is answered, those before are done. */
+static void
+wait_for_errands (const Lab *lab)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_LOOK, getpid (), vpnd_process_read_start_time (getpid ()), "");
+  expect (lab, VPND_CLASSIFIER_SEEN, self, 0);
+}
+
+static void
+assert_stands_in (GPid pid, const char *name)
+{
+  char place[256];
+
+  g_assert_true (vpnd_process_read_cgroup (pid, TRUE, place, sizeof place));
+  g_assert_true (g_str_has_suffix (place, name));
+}
+
+static void
+put_into (const char *cgroup, GPid pid)
+{
+  g_autofree char *procs = g_build_filename (cgroup, "cgroup.procs", NULL);
+  const int fd = open (procs, O_WRONLY | O_CLOEXEC);
+
+  g_assert_cmpint (vpnd_process_move (pid, fd), ==, 0);
+  close (fd);
+}
+
+/* What vpnd may not see itself is told of exactly the process that is meant. */
+static void
+test_looks (Lab *lab, gconstpointer data)
+{
+  const guint64 start_time = vpnd_process_read_start_time (getpid ());
+  const int fd = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  struct stat info;
+  gboolean has_any = FALSE;
+  g_auto (VpndClassifierReport) report = { 0 };
+
+  g_assert_no_errno (fstat (fd, &info));
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_LOOK, getpid (), start_time + 1, ""); /* another process of that number: no answer */
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_LIST_SOCKETS, getpid (), start_time + 1, "");
+  wait_for_errands (lab);
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_LIST_SOCKETS, getpid (), start_time, "");
+  report = next_report (lab);
+  g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_SOCKETS);
+  g_assert_cmpint (report.pid, ==, getpid ());
+  for (guint i = 0; i < report.sockets->len; i++)
+    has_any |= g_array_index (report.sockets, guint32, i) == (guint32) info.st_ino;
+  g_assert_true (has_any);
+  close (fd);
+}
+
+/* Only who waits is put back, only if it is the one that is meant, and only below the mount; a place that is gone gives way to the one above it. */
+static void
+test_returns (Lab *lab, gconstpointer data)
+{
+  const char *argv[] = { lab->program, "--wait", NULL };
+  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
+  g_autofree char *gone = g_strconcat (name, "/gone/deeper", NULL);
+  g_autofree char *waiting = g_path_get_basename (lab->class);
+  g_autoptr (GError) error = NULL;
+  guint64 start_time;
+  GPid pid;
+
+  g_assert_no_errno (mkdir (home, 0700));
+  g_spawn_async (NULL, (char **) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, &error);
+  g_assert_no_error (error);
+  start_time = vpnd_process_read_start_time (pid);
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_RETURN, pid, start_time, name);
+  wait_for_errands (lab);
+  assert_stands_in (pid, "/"); /* it did not wait */
+
+  put_into (lab->class, pid);
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_RETURN, pid, start_time + 1, name);
+  ask (lab, lab->folder, VPND_CLASSIFIER_RETURN, pid, start_time, "/cgroups"); /* no hierarchy, but what is around one */
+  wait_for_errands (lab);
+  assert_stands_in (pid, waiting);
+
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_RETURN, pid, start_time, name);
+  wait_for_errands (lab);
+  assert_stands_in (pid, name);
+
+  put_into (lab->class, pid);
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_RETURN, pid, start_time, gone);
+  wait_for_errands (lab);
+  assert_stands_in (pid, name);
+
+  g_assert_no_errno (kill (pid, SIGKILL));
+  g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+  g_assert_no_errno (rmdir (home));
+}
+
+/* Who asks for what nobody may ask for is dropped. */
+static void
+test_into_a_class_nobody_is_put_back (Lab *lab, gconstpointer data)
+{
+  char byte;
+
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_RETURN, getpid (), vpnd_process_read_start_time (getpid ()), "/vpnd-excluded");
+  g_assert_cmpint (recv (lab->channel, &byte, 1, 0), ==, 0);
+}
+
 /* A user's rule holds for nobody else, and of two rules for one file the first that holds counts. */
 static void
 test_rules_of_users (Lab *lab, gconstpointer data)
@@ -562,6 +687,9 @@ main (int argc, char **argv)
     { "/classifier/other-mount-namespace", test_other_mount_namespace },
     { "/classifier/stopped-or-killed", test_stopped_or_killed },
     { "/classifier/caller-leaves", test_caller_leaves },
+    { "/classifier/looks", test_looks },
+    { "/classifier/returns", test_returns },
+    { "/classifier/into-a-class-nobody-is-put-back", test_into_a_class_nobody_is_put_back },
   };
 
   for (int i = 1; i + 1 < argc; i++)
