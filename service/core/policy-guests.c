@@ -180,6 +180,8 @@ vpnd_policy_add_direct_marks (VpndPolicyChains *chains, const VpndPolicyInput *i
     vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, input->routes->ifname);
   vpnd_rule_accept (vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK));
 
+  if (!has_policy (input, VPND_FORWARD_DIRECT))
+    return; /* there is no such set */
   rule = vpnd_rule_match_set (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFNAME, VPND_OP_IN, SET_DIRECT);
   vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_CT_MARK, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
   vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
