@@ -15,12 +15,25 @@
 #include "names.h"
 #include "properties.h"
 
+#include <malloc.h>
+
+#define PROCESSES_AT_ONCE 16u /* told before the bus has taken them; ten thousand at once would fill memory and hold up whoever asks for something */
+
 /* An interface whose PropertiesChanged we emit. */
 typedef struct
 {
   const char *interface;
   GVariant *announced; /* (owned) (nullable): type a{sv}, what everybody was told last */
 } Announced;
+
+/* A process that came into a class or left it, and is to be told. */
+typedef struct
+{
+  const char *signal;
+  guint pid;
+  char *path;   /* (owned): a shared text */
+  char *reason; /* (owned): a shared text */
+} Told;
 
 struct _VpndAdaptor
 {
@@ -35,6 +48,9 @@ struct _VpndAdaptor
   Announced daemon;
   Announced settings;
   Announced split;
+  GArray *waiting; /* (element-type Told) (owned): processes that are told as soon as the bus has taken those before */
+  guint n_told;    /* of @waiting */
+  guint n_on_way;  /* signals of processes that the bus has not taken yet */
 };
 
 G_DEFINE_FINAL_TYPE (VpndAdaptor, vpnd_adaptor, G_TYPE_OBJECT)
@@ -127,11 +143,62 @@ on_split_rules_changed (VpndSplitTunnel *split, VpndAdaptor *self)
 }
 
 static void
+clear_told (Told *told)
+{
+  g_ref_string_release (told->path);
+  g_ref_string_release (told->reason);
+}
+
+static void
+forget_waiting (VpndAdaptor *self)
+{
+  g_clear_pointer (&self->waiting, g_array_unref); /* anew: an array never gets smaller */
+  self->waiting = g_array_new (FALSE, FALSE, sizeof (Told));
+  g_array_set_clear_func (self->waiting, (GDestroyNotify) clear_told);
+  self->n_told = 0;
+}
+
+static void tell_more (VpndAdaptor *self);
+
+static void
+on_taken (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (VpndAdaptor) self = user_data;
+
+  (void) g_dbus_connection_flush_finish (G_DBUS_CONNECTION (source), result, NULL); /* fails only when the bus is gone */
+  self->n_on_way = 0;
+  tell_more (self);
+}
+
+static void
+tell_more (VpndAdaptor *self)
+{
+  const gboolean were_many = self->waiting->len > PROCESSES_AT_ONCE;
+
+  while (self->n_told < self->waiting->len && self->n_on_way < PROCESSES_AT_ONCE)
+    {
+      const Told *told = &g_array_index (self->waiting, Told, self->n_told);
+      g_autofree char *shown = g_utf8_make_valid (told->path, -1);
+
+      emit (self, VPND_INTERFACE_SPLIT, told->signal, g_variant_new ("(uss)", told->pid, shown, told->reason));
+      self->n_told++;
+      if (self->n_on_way++ == 0 && self->connection != NULL)
+        g_dbus_connection_flush (self->connection, NULL, on_taken, g_object_ref (self));
+    }
+  if (self->n_told < self->waiting->len)
+    return;
+  forget_waiting (self);
+  if (were_many)
+    (void) malloc_trim (0); /* what so many reports took is not needed again soon */
+}
+
+static void
 emit_process (VpndAdaptor *self, const char *name, guint pid, const char *path, const char *reason)
 {
-  g_autofree char *shown = g_utf8_make_valid (path, -1);
+  const Told told = { name, pid, g_ref_string_new_intern (path), g_ref_string_new_intern (reason) };
 
-  emit (self, VPND_INTERFACE_SPLIT, name, g_variant_new ("(uss)", pid, shown, reason));
+  g_array_append_val (self->waiting, told);
+  tell_more (self);
 }
 
 static void
@@ -198,6 +265,7 @@ vpnd_adaptor_finalize (GObject *object)
   VpndAdaptor *self = VPND_ADAPTOR (object);
 
   g_array_unref (self->registrations);
+  g_array_unref (self->waiting);
   g_clear_pointer (&self->daemon.announced, g_variant_unref);
   g_clear_pointer (&self->settings.announced, g_variant_unref);
   g_clear_pointer (&self->split.announced, g_variant_unref);
@@ -215,6 +283,7 @@ static void
 vpnd_adaptor_init (VpndAdaptor *self)
 {
   self->registrations = g_array_new (FALSE, FALSE, sizeof (guint));
+  forget_waiting (self);
   self->daemon.interface = VPND_INTERFACE_DAEMON;
   self->settings.interface = VPND_INTERFACE_SETTINGS;
   self->split.interface = VPND_INTERFACE_SPLIT;
@@ -319,6 +388,8 @@ vpnd_adaptor_unexport (VpndAdaptor *self)
       g_source_destroy (self->announce_source);
       g_clear_pointer (&self->announce_source, g_source_unref);
     }
+  forget_waiting (self);
+  self->n_on_way = 0;
   g_clear_object (&self->connection);
   g_clear_pointer (&self->daemon.announced, g_variant_unref);
   g_clear_pointer (&self->settings.announced, g_variant_unref);

@@ -4,6 +4,7 @@
  * The program of the lab whose way is looked at. Static and without a library, so that its first act is its own:
  *   FILE ADDRESS PORT TEXT             sends one datagram as its first act; prints the answer, or what went wrong
  *   FILE --launch N FILE ADDRESS PORT TEXT   launches FILE ... N times, one after the other
+ *   FILE --time N FILE...              launches each FILE in turn, N times; prints the nanoseconds of each launch, one line a turn
  *   FILE --talk                        obeys lines: udp ADDRESS PORT | dns ADDRESS NAME | open ADDRESS PORT | use | class | child ADDRESS PORT | daemon ADDRESS PORT
  */
 #include <arpa/inet.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MS 3000
@@ -107,6 +109,34 @@ launch (int n, char **argv)
         failures++;
     }
   return failures > 0;
+}
+
+/* From the call to the end of the program, which without words ends as its first act. */
+static long
+time_launch (char *file)
+{
+  char *argv[] = { file, NULL };
+  struct timespec begun, ended;
+  pid_t pid;
+  int status;
+
+  (void) clock_gettime (CLOCK_MONOTONIC, &begun);
+  if (posix_spawn (&pid, file, NULL, NULL, argv, environ) != 0 || waitpid (pid, &status, 0) != pid)
+    return -1;
+  (void) clock_gettime (CLOCK_MONOTONIC, &ended);
+  return (ended.tv_sec - begun.tv_sec) * 1000000000L + ended.tv_nsec - begun.tv_nsec;
+}
+
+static int
+time_launches (int n, char **files)
+{
+  for (int i = 0; i < n; i++)
+    {
+      for (char **file = files; *file != NULL; file++)
+        printf ("%ld ", time_launch (*file));
+      printf ("\n");
+    }
+  return 0;
 }
 
 static int
@@ -232,6 +262,8 @@ main (int argc, char **argv)
 {
   if (argc > 6 && strcmp (argv[1], "--launch") == 0)
     return launch (atoi (argv[2]), argv + 3);
+  if (argc > 3 && strcmp (argv[1], "--time") == 0)
+    return time_launches (atoi (argv[2]), argv + 3);
   if (argc > 1 && strcmp (argv[1], "--talk") == 0)
     return talk ();
   return argc > 3 ? ask_by_datagram (argv[1], argv[2], argv[3]) : 2;

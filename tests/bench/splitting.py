@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rows of ./run bench about split tunnelling: what a launch costs, ten thousand processes at once, and the race of a program's first packet."""
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
+
+import sandbox  # noqa: E402
+from capture import UDP, select_frames  # noqa: E402
+from lab import ECHO_PORT, HOST4, PUBLIC4, TUNNEL_HOST4, Lab, built  # noqa: E402
+
+PROCESSES = int(os.environ.get("VPND_BENCH_PROCESSES", "10000"))
+LAUNCHES = int(os.environ.get("VPND_BENCH_LAUNCHES", "20000"))
+TIMED_LAUNCHES = 400
+TIMED_ROUNDS = 5
+ROUNDS = 5
+INSIDE, OUTSIDE = f"you are {TUNNEL_HOST4}", f"you are {HOST4}"
+CROWD = """import os, signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+running, word = os.pipe()
+for _ in range({number}):
+  if os.fork() == 0:
+    os.execv("{file}", ["listed", "--talk"])
+os.close(word)
+os.read(running, 1)  # ends when each has closed its end, which launching the program does
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def line(what, value, unit, aim, more=""):
+    print(f"{what:44} {value:9.2f} {unit}   aim {aim}{more}", flush=True)
+
+
+def cgroup2():
+    for text in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields = text.split()
+        if " - cgroup2 " in text and fields[3] == "/":
+            return pathlib.Path(fields[4])
+    raise FileNotFoundError("this host has no cgroup2")
+
+
+class SplitLab:
+    """The lab with copies of the static program, and a folder of its own for the classes; vpnd and vpnd-classifier start and stop together."""
+
+    def __init__(self, lab):
+        self.lab, self.classes = lab, cgroup2() / f"vpnd-bench-{uuid.uuid4().hex[:12]}"
+        self.classes.mkdir()
+        self.listed, self.other = "/run/vpnd-lab/bin/listed", "/run/vpnd-lab/bin/other"
+        for name in ("listed", "other"):
+            shutil.copy(built("tests/lab-c/split-program"), lab.host_run / "vpnd-lab/bin" / name)
+
+    def start(self):
+        socket = self.lab.host_run / "vpnd-lab/classifier"
+        socket.unlink(missing_ok=True)
+        self.classifier = self.lab.host.start(built("service/classifier/vpnd-classifier"), "--socket", "/run/vpnd-lab/classifier", "--mountinfo", "/proc/self/mountinfo",
+                                              env=self.lab.environment())
+        sandbox.wait_until(socket.exists, 10, "vpnd-classifier listens")
+        self.daemon = self.lab.start_daemon(env={"VPND_CGROUP_PATH": str(self.classes), "VPND_CLASSIFIER_SOCKET": "/run/vpnd-lab/classifier"})
+
+    def stop(self):
+        self.daemon.stop()
+        self.classifier.kill()
+        self.classifier.wait()
+
+    def rule(self, verb):
+        """Seconds until the call is answered: all processes have their class by then."""
+        words = ["path", self.listed] + (["excluded", ""] if verb == "Add" else [])
+        begun = time.perf_counter()
+        done = self.lab.bus_call("org.vpnd1", "/org/vpnd1", f"org.vpnd1.SplitTunnel.{verb}", *words)
+        assert done.returncode == 0, done.stderr
+        return time.perf_counter() - begun
+
+    def members(self):
+        return (self.classes / "vpnd-excluded/cgroup.procs").read_text(encoding="ascii").split()
+
+    def close(self):
+        for folder in sorted(self.classes.rglob("*"), reverse=True):
+            if folder.is_dir():
+                sandbox.wait_until(lambda folder=folder: remove(folder), 60, f"nobody stands in {folder}")
+        remove(self.classes)
+
+
+def remove(folder):
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def launch_times(split, files):
+    """Microseconds of each launch, in turns: a list for each file."""
+    lines = split.lab.host.run(split.other, "--time", TIMED_LAUNCHES, *files, timeout=120).stdout.splitlines()
+    return [[int(word) / 1000 for word in column] for column in zip(*(text.split() for text in lines))]
+
+
+def exec_rows(split):
+    """Rounds without and with vpnd in turns, so that what else the machine does falls on both; of each round the median, of the rounds the median difference."""
+    matched, unmatched, plain = [], [], []
+    for turn in range(TIMED_ROUNDS):
+        before = statistics.median(launch_times(split, [split.other])[0])
+        split.start()
+        split.rule("Add")
+        sandbox.wait_until(lambda: split_state(split) in ("ready", "engaged"), 20, "vpnd-classifier holds launches")
+        listed, other = map(statistics.median, launch_times(split, [split.listed, split.other]))
+        if not [text for text in split.daemon.log().splitlines() if "CRITICAL" in text]:
+            matched.append(listed - before)
+            unmatched.append(other - before)
+            plain.append(before)
+        split.stop()
+    base = statistics.median(plain)
+    for what, values, aim in (("launch of a listed program, added", matched, "120 us"), ("launch of another program, added", unmatched, "not to be measured")):
+        added = statistics.median(values)
+        line(what, added, "us", aim, f"   ratio {(base + added) / base:5.3f} of {base:.0f} us without vpnd; {min(values):.1f} to {max(values):.1f}")
+
+
+def split_state(split):
+    return split.lab.bus_call("org.vpnd1", "/org/vpnd1", "org.freedesktop.DBus.Properties.Get", "org.vpnd1.SplitTunnel", "State").stdout.split("'")[1]
+
+
+def pss_kb(process):
+    values = dict(text.split(":") for text in pathlib.Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:])
+    return int(values["Pss"].split()[0])
+
+
+def settled(process):
+    """Whether it has used no time of a processor for a tenth of a second: what it has to tell is told."""
+    def used():
+        return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
+    before = used()
+    time.sleep(0.1)  # measuring silence is what this is for
+    return used() == before
+
+
+def crowd_rows(split, number=PROCESSES):
+    crowd = split.lab.host.start("/usr/bin/python3", "-c", CROWD.format(number=number, file=split.listed), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert crowd.stdout.readline() == "ready\n"
+    moved, returned, shown, small, large = [], [], [], [], []
+    for _ in range(ROUNDS):
+        split.start()
+        before = pss_kb(split.daemon.process)
+        moved.append(split.rule("Add") * 1000)
+        assert len(split.members()) == number, len(split.members())
+        sandbox.wait_until(lambda: settled(split.daemon.process), 20, "vpnd rests")
+        small.append((pss_kb(split.daemon.process) - before) * 1024 / number)
+        for _ in range(ROUNDS):
+            begun = time.perf_counter()
+            text = split.lab.vpnctl("split", "ps", "--all", "--json").stdout
+            shown.append((time.perf_counter() - begun) * 1000)
+            assert len(json.loads(text)["processes"]) == number
+        large.append((pss_kb(split.daemon.process) - before) * 1024 / number)
+        returned.append(split.rule("Remove") * 1000)
+        assert not split.members()
+        split.stop()
+    line(f"{number} processes moved into a class", statistics.median(moved), "ms", "1000", f"   {min(moved):.0f} to {max(moved):.0f}")
+    line(f"{number} processes returned", statistics.median(returned), "ms", "1000", f"   {min(returned):.0f} to {max(returned):.0f}")
+    line(f"vpnctl split ps --all --json, {number}", statistics.median(shown), "ms", "50", f"   {min(shown):.0f} to {max(shown):.0f}")
+    line("PSS of vpnd for each of them", statistics.median(small), "bytes", "200", f"   after they were listed {statistics.median(large):.0f}")
+    crowd.stdin.close()  # which ends them all
+    sandbox.wait_until(lambda: len(os.listdir("/proc")) < number // 2, 60, "they have ended")
+    crowd.kill()
+    crowd.wait()
+
+
+def race(split, load):
+    lab, number = split.lab, LAUNCHES
+    busy = [lab.host.start("sh", "-c", "while :; do :; done") for _ in range(os.cpu_count() if load else 0)]
+    mark, ways = lab.capture.mark(), {}
+
+    def run(name, file):
+        process = lab.host.start(split.other, "--launch", number, file, PUBLIC4, ECHO_PORT, f"of-{name}", stdout=subprocess.PIPE, text=True)
+        ways[name] = process.communicate()[0].split("\n")
+    runners = [threading.Thread(target=run, args=pair) for pair in (("listed", split.listed), ("other", split.other))]
+    for runner in runners:
+        runner.start()
+    for runner in runners:
+        runner.join()
+    for process in busy:
+        process.kill()
+        process.wait()
+    clear = [frame for frame in lab.capture.since(mark) if frame.dst == PUBLIC4]
+    wrong = ways["listed"].count(INSIDE) + max(ways["other"].count(OUTSIDE), sum(b"of-other" in frame.raw for frame in clear))
+    right = ways["listed"].count(OUTSIDE) + ways["other"].count(INSIDE)
+    what = f"{number} + {number} first packets, {'loaded' if load else 'idle'}"
+    line(what, wrong, "on the wrong side", "0",
+         f"   {right} on the right one, {sum(b'of-listed' in frame.raw for frame in clear)} seen by the router, {sum(map(lambda lines: lines.count('EPERM'), ways.values()))} refused")
+
+
+def race_rows(split):
+    split.start()
+    split.rule("Add")
+    split.lab.connect(dns="")
+    sandbox.wait_until(lambda: split_state(split) == "engaged", 20, "engaged")
+    for load in (False, True):
+        race(split, load)
+    split.lab.vpnctl("disconnect")
+    split.rule("Remove")
+    split.stop()
+
+
+def rows():
+    with Lab() as lab:
+        split = SplitLab(lab)
+        try:
+            for part in (exec_rows, crowd_rows, race_rows):
+                if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
+                    part(split)
+        finally:
+            lab.close()
+            split.close()
+
+
+if __name__ == "__main__":
+    sandbox.run_session(rows)
