@@ -49,7 +49,7 @@ add_from_tunnel (VpndPolicyChains *chains, gboolean has_direct)
   VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_FROM_TUNNEL);
 
   if (has_direct)
-    vpnd_rule_drop (vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK));
+    vpnd_rule_drop (vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_EITHER));
   vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chain)));
   vpnd_policy_refuse_rest (chain);
 }
@@ -175,7 +175,7 @@ vpnd_policy_add_direct_marks (VpndPolicyChains *chains, const VpndPolicyInput *i
 
   if (!has_policy (input, VPND_FORWARD_DIRECT) && !vpnd_policy_has_split (input))
     return;
-  rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
+  rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_EITHER);
   if (chains->tunnel_out != NULL)
     vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, input->routes->ifname);
   vpnd_rule_accept (vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK));

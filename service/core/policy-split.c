@@ -3,7 +3,7 @@
  *
  * What the policy does with what goes beside the tunnel by the users' wish (core/split-plan.h): which flows these are, and that they leave by any link
  * but the tunnel's while all others leave by none but it. A flow is known by its mark in conntrack, which no program can set, so answers, and packets after
- * the process is gone, are of the class that the flow began in.
+ * the process is gone, are of the class that the flow began in. A packet that has a socket is judged by that socket nevertheless: a flow outlives it.
  * Numbers in comments are the rules of docs/security.md.
  */
 #include "config.h"
@@ -16,6 +16,9 @@
 #include "reserved.h"
 
 #define CHAIN_BESIDE "beside"
+#define CHAIN_BESIDE_NAME "beside_name"
+#define CHAIN_BESIDE_WAY "beside_way"
+#define CHAIN_KEPT "kept"
 #define CHAIN_SPLIT_OUT "split_out"
 #define CHAIN_SPLIT_IN "split_in"
 #define CHAIN_SPLIT_NAT "split_nat"
@@ -229,7 +232,7 @@ add_names (VpndPolicyChains *chains, VpndChain *chain, const GArray *addrs, cons
 static VpndRule *
 match_beside (VpndRule *rule)
 {
-  return vpnd_rule_match_mark (rule, VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
+  return vpnd_rule_match_mark (rule, VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_EITHER);
 }
 
 static VpndRule *
@@ -250,18 +253,45 @@ has_default (const VpndPolicyInput *input, int family)
   return family == AF_INET ? input->facts->default4.present : input->facts->default6.present;
 }
 
-/* 8: the mark of the flow, and that of the packet, which leads to the routes of the host. Without a physical way of the family the packet is left to where
- * it would go, which is refused if that is the tunnel: the kernel would only drop it for want of a route, and the program would hang. */
+/* 8: the mark of the packet, which leads to the routes of the host. Without a physical way of the family a packet that would go into the tunnel is left to that,
+ * where it is refused: the kernel would only drop it for want of a route, and the program would hang. */
 static void
-add_beside (VpndPolicyChains *chains, const VpndPolicyInput *input)
+add_beside_way (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
-  VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_BESIDE);
+  VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_BESIDE_WAY);
 
-  vpnd_rule_set_mark (vpnd_chain_add_rule (chain), VPND_STATEMENT_SET_CT_MARK, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
   for (guint i = 0; i < G_N_ELEMENTS (families); i++)
     if (!has_default (input, families[i].family))
-      vpnd_rule_accept (vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_NFPROTO, families[i].nfproto));
-  vpnd_rule_set_mark (vpnd_chain_add_rule (chain), VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+      {
+        VpndRule *rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_NFPROTO, families[i].nfproto);
+
+        vpnd_rule_accept (vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME));
+      }
+  vpnd_rule_accept (vpnd_rule_set_mark (vpnd_chain_add_rule (chain), VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK));
+}
+
+/* 8 and 10: with an address of the tunnel a flow leaves only when another one takes its place (add_translation()). A flow that began inside the tunnel has no
+ * other one, so it ends. */
+static void
+refuse_untranslated (VpndChain *chain, const VpndPolicyInput *input)
+{
+  for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
+    {
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
+      VpndRule *rule = vpnd_rule_match_status (vpnd_chain_add_rule (chain), IPS_CONFIRMED, IPS_CONFIRMED | IPS_SRC_NAT);
+
+      vpnd_rule_goto (vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &host), CHAIN_REFUSE);
+    }
+}
+
+/* 8: the mark of the flow; not of one inside the tunnel, which may be somebody else's. */
+static void
+add_beside (VpndPolicyChains *chains, const VpndPolicyInput *input, const char *name, guint32 ct_mark)
+{
+  VpndChain *chain = vpnd_policy_add_chain (chains, name);
+
+  refuse_untranslated (chain, input);
+  vpnd_rule_goto (vpnd_rule_set_mark (vpnd_chain_add_rule (chain), VPND_STATEMENT_SET_CT_MARK, ct_mark, VPND_CT_MARK_MASK), CHAIN_BESIDE_WAY);
 }
 
 static gboolean
@@ -344,22 +374,9 @@ refuse_inner_resolvers (VpndChain *chain, const VpndPolicyInput *input)
     }
 }
 
-/* 8 and 10: with an address of the tunnel a flow leaves only when another one takes its place (add_translation()). A flow that began inside the tunnel has no
- * other one, so it ends. */
-static void
-refuse_untranslated (VpndChain *chain, const VpndPolicyInput *input)
-{
-  for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
-    {
-      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
-      VpndRule *rule = vpnd_rule_match_prefix (vpnd_chain_add_rule (chain), TRUE, VPND_OP_EQ, &host);
-
-      vpnd_rule_goto (vpnd_rule_match_status (rule, IPS_CONFIRMED, IPS_CONFIRMED | IPS_SRC_NAT), CHAIN_REFUSE);
-    }
-}
-
 /* 8: what leaves beside the tunnel. To this hook the link of a packet with our mark is still the one of before the mark, so whether it leaves by the tunnel for
- * all that is asked later (add_last_guard()). What is to be in the tunnel or nowhere is not let through with a flow that began when it was not. */
+ * all that is asked later (add_last_guard()). What is to be in the tunnel or nowhere is not let through with a flow that began when it was not. What is of such
+ * a flow and not marked was judged to be none of its (add_kept_flows()): there is no way for it in the tunnel, and the flow opens none outside. */
 static void
 add_split_out (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
@@ -368,6 +385,7 @@ add_split_out (VpndPolicyChains *chains, const VpndPolicyInput *input)
   VpndRule *rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME);
 
   vpnd_rule_goto (vpnd_rule_match_mark (rule, VPND_FIELD_MARK, VPND_OP_NE, VPND_MARK_VALUE, VPND_MARK_MASK), CHAIN_REFUSE);
+  vpnd_rule_return (vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_MARK, VPND_OP_NE, VPND_MARK_VALUE, VPND_MARK_MASK));
   refuse_untranslated (chain, input);
   refuse_inner_resolvers (chain, input);
   add_groups (chains, chain, input, GROUPS_TO_TUNNEL, SET_TO_TUNNEL, new_rule, CHAIN_REFUSE);
@@ -379,7 +397,7 @@ add_split_out (VpndPolicyChains *chains, const VpndPolicyInput *input)
     }
   vpnd_rule_accept (vpnd_chain_add_rule (chain));
   rule = match_beside (vpnd_chain_add_rule (chains->output));
-  vpnd_rule_goto (vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_NE, LOOPBACK_IFINDEX), CHAIN_SPLIT_OUT);
+  vpnd_rule_jump (vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_NE, LOOPBACK_IFINDEX), CHAIN_SPLIT_OUT);
 }
 
 /* 8: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. */
@@ -521,7 +539,7 @@ keep_old_flows (VpndChain *chain, const VpndPolicyInput *input)
   for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
     {
       VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
-      VpndRule *rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_NE, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
+      VpndRule *rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_NE, VPND_CT_MARK_VALUE, VPND_CT_MARK_EITHER);
 
       vpnd_rule_match_status (rule, IPS_CONFIRMED, IPS_CONFIRMED);
       vpnd_rule_accept (vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &host));
@@ -541,31 +559,33 @@ add_rest_beside (VpndChain *chain)
   vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_BESIDE);
 }
 
-/* A flow of UDP outlives its socket for a while, and another program may come to have its port: what has a socket is judged by that anew, and refused where
- * it differs. Not with names: their addresses run out while flows to them go on. */
-static gboolean
-judges_owners (const VpndSplitPlan *plan)
+/* A flow outlives its socket, and another program may come to have its port. What has a socket is judged by that each time, and where the flow is of another
+ * class it goes no way: a datagram, and what begins a connection. The rest of a connection is of the program that began it. What has no socket goes with its
+ * flow: the process is gone, or the kernel answers. A mark that a user's socket has is not the transport's (refuse_marks_of_users()), and none of ours here. */
+static void
+add_kept_flows (VpndPolicyChains *chains)
 {
-  return plan->mode == VPND_SPLIT_MODE_EXCLUDE && !plan->watches_names;
+  const guint8 tcp = IPPROTO_TCP;
+  VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_KEPT);
+  VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)), VPND_FIELD_SKUID, VPND_OP_NE, 0);
+
+  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, 0, VPND_MARK_MASK);
+  rule = vpnd_rule_match (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, VPND_OP_NE, &tcp);
+  vpnd_rule_return (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
+  rule = vpnd_rule_match_first_syn (vpnd_chain_add_rule (chain));
+  vpnd_rule_return (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
+  vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_BESIDE_WAY);
+  vpnd_rule_jump (match_beside (vpnd_chain_add_rule (chains->mangle)), CHAIN_KEPT);
 }
 
+/* The addresses of a name run out while flows to them go on, so here the flow is asked: whoever sends, the peer is the same. */
 static void
-add_kept_flows (VpndChain *chain, const VpndSplitPlan *plan)
+add_excluded_names (VpndPolicyChains *chains, VpndChain *chain, const VpndSplitPlan *plan)
 {
-  const guint8 udp = IPPROTO_UDP;
-  VpndRule *rule = match_beside (vpnd_chain_add_rule (chain));
+  VpndRule *rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_NAME, VPND_CT_MARK_MASK);
 
-  if (judges_owners (plan))
-    vpnd_rule_match (rule, VPND_FIELD_L4PROTO, VPND_OP_NE, &udp);
-  vpnd_rule_goto (rule, CHAIN_BESIDE);
-}
-
-/* What no class is for and has a socket stays where it would go, which is the tunnel; there its flow is refused. */
-static void
-add_kept_datagrams (VpndChain *chain)
-{
-  vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
-  vpnd_rule_goto (match_beside (vpnd_chain_add_rule (chain)), CHAIN_BESIDE);
+  vpnd_rule_goto (rule, CHAIN_BESIDE_WAY);
+  add_names (chains, chain, plan->excluded_addrs, "split_names_out", CHAIN_BESIDE_NAME);
 }
 
 /* What was decided about the process itself goes before what was about its user and its peer; the tunnel goes before the way beside it. */
@@ -576,7 +596,7 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
   const gboolean is_include = plan->mode == VPND_SPLIT_MODE_INCLUDE;
 
   vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_OIF, VPND_OP_EQ, LOOPBACK_IFINDEX));
-  add_kept_flows (chain, plan);
+  add_kept_flows (chains);
   vpnd_rule_accept (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)));
   if (input->kind != VPND_POLICY_BLOCKED)
     keep_probes (chain);
@@ -597,9 +617,7 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
   add_uids (chains, chain, plan->excluded_uids, "split_excluded_uids", CHAIN_BESIDE);
   add_prefixes (chains, chain, plan->excluded_prefixes, "split_excluded", CHAIN_BESIDE);
   if (plan->watches_names)
-    add_names (chains, chain, plan->excluded_addrs, "split_names_out", CHAIN_BESIDE);
-  else
-    add_kept_datagrams (chain);
+    add_excluded_names (chains, chain, plan);
 }
 
 /* Answers with addresses of watched names wait until these stand in the sets. Only a resolver inside the tunnel is believed where an address opens a way out:
@@ -645,7 +663,10 @@ vpnd_policy_add_split_classes (VpndPolicyChains *chains, const VpndPolicyInput *
   if (!vpnd_policy_has_split (input))
     return;
   vpnd_policy_want_mangle (chains);
-  add_beside (chains, input);
+  add_beside_way (chains, input);
+  add_beside (chains, input, CHAIN_BESIDE, VPND_CT_MARK_VALUE);
+  if (input->split->watches_names && input->split->mode == VPND_SPLIT_MODE_EXCLUDE)
+    add_beside (chains, input, CHAIN_BESIDE_NAME, VPND_CT_MARK_NAME);
   add_classes (chains, chains->mangle, input);
   add_translation (chains, input);
   if (input->split->mode == VPND_SPLIT_MODE_EXCLUDE || input->kind != VPND_POLICY_CONNECTED)

@@ -13,7 +13,9 @@
 #define VPND_MARK_MASK 0xff000000u
 
 #define VPND_CT_MARK_VALUE 0x57000000u /* mark of flows that go beside the tunnel on purpose, in connection tracking */
+#define VPND_CT_MARK_NAME 0x5f000000u  /* the same, of flows that do so only because a watched name had the address of their peer */
 #define VPND_CT_MARK_MASK 0xff000000u
+#define VPND_CT_MARK_EITHER 0xf7000000u /* mask under which both have VPND_CT_MARK_VALUE */
 
 #define VPND_TABLE_TUNNEL 22096u
 #define VPND_TABLE_LOCAL 22097u

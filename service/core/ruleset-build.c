@@ -355,6 +355,18 @@ vpnd_rule_goto (VpndRule *rule, const char *chain)
 }
 
 /**
+ * vpnd_rule_return:
+ * @rule: a rule
+ *
+ * Ends @rule with the way back to the chain that its chain was jumped to from, behind the jump.
+ */
+void
+vpnd_rule_return (VpndRule *rule)
+{
+  append_verdict (rule, VPND_VERDICT_RETURN, "");
+}
+
+/**
  * vpnd_rule_statement:
  * @rule: a rule
  * @kind: a statement that needs no argument: the rejects, VPND_STATEMENT_MASQUERADE and VPND_STATEMENT_CLAMP_MSS

@@ -251,6 +251,7 @@ void vpnd_rule_accept (VpndRule *rule);
 void vpnd_rule_drop (VpndRule *rule);
 void vpnd_rule_jump (VpndRule *rule, const char *chain);
 void vpnd_rule_goto (VpndRule *rule, const char *chain);
+void vpnd_rule_return (VpndRule *rule);
 void vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind);
 VpndRule *vpnd_rule_set_mark (VpndRule *rule, VpndStatementKind kind, guint32 value, guint32 mask);
 void vpnd_rule_dnat (VpndRule *rule, const VpndAddr *addr);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The program of the lab whose way is looked at. Static and without a library, so that its first act is its own:
- *   FILE ADDRESS PORT TEXT             sends one datagram as its first act; prints the answer, or what went wrong
+ *   FILE ADDRESS PORT TEXT [OWN_PORT]  sends one datagram as its first act; prints the answer, or what went wrong
  *   FILE --launch N FILE ADDRESS PORT TEXT   launches FILE ... N times, one after the other
  *   FILE --time N FILE...              launches each FILE in turn, N times; prints the nanoseconds of each launch, one line a turn
  *   FILE --talk                        obeys lines: udp ADDRESS PORT | dns ADDRESS NAME | open ADDRESS PORT | use | class | child ADDRESS PORT | daemon ADDRESS PORT
@@ -75,14 +75,16 @@ print_answer (int fd)
 }
 
 static int
-ask_by_datagram (const char *address, const char *port, const char *text)
+ask_by_datagram (const char *address, const char *port, const char *text, const char *own_port)
 {
   struct sockaddr_storage to;
   const socklen_t size = make_address (address, port, &to);
   const int fd = socket (to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_storage own;
   int code = 1;
 
-  if (sendto (fd, text, strlen (text), 0, (struct sockaddr *) &to, size) < 0)
+  (void) make_address (to.ss_family == AF_INET ? "0.0.0.0" : "::", own_port, &own);
+  if (bind (fd, (struct sockaddr *) &own, size) < 0 || sendto (fd, text, strlen (text), 0, (struct sockaddr *) &to, size) < 0)
     print_errno ();
   else
     code = print_answer (fd);
@@ -218,7 +220,7 @@ ask_by_child (const char *address, const char *port, int is_daemon)
         _exit (0);
     }
   if (pid == 0)
-    _exit (ask_by_datagram (address, port, "child"));
+    _exit (ask_by_datagram (address, port, "child", "0"));
   (void) waitpid (pid, NULL, 0);
 }
 
@@ -234,7 +236,7 @@ talk (void)
 
       (void) sscanf (line, "%31s %63s %15s", word, address, port);
       if (strcmp (word, "udp") == 0)
-        (void) ask_by_datagram (address, port, "talk");
+        (void) ask_by_datagram (address, port, "talk", "0");
       else if (strcmp (word, "open") == 0)
         {
           if (stream >= 0)
@@ -266,5 +268,5 @@ main (int argc, char **argv)
     return time_launches (atoi (argv[2]), argv + 3);
   if (argc > 1 && strcmp (argv[1], "--talk") == 0)
     return talk ();
-  return argc > 3 ? ask_by_datagram (argv[1], argv[2], argv[3]) : 2;
+  return argc > 3 ? ask_by_datagram (argv[1], argv[2], argv[3], argc > 4 ? argv[4] : "0") : 2;
 }

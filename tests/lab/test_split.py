@@ -132,8 +132,8 @@ def wait_split_state(lab, state):
     sandbox.wait_until(lambda: split_state(lab) == state, 20, f"the state {state} of split tunnelling; {lab.daemon.log()}")
 
 
-def first_act(lab, path, text="first", address=PUBLIC4):
-    return lab.host.run(path, address, ECHO_PORT, text, check=False).stdout.strip()
+def first_act(lab, path, text="first", address=PUBLIC4, own_port=0):
+    return lab.host.run(path, address, ECHO_PORT, text, own_port, check=False).stdout.strip()
 
 
 def test_listed_goes_beside_and_others_inside(split):
@@ -176,6 +176,30 @@ def test_no_launch_goes_the_wrong_way(split, load):
     frames = split.capture.since(mark)
     assert not [frame for frame in frames if b"of-other" in frame.raw]
     assert len([frame for frame in frames if b"of-listed" in frame.raw and frame.dst == PUBLIC4]) == number - refused["listed"]
+
+
+@pytest.mark.parametrize("address", [PUBLIC4, PUBLIC6])
+@pytest.mark.parametrize("mode", ["exclude", "names", "include"])
+def test_port_of_a_flow_of_another_class(split, mode, address):
+    """The port and the peer of a program of another class that has just ended: conntrack still has its flow, with which nothing goes the wrong way."""
+    split.vpnctl("split", "add", "--path", split.listed, *(["--include"] if mode == "include" else []))
+    if mode == "include":
+        split.vpnctl("split", "mode", "include")
+    if mode == "names":
+        split.vpnctl("split", "add", "--domain", "example.test")
+    split.connect()
+    wait_split_state(split, "engaged")
+    assert all(rule["effective"] for rule in json.loads(split.vpnctl("split", "list", "--json").stdout)["rules"])
+    inside, outside = (INSIDE, OUTSIDE) if address == PUBLIC4 else (f"you are {TUNNEL_HOST6}", f"you are {HOST6}")
+    own = {split.listed: inside, split.other: outside} if mode == "include" else {split.listed: outside, split.other: inside}
+    mark = split.capture.mark()
+    for own_port in range(20000, 20040):
+        programs = [split.listed, split.other] if own_port % 2 else [split.other, split.listed]
+        ways = [first_act(split, path, f"of-{path[-5:]}", address, own_port) for path in programs]
+        assert ways == [own[programs[0]], "EPERM"], f"the port {own_port}, {programs}"
+        assert first_act(split, programs[0], f"of-{programs[0][-5:]}", address, own_port) == ways[0], "the flow is still its"
+    texts = {path: len([frame for frame in split.capture.since(mark) if f"of-{path[-5:]}".encode() in frame.raw and frame.dst == address]) for path in own}
+    assert texts == {path: 40 if way == outside else 0 for path, way in own.items()}
 
 
 @pytest.mark.parametrize("is_connected", [True, False], ids=["connected", "disconnected"])

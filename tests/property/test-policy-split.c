@@ -199,6 +199,26 @@ is_refused (const World *world, const Packet *packet)
   return has_group (world, id) && (id == SPLIT_ID_BOUND_OTHER || (id == SPLIT_ID_BOUND_FIRST && world->kind != VPND_POLICY_CONNECTED));
 }
 
+/* Of a flow that somebody had beside the tunnel. */
+static guint32
+random_flow_mark (void)
+{
+  return random_boolean (2) ? VPND_CT_MARK_VALUE : VPND_CT_MARK_NAME;
+}
+
+/* Set to be inside the tunnel, and not only there for want of a rule. */
+static gboolean
+is_set_inside (const World *world, const Packet *packet)
+{
+  const VpndSplitMode mode = world->split->mode;
+  gboolean is_inside;
+
+  world->split->mode = VPND_SPLIT_MODE_INCLUDE; /* all else is beside it then */
+  is_inside = !is_beside (world, packet);
+  world->split->mode = mode;
+  return is_inside;
+}
+
 /* --- the properties --- */
 
 /* What is beside the tunnel leaves, by a physical link, with an address of that link; all else leaves by the tunnel or not at all. So does what is in a cgroup
@@ -226,7 +246,7 @@ test_each_on_its_side (void)
           else if (wants_out)
             {
               g_assert_cmpstr (link, ==, "eth0");
-              g_assert_cmphex (departure.packet.ct_mark & VPND_CT_MARK_MASK, ==, VPND_CT_MARK_VALUE);
+              g_assert_cmphex (departure.packet.ct_mark & VPND_CT_MARK_EITHER, ==, VPND_CT_MARK_VALUE);
               g_assert_true (departure.packet.is_masqueraded == g_str_equal (departure.initial, VPND_IFNAME));
               beside++;
             }
@@ -279,18 +299,20 @@ test_old_flows (void)
           Departure departure = random_departure (&world);
           Packet *packet = &departure.packet;
           Packet answer = { .oifname = "", .iifname = "eth0", .source = packet->destination, .destination = random_public_addr (packet->destination.family) };
+          guint32 ct_mark;
           Fate fate;
 
           memset (packet->cgroups, 0, sizeof packet->cgroups);
           packet->uid = NO_UID;
-          packet->ct_mark = VPND_CT_MARK_VALUE | 5;
+          packet->ct_mark = random_flow_mark () | 5;
+          ct_mark = packet->ct_mark;
           packet->ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
           packet->is_established = TRUE;
           if (vpnd_prefix_contains (&(VpndPrefix){ addr ("192.0.2.0"), 24 }, &packet->destination) ||
               vpnd_prefix_contains (&(VpndPrefix){ addr ("2001:db8:a::"), 48 }, &packet->destination))
             continue; /* may have become a network of the tunnel's */
           g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "eth0");
-          g_assert_cmphex (packet->ct_mark, ==, VPND_CT_MARK_VALUE | 5);
+          g_assert_cmphex (packet->ct_mark, ==, ct_mark);
 
           answer.l4proto = packet->l4proto;
           answer.sport = packet->dport;
@@ -331,6 +353,7 @@ test_changed_class (void)
           g_assert_cmpstr (link, !=, "eth0");
           if (*link == '\0')
             g_assert_cmpint (fate, ==, FATE_REJECT);
+          g_assert_cmphex (departure.packet.ct_mark, ==, 0); /* it stays somebody's */
           ended += *link == '\0';
         }
     }
@@ -352,13 +375,103 @@ test_included_leaves_nothing_behind (void)
           const guint64 id = departure.packet.cgroups[SPLIT_LEVEL];
           Fate fate;
 
-          departure.packet.ct_mark = VPND_CT_MARK_VALUE;
+          departure.packet.ct_mark = random_flow_mark ();
           departure.packet.ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
           departure.packet.is_established = TRUE;
           if (has_group (&world, id) && id != SPLIT_ID_EXCLUDED)
             g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "");
         }
     }
+}
+
+/* To an address of a watched name, where there is one. */
+static void
+send_to_a_name (const World *world, Departure *departure)
+{
+  const GArray *addrs = random_boolean (2) ? world->split->excluded_addrs : world->split->included_addrs;
+  Packet *packet = &departure->packet;
+
+  if (addrs->len == 0)
+    return;
+  packet->destination = g_array_index (addrs, VpndAddr, g_test_rand_int_range (0, (gint32) addrs->len));
+  departure->initial = world->kind != VPND_POLICY_BLOCKED && has_address (world, packet->destination.family) ? VPND_IFNAME : "eth0";
+  packet->source = g_str_equal (departure->initial, VPND_IFNAME) ? tunnel_address (world, packet->destination.family)
+                                                                 : random_public_addr (packet->destination.family);
+}
+
+/* Whoever has the port and the peer of a flow that another socket had goes by what it is itself: never beside the tunnel because the other one did, except to what
+ * was the address of an excluded name; and a mark that its socket has is no way out. What goes no way is told so. */
+static void
+test_flows_of_others (void)
+{
+  guint beside = 0, by_name = 0, refused = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      const gboolean has_ways = !random_boolean (4);
+
+      world_init (&world, random_kind (), has_ways);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet *packet = &departure.packet;
+          gboolean wants_out, goes_out;
+          const char *link;
+          Fate fate;
+
+          if (random_boolean (3))
+            send_to_a_name (&world, &departure);
+          packet->ct_mark = random_flow_mark () | 5;
+          packet->ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
+          packet->is_established = random_boolean (2);
+          packet->is_first_syn = packet->l4proto == IPPROTO_TCP;
+          packet->mark = packet->uid != 0 && random_boolean (4) ? VPND_MARK_VALUE : 0;
+          wants_out = is_beside (&world, packet);
+          goes_out = wants_out || ((packet->ct_mark & VPND_CT_MARK_MASK) == VPND_CT_MARK_NAME && world.split->mode == VPND_SPLIT_MODE_EXCLUDE && world.split->watches_names && !is_set_inside (&world, packet));
+          goes_out = goes_out && !is_refused (&world, packet) && (has_ways || !g_str_equal (departure.initial, VPND_IFNAME));
+          link = send_packet (&world, &departure, &fate);
+          g_assert_cmpstr (link, ==, goes_out ? "eth0" : "");
+          if (!goes_out)
+            g_assert_cmpint (fate, ==, FATE_REJECT);
+          beside += goes_out && wants_out;
+          by_name += goes_out && !wants_out;
+          refused += !goes_out;
+        }
+    }
+  g_assert_cmpuint (MIN (MIN (beside, refused), by_name), >, ROUNDS / 10);
+}
+
+/* A connection goes on with its flow, whoever its user is and wherever it goes, unless that is set to be inside the tunnel. */
+static void
+test_connections_go_on (void)
+{
+  guint kept = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_kind (), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Fate fate;
+
+          departure.packet.l4proto = IPPROTO_TCP;
+          departure.packet.ct_mark = random_flow_mark ();
+          departure.packet.ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
+          departure.packet.is_established = TRUE;
+          if (is_set_inside (&world, &departure.packet))
+            {
+              g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "");
+              continue;
+            }
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "eth0");
+          kept++;
+        }
+    }
+  g_assert_cmpuint (kept, >, ROUNDS);
 }
 
 /* The loopback interface is everybody's, and nobody there is of a class. */
@@ -402,7 +515,7 @@ test_no_way (void)
           const gboolean wants_out = is_beside (&world, &departure.packet);
           Fate fate;
 
-          departure.packet.ct_mark = random_boolean (2) ? VPND_CT_MARK_VALUE : 0;
+          departure.packet.ct_mark = random_boolean (2) ? random_flow_mark () : 0;
           if (!wants_out || !g_str_equal (departure.initial, VPND_IFNAME))
             continue;
           g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "");
@@ -668,6 +781,8 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/old-flows", test_old_flows);
   g_test_add_func ("/policy-split/changed-class", test_changed_class);
   g_test_add_func ("/policy-split/included-leaves-nothing-behind", test_included_leaves_nothing_behind);
+  g_test_add_func ("/policy-split/flows-of-others", test_flows_of_others);
+  g_test_add_func ("/policy-split/connections-go-on", test_connections_go_on);
   g_test_add_func ("/policy-split/loopback", test_loopback);
   g_test_add_func ("/policy-split/no-way", test_no_way);
   g_test_add_func ("/policy-split/names", test_names);

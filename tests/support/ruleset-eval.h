@@ -40,7 +40,8 @@ typedef struct
   guint32 ct_status;              /* IPS_* */
   gboolean is_masqueraded;        /* out: it left with the address of its link */
   gboolean is_established;
-  gboolean is_related; /* an ICMP error about a flow */
+  gboolean is_first_syn; /* begins a TCP connection where conntrack knows one already */
+  gboolean is_related;   /* an ICMP error about a flow */
 } Packet;
 
 Fate ruleset_eval_part (const VpndRuleset *ruleset, VpndHook hook, gint32 from, gint32 to, Packet *packet);
