@@ -27,7 +27,7 @@ socket_plan_new (const GArray *addresses)
   g_atomic_ref_count_init (&plan->ref_count);
   plan->own = g_array_new (FALSE, TRUE, sizeof (VpndAddr));
   plan->bridges = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
-  for (guint i = 0; i < addresses->len; i++)
+  for (guint i = 0; addresses != NULL && i < addresses->len; i++)
     g_array_append_val (plan->own, g_array_index (addresses, VpndPrefix, i).addr);
   return plan;
 }
@@ -49,22 +49,23 @@ vpnd_socket_plan_build_end (const GArray *addresses)
 
 /**
  * vpnd_socket_plan_build:
- * @routes: the route plan, for the tunnel's addresses
- * @bridge: the profile's bridge; not set without one
+ * @routes: (nullable): the route plan, for the tunnel's addresses; NULL when no tunnel is wanted
+ * @bridge: (nullable): the profile's bridge, when it is let through
  * @settings: the settings
  * @facts: the facts, for the bridges
  * @split: (nullable): what goes beside the tunnel
  *
- * Returns: (transfer full): what to end when the host is closed for this tunnel
+ * Returns: (transfer full): what to end when the host is closed
  */
 VpndSocketPlan *
 vpnd_socket_plan_build (const VpndRoutePlan *routes, const VpndBridge *bridge, const VpndSettings *settings, const VpndFacts *facts,
     const VpndSplitPlan *split)
 {
-  VpndSocketPlan *plan = socket_plan_new (routes->addresses);
+  VpndSocketPlan *plan = socket_plan_new (routes != NULL ? routes->addresses : NULL);
 
   plan->allow_lan = settings->allow_lan;
-  plan->bridge = *bridge;
+  if (bridge != NULL)
+    plan->bridge = *bridge;
   if (split != NULL)
     plan->split = vpnd_split_plan_ref ((VpndSplitPlan *) split);
   for (guint i = 0; i < facts->bridges->len; i++)

@@ -97,15 +97,32 @@ want_policy (Decision *d, VpndPolicyKind kind, const VpndRoutePlan *routes, cons
   want_ruleset (d, ruleset, keep_going);
 }
 
+/* Connections of before the lock cannot go on, and must not resume in the clear when it ends. That they could not be ended is told, and is
+ * no reason to stay without a tunnel: the rules hold them. */
+static void
+end_sockets (Decision *d, const VpndRoutePlan *routes, const VpndBridge *bridge)
+{
+  VpndEffect *effect;
+
+  if (!d->context->settings->destroy_sockets)
+    return;
+  effect = add_effect (d, VPND_EFFECT_END_SOCKETS);
+  effect->keep_going = TRUE;
+  effect->sockets = vpnd_socket_plan_build (routes, bridge, d->context->settings, d->context->facts, get_split (d));
+}
+
 /* Closed: a failure is no reason to leave the rest undone, and it is tried again. */
 static void
 want_blocked (Decision *d)
 {
   g_autoptr (VpndRoutePlan) routes = NULL;
+  gboolean was_open = d->state->ruleset == NULL || !vpnd_ruleset_is_closed (d->state->ruleset);
 
   if (d->state->profile != NULL)
     routes = vpnd_route_plan_build (d->state->profile, d->context->settings, d->context->facts);
   want_policy (d, VPND_POLICY_BLOCKED, routes, NULL, TRUE);
+  if (was_open)
+    end_sockets (d, routes, NULL);
 }
 
 static void
@@ -299,20 +316,6 @@ has_moved (Decision *d)
       !vpnd_default_route_equal (&d->state->way6, &d->context->facts->default6);
 }
 
-/* Connections of before the lock cannot go on, and must not resume in the clear when it ends. That they could not be ended is told, and is
- * no reason to stay without a tunnel: the rules hold them. */
-static void
-end_sockets (Decision *d, const VpndRoutePlan *routes)
-{
-  VpndEffect *effect;
-
-  if (!d->context->settings->destroy_sockets)
-    return;
-  effect = add_effect (d, VPND_EFFECT_END_SOCKETS);
-  effect->keep_going = TRUE;
-  effect->sockets = vpnd_socket_plan_build (routes, &d->state->config->bridge, d->context->settings, d->context->facts, get_split (d));
-}
-
 /* The name of the wanted server is not known. The host is closed, but not every resolver is behind its link: a file, a cache, a service that the
  * settings leave open to root. */
 static void
@@ -386,7 +389,7 @@ connect_to (Decision *d, VpndProfile *wanted, guint attempt, gboolean anew)
   if (!is_new_link)
     forget_peers (d, profile);
   if (attempt == 1)
-    end_sockets (d, routes);
+    end_sockets (d, routes, &state->config->bridge);
   configure (d, config);
   want_routes (d, routes);
   want_dns (d, dns, is_new_link);

@@ -109,6 +109,22 @@ def test_connected_udp_of_before_is_ended(host, address):
         none(host.capture.since(mark), from_host=True, proto=UDP, dport=PORT)
 
 
+def test_lockdown_is_a_lock(host):
+    """It closes a host that was open, without a tunnel: what was open then does not wait for its end."""
+    with contextlib.closing(Pair(host.host, host.wan, PUBLIC4)) as pair, connected_udp(host.host, PUBLIC6) as sock:
+        assert pair.works()
+        mark = host.capture.mark()
+        host.vpnctl("lockdown", "on")
+        assert end_of(pair.client) == "ECONNABORTED" and end_of(sock) == "ECONNABORTED"
+        none(host.capture.since(mark), from_host=True, proto=TCP)
+    host.vpnctl("lockdown", "off")
+    host.vpnctl("settings", "set", "destroy-sockets", "false")
+    with contextlib.closing(Pair(host.host, host.wan, PUBLIC4)) as pair:
+        host.vpnctl("lockdown", "on")
+        assert end_of(pair.client) is None
+    host.vpnctl("lockdown", "off")
+
+
 def test_what_may_stay_stays(host):
     """Loopback, own marks, an unconnected socket, and a local network that is allowed."""
     host.vpnctl("import", "-", "demo", input=host.profile())
