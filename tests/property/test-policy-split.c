@@ -166,6 +166,7 @@ random_departure (const World *world)
   packet->uid = uids[g_test_rand_int_range (0, G_N_ELEMENTS (uids))];
   packet->cgroups[1] = 500;
   packet->cgroups[SPLIT_LEVEL] = g_test_rand_int_range (SPLIT_ID_NONE, SPLIT_ID_UNIT_EXCLUDED);
+  packet->net_cls = (guint32) packet->cgroups[SPLIT_LEVEL]; /* which of the two counts is the plan's */
   packet->cgroups[SPLIT_UNIT_LEVEL] = packet->cgroups[SPLIT_LEVEL] == SPLIT_ID_NONE && random_boolean (3) ? SPLIT_ID_UNIT_EXCLUDED : 0;
   departure.initial = world->kind != VPND_POLICY_BLOCKED && has_address (world, packet->destination.family) ? VPND_IFNAME : "eth0";
   packet->source = g_str_equal (departure.initial, VPND_IFNAME) ? tunnel_address (world, packet->destination.family)
@@ -177,8 +178,13 @@ static gboolean
 is_beside (const World *world, const Packet *packet)
 {
   guint64 cgroup = packet->cgroups[SPLIT_UNIT_LEVEL] != 0 ? packet->cgroups[SPLIT_UNIT_LEVEL] : packet->cgroups[SPLIT_LEVEL];
+  const VpndSplitGround ground = world->split->ground;
+  gboolean result;
 
-  return vpnd_split_plan_is_beside (world->split, cgroup, packet->uid, &packet->destination);
+  world->split->ground = VPND_SPLIT_GROUND_CGROUP2; /* only of that does the question know numbers */
+  result = vpnd_split_plan_is_beside (world->split, cgroup, packet->uid, &packet->destination);
+  world->split->ground = ground;
+  return result;
 }
 
 static gboolean
@@ -197,6 +203,15 @@ is_refused (const World *world, const Packet *packet)
   guint64 id = packet->cgroups[SPLIT_LEVEL];
 
   return has_group (world, id) && (id == SPLIT_ID_BOUND_OTHER || (id == SPLIT_ID_BOUND_FIRST && world->kind != VPND_POLICY_CONNECTED));
+}
+
+static gboolean
+contains (const GArray *addrs, const VpndAddr *one)
+{
+  for (guint i = 0; i < addrs->len; i++)
+    if (vpnd_addr_equal (&g_array_index (addrs, VpndAddr, i), one))
+      return TRUE;
+  return FALSE;
 }
 
 /* Of a flow that somebody had beside the tunnel. */
@@ -303,6 +318,7 @@ test_old_flows (void)
           Fate fate;
 
           memset (packet->cgroups, 0, sizeof packet->cgroups);
+          packet->net_cls = 0;
           packet->uid = NO_UID;
           packet->ct_mark = random_flow_mark () | 5;
           ct_mark = packet->ct_mark;
@@ -458,6 +474,8 @@ test_connections_go_on (void)
           Departure departure = random_departure (&world);
           Fate fate;
 
+          if (contains (world.split->included_addrs, &departure.packet.destination))
+            continue; /* a name is about what begins */
           departure.packet.l4proto = IPPROTO_TCP;
           departure.packet.ct_mark = random_flow_mark ();
           departure.packet.ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
@@ -524,15 +542,6 @@ test_no_way (void)
     }
 }
 
-static gboolean
-contains (const GArray *addrs, const VpndAddr *one)
-{
-  for (guint i = 0; i < addrs->len; i++)
-    if (vpnd_addr_equal (&g_array_index (addrs, VpndAddr, i), one))
-      return TRUE;
-  return FALSE;
-}
-
 static const VpndAddr *
 first_of_family (const GArray *addrs, int family)
 {
@@ -597,7 +606,6 @@ test_names (void)
   g_assert_cmpuint (redirected, >, 0);
 }
 
-/* Exclude mode lets nobody in. Include mode lets in to what is beside the tunnel, and nobody to what is inside it. */
 static gboolean
 is_of_the_tunnels_resolver (const World *world, const VpndRule *rule)
 {
@@ -664,6 +672,7 @@ test_held_answers (void)
   g_assert_cmpuint (held, >, 0);
 }
 
+/* Exclude mode lets nobody in. Include mode lets in to what is beside the tunnel, and nobody to what is inside it; net_cls tells nothing of what comes in. */
 static void
 test_inbound (void)
 {
@@ -676,7 +685,7 @@ test_inbound (void)
         {
           Departure departure = random_departure (&world);
           Packet packet = departure.packet;
-          const gboolean is_inner = has_group (&world, packet.cgroups[SPLIT_LEVEL]) && packet.cgroups[SPLIT_LEVEL] != SPLIT_ID_EXCLUDED;
+          const gboolean is_inner = world.split->ground == VPND_SPLIT_GROUND_CGROUP2 && has_group (&world, packet.cgroups[SPLIT_LEVEL]) && packet.cgroups[SPLIT_LEVEL] != SPLIT_ID_EXCLUDED;
           const gboolean is_let_in = world.split->mode == VPND_SPLIT_MODE_INCLUDE && !is_inner;
 
           packet.oifname = "";

@@ -127,7 +127,7 @@ random_profile (const char *name)
 VpndSettings *
 random_settings (void)
 {
-  static const char *const resolvers[] = { "192.168.7.53", "192.168.9.53", "fd07::53", "198.51.100.53", "2001:db8::53", "127.0.0.1" };
+  static const char *const resolvers[] = { "192.168.7.53", "192.168.9.53", "fd07::53", "203.0.113.53", "2001:db8::53", "127.0.0.1" }; /* none of random_public_addr () */
   static const char *const guests[] = { "docker0", "virbr0", "ve-guest" };
   VpndSettings *settings = vpnd_settings_new_default ();
 
@@ -235,7 +235,8 @@ random_split_config (void)
 static VpndSplitStanding *
 random_standing (const char *bound_profile)
 {
-  VpndSplitStanding *standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, SPLIT_LEVEL);
+  const VpndSplitGround ground = random_boolean (4) ? VPND_SPLIT_GROUND_NET_CLS : VPND_SPLIT_GROUND_CGROUP2;
+  VpndSplitStanding *standing = vpnd_split_standing_new (ground, SPLIT_LEVEL);
 
   standing->excluded_id = random_boolean (6) ? 0 : SPLIT_ID_EXCLUDED;
   standing->included_id = random_boolean (6) ? 0 : SPLIT_ID_INCLUDED;
@@ -243,12 +244,12 @@ random_standing (const char *bound_profile)
     vpnd_split_standing_add_bound (standing, bound_profile, SPLIT_ID_BOUND_FIRST);
   if (random_boolean (2))
     vpnd_split_standing_add_bound (standing, "another", SPLIT_ID_BOUND_OTHER);
-  if (random_boolean (2))
+  if (random_boolean (2) && ground == VPND_SPLIT_GROUND_CGROUP2)
     vpnd_split_standing_add_unit (standing, VPND_SPLIT_EXCLUDED, NULL, SPLIT_UNIT_LEVEL, SPLIT_ID_UNIT_EXCLUDED);
   return standing;
 }
 
-/* A plan with any of what there may be, as of a host with cgroup2. */
+/* A plan with any of what there may be. */
 VpndSplitPlan *
 random_split_plan (const char *bound_profile)
 {
