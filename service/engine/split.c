@@ -774,6 +774,34 @@ vpnd_split_tunnel_enter (VpndSplitTunnel *self, gint32 pid, guint64 start_time, 
   return TRUE;
 }
 
+/* Whether programs come into the class by the administrator's will: then one of which nobody knows why it stands there may be of these. */
+static gboolean
+has_system_programs (VpndSplitTunnel *self, const char *class_word)
+{
+  for (guint i = 0; i < self->config->rules->len; i++)
+    {
+      const VpndSplitRule *rule = g_ptr_array_index (self->config->rules, i);
+
+      if (rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM && (rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP) &&
+          strcmp (vpnd_split_class_to_string (rule->class_), class_word) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Who asked, and who comes from there. Of one that stood there before we started nobody knows: out of the tunnel it never gets that way. */
+static gboolean
+may_leave (VpndSplitTunnel *self, const VpndSplitEntry *entry)
+{
+  if (entry->is_asked)
+    return TRUE;
+  if (entry->how != VPND_SPLIT_INHERITED || entry->rule != NULL)
+    return FALSE;
+  if (strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED)) == 0)
+    return TRUE;
+  return strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_INCLUDED)) == 0 && !has_system_programs (self, entry->class_word);
+}
+
 /**
  * vpnd_split_tunnel_leave:
  * @self: the coordinator
@@ -781,23 +809,24 @@ vpnd_split_tunnel_enter (VpndSplitTunnel *self, gint32 pid, guint64 start_time, 
  * @start_time: its start, when it asked
  * @error: return location for an error
  *
- * Returns: TRUE when it is out of its class, on the way back to where it was. Errors: VPND_ERROR_NOT_FOUND when it did not come by vpnd_split_tunnel_enter()
+ * Returns: TRUE when it is out of its class, on the way back to where it was. Errors: VPND_ERROR_NOT_FOUND when it did not come by
+ *   vpnd_split_tunnel_enter(), itself or the process that it comes from
  */
 gboolean
 vpnd_split_tunnel_leave (VpndSplitTunnel *self, gint32 pid, guint64 start_time, GError **error)
 {
-  const VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, pid);
+  const VpndSplitEntry *entry;
   g_autoptr (GArray) processes = g_array_new (FALSE, FALSE, sizeof (VpndSplitProcess));
   VpndSplitProcess process;
 
-  if (entry == NULL || entry->start_time != start_time || entry->how != VPND_SPLIT_ASKED)
+  refresh_members (self, self->config); /* its children keep what is known of it; one that entered before we started is not known yet */
+  entry = vpnd_split_registry_lookup (self->registry, pid);
+  if (entry == NULL || entry->start_time != start_time || !may_leave (self, entry))
     {
       g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "this process is in no class that it asked for");
       return FALSE;
     }
-  refresh_members (self, self->config); /* its children keep what is known of it */
-  entry = vpnd_split_registry_lookup (self->registry, pid);
-  process = (VpndSplitProcess){ pid, start_time, entry != NULL ? entry->origin : "" };
+  process = (VpndSplitProcess){ pid, start_time, entry->origin };
   g_array_append_val (processes, process);
   (void) vpnd_splitter_leave (self->splitter, processes);
   forget (self, pid);

@@ -348,6 +348,37 @@ test_store (Rig *rig, gconstpointer data)
   g_assert_nonnull (strstr (warnings->pdata[0], "nothing is excluded"));
 }
 
+/* A new daemon does not know who asked; they, and who comes from them, leave all the same, but not those of a rule, nor out of what an administrator's rule keeps in. */
+static void
+test_leave_after_restart (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_INCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+  g_autoptr (GError) error = NULL;
+
+  for (gint32 pid = 200; pid <= 400; pid += 100)
+    fake_host_run (rig->host, pid, 1, USER, "/bin/asker");
+  g_assert_true (vpnd_split_tunnel_enter (rig->split, 200, 2000, USER, VPND_SPLIT_EXCLUDED, NULL));
+  g_assert_true (vpnd_split_tunnel_enter (rig->split, 300, 3000, USER, VPND_SPLIT_INCLUDED, NULL));
+  g_assert_true (vpnd_split_tunnel_enter (rig->split, 400, 4000, USER, VPND_SPLIT_INCLUDED, NULL));
+  fake_host_run (rig->host, 201, 200, USER, "/bin/of-asker");
+
+  g_object_unref (rig->split);
+  g_object_unref (rig->store);
+  start (rig);
+  g_assert_false (vpnd_split_tunnel_leave (rig->split, 200, 999, NULL));
+  g_assert_true (vpnd_split_tunnel_leave (rig->split, 200, 2000, NULL));
+  g_assert_true (vpnd_split_tunnel_leave (rig->split, 201, 2010, NULL));
+  g_assert_true (vpnd_split_tunnel_leave (rig->split, 300, 3000, NULL));
+  for (gint32 pid = 200; pid <= 300; pid += 100)
+    g_assert_cmpstr (class_of (rig, pid), ==, "");
+  g_assert_cmpstr (class_of (rig, 201), ==, "");
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  g_assert_false (vpnd_split_tunnel_leave (rig->split, 400, 4000, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND);
+  g_assert_cmpstr (class_of (rig, 400), ==, "included");
+}
+
 /* Thousands at once, and at what cost in memory. */
 static void
 test_many (Rig *rig, gconstpointer data)
@@ -390,6 +421,7 @@ main (int argc, char **argv)
     { "/split/who-may-enter", test_who_may_enter },
     { "/split/standing-is-followed", test_standing_is_followed },
     { "/split/store", test_store },
+    { "/split/leave-after-restart", test_leave_after_restart },
     { "/split/many", test_many },
   };
 
