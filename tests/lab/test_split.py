@@ -324,18 +324,41 @@ def test_rules_outlive_the_daemon(split):
     assert first_act(split, split.other) == INSIDE
 
 
+CROWD = """import os, signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+running, word = os.pipe()
+for _ in range({number}):
+  if os.fork() == 0:
+    os.execv("{file}", ["listed", "--talk"])
+os.close(word)
+os.read(running, 1)  # ends when each has closed its end, which launching the program does
+print("ready", flush=True)
+signal.pause()
+"""
+
+
 def test_ten_thousand_processes(split):
     """All of a program that runs already, moved and returned; those that are gone by then are no matter."""
-    number = 2000
-    script = f"import os,signal\nfor _ in range({number}):\n  if os.fork() == 0:\n    os.execv('{split.listed}', ['listed', '--talk'])\nprint('ready', flush=True)\nsignal.pause()\n"
-    crowd = split.host.start("/usr/bin/python3", "-c", script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    number, gone = 10_000, 100
+    crowd = split.host.start("/usr/bin/python3", "-c", CROWD.format(number=number, file=split.listed), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert crowd.stdout.readline() == "ready\n"
     split.vpnctl("split", "add", "--path", split.listed)
     procs = split.classes / "vpnd-excluded/cgroup.procs"
-    sandbox.wait_until(lambda: len(procs.read_text(encoding="ascii").split()) == number, 60, "all are in the class")
+    members = procs.read_text(encoding="ascii").split()
+    assert len(members) == number
+    assert len(processes(split)) == number
+    for pid in members[:gone]:
+        os.kill(int(pid), signal.SIGKILL)
     split.vpnctl("split", "remove", "--path", split.listed)
     assert procs.read_text(encoding="ascii") == ""
+    sandbox.wait_until(lambda: home_again(members[gone:]) and not processes(split), 20, "all are where they were before")
+    crowd.stdin.close()
+    sandbox.wait_until(lambda: not pathlib.Path("/proc", members[-1]).exists(), 20, "they have ended")
     crowd.kill()
+
+
+def home_again(pids):
+    return all("/vpnd-" not in pathlib.Path("/proc", pid, "cgroup").read_text(encoding="ascii") for pid in pids)
 
 
 def test_names_of_listed_programs_are_asked_outside(split):
