@@ -68,6 +68,42 @@ vpnd_process_read_start_time (pid_t pid)
 }
 
 /**
+ * vpnd_process_hold:
+ * @pid: a process
+ *
+ * Returns: what vpnd_process_take_start_time() takes: a descriptor that means this process, also when the number has come to mean another one; -1 when
+ *   there is no such process
+ */
+int
+vpnd_process_hold (pid_t pid)
+{
+  char path[64];
+
+  g_snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
+  return open (path, O_RDONLY | O_CLOEXEC);
+}
+
+/**
+ * vpnd_process_take_start_time:
+ * @held: (transfer full): of vpnd_process_hold()
+ *
+ * Returns: its start, in clock ticks since boot; 0 when it is gone
+ */
+guint64
+vpnd_process_take_start_time (int held)
+{
+  char text[STAT_MAX_BYTES];
+  const ssize_t n = held >= 0 ? read (held, text, sizeof text - 1) : -1;
+  const char *field;
+
+  if (held >= 0)
+    close (held);
+  text[MAX (n, 0)] = '\0';
+  field = find_field (text, STAT_START_TIME);
+  return field != NULL ? g_ascii_strtoull (field, NULL, 10) : 0;
+}
+
+/**
  * vpnd_process_read_parent:
  * @pid: a process
  *

@@ -406,8 +406,7 @@ judge (VpndWatch *self, const struct fanotify_event_metadata *event)
   struct fanotify_response response = { .fd = event->fd, .response = FAN_ALLOW };
   char origin[ORIGIN_MAX_BYTES] = "";
   struct stat info;
-  guint64 start_time = 0;
-  int code = 0;
+  int code = 0, held = -1;
 
   if (self->table != NULL && fstat (event->fd, &info) == 0)
     target = find_target (self, &(FileId){ info.st_dev, info.st_ino }, event->fd, event->pid);
@@ -415,12 +414,12 @@ judge (VpndWatch *self, const struct fanotify_event_metadata *event)
     {
       (void) vpnd_process_read_cgroup (event->pid, self->table->is_unified, origin, sizeof origin);
       code = event->pid > 0 ? vpnd_process_move (event->pid, self->table->class_fds[target->rule->class_index]) : ESRCH;
-      start_time = vpnd_process_read_start_time (event->pid); /* while it is held: the number is its own */
+      held = vpnd_process_hold (event->pid); /* while it waits: the number is its own */
     }
   while (write (self->fanotify_fd, &response, sizeof response) < 0 && errno == EINTR)
     ;
   if (target != NULL)
-    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, event->pid, start_time, code, origin);
+    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, event->pid, vpnd_process_take_start_time (held), code, origin);
 }
 
 static gboolean
@@ -562,6 +561,19 @@ vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, g
     begin_walk (self);
 }
 
+/* As g_unix_fd_add_full(), but without taking the descriptor out of the loop and back in at each event, which wakes the loop twice for nothing: nothing that a
+ * launch leads to runs the loop. */
+static guint
+attach_launches (VpndWatch *self)
+{
+  g_autoptr (GSource) source = g_unix_fd_source_new (self->fanotify_fd, G_IO_IN);
+
+  g_source_set_priority (source, G_PRIORITY_HIGH);
+  g_source_set_can_recurse (source, TRUE);
+  g_source_set_callback (source, G_SOURCE_FUNC (on_launch), self, NULL);
+  return g_source_attach (source, NULL);
+}
+
 /**
  * vpnd_watch_new:
  * @mountinfo_path: of a process of the host's mount namespace
@@ -593,7 +605,7 @@ vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, VpndWatchR
   self->guard = vpnd_guard_start (self->fanotify_fd, error);
   if (self->guard == NULL)
     return NULL;
-  self->fanotify_source = g_unix_fd_add_full (G_PRIORITY_HIGH, self->fanotify_fd, G_IO_IN, on_launch, self, NULL);
+  self->fanotify_source = attach_launches (self);
   return g_steal_pointer (&self);
 }
 

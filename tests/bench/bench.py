@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
 import sandbox  # noqa: E402
 import scale  # noqa: E402
+import splitting  # noqa: E402
 from lab import PUBLIC4, TUNNEL_PEER4, Lab, built  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -191,6 +192,7 @@ def main():
         client.deactivate()
         wake_ups(lab)
         scale.rows(lab, client)
+    splitting.rows()
     print("* as a client sees it: D-Bus call, authorisation, setting stored, batch, read back, reply")
     return 0
 
