@@ -12,10 +12,10 @@
 #include "names.h"
 #include "split-text.h"
 
-#define PROCESSES_TYPE "a(utussst)"
+#define PROCESSES_TYPE "(auatauauauauatas)"
 
 /**
- * Process: an element of what org.vpnd1.SplitTunnel.Processes returns; the texts belong to the reply.
+ * Process: one of what org.vpnd1.SplitTunnel.Processes returns; the texts belong to the reply.
  */
 typedef struct
 {
@@ -28,10 +28,84 @@ typedef struct
   guint64 since_us;
 } Process;
 
-static gboolean
-next_process (GVariantIter *iter, Process *out)
+enum
 {
-  return g_variant_iter_next (iter, "(utu&s&s&st)", &out->pid, &out->start_time, &out->uid, &out->executable, &out->class_, &out->reason, &out->since_us);
+  PIDS,
+  START_TIMES,
+  UIDS,
+  EXECUTABLES,
+  CLASSES,
+  REASONS,
+  SINCE,
+  TEXTS,
+  N_COLUMNS
+};
+
+/**
+ * Processes: the columns of the reply
+ * @columns: (owned): each by itself
+ * @data: (unowned): the elements of each but the texts
+ * @texts: (owned) (element-type utf8): belong to the reply
+ * @n: of processes
+ * @n_texts: of @texts
+ */
+typedef struct
+{
+  GVariant *columns[N_COLUMNS];
+  gconstpointer data[TEXTS];
+  const char **texts;
+  gsize n;
+  gsize n_texts;
+} Processes;
+
+static void
+clear_processes (Processes *self)
+{
+  for (guint i = 0; i < N_COLUMNS; i++)
+    g_clear_pointer (&self->columns[i], g_variant_unref);
+  g_free (self->texts);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Processes, clear_processes)
+
+static void
+take_columns (GVariant *value, Processes *out)
+{
+  gsize n = G_MAXSIZE;
+
+  for (guint i = 0; i < N_COLUMNS; i++)
+    out->columns[i] = g_variant_get_child_value (value, i);
+  for (guint i = 0; i < TEXTS; i++)
+    {
+      gsize length;
+
+      out->data[i] = g_variant_get_fixed_array (out->columns[i], &length, i == START_TIMES || i == SINCE ? sizeof (guint64) : sizeof (guint32));
+      n = MIN (n, length);
+    }
+  out->n = n;
+  out->texts = g_variant_get_strv (out->columns[TEXTS], &out->n_texts);
+}
+
+static const char *
+get_text (const Processes *self, guint column, gsize i)
+{
+  const guint32 number = ((const guint32 *) self->data[column])[i];
+
+  return number < self->n_texts ? self->texts[number] : "";
+}
+
+static Process
+get_process (const Processes *self, gsize i)
+{
+  return (Process){
+    .pid = ((const guint32 *) self->data[PIDS])[i],
+    .start_time = ((const guint64 *) self->data[START_TIMES])[i],
+    .uid = ((const guint32 *) self->data[UIDS])[i],
+    .executable = get_text (self, EXECUTABLES, i),
+    .class_ = get_text (self, CLASSES, i),
+    .reason = get_text (self, REASONS, i),
+    .since_us = ((const guint64 *) self->data[SINCE])[i],
+  };
 }
 
 /* RFC 8259, 7: what must be escaped. */
@@ -52,16 +126,15 @@ append_json_text (GString *json, const char *key, const char *text)
 }
 
 static void
-print_json (VpndCli *cli, GVariant *processes)
+print_json (VpndCli *cli, const Processes *processes)
 {
   g_autoptr (GString) json = g_string_new ("{\"schema\":1,\"processes\":[");
-  GVariantIter iter;
-  Process process;
 
-  g_variant_iter_init (&iter, processes);
-  for (gboolean is_first = TRUE; next_process (&iter, &process); is_first = FALSE)
+  for (gsize i = 0; i < processes->n; i++)
     {
-      g_string_append_printf (json, "%s{\"pid\":%u,\"startTime\":%" G_GUINT64_FORMAT ",\"uid\":%u", is_first ? "" : ",", process.pid, process.start_time, process.uid);
+      const Process process = get_process (processes, i);
+
+      g_string_append_printf (json, "%s{\"pid\":%u,\"startTime\":%" G_GUINT64_FORMAT ",\"uid\":%u", i == 0 ? "" : ",", process.pid, process.start_time, process.uid);
       append_json_text (json, "executable", process.executable);
       append_json_text (json, "class", process.class_);
       append_json_text (json, "reason", process.reason);
@@ -93,17 +166,18 @@ make_row (const Process *process, GHashTable *users)
 }
 
 static void
-print_text (VpndCli *cli, GVariant *processes)
+print_text (VpndCli *cli, const Processes *processes)
 {
   const char *const headers[] = { "PID", _ ("User"), _ ("Class"), _ ("Since"), _ ("Program"), _ ("Why"), NULL };
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) g_strfreev);
   g_autoptr (GHashTable) users = g_hash_table_new_full (NULL, NULL, NULL, g_free);
-  GVariantIter iter;
-  Process process;
 
-  g_variant_iter_init (&iter, processes);
-  while (next_process (&iter, &process))
-    g_ptr_array_add (rows, make_row (&process, users));
+  for (gsize i = 0; i < processes->n; i++)
+    {
+      const Process process = get_process (processes, i);
+
+      g_ptr_array_add (rows, make_row (&process, users));
+    }
   vpnd_output_fitting_table (cli->output, headers, rows);
 }
 
@@ -122,15 +196,17 @@ vpnd_command_split_ps (VpndCli *cli, GError **error)
   VpndClient *client = vpnd_cli_client (cli, error);
   gboolean sees_all = cli->options.all || getuid () == 0;
   g_autoptr (GVariant) reply = client != NULL ? vpnd_client_call (client, VPND_INTERFACE_SPLIT, sees_all ? "ProcessesAll" : "Processes", NULL, "(" PROCESSES_TYPE ")", error) : NULL;
-  g_autoptr (GVariant) processes = NULL;
+  g_autoptr (GVariant) value = NULL;
+  g_auto (Processes) processes = { 0 };
 
   if (reply == NULL)
     return FALSE;
-  processes = g_variant_get_child_value (reply, 0);
+  value = g_variant_get_child_value (reply, 0);
+  take_columns (value, &processes);
   if (vpnd_output_is_json (cli->output))
-    print_json (cli, processes);
-  else if (g_variant_n_children (processes) > 0)
-    print_text (cli, processes);
+    print_json (cli, &processes);
+  else if (processes.n > 0)
+    print_text (cli, &processes);
   else
     vpnd_output_line (cli->output, VPND_COLOR_NONE, sees_all ? _ ("No process is in a class.") : _ ("None of your processes is in a class."));
   return TRUE;

@@ -250,32 +250,117 @@ read_rules (const VpndServices *services, gconstpointer data, GError **error)
   return g_variant_new ("(aa{sv})", &list);
 }
 
-/* Structures, not dictionaries: of these GDBus takes a quarter of the time, and there may be ten thousand. */
-#define PROCESSES_TYPE "a(utussst)"
+/**
+ * Columns: GDBus copies an array of numbers as it is, and makes an object of every other value: of ten thousand processes these would take longer than all else.
+ */
+typedef struct
+{
+  GArray *pids;        /* (element-type guint32) */
+  GArray *start_times; /* (element-type guint64) */
+  GArray *uids;        /* (element-type guint32) */
+  GArray *executables; /* (element-type guint32): numbers of texts, as the next two */
+  GArray *classes;     /* (element-type guint32) */
+  GArray *reasons;     /* (element-type guint32) */
+  GArray *since;       /* (element-type guint64) */
+  GPtrArray *texts;    /* (element-type utf8) (owned) */
+  GHashTable *numbers; /* (element-type utf8 guint): of texts; the keys belong to @texts */
+} Columns;
+
+static GArray *
+new_column (gsize size, guint n)
+{
+  return g_array_sized_new (FALSE, FALSE, (guint) size, n);
+}
 
 static void
-add_process (GVariantBuilder *list, const VpndSplitEntry *entry)
+add_text (Columns *columns, GArray *column, char *text)
 {
-  g_autofree char *reason = vpnd_split_entry_dup_reason (entry);
-  g_autofree char *executable = g_utf8_make_valid (entry->executable, -1);
+  g_autofree char *owned = text;
+  gpointer known;
+  guint32 number;
 
-  g_variant_builder_add (list, "(utussst)", (guint32) entry->pid, entry->start_time, entry->uid, executable, entry->class_word, reason, (guint64) entry->since_us);
+  if (g_hash_table_lookup_extended (columns->numbers, text, NULL, &known))
+    number = GPOINTER_TO_UINT (known);
+  else
+    {
+      number = columns->texts->len;
+      g_hash_table_insert (columns->numbers, owned, GUINT_TO_POINTER (number));
+      g_ptr_array_add (columns->texts, g_steal_pointer (&owned));
+    }
+  g_array_append_val (column, number);
+}
+
+static void
+add_process (Columns *columns, const VpndSplitEntry *entry)
+{
+  const guint32 pid = (guint32) entry->pid;
+  const guint64 since = (guint64) entry->since_us;
+
+  g_array_append_val (columns->pids, pid);
+  g_array_append_val (columns->start_times, entry->start_time);
+  g_array_append_val (columns->uids, entry->uid);
+  add_text (columns, columns->executables, g_utf8_make_valid (entry->executable, -1));
+  add_text (columns, columns->classes, g_strdup (entry->class_word));
+  add_text (columns, columns->reasons, vpnd_split_entry_dup_reason (entry));
+  g_array_append_val (columns->since, since);
+}
+
+/* Takes @column. */
+static GVariant *
+end_column (GArray *column, const GVariantType *type)
+{
+  GVariant *value = g_variant_new_fixed_array (type, column->data, column->len, g_array_get_element_size (column));
+
+  g_array_unref (column);
+  return value;
+}
+
+static GVariant *
+end_columns (Columns *columns)
+{
+  GVariant *const values[] = {
+    end_column (columns->pids, G_VARIANT_TYPE_UINT32),
+    end_column (columns->start_times, G_VARIANT_TYPE_UINT64),
+    end_column (columns->uids, G_VARIANT_TYPE_UINT32),
+    end_column (columns->executables, G_VARIANT_TYPE_UINT32),
+    end_column (columns->classes, G_VARIANT_TYPE_UINT32),
+    end_column (columns->reasons, G_VARIANT_TYPE_UINT32),
+    end_column (columns->since, G_VARIANT_TYPE_UINT64),
+    g_variant_new_strv ((const char *const *) columns->texts->pdata, columns->texts->len),
+  };
+
+  g_hash_table_unref (columns->numbers);
+  g_ptr_array_unref (columns->texts);
+  return g_variant_new_tuple (values, G_N_ELEMENTS (values));
 }
 
 static GVariant *
 list_processes (const VpndServices *services, const Request *of_caller)
 {
   g_autoptr (GPtrArray) entries = vpnd_split_tunnel_dup_processes (vpnd_engine_get_split (services->engine));
-  g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE (PROCESSES_TYPE));
+  const guint n = entries->len;
+  Columns columns = {
+    .pids = new_column (sizeof (guint32), n),
+    .start_times = new_column (sizeof (guint64), n),
+    .uids = new_column (sizeof (guint32), n),
+    .executables = new_column (sizeof (guint32), n),
+    .classes = new_column (sizeof (guint32), n),
+    .reasons = new_column (sizeof (guint32), n),
+    .since = new_column (sizeof (guint64), n),
+    .texts = g_ptr_array_new_full (16, g_free),
+    .numbers = g_hash_table_new (g_str_hash, g_str_equal),
+  };
+  GVariant *value;
 
-  for (guint i = 0; i < entries->len; i++)
+  for (guint i = 0; i < n; i++)
     {
       const VpndSplitEntry *entry = g_ptr_array_index (entries, i);
 
       if (of_caller == NULL || entry->uid == of_caller->caller.uid)
-        add_process (&list, entry);
+        add_process (&columns, entry);
     }
-  return g_variant_new ("(" PROCESSES_TYPE ")", &list);
+  value = end_columns (&columns);
+  return g_variant_new_tuple (&value, 1);
 }
 
 static GVariant *

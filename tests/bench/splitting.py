@@ -188,11 +188,11 @@ def race(split, load):
         process.kill()
         process.wait()
     clear = [frame for frame in lab.capture.since(mark) if frame.dst == PUBLIC4]
-    wrong = ways["listed"].count(INSIDE) + max(ways["other"].count(OUTSIDE), sum(b"of-other" in frame.raw for frame in clear))
+    inside, outside = ways["listed"].count(INSIDE), max(ways["other"].count(OUTSIDE), sum(b"of-other" in frame.raw for frame in clear))
     right = ways["listed"].count(OUTSIDE) + ways["other"].count(INSIDE)
     what = f"{number} + {number} first packets, {'loaded' if load else 'idle'}"
-    line(what, wrong, "on the wrong side", "0",
-         f"   {right} on the right one, {sum(b'of-listed' in frame.raw for frame in clear)} seen by the router, {sum(map(lambda lines: lines.count('EPERM'), ways.values()))} refused")
+    line(what, inside + outside, "on the wrong side", "0",
+         f"   {inside} inside, {outside} outside; {right} on the right one, {sum(map(lambda lines: lines.count('EPERM'), ways.values()))} refused")
 
 
 def race_rows(split):

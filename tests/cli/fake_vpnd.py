@@ -159,7 +159,9 @@ class Fake:
         if member == 'List':
             return [self.split_typed(r) for r in self.rules],
         if member in ('Processes', 'ProcessesAll'):
-            return [tuple(p[key] for key in ('pid', 'startTime', 'uid', 'executable', 'class', 'reason', 'since')) for p in self.processes],
+            texts = sorted({p[key] for p in self.processes for key in ('executable', 'class', 'reason')})
+            return tuple([texts.index(p[key]) if isinstance(p[key], str) else p[key] for p in self.processes]
+                         for key in ('pid', 'startTime', 'uid', 'executable', 'class', 'reason', 'since')) + (texts,),
         if member.startswith(('Add', 'Remove')):
             kind, value = args[0], args[1].removesuffix('.desktop')
             owner = os.getuid() if member.endswith('Own') else EVERYBODY
