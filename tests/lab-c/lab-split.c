@@ -44,6 +44,13 @@
 #define INNER6 "fd00:64::2"
 #define INNER_DNS "10.64.0.1"
 
+enum /* of classes with net_cls */
+{
+  NUMBER_EXCLUDED = 0x570001,
+  NUMBER_INCLUDED,
+  NUMBER_BOUND,
+};
+
 typedef enum
 {
   ECHOED,  /* the world has answered */
@@ -187,7 +194,8 @@ world_main (int commands, int answers)
 
 typedef struct
 {
-  char *folder; /* (owned): where cgroup2 is mounted */
+  VpndSplitGround ground;
+  char *folder; /* (owned): where its cgroups are mounted */
   char *excluded;
   char *included;
   char *bound;
@@ -313,20 +321,50 @@ start_world (Lab *lab)
   g_assert_cmpint (read (lab->answers, &byte, 1), ==, 1);
 }
 
+/* In the namespace of mounts that is this test's. Where another one has it, net_cls is there together with net_prio. */
 static void
-lab_init (Lab *lab)
+mount_ground (const Lab *lab)
+{
+  if (lab->ground == VPND_SPLIT_GROUND_CGROUP2)
+    g_assert_no_errno (mount ("none", lab->folder, "cgroup2", 0, NULL));
+  else if (mount ("none", lab->folder, "cgroup", 0, "net_cls") != 0)
+    g_assert_no_errno (mount ("none", lab->folder, "cgroup", 0, "net_cls,net_prio"));
+}
+
+/* With net_cls a class is what its number says. */
+static void
+set_number (const Lab *lab, const char *class, guint32 number)
+{
+  g_autofree char *path = g_build_filename (class, "net_cls.classid", NULL);
+  g_autofree char *text = g_strdup_printf ("%u", number);
+  int fd;
+
+  if (lab->ground != VPND_SPLIT_GROUND_NET_CLS)
+    return;
+  fd = open (path, O_WRONLY | O_CLOEXEC);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (write (fd, text, strlen (text)), ==, (ssize_t) strlen (text));
+  close (fd);
+}
+
+static void
+lab_init_on (Lab *lab, VpndSplitGround ground)
 {
   g_autoptr (GError) error = NULL;
 
+  lab->ground = ground;
   netns_fresh ();
   NETNS_DO ("sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 net.ipv4.conf.all.src_valid_mark=1");
   start_world (lab);
   lab->folder = g_dir_make_tmp ("vpnd-split-XXXXXX", &error);
   g_assert_no_error (error);
-  g_assert_no_errno (mount ("none", lab->folder, "cgroup2", 0, NULL));
+  mount_ground (lab);
   lab->excluded = new_class (lab->folder, "excluded");
   lab->included = new_class (lab->folder, "included");
   lab->bound = new_class (lab->folder, "bound");
+  set_number (lab, lab->excluded, NUMBER_EXCLUDED);
+  set_number (lab, lab->included, NUMBER_INCLUDED);
+  set_number (lab, lab->bound, NUMBER_BOUND);
   set_plans (lab);
   lab->firewall = vpnd_firewall_nft_new (&error);
   g_assert_no_error (error);
@@ -334,6 +372,12 @@ lab_init (Lab *lab)
   g_assert_no_error (error);
   lab->eth = open_capture ("eth0");
   lab->tun = open_tun ();
+}
+
+static void
+lab_init (Lab *lab)
+{
+  lab_init_on (lab, VPND_SPLIT_GROUND_CGROUP2);
 }
 
 static void
@@ -370,10 +414,12 @@ lab_clear (Lab *lab)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Lab, lab_clear)
 
 static guint64
-id_of (const char *class)
+id_of (const Lab *lab, const char *class, guint32 number)
 {
   struct stat status;
 
+  if (lab->ground == VPND_SPLIT_GROUND_NET_CLS)
+    return number;
   g_assert_no_errno (stat (class, &status));
   return status.st_ino;
 }
@@ -390,7 +436,7 @@ new_plan (const Lab *lab, VpndSplitMode mode, const char *uid, const char *subne
 {
   g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
   g_autoptr (VpndSplitConfig) config = NULL;
-  g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, vpnd_split_ground_level (lab->folder, lab->excluded));
+  g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (lab->ground, vpnd_split_ground_level (lab->folder, lab->excluded));
   g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   const VpndSplitFacts facts = { .standing = standing, .outside_dns = outside_dns };
   const VpndAddr server = addr (GATEWAY4);
@@ -399,9 +445,9 @@ new_plan (const Lab *lab, VpndSplitMode mode, const char *uid, const char *subne
   add_rule (rules, VPND_SPLIT_SUBNET, subnet, VPND_SPLIT_EXCLUDED);
   config = vpnd_split_config_new_from_rules (mode, rules, NULL);
   g_assert_nonnull (config);
-  standing->excluded_id = id_of (lab->excluded);
-  standing->included_id = id_of (lab->included);
-  vpnd_split_standing_add_bound (standing, "work", id_of (lab->bound));
+  standing->excluded_id = id_of (lab, lab->excluded, NUMBER_EXCLUDED);
+  standing->included_id = id_of (lab, lab->included, NUMBER_INCLUDED);
+  vpnd_split_standing_add_bound (standing, "work", id_of (lab, lab->bound, NUMBER_BOUND));
   g_array_append_val (outside_dns, server);
   return vpnd_split_plan_build (config, &facts);
 }
@@ -456,13 +502,17 @@ enter (const char *class)
   close (fd);
 }
 
+/* It ends with a reset, so that nothing of it leaves later, when the frames of the next one are counted. */
 static Outcome
 exchange (const char *address, guint16 port, int type)
 {
   const int fd = new_socket (address, port, type, FALSE);
+  const struct linger at_once = { .l_onoff = 1 };
   struct pollfd wait = { .fd = fd, .events = POLLIN };
   char data[16];
 
+  if (fd >= 0)
+    g_assert_no_errno (setsockopt (fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
   if (fd < 0 || send (fd, "hello", 5, MSG_NOSIGNAL) != 5)
     return REFUSED;
   if (poll (&wait, 1, ANSWER_MS) != 1)
@@ -622,12 +672,12 @@ enter_state (Lab *lab, VpndPolicyKind kind, const VpndSplitPlan *split)
 }
 
 static void
-test_exclude (void)
+test_exclude (gconstpointer ground)
 {
-  g_auto (Lab) lab = { NULL };
+  g_auto (Lab) lab = { VPND_SPLIT_GROUND_NONE };
   g_autoptr (VpndSplitPlan) split = NULL;
 
-  lab_init (&lab);
+  lab_init_on (&lab, (VpndSplitGround) GPOINTER_TO_INT (ground));
   split = new_plan (&lab, VPND_SPLIT_MODE_EXCLUDE, "1000", "192.168.50.0/24");
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
@@ -654,7 +704,7 @@ test_exclude (void)
 static void
 test_subnet (void)
 {
-  g_auto (Lab) lab = { NULL };
+  g_auto (Lab) lab = { VPND_SPLIT_GROUND_NONE };
   g_autoptr (VpndSplitPlan) split = NULL;
 
   lab_init (&lab);
@@ -674,7 +724,7 @@ test_subnet (void)
 static void
 test_hostile_routes (void)
 {
-  g_auto (Lab) lab = { NULL };
+  g_auto (Lab) lab = { VPND_SPLIT_GROUND_NONE };
   g_autoptr (VpndSplitPlan) split = NULL;
 
   lab_init (&lab);
@@ -745,7 +795,7 @@ inherited_connection (const char *class)
 static void
 test_program_gone (void)
 {
-  g_auto (Lab) lab = { NULL };
+  g_auto (Lab) lab = { VPND_SPLIT_GROUND_NONE };
   g_autoptr (VpndSplitPlan) split = NULL;
   char data[8];
   int fd;
@@ -773,7 +823,7 @@ test_program_gone (void)
 static void
 test_names (void)
 {
-  g_auto (Lab) lab = { NULL };
+  g_auto (Lab) lab = { VPND_SPLIT_GROUND_NONE };
   g_autoptr (VpndSplitPlan) split = NULL;
 
   lab_init (&lab);
@@ -798,7 +848,7 @@ test_names (void)
 static void
 test_no_way (void)
 {
-  g_auto (Lab) lab = { NULL };
+  g_auto (Lab) lab = { VPND_SPLIT_GROUND_NONE };
   g_autoptr (VpndSplitPlan) split = NULL;
 
   lab_init (&lab);
@@ -818,28 +868,29 @@ test_no_way (void)
     }
 }
 
+/* The server is there for that moment: with net_cls a program that changes its class takes the sockets along that it has inherited. */
 static gboolean
 world_reaches_us (const Lab *lab)
 {
+  const int server = new_socket (HOST4, SSH_PORT, SOCK_STREAM, TRUE);
   char byte;
 
   g_assert_cmpint (write (lab->commands, "c", 1), ==, 1);
   g_assert_cmpint (read (lab->answers, &byte, 1), ==, 1);
+  close (server);
   return byte == 'y';
 }
 
 static void
-test_include (void)
+test_include (gconstpointer ground)
 {
-  g_auto (Lab) lab = { NULL };
+  g_auto (Lab) lab = { VPND_SPLIT_GROUND_NONE };
   g_autoptr (VpndSplitPlan) split = NULL;
   g_autoptr (VpndSplitPlan) exclude = NULL;
-  int server;
 
-  lab_init (&lab);
+  lab_init_on (&lab, (VpndSplitGround) GPOINTER_TO_INT (ground));
   split = new_plan (&lab, VPND_SPLIT_MODE_INCLUDE, NULL, NULL);
   exclude = new_plan (&lab, VPND_SPLIT_MODE_EXCLUDE, NULL, NULL);
-  server = new_socket (HOST4, SSH_PORT, SOCK_STREAM, TRUE);
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
       enter_state (&lab, kinds[i], split);
@@ -857,19 +908,20 @@ test_include (void)
     }
   apply_rules (&lab, VPND_POLICY_CONNECTED, exclude);
   g_assert_false (world_reaches_us (&lab));
-  close (server);
 }
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/split/exclude", test_exclude);
+  g_test_add_data_func ("/split/exclude", GINT_TO_POINTER (VPND_SPLIT_GROUND_CGROUP2), test_exclude);
+  g_test_add_data_func ("/split/exclude-net-cls", GINT_TO_POINTER (VPND_SPLIT_GROUND_NET_CLS), test_exclude);
   g_test_add_func ("/split/subnet", test_subnet);
   g_test_add_func ("/split/hostile-routes", test_hostile_routes);
   g_test_add_func ("/split/program-gone", test_program_gone);
   g_test_add_func ("/split/names", test_names);
   g_test_add_func ("/split/no-way", test_no_way);
-  g_test_add_func ("/split/include", test_include);
+  g_test_add_data_func ("/split/include", GINT_TO_POINTER (VPND_SPLIT_GROUND_CGROUP2), test_include);
+  g_test_add_data_func ("/split/include-net-cls", GINT_TO_POINTER (VPND_SPLIT_GROUND_NET_CLS), test_include);
   return g_test_run ();
 }
