@@ -10,20 +10,21 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import uuid
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
 import sandbox  # noqa: E402
-from lab import ECHO_PORT, HOST4, PUBLIC4, TUNNEL_HOST4, Lab, built  # noqa: E402
+from lab import ECHO_PORT, HOST4, HOST6, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, Lab, built  # noqa: E402
 
 PROCESSES = int(os.environ.get("VPND_BENCH_PROCESSES", "10000"))
 LAUNCHES = int(os.environ.get("VPND_BENCH_LAUNCHES", "20000"))
 TIMED_LAUNCHES = 400
 TIMED_ROUNDS = 5
 ROUNDS = 5
-INSIDE, OUTSIDE = f"you are {TUNNEL_HOST4}", f"you are {HOST4}"
+INSIDE, OUTSIDE = (f"you are {TUNNEL_HOST4}", f"you are {TUNNEL_HOST6}"), (f"you are {HOST4}", f"you are {HOST6}")
 CROWD = """import os, signal
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 running, word = os.pipe()
@@ -171,13 +172,14 @@ def crowd_rows(split, number=PROCESSES):
     crowd.wait()
 
 
-def race(split, load):
+def race(split, load, addresses=types.MappingProxyType({"listed": PUBLIC4, "other": PUBLIC6})):
+    """The one program asks by IPv4, the other by IPv6: with one address a port that the other one has just used would be refused, and its launch prove nothing."""
     lab, number = split.lab, LAUNCHES
     busy = [lab.host.start("sh", "-c", "while :; do :; done") for _ in range(os.cpu_count() if load else 0)]
     mark, ways = lab.capture.mark(), {}
 
     def run(name, file):
-        process = lab.host.start(split.other, "--launch", number, file, PUBLIC4, ECHO_PORT, f"of-{name}", stdout=subprocess.PIPE, text=True)
+        process = lab.host.start(split.other, "--launch", number, file, addresses[name], ECHO_PORT, f"of-{name}", stdout=subprocess.PIPE, text=True)
         ways[name] = process.communicate()[0].split("\n")
     runners = [threading.Thread(target=run, args=pair) for pair in (("listed", split.listed), ("other", split.other))]
     for runner in runners:
@@ -187,12 +189,14 @@ def race(split, load):
     for process in busy:
         process.kill()
         process.wait()
-    clear = [frame for frame in lab.capture.since(mark) if frame.dst == PUBLIC4]
-    inside, outside = ways["listed"].count(INSIDE), max(ways["other"].count(OUTSIDE), sum(b"of-other" in frame.raw for frame in clear))
-    right = ways["listed"].count(OUTSIDE) + ways["other"].count(INSIDE)
-    what = f"{number} + {number} first packets, {'loaded' if load else 'idle'}"
-    line(what, inside + outside, "on the wrong side", "0",
-         f"   {inside} inside, {outside} outside; {right} on the right one, {sum(map(lambda lines: lines.count('EPERM'), ways.values()))} refused")
+
+    def count(name, answers):
+        return sum(map(ways[name].count, answers))
+    clear = sum(b"of-other" in frame.raw and frame.dst == addresses["other"] for frame in lab.capture.since(mark))
+    inside, outside = count("listed", INSIDE), max(count("other", OUTSIDE), clear)
+    right = count("listed", OUTSIDE) + count("other", INSIDE)
+    line(f"{number} + {number} first packets, {'loaded' if load else 'idle'}", inside + outside, "on the wrong side", "0",
+         f"   {inside} inside, {outside} outside; {right} on the right one, {count('listed', ['EPERM']) + count('other', ['EPERM'])} refused")
 
 
 def race_rows(split):
