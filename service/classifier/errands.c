@@ -31,7 +31,6 @@
  * @mount_fd: of the hierarchy, -1 when it is not what it should be: then nobody is moved
  * @waiting_fd: cgroup.procs of who waits, -1 for none
  * @members: (element-type gint32) (owned): a set: who waits
- * @returned: (element-type gint32 utf8) (owned): who was put back, and where
  */
 typedef struct
 {
@@ -40,12 +39,12 @@ typedef struct
   int mount_fd;
   int waiting_fd;
   GHashTable *members;
-  GHashTable *returned;
 } Batch;
 
 struct _VpndErrands
 {
-  GQueue batches; /* (element-type Batch) (owned) */
+  GQueue batches;       /* (element-type Batch) (owned) */
+  GHashTable *returned; /* (element-type gint32 utf8) (owned): who was put back since there was nothing to do, and where */
   guint source;
   VpndErrandsReportFunc func;
   VpndErrandsRoomFunc room_func;
@@ -61,7 +60,6 @@ batch_free (Batch *batch)
     close (batch->waiting_fd);
   g_ptr_array_unref (batch->errands);
   g_hash_table_unref (batch->members);
-  g_hash_table_unref (batch->returned);
   g_free (batch);
 }
 
@@ -226,14 +224,14 @@ return_process (VpndErrands *self, Batch *batch, pid_t pid, guint64 start_time, 
     return;
   vpnd_errands_tell_sockets (self->func, self->func_data, pid, start_time); /* it stands in no class any more */
   if (put_back (batch, pid, origin))
-    g_hash_table_insert (batch->returned, GINT_TO_POINTER (pid), g_strdup (origin));
+    g_hash_table_insert (self->returned, GINT_TO_POINTER (pid), g_strdup (origin));
 }
 
-/* What those who returned have started while they waited follows them. */
+/* What those who returned have started while they waited follows them. Only when nobody else waits: each of them is asked for its parent. */
 static void
 return_children (VpndErrands *self, Batch *batch)
 {
-  gboolean has_any = g_hash_table_size (batch->returned) > 0;
+  gboolean has_any = g_hash_table_size (self->returned) > 0;
 
   for (guint round = 0; has_any && round < ROUNDS_MAX; round++)
     {
@@ -246,7 +244,7 @@ return_children (VpndErrands *self, Batch *batch)
       while (g_hash_table_iter_next (&iter, &key, NULL))
         {
           const pid_t pid = GPOINTER_TO_INT (key);
-          const char *origin = g_hash_table_lookup (batch->returned, GINT_TO_POINTER (vpnd_process_read_parent (pid)));
+          const char *origin = g_hash_table_lookup (self->returned, GINT_TO_POINTER (vpnd_process_read_parent (pid)));
 
           if (origin == NULL)
             continue;
@@ -294,7 +292,11 @@ on_turn (gpointer user_data)
     run_errand (self, batch, g_ptr_array_index (batch->errands, batch->next++));
   if (batch->next == batch->errands->len)
     {
-      return_children (self, batch);
+      if (g_queue_get_length (&self->batches) == 1)
+        {
+          return_children (self, batch);
+          g_hash_table_remove_all (self->returned);
+        }
       batch_free (g_queue_pop_head (&self->batches));
     }
   self->source = g_queue_is_empty (&self->batches) ? 0 : g_idle_add (on_turn, self);
@@ -315,6 +317,7 @@ vpnd_errands_new (VpndErrandsReportFunc func, VpndErrandsRoomFunc room_func, gpo
   VpndErrands *self = g_new0 (VpndErrands, 1);
 
   g_queue_init (&self->batches);
+  self->returned = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   self->func = func;
   self->room_func = room_func;
   self->func_data = user_data;
@@ -330,6 +333,7 @@ vpnd_errands_free (VpndErrands *self)
 {
   g_clear_handle_id (&self->source, g_source_remove);
   g_queue_clear_full (&self->batches, (GDestroyNotify) batch_free);
+  g_hash_table_unref (self->returned);
   g_free (self);
 }
 
@@ -347,7 +351,6 @@ vpnd_errands_add (VpndErrands *self, GPtrArray *errands, const char *mount, int 
 
   batch->errands = g_ptr_array_ref (errands);
   batch->members = g_hash_table_new (NULL, NULL);
-  batch->returned = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   batch->waiting_fd = waiting_fd >= 0 ? fcntl (waiting_fd, F_DUPFD_CLOEXEC, 0) : -1;
   batch->mount_fd = batch->waiting_fd >= 0 ? open_mount (mount, batch->waiting_fd) : -1;
   g_queue_push_tail (&self->batches, batch);
