@@ -41,9 +41,10 @@ struct _VpndSplitterCgroup
   GError *ground_error;         /* (owned) (nullable): why there are no classes */
   GTask *apply;                 /* (owned) (nullable): waits for the table to be in force */
   guint apply_timeout;
-  guint tell;          /* source: the standing is to be told anew */
-  gboolean is_linked;  /* vpnd-classifier has the table */
-  gboolean is_applied; /* and has put into classes who ran already */
+  guint tell;            /* source: the standing is to be told anew */
+  gboolean is_linked;    /* vpnd-classifier has the table */
+  gboolean has_answered; /* since it was connected */
+  gboolean is_applied;   /* and has put into classes who ran already */
 };
 
 static void vpnd_splitter_cgroup_iface_init (VpndSplitterInterface *iface);
@@ -72,6 +73,13 @@ add_classes (VpndSplitterCgroup *self, VpndSplitStanding *standing)
     }
 }
 
+/* A table that was just sent is no trouble yet, if there is somebody who has answered before, or is still asked for the first time. */
+static gboolean
+is_answering (const VpndSplitterCgroup *self)
+{
+  return self->is_linked && (self->is_applied || (self->apply_timeout != 0 && (self->has_answered || self->apply != NULL)));
+}
+
 static VpndSplitStanding *
 make_standing (VpndSplitterCgroup *self)
 {
@@ -83,7 +91,7 @@ make_standing (VpndSplitterCgroup *self)
   else
     add_classes (self, standing);
   /* Connected is not enough: a socket of the service manager takes a table before there is anybody to read it. */
-  if (trouble == NULL && self->table != NULL && !vpnd_split_table_is_empty (self->table) && !(self->is_linked && (self->is_applied || self->apply_timeout != 0)))
+  if (trouble == NULL && self->table != NULL && !vpnd_split_table_is_empty (self->table) && !is_answering (self))
     trouble = "vpnd-classifier does not answer, so programs are not seen at their launch";
   standing->holds_launches = self->is_linked && self->is_applied;
   g_free (standing->trouble);
@@ -405,6 +413,7 @@ on_report (const VpndClassifierReport *report, gpointer user_data)
     {
     case VPND_CLASSIFIER_APPLIED:
       self->is_applied = TRUE;
+      self->has_answered = TRUE;
       await_applied (self, FALSE);
       if (self->apply != NULL)
         finish_apply (self);
@@ -440,6 +449,7 @@ on_link (gboolean is_linked, gpointer user_data)
   VpndSplitterCgroup *self = user_data;
 
   self->is_linked = is_linked;
+  self->has_answered = FALSE; /* a socket of the service manager takes a table before there is anybody to read it */
   self->is_applied = FALSE;
   await_applied (self, is_linked);
   if (!is_linked && self->apply != NULL)
