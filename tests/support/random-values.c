@@ -127,7 +127,7 @@ random_profile (const char *name)
 VpndSettings *
 random_settings (void)
 {
-  static const char *const resolvers[] = { "192.168.7.53", "192.168.9.53", "fd07::53", "198.51.100.53", "2001:db8::53", "127.0.0.1" };
+  static const char *const resolvers[] = { "192.168.7.53", "192.168.9.53", "fd07::53", "203.0.113.53", "2001:db8::53", "127.0.0.1" }; /* none of random_public_addr () */
   static const char *const guests[] = { "docker0", "virbr0", "ve-guest" };
   VpndSettings *settings = vpnd_settings_new_default ();
 
