@@ -134,7 +134,7 @@ def test_networkmanager_is_stopped_while_it_holds_ours(nm):
 def test_crash_with_networkmanager(nm):
     """What NetworkManager keeps of ours is taken back at the next start, though it keeps it on disk."""
     connect(nm)
-    nm.host.run("systemctl", "kill", "--signal=KILL", "vpnd")
+    nm.host.run("systemctl", "kill", "--signal=KILL", "vpnd", check=False)  # fails when a process of the unit is gone before its turn
     wait_until(lambda: nm.resolv_conf() == nm.before["resolv.conf"], 20, "NetworkManager has its own again")
     nm.wait_state("error")
     disconnect(nm)

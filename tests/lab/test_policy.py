@@ -491,7 +491,8 @@ def test_api_is_for_root_outside_and_for_all_inside(host):
         none(frames, dst=PUBLIC6)
     host.connect()
     mark = host.capture.mark()
-    assert host.echo(PUBLIC4, "tcp") == TUNNEL_HOST4
+    host.wait_until_works(TUNNEL_HOST4)
+    assert host.echo(PUBLIC4, "tcp", wait=10000) == TUNNEL_HOST4
     assert host.echo(PUBLIC6, "udp") == TUNNEL_HOST6
     host.probe([{"kind": "tcp", "address": PUBLIC4, "port": ECHO_PORT, "device": "eth0", "wait": 50}])
     frames = host.capture.since(mark)

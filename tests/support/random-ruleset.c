@@ -198,22 +198,23 @@ settle (Draw *draw, VpndField field)
     draw->family = AF_INET;
 }
 
+/* Not what another match of the rule says already: nft(8) sends and shows such a repetition, or neither, as it comes. */
 static void
 match_protocol (Draw *draw, VpndField field)
 {
   static const guint8 l4protos[] = { IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ICMPV6 };
   guint8 value;
 
+  if ((field == VPND_FIELD_NFPROTO ? draw->family : draw->l4proto) != 0)
+    return;
   if (field == VPND_FIELD_NFPROTO)
     {
-      if (draw->family == 0)
-        draw->family = draw->l4proto == IPPROTO_ICMPV6 || chance (50) ? AF_INET6 : AF_INET;
+      draw->family = draw->l4proto == IPPROTO_ICMPV6 || chance (50) ? AF_INET6 : AF_INET;
       value = draw->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
     }
   else
     {
-      if (draw->l4proto == 0)
-        draw->l4proto = l4protos[pick (draw->family == AF_INET ? 2 : 3)];
+      draw->l4proto = l4protos[pick (draw->family == AF_INET ? 2 : 3)];
       value = draw->l4proto;
     }
   vpnd_rule_match_u8 (draw->rule, field, value);

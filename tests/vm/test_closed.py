@@ -91,7 +91,7 @@ def test_upgrade():
 
 def test_kill():
     before = main_pid()
-    run("systemctl", "kill", "-s", "KILL", "vpnd")
+    run("systemctl", "kill", "-s", "KILL", "vpnd", check=False)  # fails when a process of the unit is gone before its turn
     sandbox.wait_until(lambda: main_pid() not in (0, before), 60, "vpnd is started again")
     wait_connected()
 
