@@ -17,7 +17,7 @@ typedef enum
   FATE_REJECT,
 } Fate;
 
-#define RULESET_EVAL_LINK_IFINDEX 9 /* of the tunnel's link; no other has it */
+#define RULESET_EVAL_LINK_IFINDEX 9 /* of the tunnel's link */
 
 typedef struct
 {
@@ -32,7 +32,7 @@ typedef struct
   guint8 icmp_code;
   guint32 mark;
   guint32 ct_mark;
-  gboolean is_made_anew; /* the tunnel's link has another index than RULESET_EVAL_LINK_IFINDEX */
+  gboolean is_made_anew; /* the tunnel's link has another index than RULESET_EVAL_LINK_IFINDEX, and the others have that one */
   guint32 uid;
   gboolean is_established;
   gboolean is_related; /* an ICMP error about a flow */
