@@ -7,6 +7,7 @@
 
 #include "policy.h"
 
+#include <linux/if_arp.h>
 #include <linux/netfilter.h>
 
 #include "policy-rules.h"
@@ -196,8 +197,9 @@ add_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
 }
 
 /* 6, for nearly every packet of a busy host. What leaves by the tunnel's link is known by the index of the link, a number, which is compared sooner than
- * a name; while the index is not known, and with any mark, the longer way by the name leads to the same end. The index of a link that is gone is
- * that of none: the kernel counts on, and the rules are made anew. The transport's own packets are not of it; they would loop. */
+ * a name; while the index is not known, and with any mark, the longer way by the name leads to the same end. The transport's own packets are not of
+ * it; they would loop. A link that is gone leaves its index behind, and when vpnd is dead, too, the rules keep it: a physical link that comes back from
+ * another namespace may have it then, but is not of the kind of a tunnel, which has no link layer. */
 static void
 add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
@@ -208,6 +210,7 @@ add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
     return;
   rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, 0, G_MAXUINT32);
   vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_EQ, input->link_ifindex);
+  vpnd_rule_match_oiftype (rule, ARPHRD_NONE);
   vpnd_rule_accept (vpnd_rule_match_established (rule));
 }
 

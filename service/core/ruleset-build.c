@@ -109,6 +109,19 @@ vpnd_rule_match_prefix (VpndRule *rule, gboolean is_source, VpndOp op, const Vpn
 }
 
 /**
+ * vpnd_rule_match_oiftype:
+ * @rule: a rule
+ * @type: kind of the link by which packets leave, ARPHRD_* (linux/if_arp.h)
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_oiftype (VpndRule *rule, guint16 type)
+{
+  return append_match (rule, VPND_FIELD_OIFTYPE, VPND_OP_EQ, &type, NULL, NULL);
+}
+
+/**
  * vpnd_rule_match_port:
  * @rule: a rule
  * @field: one of the four port fields

@@ -52,6 +52,15 @@ append_verdict (GString *text, const VpndVerdict *verdict)
     }
 }
 
+static guint16
+value_u16 (const guint8 *bytes)
+{
+  guint16 value;
+
+  memcpy (&value, bytes, sizeof value);
+  return value;
+}
+
 static guint32
 value_u32 (const guint8 *bytes)
 {
@@ -140,6 +149,9 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
       break;
     case VPND_FIELD_CT_STATE:
       append_ct_state (text, value_u32 (bytes));
+      break;
+    case VPND_FIELD_OIFTYPE:
+      g_string_append_printf (text, "%u", value_u16 (bytes));
       break;
     case VPND_FIELD_OIF:
     case VPND_FIELD_SKUID:
@@ -294,6 +306,8 @@ set_type (VpndField field)
       return "iface_index";
     case VPND_FIELD_CT_STATUS:
       return "ct_status";
+    case VPND_FIELD_OIFTYPE:
+      return "iface_type";
     case VPND_FIELD_SKUID:
       return "uid";
     case VPND_FIELD_SOCKET_CGROUP:

@@ -21,6 +21,7 @@ static const struct
   [VPND_FIELD_IIFNAME] = { "iifname", 16, 0, 0 },
   [VPND_FIELD_OIFNAME] = { "oifname", 16, 0, 0 },
   [VPND_FIELD_OIF] = { "oif", 4, 0, 0 },
+  [VPND_FIELD_OIFTYPE] = { "oiftype", 2, 0, 0 },
   [VPND_FIELD_NFPROTO] = { "meta nfproto", 1, 0, 0 },
   [VPND_FIELD_L4PROTO] = { "meta l4proto", 1, 0, 0 },
   [VPND_FIELD_IP_SADDR] = { "ip saddr", 4, NFPROTO_IPV4, 0 },

@@ -56,6 +56,7 @@ typedef enum
   VPND_FIELD_IIFNAME,   /* 16 bytes, NUL padded */
   VPND_FIELD_OIFNAME,   /* 16 bytes, NUL padded */
   VPND_FIELD_OIF,       /* 4 bytes, host order: the index of the link, which is compared sooner than its name */
+  VPND_FIELD_OIFTYPE,   /* 2 bytes, host order: ARPHRD_* of the link */
   VPND_FIELD_NFPROTO,   /* 1 byte: NFPROTO_IPV4 or NFPROTO_IPV6 */
   VPND_FIELD_L4PROTO,   /* 1 byte: IPPROTO_* */
   VPND_FIELD_IP_SADDR,  /* 4 bytes; implies NFPROTO_IPV4 */
@@ -234,6 +235,7 @@ VpndRule *vpnd_chain_add_rule (VpndChain *chain);
 VpndRule *vpnd_rule_match (VpndRule *rule, VpndField field, VpndOp op, const void *value);
 VpndRule *vpnd_rule_match_ifname (VpndRule *rule, VpndField field, VpndOp op, const char *ifname);
 VpndRule *vpnd_rule_match_prefix (VpndRule *rule, gboolean is_source, VpndOp op, const VpndPrefix *prefix);
+VpndRule *vpnd_rule_match_oiftype (VpndRule *rule, guint16 type);
 VpndRule *vpnd_rule_match_port (VpndRule *rule, VpndField field, guint16 port);
 VpndRule *vpnd_rule_match_mark (VpndRule *rule, VpndField field, VpndOp op, guint32 value, guint32 mask);
 VpndRule *vpnd_rule_match_u8 (VpndRule *rule, VpndField field, guint8 value);

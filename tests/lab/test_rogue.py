@@ -370,6 +370,32 @@ def test_link_with_the_index_of_the_tunnel(connected):
     assert not [frame for frame in second.since(mark) if frame.from_host and b"probe" in frame.raw]
 
 
+def test_index_of_the_tunnel_while_nobody_watches(connected):
+    """vpnd and wireguard-go are dead, the rules stand as they were, and a physical link has the number that the tunnel's had."""
+    index = connected.host.run("ip", "-o", "link", "show", "vpnd0").stdout.split(":")[0]
+    with connected.host.net():
+        flow = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with flow:
+        flow.settimeout(1)
+        flow.connect((PUBLIC6, ECHO_PORT))
+        flow.send(b"probe")
+        assert flow.recv(100).decode() == f"you are {TUNNEL_HOST6}"
+        connected.daemons[-1].kill()
+        connected.kill_wireguard()
+        sandbox.wait_until(lambda: "vpnd0" not in connected.host.run("ip", "link", "show").stdout, 5, "the tunnel's link is gone")
+        second = add_link(connected, 1, index)
+        connected.host.run("ip", "-6", "addr", "add", "2001:db8:9::2/64", "dev", "eth1", "nodad")
+        connected.host.ip("-6", "route", "add", PUBLIC6, "via", "2001:db8:9::1", "dev", "eth1")
+        connected.host.ip("-6", "neigh", "add", "2001:db8:9::1", "lladdr", "02:00:00:00:00:09", "dev", "eth1")
+        mark = second.mark()
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                flow.send(b"probe")
+        connected.probe([probe | {"device": "eth1", "wait": 20} for probe in leak_probes(NOBODY)], uid=NOBODY)
+    found = [frame for frame in second.since(mark) if frame.from_host and b"probe" in frame.raw]
+    assert not found, (len(found), found[0])
+
+
 def test_control_second_link_takes_the_traffic(lab):
     second = add_link(lab, 1)
     mark = second.mark()

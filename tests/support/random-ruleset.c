@@ -148,7 +148,7 @@ set_for (Draw *draw, VpndField field, gboolean is_map)
       const VpndSet *set = g_ptr_array_index (draw->ruleset->sets, i);
       gboolean same = set->field == field || (set->field == VPND_FIELD_IIFNAME && field == VPND_FIELD_OIFNAME) ||
           (set->field == VPND_FIELD_IP_SADDR && field == VPND_FIELD_IP_DADDR) || (set->field == VPND_FIELD_IP6_SADDR && field == VPND_FIELD_IP6_DADDR) ||
-          (set->field == VPND_FIELD_UDP_DPORT && vpnd_field_size_bytes (field) == 2);
+          (set->field == VPND_FIELD_UDP_DPORT && vpnd_field_size_bytes (field) == 2 && field != VPND_FIELD_OIFTYPE);
 
       if (same && set->is_map == is_map)
         return set->name;
@@ -272,6 +272,10 @@ match_value (Draw *draw, VpndField field)
   else if (field == VPND_FIELD_SKUID || field == VPND_FIELD_NET_CLS || field == VPND_FIELD_OIF)
     {
       vpnd_rule_match_u32 (draw->rule, field, op, pick (70000));
+    }
+  else if (field == VPND_FIELD_OIFTYPE)
+    {
+      vpnd_rule_match_oiftype (draw->rule, (guint16) pick (65536));
     }
   else if (vpnd_field_size_bytes (field) == 2)
     {

@@ -9,6 +9,7 @@
 
 #include "reserved.h"
 
+#include <linux/if_arp.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <string.h>
@@ -30,6 +31,7 @@ load (const Packet *packet, VpndField field, guint8 *out)
   guint16 sport = g_htons (packet->sport);
   guint16 dport = g_htons (packet->dport);
   guint32 ifindex;
+  guint16 type;
   guint32 state = packet->is_related ? NF_CT_STATE_BIT (IP_CT_RELATED) : packet->is_established ? NF_CT_STATE_BIT (IP_CT_ESTABLISHED)
                                                                                                 : NF_CT_STATE_BIT (IP_CT_NEW);
 
@@ -46,10 +48,14 @@ load (const Packet *packet, VpndField field, guint8 *out)
       g_strlcpy ((char *) out, packet->oifname, VPND_FIELD_MAX_BYTES);
       return TRUE;
     case VPND_FIELD_OIF:
-      ifindex = g_str_equal (packet->oifname, "lo")                             ? 1
-          : !packet->is_made_anew && g_str_equal (packet->oifname, VPND_IFNAME) ? RULESET_EVAL_LINK_IFINDEX
-                                                                                : RULESET_EVAL_LINK_IFINDEX + 1;
+      ifindex = g_str_equal (packet->oifname, "lo")                            ? 1
+          : g_str_equal (packet->oifname, VPND_IFNAME) != packet->is_made_anew ? RULESET_EVAL_LINK_IFINDEX
+                                                                               : RULESET_EVAL_LINK_IFINDEX + 1;
       memcpy (out, &ifindex, sizeof ifindex);
+      return TRUE;
+    case VPND_FIELD_OIFTYPE:
+      type = g_str_equal (packet->oifname, VPND_IFNAME) ? ARPHRD_NONE : ARPHRD_ETHER;
+      memcpy (out, &type, sizeof type);
       return TRUE;
     case VPND_FIELD_NFPROTO:
       *out = family;

@@ -17,7 +17,7 @@ typedef enum
   FATE_REJECT,
 } Fate;
 
-#define RULESET_EVAL_LINK_IFINDEX 9 /* of the tunnel's link; no other has it */
+#define RULESET_EVAL_LINK_IFINDEX 9 /* of the tunnel's link */
 #define PACKET_LEVELS 8
 
 typedef struct
@@ -33,7 +33,7 @@ typedef struct
   guint8 icmp_code;
   guint32 mark;
   guint32 ct_mark;
-  gboolean is_made_anew; /* the tunnel's link has another index than RULESET_EVAL_LINK_IFINDEX */
+  gboolean is_made_anew; /* the tunnel's link has another index than RULESET_EVAL_LINK_IFINDEX, and the others have that one */
   guint32 uid;
   guint64 cgroups[PACKET_LEVELS]; /* of its socket: the number of the cgroup at each level; 0 for none, and for packets without a socket */
   guint32 net_cls;                /* class number of its socket */
