@@ -369,3 +369,45 @@ vpnd_split_config_new_from_rules (VpndSplitMode mode, GPtrArray *rules, GError *
   g_ptr_array_sort (config->rules, compare_places);
   return check_all (config, error) ? g_steal_pointer (&config) : NULL;
 }
+
+/**
+ * vpnd_split_config_needs_launches:
+ * @config: a configuration
+ *
+ * Returns: whether it has rules that count when a program is launched
+ */
+gboolean
+vpnd_split_config_needs_launches (const VpndSplitConfig *config)
+{
+  for (guint i = 0; i < config->rules->len; i++)
+    {
+      const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
+
+      if (rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/**
+ * vpnd_split_config_has_system_programs:
+ * @config: a configuration
+ * @class_: a class
+ *
+ * Whether programs come into the class by the administrator's will: then one of which nobody knows why it stands there may be of these.
+ *
+ * Returns: TRUE when a system-wide rule names a program for it
+ */
+gboolean
+vpnd_split_config_has_system_programs (const VpndSplitConfig *config, VpndSplitClass class_)
+{
+  for (guint i = 0; i < config->rules->len; i++)
+    {
+      const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
+
+      if (rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM && (rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP) &&
+          rule->class_ == class_)
+        return TRUE;
+    }
+  return FALSE;
+}

@@ -45,6 +45,8 @@ VpndSplitConfig *vpnd_split_config_with (const VpndSplitConfig *config, VpndSpli
 VpndSplitConfig *vpnd_split_config_without (const VpndSplitConfig *config, VpndSplitKind kind, const char *value, guint32 owner_uid, GError **error);
 const VpndSplitRule *vpnd_split_config_find (const VpndSplitConfig *config, VpndSplitKind kind, const char *value, guint32 owner_uid);
 GPtrArray *vpnd_split_config_dup_profiles (const VpndSplitConfig *config);
+gboolean vpnd_split_config_needs_launches (const VpndSplitConfig *config);
+gboolean vpnd_split_config_has_system_programs (const VpndSplitConfig *config, VpndSplitClass class_);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSplitConfig, vpnd_split_config_unref)
 

@@ -224,6 +224,19 @@ vpnd_split_class_to_string (VpndSplitClass class_)
 }
 
 /**
+ * vpnd_split_class_dup_word:
+ * @class_: a class
+ * @profile: (nullable): the profile that its programs are bound to
+ *
+ * Returns: (transfer full): "excluded", "included" or "bound:PROFILE"
+ */
+char *
+vpnd_split_class_dup_word (VpndSplitClass class_, const char *profile)
+{
+  return profile != NULL ? g_strdup_printf ("%s:%s", vpnd_split_class_to_string (class_), profile) : g_strdup (vpnd_split_class_to_string (class_));
+}
+
+/**
  * vpnd_split_class_from_string:
  * @text: a word
  * @out_class: (out): the class

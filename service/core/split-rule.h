@@ -53,6 +53,7 @@ typedef struct
 const char *vpnd_split_kind_to_string (VpndSplitKind kind);
 gboolean vpnd_split_kind_from_string (const char *text, VpndSplitKind *out_kind);
 const char *vpnd_split_class_to_string (VpndSplitClass class_);
+char *vpnd_split_class_dup_word (VpndSplitClass class_, const char *profile);
 gboolean vpnd_split_class_from_string (const char *text, VpndSplitClass *out_class);
 
 VpndSplitRule *vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class_, const char *profile, guint32 owner_uid, GError **error);

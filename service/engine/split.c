@@ -1,57 +1,17 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See split.h. Changes go one after the other: file, classes, processes that have to go back, plan. Whatever fails leaves a process where it
- * is or puts it back: in the tunnel.
+ * See split.h. State, plan and what everybody hears; changes of the rules stand in split-changes.c, who is in which class in split-members.c.
  */
 #include "config.h"
 
-#include "split.h"
+#include "split-private.h"
 
-#include "error.h"
 #include "log.h"
 
 #include <string.h>
 
-#define PARENTS_MAX 16        /* generations that are looked up for where a process comes from */
-#define ROUNDS_MAX 8          /* processes that return may start others meanwhile */
-#define MOVES_PER_TURN 200u   /* about 10 ms; then the rest of the loop has its turn */
-#define PROCESSES_MAX 100000u /* known at a time; a host has 32768 of them as a rule (kernel.pid_max) */
 #define WARNINGS_NAMED 3u
-
-struct _VpndSplitTunnel
-{
-  GObject parent_instance;
-
-  VpndSplitter *splitter;      /* (owned) */
-  VpndSplitStore *store;       /* (owned) */
-  VpndClock *clock;            /* (owned) */
-  VpndSplitConfig *config;     /* (owned) */
-  VpndSplitStanding *standing; /* (owned) */
-  VpndSplitPlan *plan;         /* (owned) */
-  VpndSplitRegistry *registry; /* (owned) */
-  GArray *outside_dns;         /* (element-type VpndAddr) (owned): resolvers of the physical links */
-  VpndSplitNames *names;       /* (owned) (nullable) */
-  gboolean awaits_names;       /* the change under way is done as soon as it is known whether names can be watched */
-  VpndSplitState state;
-  gboolean is_protected;
-  gboolean is_started;
-  char *trouble;     /* (owned) (nullable): with the file */
-  GQueue changes;    /* (element-type GTask) (owned): that wait */
-  GTask *change;     /* (owned) (nullable): under way */
-  GArray *returning; /* (element-type VpndSplitProcess) (owned): who is on the way back; origins are shared texts */
-  guint round;
-  guint turn;
-};
-
-/* The data of a change's task. */
-typedef struct
-{
-  VpndSplitRule *rule; /* (owned) (nullable) */
-  gboolean is_removal;
-  VpndSplitMode mode; /* without @rule */
-  char *lost_class;   /* (owned) (nullable): the class that @rule put its processes into before */
-} Change;
 
 enum
 {
@@ -68,37 +28,16 @@ static guint signals[N_SIGNALS]; /* filled once at type registration */
 
 G_DEFINE_FINAL_TYPE (VpndSplitTunnel, vpnd_split_tunnel, G_TYPE_OBJECT)
 
-static void
-change_free (Change *change)
-{
-  g_clear_pointer (&change->rule, vpnd_split_rule_unref);
-  g_free (change->lost_class);
-  g_free (change);
-}
-
 /* --- state and plan --- */
 
-static gboolean
-needs_launches (const VpndSplitConfig *config)
-{
-  for (guint i = 0; i < config->rules->len; i++)
-    {
-      const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
-
-      if (rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-static void
-update_state (VpndSplitTunnel *self)
+void
+vpnd_split_tunnel_update_state (VpndSplitTunnel *self)
 {
   const VpndSplitStateInput input = {
     .has_ground = self->standing->ground != VPND_SPLIT_GROUND_NONE && self->standing->excluded_id != 0,
-    .needs_launches = needs_launches (self->config),
+    .needs_launches = vpnd_split_config_needs_launches (self->config),
     .holds_launches = self->standing->holds_launches,
-    .has_rules = !vpnd_split_config_is_empty (self->config) || vpnd_split_registry_get_n (self->registry) > 0,
+    .has_rules = !vpnd_split_config_is_empty (self->config) || vpnd_split_members_get_n (self->members) > 0,
     .is_protected = self->is_protected,
   };
   VpndSplitState next;
@@ -143,8 +82,8 @@ tell_lost_rules (VpndSplitTunnel *self, const VpndSplitStanding *before)
     }
 }
 
-static void
-adopt_standing (VpndSplitTunnel *self, gboolean is_told)
+void
+vpnd_split_tunnel_adopt_standing (VpndSplitTunnel *self, gboolean is_told)
 {
   g_autoptr (VpndSplitStanding) before = self->standing;
 
@@ -154,23 +93,22 @@ adopt_standing (VpndSplitTunnel *self, gboolean is_told)
   if (*self->standing->trouble != '\0' && strcmp (before->trouble, self->standing->trouble) != 0)
     vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: %s", self->standing->trouble);
   update_plan (self);
-  update_state (self);
+  vpnd_split_tunnel_update_state (self);
   if (is_told)
     g_signal_emit (self, signals[SIGNAL_RULES_CHANGED], 0);
+}
+
+/* Also at the end of a change. */
+void
+vpnd_split_tunnel_tell_rules_changed (VpndSplitTunnel *self)
+{
+  g_signal_emit (self, signals[SIGNAL_RULES_CHANGED], 0);
 }
 
 static void
 on_standing_changed (VpndSplitTunnel *self)
 {
-  adopt_standing (self, TRUE);
-}
-
-/* --- the registry --- */
-
-static char *
-dup_class_word (VpndSplitClass class_, const char *profile)
-{
-  return profile != NULL ? g_strdup_printf ("%s:%s", vpnd_split_class_to_string (class_), profile) : g_strdup (vpnd_split_class_to_string (class_));
+  vpnd_split_tunnel_adopt_standing (self, TRUE);
 }
 
 /* Everybody hears these: what a user does with own programs is told without the program. */
@@ -187,91 +125,15 @@ announce (VpndSplitTunnel *self, guint signal, const VpndSplitEntry *entry)
 }
 
 static void
-forget (VpndSplitTunnel *self, gint32 pid)
+on_member (const VpndSplitEntry *entry, gboolean has_come, gpointer user_data)
 {
-  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, pid);
-
-  if (entry == NULL)
-    return;
-  if (entry->is_announced)
-    announce (self, SIGNAL_RETURNED, entry);
-  vpnd_split_registry_remove (self->registry, pid);
-  if (vpnd_split_registry_get_n (self->registry) == 0)
-    update_state (self);
-}
-
-/* The entry of the nearest process above @pid that is known, NULL when there is none. */
-static const VpndSplitEntry *
-find_ancestor (VpndSplitTunnel *self, gint32 parent)
-{
-  for (guint i = 0; i < PARENTS_MAX && parent > 1; i++)
-    {
-      const VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, parent);
-      g_auto (VpndSplitLook) look = { 0 };
-
-      if (entry != NULL)
-        return entry;
-      if (!vpnd_splitter_look (self->splitter, parent, &look))
-        return NULL;
-      parent = look.parent;
-    }
-  return NULL;
-}
-
-/* Where a process comes from that was in a class already when it came into this one. */
-static const char *
-find_origin (VpndSplitTunnel *self, const VpndSplitterReport *report)
-{
-  const VpndSplitEntry *ancestor;
-  g_auto (VpndSplitLook) look = { 0 };
-
-  if (strcmp (report->origin, self->standing->excluded_path) != 0 && strcmp (report->origin, self->standing->included_path) != 0 &&
-      strstr (report->origin, "/vpnd-bound-") == NULL)
-    return report->origin;
-  if (!vpnd_splitter_look (self->splitter, report->pid, &look))
-    return "";
-  ancestor = find_ancestor (self, look.parent);
-  return ancestor != NULL ? ancestor->origin : "";
+  announce (user_data, has_come ? SIGNAL_EXCLUDED : SIGNAL_RETURNED, entry);
 }
 
 static void
-register_report (VpndSplitTunnel *self, const VpndSplitterReport *report)
+on_counted (gpointer user_data)
 {
-  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, report->pid);
-  g_autofree char *class_word = NULL;
-  gboolean is_known;
-
-  if (report->rule == NULL || report->start_time == 0 || vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX)
-    return;
-  class_word = dup_class_word (report->rule->class_, report->rule->profile);
-  is_known = entry != NULL && entry->start_time == report->start_time;
-  if (is_known && entry->how == VPND_SPLIT_BY_RULE && entry->rule != NULL && vpnd_split_rule_equal (entry->rule, report->rule) && strcmp (entry->executable, report->path) == 0)
-    return; /* the table was sent again */
-  if (entry != NULL && !is_known)
-    forget (self, report->pid);
-  entry = vpnd_split_registry_add (self->registry, report->pid, report->start_time);
-  vpnd_split_entry_set_texts (entry, report->path, class_word, is_known && *entry->origin != '\0' ? NULL : find_origin (self, report));
-  vpnd_split_entry_set_rule (entry, report->rule);
-  entry->uid = report->uid;
-  entry->how = VPND_SPLIT_BY_RULE;
-  entry->is_asked = FALSE;
-  entry->since_us = vpnd_clock_wall_us (self->clock);
-  entry->is_announced = TRUE;
-  announce (self, SIGNAL_EXCLUDED, entry);
-  if (vpnd_split_registry_get_n (self->registry) == 1)
-    update_state (self);
-}
-
-static void refresh_members (VpndSplitTunnel *self, const VpndSplitConfig *config);
-
-/* Who was launched by a rule keeps the program of that rule. */
-static void
-name_program (VpndSplitTunnel *self, const VpndSplitterReport *report)
-{
-  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, report->pid);
-
-  if (entry != NULL && entry->start_time == report->start_time && entry->how != VPND_SPLIT_BY_RULE)
-    vpnd_split_entry_set_texts (entry, report->path, NULL, NULL);
+  vpnd_split_tunnel_update_state (user_data);
 }
 
 static void
@@ -285,7 +147,7 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
     {
     case VPND_SPLITTER_ARRIVED:
     case VPND_SPLITTER_FOUND:
-      register_report (self, report);
+      vpnd_split_members_add_report (self->members, self->standing, report);
       break;
     case VPND_SPLITTER_FAILED:
       is_private = report->rule == NULL || report->rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM;
@@ -293,122 +155,31 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
       g_signal_emit (self, signals[SIGNAL_FAILED], 0, (guint) report->pid, is_private ? "" : report->path, reason);
       break;
     case VPND_SPLITTER_DEPARTED:
-      forget (self, report->pid);
+      vpnd_split_members_forget (self->members, report->pid);
       break;
     case VPND_SPLITTER_SEEN:
-      name_program (self, report);
+      vpnd_split_members_name_program (self->members, report);
       break;
     case VPND_SPLITTER_LOST:
       vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: launches were too many to follow; who was missed goes by the tunnel");
-      refresh_members (self, self->config);
+      vpnd_split_members_refresh (self->members, self->config);
       break;
     case VPND_N_SPLITTER_REPORTS:
       break;
     }
 }
 
-/* Who stands in a class without having been reported was started by somebody there. */
-static void
-take_in (VpndSplitTunnel *self, gint32 pid, const char *class_word)
-{
-  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, pid);
-  const VpndSplitEntry *ancestor;
-  g_auto (VpndSplitLook) look = { 0 };
-
-  if (entry != NULL || vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX || !vpnd_splitter_look (self->splitter, pid, &look))
-    return;
-  ancestor = find_ancestor (self, look.parent);
-  entry = vpnd_split_registry_add (self->registry, pid, look.start_time);
-  vpnd_split_entry_set_texts (entry, look.executable, class_word, ancestor != NULL ? ancestor->origin : "");
-  vpnd_split_entry_set_rule (entry, ancestor != NULL ? ancestor->rule : NULL);
-  entry->uid = look.uid;
-  entry->how = VPND_SPLIT_INHERITED;
-  entry->is_asked = ancestor != NULL && ancestor->is_asked;
-  entry->since_us = vpnd_clock_wall_us (self->clock);
-}
-
-static void
-take_in_class (VpndSplitTunnel *self, VpndSplitClass class_, const char *profile, GHashTable *present)
-{
-  g_autoptr (GArray) pids = vpnd_splitter_list (self->splitter, class_, profile);
-  g_autofree char *class_word = dup_class_word (class_, profile);
-
-  for (guint i = 0; i < pids->len; i++)
-    {
-      g_hash_table_add (present, GINT_TO_POINTER (g_array_index (pids, gint32, i)));
-      take_in (self, g_array_index (pids, gint32, i), class_word);
-    }
-}
-
-static void
-drop_absent (VpndSplitTunnel *self, GHashTable *present)
-{
-  g_autoptr (GPtrArray) entries = vpnd_split_registry_dup_sorted (self->registry);
-
-  for (guint i = 0; i < entries->len; i++)
-    {
-      const gint32 pid = ((const VpndSplitEntry *) g_ptr_array_index (entries, i))->pid;
-
-      if (!g_hash_table_contains (present, GINT_TO_POINTER (pid)))
-        forget (self, pid);
-    }
-}
-
-static void
-refresh_members (VpndSplitTunnel *self, const VpndSplitConfig *config)
-{
-  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
-  g_autoptr (GHashTable) present = g_hash_table_new (NULL, NULL);
-
-  take_in_class (self, VPND_SPLIT_EXCLUDED, NULL, present);
-  take_in_class (self, VPND_SPLIT_INCLUDED, NULL, present);
-  for (guint i = 0; i < profiles->len; i++)
-    take_in_class (self, VPND_SPLIT_BOUND, g_ptr_array_index (profiles, i), present);
-  drop_absent (self, present);
-}
-
-/* --- changes --- */
-
-static void begin_next (VpndSplitTunnel *self);
-static void return_more (VpndSplitTunnel *self);
-
-static void
-finish_change (VpndSplitTunnel *self, GError *error)
-{
-  g_autoptr (GTask) task = NULL;
-
-  if (error == NULL && self->names != NULL && vpnd_split_names_is_starting (self->names))
-    {
-      self->awaits_names = TRUE;
-      return;
-    }
-  task = g_steal_pointer (&self->change);
-  update_state (self);
-  if (error != NULL)
-    g_task_return_error (task, error);
-  else
-    {
-      g_signal_emit (self, signals[SIGNAL_RULES_CHANGED], 0);
-      g_task_return_boolean (task, TRUE);
-    }
-  begin_next (self);
-}
-
-/* Addresses came or went, or it has turned out whether names can be watched. */
 static void
 on_names_changed (gpointer user_data)
 {
   VpndSplitTunnel *self = user_data;
 
   update_plan (self);
-  if (!self->awaits_names)
-    return;
-  self->awaits_names = FALSE;
-  finish_change (self, NULL);
+  vpnd_split_tunnel_go_on_with_change (self);
 }
 
-static void
-adopt_config (VpndSplitTunnel *self, VpndSplitConfig *config)
+void
+vpnd_split_tunnel_adopt_config (VpndSplitTunnel *self, VpndSplitConfig *config)
 {
   vpnd_split_config_unref (self->config);
   self->config = config;
@@ -443,249 +214,6 @@ vpnd_split_tunnel_get_names (VpndSplitTunnel *self)
   return self->names;
 }
 
-/* Whether what put the process where it is holds no more: its rule is gone or says another class, or nobody knows any. */
-static gboolean
-has_to_go (VpndSplitTunnel *self, const VpndSplitEntry *entry, const char *lost_class)
-{
-  const VpndSplitRule *rule;
-  g_autofree char *class_word = NULL;
-
-  if (entry->is_asked)
-    return FALSE;
-  if (entry->rule == NULL)
-    return strcmp (entry->class_word, lost_class) == 0; /* in doubt, it goes with those of its class */
-  rule = vpnd_split_config_find (self->config, entry->rule->kind, entry->rule->value, entry->rule->owner_uid);
-  class_word = rule != NULL ? dup_class_word (rule->class_, rule->profile) : NULL;
-  return g_strcmp0 (class_word, entry->class_word) != 0;
-}
-
-static void
-collect_returning (VpndSplitTunnel *self)
-{
-  g_autoptr (GPtrArray) entries = vpnd_split_registry_dup_sorted (self->registry);
-  const Change *change = g_task_get_task_data (self->change);
-
-  g_array_set_size (self->returning, 0);
-  for (guint i = 0; i < entries->len; i++)
-    {
-      const VpndSplitEntry *entry = g_ptr_array_index (entries, i);
-      const VpndSplitProcess process = { entry->pid, entry->start_time, g_ref_string_acquire (entry->origin) };
-
-      if (has_to_go (self, entry, change->lost_class))
-        g_array_append_val (self->returning, process);
-      else
-        g_ref_string_release ((char *) process.origin);
-    }
-}
-
-static void
-clear_process (VpndSplitProcess *process)
-{
-  g_ref_string_release ((char *) process->origin);
-}
-
-static gboolean
-on_turn (gpointer user_data)
-{
-  VpndSplitTunnel *self = user_data;
-
-  self->turn = 0;
-  return_more (self);
-  return G_SOURCE_REMOVE;
-}
-
-/* A part of those who go back; when all have gone, another look, for they may have started others meanwhile. */
-static void
-return_more (VpndSplitTunnel *self)
-{
-  const guint n = MIN (self->returning->len, MOVES_PER_TURN);
-  g_autoptr (GArray) part = NULL;
-
-  if (n == 0 && self->round < ROUNDS_MAX)
-    {
-      self->round++;
-      refresh_members (self, self->config);
-      collect_returning (self);
-      if (self->returning->len > 0)
-        {
-          return_more (self);
-          return;
-        }
-    }
-  if (n == 0)
-    {
-      finish_change (self, NULL);
-      return;
-    }
-  part = g_array_sized_new (FALSE, FALSE, sizeof (VpndSplitProcess), n);
-  g_array_append_vals (part, &g_array_index (self->returning, VpndSplitProcess, self->returning->len - n), n);
-  (void) vpnd_splitter_leave (self->splitter, part);
-  for (guint i = 0; i < n; i++)
-    forget (self, g_array_index (part, VpndSplitProcess, i).pid);
-  g_array_set_size (self->returning, self->returning->len - n);
-  self->turn = g_idle_add (on_turn, self);
-}
-
-static void
-on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (VpndSplitTunnel) self = user_data;
-  Change *change = g_task_get_task_data (self->change);
-  g_autoptr (GError) error = NULL;
-
-  /* Without a ground the rules of users, subnets and domains still work; what does not, the standing tells. */
-  if (!vpnd_splitter_apply_finish (self->splitter, result, &error))
-    g_debug ("the classes: %s", error->message);
-  adopt_standing (self, FALSE);
-  self->round = 0;
-  if (change->lost_class != NULL)
-    return_more (self);
-  else
-    finish_change (self, NULL);
-}
-
-/* Returns: (transfer full) (nullable): the configuration that @change asks for */
-static VpndSplitConfig *
-make_config (VpndSplitTunnel *self, const Change *change, GError **error)
-{
-  if (change->rule == NULL)
-    return vpnd_split_config_with_mode (self->config, change->mode);
-  if (change->is_removal)
-    return vpnd_split_config_without (self->config, change->rule->kind, change->rule->value, change->rule->owner_uid, error);
-  return vpnd_splitter_check (self->splitter, change->rule, error) ? vpnd_split_config_with (self->config, change->rule, error) : NULL;
-}
-
-static void
-begin_next (VpndSplitTunnel *self)
-{
-  Change *change;
-  const VpndSplitRule *before;
-  GError *error = NULL;
-  VpndSplitConfig *config;
-
-  if (self->change != NULL || g_queue_is_empty (&self->changes))
-    return;
-  self->change = g_queue_pop_head (&self->changes);
-  change = g_task_get_task_data (self->change);
-  config = make_config (self, change, &error);
-  if (config == NULL && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) && !change->is_removal)
-    {
-      g_clear_error (&error); /* it is as it was asked for */
-      finish_change (self, NULL);
-      return;
-    }
-  if (config == NULL || !vpnd_split_store_save (self->store, config, &error))
-    {
-      g_clear_pointer (&config, vpnd_split_config_unref);
-      finish_change (self, error);
-      return;
-    }
-  g_clear_pointer (&self->trouble, g_free);
-  before = change->rule != NULL ? vpnd_split_config_find (self->config, change->rule->kind, change->rule->value, change->rule->owner_uid) : NULL;
-  if (before != NULL)
-    {
-      change->lost_class = dup_class_word (before->class_, before->profile);
-      refresh_members (self, self->config); /* while the parents of all are known */
-    }
-  adopt_config (self, config);
-  vpnd_splitter_apply_async (self->splitter, config, NULL, on_applied, g_object_ref (self));
-}
-
-static void
-enqueue (VpndSplitTunnel *self, GTask *task, VpndSplitRule *rule, gboolean is_removal, VpndSplitMode mode)
-{
-  Change *change = g_new0 (Change, 1);
-
-  g_task_set_check_cancellable (task, FALSE);
-  change->rule = rule != NULL ? vpnd_split_rule_ref (rule) : NULL;
-  change->is_removal = is_removal;
-  change->mode = mode;
-  g_task_set_task_data (task, change, (GDestroyNotify) change_free);
-  g_queue_push_tail (&self->changes, task);
-  begin_next (self);
-}
-
-/**
- * vpnd_split_tunnel_add_async:
- * @self: the coordinator
- * @rule: (transfer none): what is wanted; of the same owner for the same thing it takes the place of the one that is there
- * @cancellable: (nullable): not heeded
- * @callback: called when it stands
- * @user_data: passed to @callback
- */
-void
-vpnd_split_tunnel_add_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, vpnd_split_tunnel_add_async);
-  enqueue (self, task, rule, FALSE, VPND_SPLIT_MODE_EXCLUDE);
-}
-
-/**
- * vpnd_split_tunnel_remove_async:
- * @self: the coordinator
- * @rule: (transfer none): its kind, value and owner count
- * @cancellable: (nullable): not heeded
- * @callback: called when it is gone, and its processes are back where they came from
- * @user_data: passed to @callback
- */
-void
-vpnd_split_tunnel_remove_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, vpnd_split_tunnel_remove_async);
-  enqueue (self, task, rule, TRUE, VPND_SPLIT_MODE_EXCLUDE);
-}
-
-/**
- * vpnd_split_tunnel_set_mode_async:
- * @self: the coordinator
- * @mode: what is wanted
- * @cancellable: (nullable): not heeded
- * @callback: called when it is so
- * @user_data: passed to @callback
- */
-void
-vpnd_split_tunnel_set_mode_async (VpndSplitTunnel *self, VpndSplitMode mode, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, vpnd_split_tunnel_set_mode_async);
-  enqueue (self, task, NULL, FALSE, mode);
-}
-
-/**
- * vpnd_split_tunnel_change_finish:
- * @self: the coordinator
- * @result: what the callback received
- * @error: return location for an error
- *
- * Returns: FALSE when nothing has changed. Errors: those of vpnd_split_config_with(), VpndSplitterInterface.check and VPND_ERROR_STORAGE
- */
-gboolean
-vpnd_split_tunnel_change_finish (VpndSplitTunnel *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-/**
- * vpnd_split_tunnel_check:
- * @self: the coordinator
- * @rule: a rule that somebody wants
- * @error: return location for an error
- *
- * Before anybody is asked for a password.
- *
- * Returns: FALSE when it would be refused
- */
-gboolean
-vpnd_split_tunnel_check (VpndSplitTunnel *self, const VpndSplitRule *rule, GError **error)
-{
-  return vpnd_splitter_check (self->splitter, rule, error);
-}
-
 /**
  * vpnd_split_tunnel_start:
  * @self: the coordinator
@@ -699,9 +227,9 @@ vpnd_split_tunnel_start (VpndSplitTunnel *self)
 
   if (self->trouble != NULL)
     vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", self->trouble);
-  adopt_config (self, g_steal_pointer (&config));
+  vpnd_split_tunnel_adopt_config (self, g_steal_pointer (&config));
   vpnd_splitter_apply_async (self->splitter, self->config, NULL, NULL, NULL);
-  adopt_standing (self, FALSE);
+  vpnd_split_tunnel_adopt_standing (self, FALSE);
   self->is_started = TRUE;
 }
 
@@ -736,70 +264,10 @@ vpnd_split_tunnel_look (VpndSplitTunnel *self, gint32 pid, VpndSplitLook *out_lo
 gboolean
 vpnd_split_tunnel_enter (VpndSplitTunnel *self, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error)
 {
-  VpndSplitEntry *entry;
-  g_auto (VpndSplitLook) look = { 0 };
-  g_autofree char *origin = NULL;
-  const char *class_word = vpnd_split_class_to_string (class_);
-  const VpndSplitProcess process = { pid, start_time, "" };
-
-  refresh_members (self, self->config); /* a child of a program that a rule names */
-  if (!vpnd_splitter_look (self->splitter, pid, &look) || look.start_time != start_time || look.uid != uid)
-    {
-      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "the process that asked is gone, or is not of the user who asked");
-      return FALSE;
-    }
-  entry = vpnd_split_registry_lookup (self->registry, pid);
-  if (entry != NULL && entry->rule != NULL && entry->rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM && strcmp (entry->class_word, class_word) != 0)
-    {
-      g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED, "a system-wide rule says that this program is %s", entry->class_word);
-      return FALSE;
-    }
-  if (entry == NULL && vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX)
-    {
-      g_set_error (error, VPND_ERROR, VPND_ERROR_LIMITS_EXCEEDED, "there are %u processes in classes already", PROCESSES_MAX);
-      return FALSE;
-    }
-  if (!vpnd_splitter_enter (self->splitter, &process, class_, NULL, &origin, error))
+  if (!vpnd_split_members_enter (self->members, self->config, pid, start_time, uid, class_, error))
     return FALSE;
-  entry = vpnd_split_registry_add (self->registry, pid, start_time);
-  vpnd_split_entry_set_texts (entry, look.executable, class_word, *entry->origin == '\0' ? origin : NULL);
-  vpnd_split_entry_set_rule (entry, NULL);
-  entry->uid = uid;
-  entry->how = VPND_SPLIT_ASKED;
-  entry->is_asked = TRUE;
-  entry->since_us = vpnd_clock_wall_us (self->clock);
-  entry->is_announced = TRUE;
-  announce (self, SIGNAL_EXCLUDED, entry);
-  update_state (self);
+  vpnd_split_tunnel_update_state (self);
   return TRUE;
-}
-
-/* Whether programs come into the class by the administrator's will: then one of which nobody knows why it stands there may be of these. */
-static gboolean
-has_system_programs (VpndSplitTunnel *self, const char *class_word)
-{
-  for (guint i = 0; i < self->config->rules->len; i++)
-    {
-      const VpndSplitRule *rule = g_ptr_array_index (self->config->rules, i);
-
-      if (rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM && (rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP) &&
-          strcmp (vpnd_split_class_to_string (rule->class_), class_word) == 0)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-/* Who asked, and who comes from there. Of one that stood there before we started nobody knows: out of the tunnel it never gets that way. */
-static gboolean
-may_leave (VpndSplitTunnel *self, const VpndSplitEntry *entry)
-{
-  if (entry->is_asked)
-    return TRUE;
-  if (entry->how != VPND_SPLIT_INHERITED || entry->rule != NULL)
-    return FALSE;
-  if (strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED)) == 0)
-    return TRUE;
-  return strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_INCLUDED)) == 0 && !has_system_programs (self, entry->class_word);
 }
 
 /**
@@ -815,22 +283,7 @@ may_leave (VpndSplitTunnel *self, const VpndSplitEntry *entry)
 gboolean
 vpnd_split_tunnel_leave (VpndSplitTunnel *self, gint32 pid, guint64 start_time, GError **error)
 {
-  const VpndSplitEntry *entry;
-  g_autoptr (GArray) processes = g_array_new (FALSE, FALSE, sizeof (VpndSplitProcess));
-  VpndSplitProcess process;
-
-  refresh_members (self, self->config); /* its children keep what is known of it; one that entered before we started is not known yet */
-  entry = vpnd_split_registry_lookup (self->registry, pid);
-  if (entry == NULL || entry->start_time != start_time || !may_leave (self, entry))
-    {
-      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "this process is in no class that it asked for");
-      return FALSE;
-    }
-  process = (VpndSplitProcess){ pid, start_time, entry->origin };
-  g_array_append_val (processes, process);
-  (void) vpnd_splitter_leave (self->splitter, processes);
-  forget (self, pid);
-  return TRUE;
+  return vpnd_split_members_leave (self->members, self->config, pid, start_time, error);
 }
 
 /**
@@ -842,8 +295,7 @@ vpnd_split_tunnel_leave (VpndSplitTunnel *self, gint32 pid, guint64 start_time, 
 GPtrArray *
 vpnd_split_tunnel_dup_processes (VpndSplitTunnel *self)
 {
-  refresh_members (self, self->config);
-  return vpnd_split_registry_dup_sorted (self->registry);
+  return vpnd_split_members_dup_sorted (self->members, self->config);
 }
 
 /* --- what others read --- */
@@ -938,7 +390,7 @@ vpnd_split_tunnel_set_protected (VpndSplitTunnel *self, gboolean is_protected)
   if (self->is_protected == is_protected)
     return;
   self->is_protected = is_protected;
-  update_state (self);
+  vpnd_split_tunnel_update_state (self);
 }
 
 /**
@@ -956,7 +408,7 @@ vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
     g_ptr_array_add (warnings, g_strdup (self->trouble));
   if (self->names != NULL && vpnd_split_names_get_problem (self->names) != NULL)
     g_ptr_array_add (warnings, g_strdup_printf ("split: rules by domain take no effect: %s", vpnd_split_names_get_problem (self->names)));
-  if (*self->standing->trouble != '\0' && needs_launches (self->config))
+  if (*self->standing->trouble != '\0' && vpnd_split_config_needs_launches (self->config))
     {
       g_ptr_array_add (warnings, g_strdup_printf ("split: %s", self->standing->trouble));
       return;
@@ -982,12 +434,10 @@ vpnd_split_tunnel_dispose (GObject *object)
 {
   VpndSplitTunnel *self = VPND_SPLIT_TUNNEL (object);
 
-  g_clear_handle_id (&self->turn, g_source_remove);
   g_clear_object (&self->names);
   if (self->splitter != NULL)
     g_signal_handlers_disconnect_by_data (self->splitter, self);
-  g_queue_clear_full (&self->changes, g_object_unref);
-  g_clear_object (&self->change);
+  vpnd_split_tunnel_drop_changes (self);
   g_clear_object (&self->splitter);
   g_clear_object (&self->store);
   g_clear_object (&self->clock);
@@ -1002,7 +452,7 @@ vpnd_split_tunnel_finalize (GObject *object)
   vpnd_split_config_unref (self->config);
   vpnd_split_standing_unref (self->standing);
   vpnd_split_plan_unref (self->plan);
-  vpnd_split_registry_free (self->registry);
+  g_clear_pointer (&self->members, vpnd_split_members_free);
   g_array_unref (self->outside_dns);
   g_array_unref (self->returning);
   g_free (self->trouble);
@@ -1031,14 +481,11 @@ vpnd_split_tunnel_init (VpndSplitTunnel *self)
 {
   const VpndSplitFacts nothing = { 0 };
 
-  g_queue_init (&self->changes);
   self->config = vpnd_split_config_new ();
   self->standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_NONE, 0);
   self->plan = vpnd_split_plan_build (self->config, &nothing);
-  self->registry = vpnd_split_registry_new ();
   self->outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
-  self->returning = g_array_new (FALSE, FALSE, sizeof (VpndSplitProcess));
-  g_array_set_clear_func (self->returning, (GDestroyNotify) clear_process);
+  vpnd_split_tunnel_init_changes (self);
 }
 
 /**
@@ -1057,6 +504,7 @@ vpnd_split_tunnel_new (VpndSplitter *splitter, VpndSplitStore *store, VpndClock 
   self->splitter = g_object_ref (splitter);
   self->store = g_object_ref (store);
   self->clock = g_object_ref (clock);
+  self->members = vpnd_split_members_new (splitter, clock, on_member, on_counted, self);
   g_signal_connect_swapped (splitter, "standing-changed", G_CALLBACK (on_standing_changed), self);
   g_signal_connect (splitter, "report", G_CALLBACK (on_report), self);
   return self;

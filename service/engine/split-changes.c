@@ -1,0 +1,300 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Changes of rules and mode, one after the other: file, classes, processes that have to go back, plan. Whatever fails leaves a process where it
+ * is or puts it back: in the tunnel.
+ */
+#include "config.h"
+
+#include "split-private.h"
+
+#include "error.h"
+
+#define ROUNDS_MAX 8        /* processes that return may start others meanwhile */
+#define MOVES_PER_TURN 200u /* about 10 ms; then the rest of the loop has its turn */
+
+/* The data of a change's task. */
+typedef struct
+{
+  VpndSplitRule *rule; /* (owned) (nullable) */
+  gboolean is_removal;
+  VpndSplitMode mode; /* without @rule */
+  char *lost_class;   /* (owned) (nullable): the class that @rule put its processes into before */
+} Change;
+
+static void
+change_free (Change *change)
+{
+  g_clear_pointer (&change->rule, vpnd_split_rule_unref);
+  g_free (change->lost_class);
+  g_free (change);
+}
+
+static void begin_next (VpndSplitTunnel *self);
+static void return_more (VpndSplitTunnel *self);
+
+static void
+finish_change (VpndSplitTunnel *self, GError *error)
+{
+  g_autoptr (GTask) task = NULL;
+
+  if (error == NULL && self->names != NULL && vpnd_split_names_is_starting (self->names))
+    {
+      self->awaits_names = TRUE;
+      return;
+    }
+  task = g_steal_pointer (&self->change);
+  vpnd_split_tunnel_update_state (self);
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    {
+      vpnd_split_tunnel_tell_rules_changed (self);
+      g_task_return_boolean (task, TRUE);
+    }
+  begin_next (self);
+}
+
+/* It has turned out whether names can be watched. */
+void
+vpnd_split_tunnel_go_on_with_change (VpndSplitTunnel *self)
+{
+  if (!self->awaits_names)
+    return;
+  self->awaits_names = FALSE;
+  finish_change (self, NULL);
+}
+
+static void
+collect_returning (VpndSplitTunnel *self)
+{
+  const Change *change = g_task_get_task_data (self->change);
+
+  vpnd_split_members_collect_lost (self->members, self->config, change->lost_class, self->returning);
+}
+
+static gboolean
+on_turn (gpointer user_data)
+{
+  VpndSplitTunnel *self = user_data;
+
+  self->turn = 0;
+  return_more (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* A part of those who go back; when all have gone, another look, for they may have started others meanwhile. */
+static void
+return_more (VpndSplitTunnel *self)
+{
+  const guint n = MIN (self->returning->len, MOVES_PER_TURN);
+  g_autoptr (GArray) part = NULL;
+
+  if (n == 0 && self->round < ROUNDS_MAX)
+    {
+      self->round++;
+      vpnd_split_members_refresh (self->members, self->config);
+      collect_returning (self);
+      if (self->returning->len > 0)
+        {
+          return_more (self);
+          return;
+        }
+    }
+  if (n == 0)
+    {
+      finish_change (self, NULL);
+      return;
+    }
+  part = g_array_sized_new (FALSE, FALSE, sizeof (VpndSplitProcess), n);
+  g_array_append_vals (part, &g_array_index (self->returning, VpndSplitProcess, self->returning->len - n), n);
+  (void) vpnd_splitter_leave (self->splitter, part);
+  for (guint i = 0; i < n; i++)
+    vpnd_split_members_forget (self->members, g_array_index (part, VpndSplitProcess, i).pid);
+  g_array_set_size (self->returning, self->returning->len - n);
+  self->turn = g_idle_add (on_turn, self);
+}
+
+static void
+on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (VpndSplitTunnel) self = user_data;
+  Change *change = g_task_get_task_data (self->change);
+  g_autoptr (GError) error = NULL;
+
+  /* Without a ground the rules of users, subnets and domains still work; what does not, the standing tells. */
+  if (!vpnd_splitter_apply_finish (self->splitter, result, &error))
+    g_debug ("the classes: %s", error->message);
+  vpnd_split_tunnel_adopt_standing (self, FALSE);
+  self->round = 0;
+  if (change->lost_class != NULL)
+    return_more (self);
+  else
+    finish_change (self, NULL);
+}
+
+/* Returns: (transfer full) (nullable): the configuration that @change asks for */
+static VpndSplitConfig *
+make_config (VpndSplitTunnel *self, const Change *change, GError **error)
+{
+  if (change->rule == NULL)
+    return vpnd_split_config_with_mode (self->config, change->mode);
+  if (change->is_removal)
+    return vpnd_split_config_without (self->config, change->rule->kind, change->rule->value, change->rule->owner_uid, error);
+  return vpnd_splitter_check (self->splitter, change->rule, error) ? vpnd_split_config_with (self->config, change->rule, error) : NULL;
+}
+
+static void
+begin_next (VpndSplitTunnel *self)
+{
+  Change *change;
+  const VpndSplitRule *before;
+  GError *error = NULL;
+  VpndSplitConfig *config;
+
+  if (self->change != NULL || g_queue_is_empty (&self->changes))
+    return;
+  self->change = g_queue_pop_head (&self->changes);
+  change = g_task_get_task_data (self->change);
+  config = make_config (self, change, &error);
+  if (config == NULL && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) && !change->is_removal)
+    {
+      g_clear_error (&error); /* it is as it was asked for */
+      finish_change (self, NULL);
+      return;
+    }
+  if (config == NULL || !vpnd_split_store_save (self->store, config, &error))
+    {
+      g_clear_pointer (&config, vpnd_split_config_unref);
+      finish_change (self, error);
+      return;
+    }
+  g_clear_pointer (&self->trouble, g_free);
+  before = change->rule != NULL ? vpnd_split_config_find (self->config, change->rule->kind, change->rule->value, change->rule->owner_uid) : NULL;
+  if (before != NULL)
+    {
+      change->lost_class = vpnd_split_class_dup_word (before->class_, before->profile);
+      vpnd_split_members_refresh (self->members, self->config); /* while the parents of all are known */
+    }
+  vpnd_split_tunnel_adopt_config (self, config);
+  vpnd_splitter_apply_async (self->splitter, config, NULL, on_applied, g_object_ref (self));
+}
+
+static void
+enqueue (VpndSplitTunnel *self, GTask *task, VpndSplitRule *rule, gboolean is_removal, VpndSplitMode mode)
+{
+  Change *change = g_new0 (Change, 1);
+
+  g_task_set_check_cancellable (task, FALSE);
+  change->rule = rule != NULL ? vpnd_split_rule_ref (rule) : NULL;
+  change->is_removal = is_removal;
+  change->mode = mode;
+  g_task_set_task_data (task, change, (GDestroyNotify) change_free);
+  g_queue_push_tail (&self->changes, task);
+  begin_next (self);
+}
+
+/**
+ * vpnd_split_tunnel_add_async:
+ * @self: the coordinator
+ * @rule: (transfer none): what is wanted; of the same owner for the same thing it takes the place of the one that is there
+ * @cancellable: (nullable): not heeded
+ * @callback: called when it stands
+ * @user_data: passed to @callback
+ */
+void
+vpnd_split_tunnel_add_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_split_tunnel_add_async);
+  enqueue (self, task, rule, FALSE, VPND_SPLIT_MODE_EXCLUDE);
+}
+
+/**
+ * vpnd_split_tunnel_remove_async:
+ * @self: the coordinator
+ * @rule: (transfer none): its kind, value and owner count
+ * @cancellable: (nullable): not heeded
+ * @callback: called when it is gone, and its processes are back where they came from
+ * @user_data: passed to @callback
+ */
+void
+vpnd_split_tunnel_remove_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_split_tunnel_remove_async);
+  enqueue (self, task, rule, TRUE, VPND_SPLIT_MODE_EXCLUDE);
+}
+
+/**
+ * vpnd_split_tunnel_set_mode_async:
+ * @self: the coordinator
+ * @mode: what is wanted
+ * @cancellable: (nullable): not heeded
+ * @callback: called when it is so
+ * @user_data: passed to @callback
+ */
+void
+vpnd_split_tunnel_set_mode_async (VpndSplitTunnel *self, VpndSplitMode mode, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_split_tunnel_set_mode_async);
+  enqueue (self, task, NULL, FALSE, mode);
+}
+
+/**
+ * vpnd_split_tunnel_change_finish:
+ * @self: the coordinator
+ * @result: what the callback received
+ * @error: return location for an error
+ *
+ * Returns: FALSE when nothing has changed. Errors: those of vpnd_split_config_with(), VpndSplitterInterface.check and VPND_ERROR_STORAGE
+ */
+gboolean
+vpnd_split_tunnel_change_finish (VpndSplitTunnel *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/**
+ * vpnd_split_tunnel_check:
+ * @self: the coordinator
+ * @rule: a rule that somebody wants
+ * @error: return location for an error
+ *
+ * Before anybody is asked for a password.
+ *
+ * Returns: FALSE when it would be refused
+ */
+gboolean
+vpnd_split_tunnel_check (VpndSplitTunnel *self, const VpndSplitRule *rule, GError **error)
+{
+  return vpnd_splitter_check (self->splitter, rule, error);
+}
+
+static void
+clear_process (VpndSplitProcess *process)
+{
+  g_ref_string_release ((char *) process->origin);
+}
+
+/* What vpnd_split_tunnel_drop_changes() undoes. */
+void
+vpnd_split_tunnel_init_changes (VpndSplitTunnel *self)
+{
+  g_queue_init (&self->changes);
+  self->returning = g_array_new (FALSE, FALSE, sizeof (VpndSplitProcess));
+  g_array_set_clear_func (self->returning, (GDestroyNotify) clear_process);
+}
+
+/* Nothing comes of those that wait. */
+void
+vpnd_split_tunnel_drop_changes (VpndSplitTunnel *self)
+{
+  g_clear_handle_id (&self->turn, g_source_remove);
+  g_queue_clear_full (&self->changes, g_object_unref);
+  g_clear_object (&self->change);
+}

@@ -1,0 +1,395 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See split-members.h. Of a process that nobody reported, what is known of the process that it comes from holds as well.
+ */
+#include "config.h"
+
+#include "split-members.h"
+
+#include "error.h"
+
+#include <string.h>
+
+#define PARENTS_MAX 16        /* generations that are looked up for where a process comes from */
+#define PROCESSES_MAX 100000u /* known at a time; a host has 32768 of them as a rule (kernel.pid_max) */
+
+struct _VpndSplitMembers
+{
+  VpndSplitter *splitter;      /* (owned) */
+  VpndClock *clock;            /* (owned) */
+  VpndSplitRegistry *registry; /* (owned) */
+  VpndSplitMemberFunc tell;
+  VpndSplitCountFunc counted;
+  gpointer user_data; /* (unowned): of both */
+};
+
+/**
+ * vpnd_split_members_new:
+ * @splitter: the port
+ * @clock: the clock
+ * @tell: called when somebody has come or gone whom everybody may hear of
+ * @counted: called when the first has come, and when the last has gone
+ * @user_data: (unowned): passed to both
+ *
+ * Returns: (transfer full): nobody
+ */
+VpndSplitMembers *
+vpnd_split_members_new (VpndSplitter *splitter, VpndClock *clock, VpndSplitMemberFunc tell, VpndSplitCountFunc counted, gpointer user_data)
+{
+  VpndSplitMembers *self = g_new0 (VpndSplitMembers, 1);
+
+  self->splitter = g_object_ref (splitter);
+  self->clock = g_object_ref (clock);
+  self->registry = vpnd_split_registry_new ();
+  self->tell = tell;
+  self->counted = counted;
+  self->user_data = user_data;
+  return self;
+}
+
+/**
+ * vpnd_split_members_free:
+ * @self: (transfer full): those who are known; nobody hears that they go
+ */
+void
+vpnd_split_members_free (VpndSplitMembers *self)
+{
+  vpnd_split_registry_free (self->registry);
+  g_object_unref (self->clock);
+  g_object_unref (self->splitter);
+  g_free (self);
+}
+
+/**
+ * vpnd_split_members_get_n:
+ * @self: those who are known
+ *
+ * Returns: how many
+ */
+guint
+vpnd_split_members_get_n (const VpndSplitMembers *self)
+{
+  return vpnd_split_registry_get_n (self->registry);
+}
+
+/**
+ * vpnd_split_members_forget:
+ * @self: those who are known
+ * @pid: one who has left its class, or ended; or anybody
+ */
+void
+vpnd_split_members_forget (VpndSplitMembers *self, gint32 pid)
+{
+  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, pid);
+
+  if (entry == NULL)
+    return;
+  if (entry->is_announced)
+    self->tell (entry, FALSE, self->user_data);
+  vpnd_split_registry_remove (self->registry, pid);
+  if (vpnd_split_registry_get_n (self->registry) == 0)
+    self->counted (self->user_data);
+}
+
+/* The entry of the nearest process above @pid that is known, NULL when there is none. */
+static const VpndSplitEntry *
+find_ancestor (VpndSplitMembers *self, gint32 parent)
+{
+  for (guint i = 0; i < PARENTS_MAX && parent > 1; i++)
+    {
+      const VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, parent);
+      g_auto (VpndSplitLook) look = { 0 };
+
+      if (entry != NULL)
+        return entry;
+      if (!vpnd_splitter_look (self->splitter, parent, &look))
+        return NULL;
+      parent = look.parent;
+    }
+  return NULL;
+}
+
+/* Where a process comes from that was in a class already when it came into this one. */
+static const char *
+find_origin (VpndSplitMembers *self, const VpndSplitStanding *standing, const VpndSplitterReport *report)
+{
+  const VpndSplitEntry *ancestor;
+  g_auto (VpndSplitLook) look = { 0 };
+
+  if (strcmp (report->origin, standing->excluded_path) != 0 && strcmp (report->origin, standing->included_path) != 0 &&
+      strstr (report->origin, "/vpnd-bound-") == NULL)
+    return report->origin;
+  if (!vpnd_splitter_look (self->splitter, report->pid, &look))
+    return "";
+  ancestor = find_ancestor (self, look.parent);
+  return ancestor != NULL ? ancestor->origin : "";
+}
+
+/**
+ * vpnd_split_members_add_report:
+ * @self: those who are known
+ * @standing: what stands on the host
+ * @report: somebody has come by a rule, or was found in its class
+ */
+void
+vpnd_split_members_add_report (VpndSplitMembers *self, const VpndSplitStanding *standing, const VpndSplitterReport *report)
+{
+  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, report->pid);
+  g_autofree char *class_word = NULL;
+  gboolean is_known;
+
+  if (report->rule == NULL || report->start_time == 0 || vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX)
+    return;
+  class_word = vpnd_split_class_dup_word (report->rule->class_, report->rule->profile);
+  is_known = entry != NULL && entry->start_time == report->start_time;
+  if (is_known && entry->how == VPND_SPLIT_BY_RULE && entry->rule != NULL && vpnd_split_rule_equal (entry->rule, report->rule) && strcmp (entry->executable, report->path) == 0)
+    return; /* the table was sent again */
+  if (entry != NULL && !is_known)
+    vpnd_split_members_forget (self, report->pid);
+  entry = vpnd_split_registry_add (self->registry, report->pid, report->start_time);
+  vpnd_split_entry_set_texts (entry, report->path, class_word, is_known && *entry->origin != '\0' ? NULL : find_origin (self, standing, report));
+  vpnd_split_entry_set_rule (entry, report->rule);
+  entry->uid = report->uid;
+  entry->how = VPND_SPLIT_BY_RULE;
+  entry->is_asked = FALSE;
+  entry->since_us = vpnd_clock_wall_us (self->clock);
+  entry->is_announced = TRUE;
+  self->tell (entry, TRUE, self->user_data);
+  if (vpnd_split_registry_get_n (self->registry) == 1)
+    self->counted (self->user_data);
+}
+
+/**
+ * vpnd_split_members_name_program:
+ * @self: those who are known
+ * @report: somebody runs a program
+ *
+ * Who was launched by a rule keeps the program of that rule.
+ */
+void
+vpnd_split_members_name_program (VpndSplitMembers *self, const VpndSplitterReport *report)
+{
+  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, report->pid);
+
+  if (entry != NULL && entry->start_time == report->start_time && entry->how != VPND_SPLIT_BY_RULE)
+    vpnd_split_entry_set_texts (entry, report->path, NULL, NULL);
+}
+
+/* Who stands in a class without having been reported was started by somebody there. */
+static void
+take_in (VpndSplitMembers *self, gint32 pid, const char *class_word)
+{
+  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, pid);
+  const VpndSplitEntry *ancestor;
+  g_auto (VpndSplitLook) look = { 0 };
+
+  if (entry != NULL || vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX || !vpnd_splitter_look (self->splitter, pid, &look))
+    return;
+  ancestor = find_ancestor (self, look.parent);
+  entry = vpnd_split_registry_add (self->registry, pid, look.start_time);
+  vpnd_split_entry_set_texts (entry, look.executable, class_word, ancestor != NULL ? ancestor->origin : "");
+  vpnd_split_entry_set_rule (entry, ancestor != NULL ? ancestor->rule : NULL);
+  entry->uid = look.uid;
+  entry->how = VPND_SPLIT_INHERITED;
+  entry->is_asked = ancestor != NULL && ancestor->is_asked;
+  entry->since_us = vpnd_clock_wall_us (self->clock);
+}
+
+static void
+take_in_class (VpndSplitMembers *self, VpndSplitClass class_, const char *profile, GHashTable *present)
+{
+  g_autoptr (GArray) pids = vpnd_splitter_list (self->splitter, class_, profile);
+  g_autofree char *class_word = vpnd_split_class_dup_word (class_, profile);
+
+  for (guint i = 0; i < pids->len; i++)
+    {
+      g_hash_table_add (present, GINT_TO_POINTER (g_array_index (pids, gint32, i)));
+      take_in (self, g_array_index (pids, gint32, i), class_word);
+    }
+}
+
+static void
+drop_absent (VpndSplitMembers *self, GHashTable *present)
+{
+  g_autoptr (GPtrArray) entries = vpnd_split_registry_dup_sorted (self->registry);
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const gint32 pid = ((const VpndSplitEntry *) g_ptr_array_index (entries, i))->pid;
+
+      if (!g_hash_table_contains (present, GINT_TO_POINTER (pid)))
+        vpnd_split_members_forget (self, pid);
+    }
+}
+
+/**
+ * vpnd_split_members_refresh:
+ * @self: those who are known
+ * @config: what the users want
+ *
+ * Looks who stands in the classes of @config now.
+ */
+void
+vpnd_split_members_refresh (VpndSplitMembers *self, const VpndSplitConfig *config)
+{
+  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
+  g_autoptr (GHashTable) present = g_hash_table_new (NULL, NULL);
+
+  take_in_class (self, VPND_SPLIT_EXCLUDED, NULL, present);
+  take_in_class (self, VPND_SPLIT_INCLUDED, NULL, present);
+  for (guint i = 0; i < profiles->len; i++)
+    take_in_class (self, VPND_SPLIT_BOUND, g_ptr_array_index (profiles, i), present);
+  drop_absent (self, present);
+}
+
+/**
+ * vpnd_split_members_enter:
+ * @self: those who are known
+ * @config: what the users want
+ * @pid: the process that asks
+ * @start_time: its start, when it asked
+ * @uid: its user, as the bus says
+ * @class_: where it wants to be
+ * @error: return location for an error
+ *
+ * Returns: TRUE when it stands there. Errors: those of vpnd_split_tunnel_enter()
+ */
+gboolean
+vpnd_split_members_enter (VpndSplitMembers *self, const VpndSplitConfig *config, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error)
+{
+  VpndSplitEntry *entry;
+  g_auto (VpndSplitLook) look = { 0 };
+  g_autofree char *origin = NULL;
+  const char *class_word = vpnd_split_class_to_string (class_);
+  const VpndSplitProcess process = { pid, start_time, "" };
+
+  vpnd_split_members_refresh (self, config); /* a child of a program that a rule names */
+  if (!vpnd_splitter_look (self->splitter, pid, &look) || look.start_time != start_time || look.uid != uid)
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "the process that asked is gone, or is not of the user who asked");
+      return FALSE;
+    }
+  entry = vpnd_split_registry_lookup (self->registry, pid);
+  if (entry != NULL && entry->rule != NULL && entry->rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM && strcmp (entry->class_word, class_word) != 0)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED, "a system-wide rule says that this program is %s", entry->class_word);
+      return FALSE;
+    }
+  if (entry == NULL && vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_LIMITS_EXCEEDED, "there are %u processes in classes already", PROCESSES_MAX);
+      return FALSE;
+    }
+  if (!vpnd_splitter_enter (self->splitter, &process, class_, NULL, &origin, error))
+    return FALSE;
+  entry = vpnd_split_registry_add (self->registry, pid, start_time);
+  vpnd_split_entry_set_texts (entry, look.executable, class_word, *entry->origin == '\0' ? origin : NULL);
+  vpnd_split_entry_set_rule (entry, NULL);
+  entry->uid = uid;
+  entry->how = VPND_SPLIT_ASKED;
+  entry->is_asked = TRUE;
+  entry->since_us = vpnd_clock_wall_us (self->clock);
+  entry->is_announced = TRUE;
+  self->tell (entry, TRUE, self->user_data);
+  return TRUE;
+}
+
+/* Who asked, and who comes from there. Of one that stood there before we started nobody knows: out of the tunnel it never gets that way. */
+static gboolean
+may_leave (const VpndSplitConfig *config, const VpndSplitEntry *entry)
+{
+  if (entry->is_asked)
+    return TRUE;
+  if (entry->how != VPND_SPLIT_INHERITED || entry->rule != NULL)
+    return FALSE;
+  if (strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED)) == 0)
+    return TRUE;
+  return strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_INCLUDED)) == 0 && !vpnd_split_config_has_system_programs (config, VPND_SPLIT_INCLUDED);
+}
+
+/**
+ * vpnd_split_members_leave:
+ * @self: those who are known
+ * @config: what the users want
+ * @pid: the process that asks
+ * @start_time: its start, when it asked
+ * @error: return location for an error
+ *
+ * Returns: TRUE when it is out of its class. Errors: those of vpnd_split_tunnel_leave()
+ */
+gboolean
+vpnd_split_members_leave (VpndSplitMembers *self, const VpndSplitConfig *config, gint32 pid, guint64 start_time, GError **error)
+{
+  const VpndSplitEntry *entry;
+  g_autoptr (GArray) processes = g_array_new (FALSE, FALSE, sizeof (VpndSplitProcess));
+  VpndSplitProcess process;
+
+  vpnd_split_members_refresh (self, config); /* its children keep what is known of it; one that entered before we started is not known yet */
+  entry = vpnd_split_registry_lookup (self->registry, pid);
+  if (entry == NULL || entry->start_time != start_time || !may_leave (config, entry))
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "this process is in no class that it asked for");
+      return FALSE;
+    }
+  process = (VpndSplitProcess){ pid, start_time, entry->origin };
+  g_array_append_val (processes, process);
+  (void) vpnd_splitter_leave (self->splitter, processes);
+  vpnd_split_members_forget (self, pid);
+  return TRUE;
+}
+
+/**
+ * vpnd_split_members_dup_sorted:
+ * @self: those who are known
+ * @config: what the users want
+ *
+ * Returns: (transfer container) (element-type VpndSplitEntry): who stands in a class now, by pid; valid until anybody comes or goes
+ */
+GPtrArray *
+vpnd_split_members_dup_sorted (VpndSplitMembers *self, const VpndSplitConfig *config)
+{
+  vpnd_split_members_refresh (self, config);
+  return vpnd_split_registry_dup_sorted (self->registry);
+}
+
+/* Whether what put the process where it is holds no more: its rule is gone or says another class, or nobody knows any. */
+static gboolean
+has_to_go (const VpndSplitConfig *config, const VpndSplitEntry *entry, const char *lost_class)
+{
+  const VpndSplitRule *rule;
+  g_autofree char *class_word = NULL;
+
+  if (entry->is_asked)
+    return FALSE;
+  if (entry->rule == NULL)
+    return strcmp (entry->class_word, lost_class) == 0; /* in doubt, it goes with those of its class */
+  rule = vpnd_split_config_find (config, entry->rule->kind, entry->rule->value, entry->rule->owner_uid);
+  class_word = rule != NULL ? vpnd_split_class_dup_word (rule->class_, rule->profile) : NULL;
+  return g_strcmp0 (class_word, entry->class_word) != 0;
+}
+
+/**
+ * vpnd_split_members_collect_lost:
+ * @self: those who are known
+ * @config: what the users want
+ * @lost_class: the class that a rule put its processes into before
+ * @lost: (element-type VpndSplitProcess): becomes those who have to go; origins are shared texts, owned
+ */
+void
+vpnd_split_members_collect_lost (VpndSplitMembers *self, const VpndSplitConfig *config, const char *lost_class, GArray *lost)
+{
+  g_autoptr (GPtrArray) entries = vpnd_split_registry_dup_sorted (self->registry);
+
+  g_array_set_size (lost, 0);
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const VpndSplitEntry *entry = g_ptr_array_index (entries, i);
+      const VpndSplitProcess process = { entry->pid, entry->start_time, g_ref_string_acquire (entry->origin) };
+
+      if (has_to_go (config, entry, lost_class))
+        g_array_append_val (lost, process);
+      else
+        g_ref_string_release ((char *) process.origin);
+    }
+}
