@@ -476,6 +476,23 @@ apply_rules (Lab *lab, VpndPolicyKind kind, const VpndSplitPlan *split)
   g_assert_no_error (error);
 }
 
+/* The kernel has an IPv6 address as a source at once, but takes packets to it only from when its own worker has made the local route, some milliseconds later on
+ * a busy machine (addrconf_dad_start()). The world of this test answers sooner than that. */
+static void
+wait_for_inner6 (void)
+{
+  const gint64 deadline = g_get_monotonic_time () + NETNS_DEADLINE_MS * (gint64) 1000;
+
+  for (;;)
+    {
+      g_autofree char *routes = netns_run ("ip -6 route show table local dev " VPND_IFNAME);
+
+      if (strstr (routes, "local " INNER6) != NULL)
+        return;
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+    }
+}
+
 static void
 apply_routes (Lab *lab)
 {
@@ -487,6 +504,7 @@ apply_routes (Lab *lab)
   netns_wait_result (&result);
   (void) vpnd_router_apply_finish (lab->router, result, &error);
   g_assert_no_error (error);
+  wait_for_inner6 ();
 }
 
 /* --- programs --- */
