@@ -191,6 +191,33 @@ vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *ro
   drop_from_outside (chains, AF_INET6, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, hosts, routes->ifname);
 }
 
+/* 3 and 10: while a link has no address of its own, as between two leases, the kernel gives what leaves by it any other address of the host. The tunnel's has no
+ * business in the transport: the far side would answer into the tunnel, and a transport that heard itself there would keep that address. */
+
+/**
+ * vpnd_policy_match_not_from_tunnel:
+ * @rule: a rule of the output chain
+ * @routes: the route plan; the address guard has been added for it
+ * @family: AF_INET or AF_INET6
+ *
+ * Matches what has no address of the tunnel.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_policy_match_not_from_tunnel (VpndRule *rule, const VpndRoutePlan *routes, int family)
+{
+  g_autoptr (GArray) all = collect_hosts (routes);
+  g_autoptr (GArray) hosts = of_family (all, family);
+  gboolean is_v4 = family == AF_INET;
+
+  if (hosts->len == 1)
+    vpnd_rule_match_prefix (rule, TRUE, VPND_OP_NE, &g_array_index (hosts, VpndPrefix, 0));
+  else if (hosts->len > 1)
+    vpnd_rule_match_set (rule, is_v4 ? VPND_FIELD_IP_SADDR : VPND_FIELD_IP6_SADDR, VPND_OP_NOT_IN, is_v4 ? SET_TUNNEL4 : SET_TUNNEL6);
+  return rule;
+}
+
 static void
 refuse_own (VpndPolicyChains *chains, int family, VpndField field, const char *name, const GArray *all)
 {

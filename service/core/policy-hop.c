@@ -71,11 +71,12 @@ refuse_marks_of_users (VpndPolicyChains *chains)
  * vpnd_policy_add_first_hop:
  * @chains: the chains of a ruleset that is being filled
  * @config: the tunnel's configuration
+ * @routes: the route plan; the address guard has been added for it
  *
  * Lets the transport reach its peers, unless a bridge is in their place, and nobody else.
  */
 void
-vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config)
+vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes)
 {
   refuse_marks_of_users (chains);
   for (guint i = 0; i < config->peers->len && !vpnd_bridge_is_set (&config->bridge); i++)
@@ -97,7 +98,8 @@ vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *con
       vpnd_rule_accept (vpnd_rule_match_established (rule));
 
       rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
-      vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port));
+      vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port);
+      vpnd_rule_accept (vpnd_policy_match_not_from_tunnel (rule, routes, host.addr.family));
     }
 }
 

@@ -57,6 +57,7 @@ void vpnd_policy_add_lan (VpndPolicyChains *chains);
 
 /* policy-guard.c */
 void vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes);
+VpndRule *vpnd_policy_match_not_from_tunnel (VpndRule *rule, const VpndRoutePlan *routes, int family);
 void vpnd_policy_add_departure_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes);
 void vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *input);
 
@@ -64,7 +65,7 @@ void vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInp
 void vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge);
 void vpnd_policy_add_api (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const char *ifname);
-void vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config);
+void vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes);
 void vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const char *ifname);
 
 /* policy-split.c */

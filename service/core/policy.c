@@ -261,7 +261,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
   vpnd_policy_add_guests (&chains, input);
   if (has_tunnel)
     {
-      vpnd_policy_add_first_hop (&chains, input->config);
+      vpnd_policy_add_first_hop (&chains, input->config, input->routes);
       vpnd_policy_add_path_mtu (&chains, input->routes->ifname);
     }
   if (input->routes != NULL)

@@ -18,7 +18,7 @@ import sandbox
 from capture import none, select_frames
 from lab import (ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, OUTSIDE_DNS4, OUTSIDE_DNS6, PEER4, PEER6, PUBLIC4, TUNNEL_HOST4, TUNNEL_HOST6,
                  TUNNEL_PEER4)
-from test_repair import add_second_uplink, only_transport_to, traffic_again
+from test_repair import add_second_uplink, listed, only_transport_to, traffic_again
 
 OTHER_GATEWAY4 = "198.51.100.254"
 FLAPS, FLAP_SECONDS = 100, 0.02
@@ -54,22 +54,17 @@ def storm(lab):
         thread.join(10)
 
 
-def rows(lab, *words):
-    done = lab.host.run("ip", "-j", *words, check=False)
-    return json.loads(done.stdout or "[]") if done.returncode == 0 else []  # of a table that is empty ip tells an error, and half a list
-
-
 def kernel_plan(lab):
     """What of ours the kernel has, as lines."""
     lines = set()
     for family in ("-4", "-6"):
-        for rule in rows(lab, "-d", family, "rule"):
+        for rule in listed(lab, "-d", family, "rule"):
             if rule["priority"] in (4870, 4875, 4880, 4890) or str(rule.get("protocol")) == "86":
                 lines.add(f"rule {family} {rule['priority']} {rule.get('fwmark', '')}/{rule.get('fwmask', '')} {rule['table']} {rule.get('suppress_prefixlen', '')}")
         for table in ("22096", "22097"):
-            for route in rows(lab, family, "route", "show", "table", table):
+            for route in listed(lab, family, "route", "show", "table", table):
                 lines.add(f"route {family} {table} {route['dst']} {route['dev']} {route.get('gateway', '')}")
-    for link in rows(lab, "addr", "show", "dev", "vpnd0"):
+    for link in listed(lab, "addr", "show", "dev", "vpnd0"):
         lines.add(f"link {'up' if 'UP' in link['flags'] else 'down'}")
         lines |= {f"address {a['local']}/{a['prefixlen']}" for a in link["addr_info"]}
     if hasattr(lab, "resolved"):
@@ -86,11 +81,11 @@ def right_plan(lab):
         lines.add(f"address {TUNNEL_HOST6}/128")
     if hasattr(lab, "resolved"):
         lines.add("dns domain ~.")
-    running = {link["ifname"] for link in rows(lab, "link") if "LOWER_UP" in link["flags"]} - {"vpnd0", "lo"}
+    running = {link["ifname"] for link in listed(lab, "link") if "LOWER_UP" in link["flags"]} - {"vpnd0", "lo"}
     for family in lab.families:
         lines |= {f"rule {family} 4870 0x56000000/0xff000000 main ", f"rule {family} 4875 / 22096 0", f"rule {family} 4880 / 22097 ", f"rule {family} 4890 / 22096 ",
                   f"route {family} 22096 default vpnd0 "}
-        for route in rows(lab, family, "route", "show", "table", "main"):
+        for route in listed(lab, family, "route", "show", "table", "main"):
             if route.get("gateway") and route["dev"] in running:
                 lines.add(f"route {family} 22097 {ipaddress.ip_address(route['gateway'])} {route['dev']} ")
     return lines

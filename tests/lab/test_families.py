@@ -77,14 +77,26 @@ def test_kernel_without_ipv6_and_a_server_with_it_only(without6):
     assert status["cause"] == "ip-family-unavailable" and status["blocking"] is True
 
 
-@pytest.fixture(name="only6")
-def only6_fixture(lab):
-    """A host with IPv6 and nothing else: no IPv4 address, no route."""
-    lab.host.run("ip", "-4", "addr", "flush", "dev", "eth0")
-    assert lab.host.run("ip", "-4", "route").stdout == ""
+ONE_FAMILY = {"ipv6-disabled": PEER4, "ipv6-only": PEER6}  # and the server's address that is left
+
+
+def host_with(lab_with, kind):
+    """A host with one family, with the daemon; lab.peer and lab.endpoint are the server's, lab.has_ipv6 says which family it is."""
+    lab = lab_with(sysctls=OFF if kind == "ipv6-disabled" else ())
+    lab.peer, lab.has_ipv6 = ONE_FAMILY[kind], kind == "ipv6-only"
+    lab.endpoint = f"[{PEER6}]:{PEER_PORT}" if lab.has_ipv6 else f"{PEER4}:{PEER_PORT}"
+    if lab.has_ipv6:
+        lab.host.run("ip", "-4", "addr", "flush", "dev", "eth0")
+        assert lab.host.run("ip", "-4", "route").stdout == ""
     lab.before = lab.snapshot()
     lab.start_daemon()
     return lab
+
+
+@pytest.fixture(name="only6")
+def only6_fixture(lab_with):
+    """A host with IPv6 and nothing else: no IPv4 address, no route."""
+    return host_with(lab_with, "ipv6-only")
 
 
 def test_host_with_ipv6_only(only6):

@@ -11,7 +11,8 @@ import sandbox
 from capture import ICMP, TCP, UDP
 from lab import GATEWAY4, HOST4, PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4
 from test_attack import checksum, packet
-from test_policy import guest_fixture  # noqa: F401 - a fixture
+from test_families import host_with
+from test_policy import add_guest
 from test_repair import FLOW_PORT, flow_fixture  # noqa: F401 - a fixture
 
 BULK_PORT = 5001
@@ -57,11 +58,17 @@ with socket.create_connection((address, port), timeout=limit) as connection:
 """
 
 
-@pytest.fixture(name="bulk")
-def bulk_fixture(guest):
-    server = guest.wan.start(PYTHON, "-c", SERVER, BULK_PORT, BULK_BYTES, stdout=subprocess.PIPE, text=True)
+def add_bulk(lab):
+    """A container on the host, and a server on the internet that sends and takes much."""
+    add_guest(lab, lab.host_has_ipv6())
+    server = lab.wan.start(PYTHON, "-c", SERVER, BULK_PORT, BULK_BYTES, stdout=subprocess.PIPE, text=True)
     assert server.stdout.readline() == "ready\n"
-    return guest
+    return lab
+
+
+@pytest.fixture(name="bulk")
+def bulk_fixture(host):
+    return add_bulk(host)
 
 
 def shrink(lab, wan=1500, link=1500, is_silent=False):
@@ -156,6 +163,40 @@ def test_a_profile_knows_better(bulk):
     bulk.connect(endpoint=V6, extra="MTU = 1300\n")
     transfer_all(bulk, limit=1300)
     assert tunnel_mtu(bulk) == 1300 and bulk.status()["mtu"] == 1300
+
+
+# Kind of host, MTU of the way and of the host's own link, whether the way says what is too large; what the link and the IPv4 route of the tunnel get. Without IPv6
+# inside, nothing asks for 1280.
+ONE_FAMILY_PATHS = {
+    "pppoe6-here": ("ipv6-only", 1500, 1492, False, {(1412, None)}),
+    "1280-there4": ("ipv6-disabled", 1280, 1500, False, {(1220, None)}),
+    "1280-there6": ("ipv6-only", 1280, 1500, False, {(1280, 1200)}),
+    "silent4": ("ipv6-disabled", 1400, 1500, True, {(size, None) for size in range(1324, 1341)}),
+    "silent6": ("ipv6-only", 1492, 1500, True, {(size, None) for size in range(1396, 1413)}),
+}
+
+
+@pytest.mark.parametrize("path", ONE_FAMILY_PATHS)
+def test_large_transfers_with_one_family(lab_with, path):
+    """A host without IPv6, and one with nothing else: the same paths, and large transfers in every family that the tunnel has."""
+    kind, wan, link, is_silent, expected = ONE_FAMILY_PATHS[path]
+    lab = add_bulk(host_with(lab_with, kind))
+    shrink(lab, wan, link, is_silent)
+    lab.connect(endpoint=lab.endpoint)
+    sandbox.wait_until(lambda: (tunnel_mtu(lab), route4_mtu(lab)) in expected, 30, f"one of {expected}; {tunnel_mtu(lab)}, {route4_mtu(lab)}; {lab.daemons[-1].log()}")
+    if is_silent:
+        lab.wan.run("ip", "link", "set", "wg0", "mtu", tunnel_mtu(lab) - 8)  # the way back is the far side's business
+    transfer_all(lab, (PUBLIC4, PUBLIC6) if lab.has_ipv6 else (PUBLIC4,), limit=None if 1280 in (wan, link) and lab.has_ipv6 else tunnel_mtu(lab))
+    assert lab.status()["state"] == "connected"
+
+
+def test_a_way_that_is_smaller_with_ipv6_only(lab_with):
+    lab = add_bulk(host_with(lab_with, "ipv6-only"))
+    lab.connect(endpoint=lab.endpoint)
+    shrink(lab, 1400)
+    lab.host.run("ip", "link", "set", "eth0", "mtu", "1499")  # another way, as when roaming
+    sandbox.wait_until(lambda: tunnel_mtu(lab) == 1320, 15, f"1320; {tunnel_mtu(lab)}; {lab.daemons[-1].log()}")
+    transfer_all(lab, (PUBLIC6,))
 
 
 def too_large(inner, code=4, mtu=600):

@@ -265,25 +265,30 @@ def test_private_resolver_may_not_speak_first(lan):
 BRIDGE4, BRIDGE6, GUEST4, GUEST6 = "172.17.0.1", "fd17::1", "172.17.0.2", "fd17::2"
 
 
+def add_guest(lab, has_ipv6=True):
+    """A container behind a bridge of the host, as docker and libvirt make them, without NAT rules of theirs."""
+    lab.guest = sandbox.Node("guest")
+    lab.nodes.append(lab.guest)
+    lab.host.sysctl("net.ipv4.ip_forward", 1)
+    lab.host.ip(f"""link add docker0 type bridge
+        link set docker0 up
+        addr add {BRIDGE4}/16 dev docker0""")
+    argv = lab.host.argv("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", f"/proc/self/fd/{lab.guest.net_fd}")
+    subprocess.run(argv, pass_fds=(lab.host.net_fd, lab.host.mount_fd, lab.guest.net_fd), check=True)
+    lab.host.ip("link set veth0 master docker0 up\nlink set docker0 up")
+    lab.guest.ip(f"""link set eth0 up
+        addr add {GUEST4}/16 dev eth0
+        route add default via {BRIDGE4}""")
+    if has_ipv6:
+        lab.host.sysctl("net.ipv6.conf.all.forwarding", 1)
+        lab.host.ip("addr", "add", f"{BRIDGE6}/64", "dev", "docker0", "nodad")
+        lab.guest.ip(f"addr add {GUEST6}/64 dev eth0 nodad\nroute add default via {BRIDGE6}")
+
+
 @pytest.fixture(name="guest")
 def guest_fixture(host):
-    """The lab with a container behind a bridge of the host, as docker and libvirt make them, without NAT rules of theirs."""
-    host.guest = sandbox.Node("guest")
-    host.nodes.append(host.guest)
-    host.host.sysctl("net.ipv4.ip_forward", 1)
-    host.host.sysctl("net.ipv6.conf.all.forwarding", 1)
-    host.host.ip(f"""link add docker0 type bridge
-        link set docker0 up
-        addr add {BRIDGE4}/16 dev docker0
-        addr add {BRIDGE6}/64 dev docker0 nodad""")
-    argv = host.host.argv("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", f"/proc/self/fd/{host.guest.net_fd}")
-    subprocess.run(argv, pass_fds=(host.host.net_fd, host.host.mount_fd, host.guest.net_fd), check=True)
-    host.host.ip("link set veth0 master docker0 up\nlink set docker0 up")
-    host.guest.ip(f"""link set eth0 up
-        addr add {GUEST4}/16 dev eth0
-        addr add {GUEST6}/64 dev eth0 nodad
-        route add default via {BRIDGE4}
-        route add default via {BRIDGE6}""")
+    """The lab with a container."""
+    add_guest(host)
     return host
 
 

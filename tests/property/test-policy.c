@@ -227,6 +227,20 @@ assert_exact (const World *world, const Packet *right)
     assert_output (world, wrong, FATE_REJECT);
 }
 
+/* 3 and 10: the transport never has an address of the tunnel, which a link without one of its own would get. */
+static void
+assert_not_from_tunnel (const World *world, const Packet *right)
+{
+  Packet wrong = *right;
+
+  for (guint i = 0; i < world->routes->addresses->len && !vpnd_bridge_is_set (&world->profile->bridge); i++)
+    {
+      wrong.source = g_array_index (world->routes->addresses, VpndPrefix, i).addr;
+      if (wrong.source.family == right->destination.family)
+        assert_output (world, wrong, FATE_REJECT);
+    }
+}
+
 /* 3, L8: at the first hop's address exactly (port, protocol, mark, root) leaves, and only established answers come back. A bridge may be reached by root
  * without a mark, and by the user that it names with one. */
 static void
@@ -244,6 +258,7 @@ test_endpoint_is_exact (void)
       hop = first_hop_of (&world);
       right = packet_to (&hop);
       assert_exact (&world, &right);
+      assert_not_from_tunnel (&world, &right);
       right.mark = foreign_mark ();
       if (!vpnd_bridge_is_set (&world.profile->bridge))
         assert_output (&world, right, FATE_REJECT);
