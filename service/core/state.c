@@ -154,3 +154,44 @@ vpnd_state_is_protected (const VpndState *state)
     }
   g_assert_not_reached ();
 }
+
+/**
+ * vpnd_state_has_tunnel:
+ * @state: a state
+ *
+ * Returns: whether there is a tunnel with a configuration, or one is being made
+ */
+gboolean
+vpnd_state_has_tunnel (const VpndState *state)
+{
+  return (state->kind == VPND_STATE_CONNECTING || state->kind == VPND_STATE_CONNECTED) && state->config != NULL;
+}
+
+/**
+ * vpnd_state_set_profile:
+ * @state: a state that is being made
+ * @profile: (nullable): the profile it is about from now on; may be its own
+ */
+void
+vpnd_state_set_profile (VpndState *state, VpndProfile *profile)
+{
+  if (profile != NULL)
+    vpnd_profile_ref (profile);
+  g_clear_pointer (&state->profile, vpnd_profile_unref);
+  state->profile = profile;
+}
+
+/**
+ * vpnd_state_clear_fallback:
+ * @state: a state that is being made
+ *
+ * From now on there is no way back.
+ */
+void
+vpnd_state_clear_fallback (VpndState *state)
+{
+  state->is_activating = FALSE;
+  state->fallback_kind = VPND_STATE_DISCONNECTED;
+  state->fallback_cause = VPND_CAUSE_NONE;
+  g_clear_pointer (&state->fallback, vpnd_profile_unref);
+}

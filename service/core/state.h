@@ -119,6 +119,9 @@ void vpnd_state_unref (VpndState *state);
 const char *vpnd_state_word (VpndStateKind kind);
 const char *vpnd_cause_word (VpndCause cause);
 gboolean vpnd_state_is_protected (const VpndState *state);
+gboolean vpnd_state_has_tunnel (const VpndState *state);
+void vpnd_state_set_profile (VpndState *state, VpndProfile *profile);
+void vpnd_state_clear_fallback (VpndState *state);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndState, vpnd_state_unref)
 

@@ -58,8 +58,8 @@ def defines(name):
 
 
 def enum_words(name, prefix):
-    """[ENUM_VALUE] = "word" rows of a C table."""
-    return dict(re.findall(rf'\[({prefix}\w+)\] = "([^"]*)"', text(name)))
+    """[ENUM_VALUE] = "word" rows of a C table, or those of { "word", ... }."""
+    return dict(re.findall(rf'\[({prefix}\w+)\] = (?:\{{ )?"([^"]*)"', text(name)))
 
 
 def check_effects():

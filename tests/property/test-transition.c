@@ -458,6 +458,9 @@ test_retry_of_before (void)
 static void
 test_total (void)
 {
+  for (VpndEventKind kind = 0; kind < VPND_N_EVENTS; kind++)
+    g_assert_nonnull (vpnd_event_name (kind));
+
   for (guint round = 0; round < 3000; round++)
     {
       g_auto (World) world = { NULL };

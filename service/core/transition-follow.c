@@ -1,0 +1,280 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A tunnel that stays while something changes: network, settings, what goes beside it, the path, or what another program did to it.
+ */
+#include "config.h"
+
+#include "transition-private.h"
+
+#include "tunnel-plan.h"
+
+/* The plans of a tunnel that stays, after settings or facts have changed: only what differs. Rules come first, unless they are about to
+ * let more through than before. */
+static void
+refresh_tunnel (VpndDecision *d, gboolean rules_loosen)
+{
+  VpndPolicyKind kind = d->state->kind == VPND_STATE_CONNECTED ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING;
+  g_autoptr (VpndRoutePlan) routes = vpnd_route_plan_build_measured (d->state->profile, d->context->settings, d->context->facts, d->state->measured_mtu);
+  g_autoptr (VpndDnsPlan) dns = vpnd_dns_plan_build (d->state->profile, d->context->settings);
+
+  if (!rules_loosen)
+    vpnd_decision_want_policy (d, kind, routes, dns, FALSE);
+  vpnd_decision_want_routes (d, routes);
+  vpnd_decision_want_dns (d, dns, FALSE);
+  if (rules_loosen)
+    vpnd_decision_want_policy (d, kind, routes, dns, FALSE);
+}
+
+/**
+ * vpnd_decision_adopt_config:
+ * @d: the decision
+ * @out_cause: (out): why there is none
+ *
+ * The configuration for the settings and facts of now: TRUE when the tunnel as it is can stay.
+ *
+ * Returns: FALSE when there is none for them
+ */
+gboolean
+vpnd_decision_adopt_config (VpndDecision *d, VpndCause *out_cause)
+{
+  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, d->state->kind == VPND_STATE_CONNECTING, out_cause);
+
+  if (config == NULL)
+    return FALSE;
+  if (!vpnd_tunnel_config_equal (config, d->state->config))
+    {
+      vpnd_decision_configure (d, config);
+      g_clear_pointer (&d->state->config, vpnd_tunnel_config_unref);
+      d->state->config = g_steal_pointer (&config);
+    }
+  return TRUE;
+}
+
+/* An error of the network follows what is missing of it now, from the one to the other. TRUE when nothing is any more. */
+static gboolean
+update_network_cause (VpndDecision *d)
+{
+  g_autoptr (VpndTunnelConfig) config = NULL;
+  VpndCause cause;
+
+  if (d->state->profile == NULL || (d->state->cause != VPND_CAUSE_OFFLINE && d->state->cause != VPND_CAUSE_FAMILY))
+    return FALSE;
+  config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, &cause);
+  if (config == NULL && (cause == VPND_CAUSE_OFFLINE || cause == VPND_CAUSE_FAMILY))
+    d->state->cause = cause;
+  return config != NULL;
+}
+
+/* A tunnel on a network that has changed. When the way to the peer is another one the device is told anew where the peer is, also when that
+ * is the same: wireguard-go would go on sending from an address that is gone. Then a packet tells the peer where we are. */
+static void
+follow_network (VpndDecision *d)
+{
+  VpndState *state = d->state;
+  g_autoptr (VpndTunnelConfig) before = vpnd_tunnel_config_ref (state->config);
+  gboolean moved = vpnd_decision_has_moved (d);
+  VpndCause cause;
+
+  if (moved && state->kind == VPND_STATE_CONNECTING && vpnd_decision_has_other_way (d))
+    {
+      vpnd_decision_connect_to (d, state->profile, state->attempt + 1, FALSE); /* what was sent the old way is lost */
+      return;
+    }
+  if (!vpnd_decision_adopt_config (d, &cause))
+    {
+      vpnd_decision_enter_error (d, cause);
+      return;
+    }
+  if (moved && state->config == before)
+    vpnd_decision_configure (d, state->config);
+  if (vpnd_decision_has_other_way (d))
+    state->measured_mtu = 0;
+  refresh_tunnel (d, FALSE);
+  if (moved)
+    vpnd_decision_add_effect (d, VPND_EFFECT_PROBE);
+  if (moved && state->kind == VPND_STATE_CONNECTED)
+    vpnd_decision_measure_path (d);
+  vpnd_decision_note_way (d);
+}
+
+/**
+ * vpnd_on_facts_changed:
+ * @d: the decision
+ * @event: what happened
+ */
+void
+vpnd_on_facts_changed (VpndDecision *d, const VpndEvent *event)
+{
+  VpndState *state = d->state;
+
+  switch (state->kind)
+    {
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+      if (!state->is_waiting && state->config != NULL)
+        follow_network (d);
+      return;
+    case VPND_STATE_ERROR:
+      if (update_network_cause (d))
+        vpnd_decision_connect_to (d, state->profile, 1, TRUE);
+      else
+        vpnd_decision_want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTED:
+      if (d->context->settings->lockdown)
+        vpnd_decision_want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTING:
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+/**
+ * vpnd_on_settings_changed:
+ * @d: the decision
+ * @event: what happened
+ */
+void
+vpnd_on_settings_changed (VpndDecision *d, const VpndEvent *event)
+{
+  VpndState *state = d->state;
+  VpndCause cause;
+
+  switch (state->kind)
+    {
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+      if (!state->is_waiting && state->config != NULL && vpnd_decision_adopt_config (d, &cause))
+        refresh_tunnel (d, d->context->settings->allow_lan);
+      return;
+    case VPND_STATE_ERROR:
+      vpnd_decision_want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTED:
+      if (d->context->settings->lockdown || state->ruleset != NULL)
+        vpnd_decision_settle_disconnected (d);
+      return;
+    case VPND_STATE_DISCONNECTING:
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+/**
+ * vpnd_on_split_changed:
+ * @d: the decision
+ * @event: what happened
+ *
+ * Rules alone: which way a packet goes is said by marks, for which there is a way in every plan.
+ */
+void
+vpnd_on_split_changed (VpndDecision *d, const VpndEvent *event)
+{
+  VpndState *state = d->state;
+  const VpndSplitPlan *split = vpnd_decision_get_split (d);
+
+  switch (state->kind)
+    {
+    case VPND_STATE_CONNECTING:
+    case VPND_STATE_CONNECTED:
+      if (state->config != NULL && state->routes != NULL)
+        vpnd_decision_want_policy (d, state->kind == VPND_STATE_CONNECTED ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING, state->routes, state->dns, FALSE);
+      return;
+    case VPND_STATE_ERROR:
+      vpnd_decision_want_blocked (d);
+      return;
+    case VPND_STATE_DISCONNECTED:
+      if (d->context->settings->lockdown || state->ruleset != NULL || (split != NULL && vpnd_split_plan_has_class (split, VPND_SPLIT_BOUND)))
+        vpnd_decision_settle_disconnected (d);
+      return;
+    case VPND_STATE_DISCONNECTING:
+      return;
+    case VPND_N_STATES:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+/**
+ * vpnd_on_path_measured:
+ * @d: the decision
+ * @event: what happened
+ *
+ * The path is smaller than what is used. A peer that was lost meanwhile, or another way, has made the news stale.
+ */
+void
+vpnd_on_path_measured (VpndDecision *d, const VpndEvent *event)
+{
+  if (d->state->kind != VPND_STATE_CONNECTED || d->state->config == NULL || event->mtu == 0)
+    return;
+  d->state->measured_mtu = event->mtu;
+  refresh_tunnel (d, FALSE);
+}
+
+/**
+ * vpnd_on_tampered:
+ * @d: the decision
+ * @event: what happened
+ *
+ * Another program changed the table: exactly what was asked for last is put back.
+ */
+void
+vpnd_on_tampered (VpndDecision *d, const VpndEvent *event)
+{
+  VpndEffect *effect;
+
+  if (d->state->ruleset == NULL)
+    return;
+  effect = vpnd_decision_add_effect (d, VPND_EFFECT_APPLY_RULESET);
+  effect->ruleset = vpnd_ruleset_ref (d->state->ruleset);
+}
+
+/**
+ * vpnd_on_disturbed:
+ * @d: the decision
+ * @event: what happened
+ *
+ * Another program changed what the tunnel needs: all of it is asked for once more; what is there already stays as it is. A failure leaves
+ * the tunnel as it is, for whoever watches will find the same again.
+ */
+void
+vpnd_on_disturbed (VpndDecision *d, const VpndEvent *event)
+{
+  VpndState *state = d->state;
+  VpndEffect *effect;
+
+  if (!vpnd_state_has_tunnel (state) || state->is_waiting || state->routes == NULL)
+    return;
+  if (state->host & VPND_HOST_SYSCTLS)
+    vpnd_decision_add_cleanup (d, VPND_EFFECT_SET_SYSCTLS);
+  effect = vpnd_decision_add_effect (d, VPND_EFFECT_APPLY_ROUTES);
+  effect->keep_going = TRUE;
+  effect->diff = vpnd_route_plan_diff (NULL, state->routes);
+  state->host |= VPND_HOST_ROUTES;
+}
+
+/**
+ * vpnd_on_dns_overwritten:
+ * @d: the decision
+ * @event: what happened
+ *
+ * The setting of ours is made anew. When that fails the tunnel stays: the rules let no question out beside it.
+ */
+void
+vpnd_on_dns_overwritten (VpndDecision *d, const VpndEvent *event)
+{
+  VpndEffect *effect;
+
+  if (!vpnd_state_has_tunnel (d->state) || d->state->is_waiting || !(d->state->host & VPND_HOST_DNS) || d->state->dns == NULL ||
+      vpnd_dns_plan_is_empty (d->state->dns))
+    return;
+  effect = vpnd_decision_add_effect (d, VPND_EFFECT_APPLY_DNS);
+  effect->keep_going = TRUE;
+  effect->dns = vpnd_dns_plan_ref (d->state->dns);
+}
