@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See split-units.h. A unit's cgroup has the unit's name and stands in those of its slices (systemd.slice(5)), the units of a user's manager
- * below user@UID.service. Only folders that may hold units are walked, and each is watched.
+ * below user@UID.service. Only folders that may hold units are walked, and each is watched. A service manager makes the cgroup before the first process
+ * of the unit, so what comes is told at once, before anything else is looked at; what goes has time.
  */
 #include "config.h"
 
@@ -19,14 +20,28 @@
 #define EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR)
 #define DEPTH_MAX 12       /* of slices in slices: nobody nests them deeper */
 #define SYSTEM G_MAXUINT32 /* not of a user's manager */
-#define SETTLE_MS 20       /* several units that start at once make one walk */
+#define SETTLE_MS 20       /* after that all is walked anew: what has gone is seen by that alone */
+
+/**
+ * Folder: one that is watched
+ * @path: (owned): in the file system
+ * @uid: of the user whose manager runs what stands in it, else SYSTEM
+ * @depth: below the mount
+ */
+typedef struct
+{
+  char *path;
+  guint32 uid;
+  guint depth;
+} Folder;
 
 struct _VpndSplitUnits
 {
   char *mount;               /* (owned) (nullable) */
   VpndSplitUnitsMatch match; /* (nullable): which units are asked for */
   gconstpointer match_data;
-  GArray *places; /* (element-type VpndSplitUnitPlace) (owned) */
+  GArray *places;      /* (element-type VpndSplitUnitPlace) (owned): sorted by their numbers */
+  GHashTable *folders; /* (element-type gint Folder) (owned): by the numbers of their watches */
   int inotify_fd;
   guint source;
   guint settle;
@@ -69,32 +84,79 @@ find_manager (const char *name, guint32 uid)
 }
 
 static void
+folder_free (Folder *folder)
+{
+  g_free (folder->path);
+  g_free (folder);
+}
+
+static void
+watch_folder (VpndSplitUnits *self, const char *path, guint32 uid, guint depth)
+{
+  const int watch = inotify_add_watch (self->inotify_fd, path, EVENTS);
+  Folder *folder;
+
+  if (watch < 0)
+    return;
+  folder = g_new0 (Folder, 1);
+  folder->path = g_strdup (path);
+  folder->uid = uid;
+  folder->depth = depth;
+  g_hash_table_replace (self->folders, GINT_TO_POINTER (watch), folder);
+}
+
+static gint
+compare_places (gconstpointer a, gconstpointer b)
+{
+  const guint64 x = ((const VpndSplitUnitPlace *) a)->id, y = ((const VpndSplitUnitPlace *) b)->id;
+
+  return (x > y) - (x < y);
+}
+
+static gboolean
+contains (const GArray *places, guint64 id)
+{
+  for (guint i = 0; i < places->len; i++)
+    if (g_array_index (places, VpndSplitUnitPlace, i).id == id)
+      return TRUE;
+  return FALSE;
+}
+
+static void walk (VpndSplitUnits *self, GArray *places, const char *folder, guint32 uid, guint depth);
+
+/* Looks at one entry of a folder: adds it to @places if it is asked for, and what is below it. */
+static void
+take (VpndSplitUnits *self, GArray *places, const char *folder, const char *name, guint32 uid, guint depth)
+{
+  const gboolean is_asked_for = strchr (name, '.') != NULL && self->match (name, self->match_data);
+  g_autofree char *path = NULL;
+  struct stat info;
+
+  if (!is_asked_for && !may_hold_units (name))
+    return;
+  path = g_build_filename (folder, name, NULL);
+  if (stat (path, &info) != 0 || !S_ISDIR (info.st_mode))
+    return;
+  if (is_asked_for && !contains (places, info.st_ino))
+    {
+      const VpndSplitUnitPlace place = { g_strdup (name), uid, vpnd_split_ground_level (self->mount, path), info.st_ino };
+
+      g_array_append_val (places, place);
+    }
+  if (may_hold_units (name) && depth < DEPTH_MAX)
+    walk (self, places, path, find_manager (name, uid), depth + 1);
+}
+
+static void
 walk (VpndSplitUnits *self, GArray *places, const char *folder, guint32 uid, guint depth)
 {
   g_autoptr (GDir) dir = NULL;
   const char *name;
 
-  (void) inotify_add_watch (self->inotify_fd, folder, EVENTS); /* before the look: what comes meanwhile is told */
+  watch_folder (self, folder, uid, depth); /* before the look: what comes meanwhile is told */
   dir = g_dir_open (folder, 0, NULL);
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = NULL;
-      struct stat info;
-
-      if (strchr (name, '.') == NULL || (!may_hold_units (name) && !self->match (name, self->match_data)))
-        continue;
-      path = g_build_filename (folder, name, NULL);
-      if (stat (path, &info) != 0 || !S_ISDIR (info.st_mode))
-        continue;
-      if (self->match (name, self->match_data))
-        {
-          const VpndSplitUnitPlace place = { g_strdup (name), uid, vpnd_split_ground_level (self->mount, path), info.st_ino };
-
-          g_array_append_val (places, place);
-        }
-      if (may_hold_units (name) && depth < DEPTH_MAX)
-        walk (self, places, path, find_manager (name, uid), depth + 1);
-    }
+    take (self, places, folder, name, uid, depth);
 }
 
 static gboolean
@@ -120,6 +182,7 @@ look (VpndSplitUnits *self)
 
   if (self->mount != NULL && self->match != NULL)
     walk (self, places, self->mount, SYSTEM, 0);
+  g_array_sort (places, compare_places);
   has_changed = !is_same (places, self->places);
   g_array_unref (self->places);
   self->places = g_steal_pointer (&places);
@@ -137,16 +200,45 @@ on_settled (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* What one event names is looked at by itself: to walk all folders takes longer than a service manager takes to start a process. */
+static void
+take_event (VpndSplitUnits *self, const struct inotify_event *event)
+{
+  const Folder *folder = g_hash_table_lookup (self->folders, GINT_TO_POINTER (event->wd));
+
+  if ((event->mask & IN_IGNORED) != 0)
+    g_hash_table_remove (self->folders, GINT_TO_POINTER (event->wd));
+  else if (folder != NULL && event->len > 0 && (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0)
+    {
+      g_autofree char *path = g_strdup (folder->path); /* the table changes meanwhile */
+
+      take (self, self->places, path, event->name, folder->uid, folder->depth);
+    }
+}
+
 static gboolean
 on_event (gint fd, GIOCondition condition, gpointer user_data)
 {
   VpndSplitUnits *self = user_data;
   char buffer[16384] __attribute__ ((aligned (__alignof__(struct inotify_event))));
+  const guint n_before = self->places->len;
+  ssize_t n;
 
-  while (read (fd, buffer, sizeof buffer) > 0)
-    ;
+  while ((n = read (fd, buffer, sizeof buffer)) > 0)
+    for (ssize_t at = 0; at < n;)
+      {
+        const struct inotify_event *event = (const struct inotify_event *) (buffer + at);
+
+        take_event (self, event);
+        at += (ssize_t) (sizeof *event + event->len);
+      }
   if (self->settle == 0)
     self->settle = g_timeout_add (SETTLE_MS, on_settled, self);
+  if (self->places->len > n_before)
+    {
+      g_array_sort (self->places, compare_places);
+      self->func (self->func_data);
+    }
   return G_SOURCE_CONTINUE;
 }
 
@@ -163,6 +255,7 @@ vpnd_split_units_new (VpndSplitUnitsFunc func, gpointer user_data)
   VpndSplitUnits *self = g_new0 (VpndSplitUnits, 1);
 
   self->places = places_new ();
+  self->folders = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) folder_free);
   self->inotify_fd = -1;
   self->func = func;
   self->func_data = user_data;
@@ -177,6 +270,7 @@ stop (VpndSplitUnits *self)
   if (self->inotify_fd >= 0)
     close (self->inotify_fd);
   self->inotify_fd = -1;
+  g_hash_table_remove_all (self->folders);
 }
 
 /**
@@ -188,6 +282,7 @@ vpnd_split_units_free (VpndSplitUnits *self)
 {
   stop (self);
   g_array_unref (self->places);
+  g_hash_table_unref (self->folders);
   g_free (self->mount);
   g_free (self);
 }
