@@ -160,7 +160,7 @@ class Rig:
         self.log = self.scratch / "daemon.log"
         with open(self.log, "wb") as log:
             self.daemon = self.start(os.environ["VPND_GATE_DAEMON"], self.scratch / "state", self.scratch / "runtime", str(speed),
-                                     stdout=subprocess.PIPE, stderr=log, extra={"G_DEBUG": "fatal-criticals"})
+                                     stdout=subprocess.PIPE, stderr=log, extra={"G_DEBUG": "fatal-criticals", "VPND_CLASSIFIER_SOCKET": str(self.scratch / "classifier")})
         assert self.daemon.stdout.readline() == b"ready\n", self.log.read_text(encoding="utf-8")
         self.signals = []
         self.bus.signal_subscribe("org.vpnd1", None, None, None, None, Gio.DBusSignalFlags.NONE, self._on_signal)
@@ -196,6 +196,10 @@ class Rig:
         self.polkit.kill()
         self.polkit.wait()
         sandbox.wait_until(lambda: not self.has_owner("org.freedesktop.PolicyKit1"), 20, "polkit to be gone")
+
+    def start_classifier(self):
+        self.start(os.environ["VPND_CLASSIFIER"], "--socket", self.scratch / "classifier", "--mountinfo", "/proc/self/mountinfo")
+        sandbox.wait_until((self.scratch / "classifier").exists, 10, "vpnd-classifier listens")
 
     def has_owner(self, name):
         return self.ask("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", GLib.Variant("(s)", (name,)))[0]
