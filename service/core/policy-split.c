@@ -303,9 +303,9 @@ contains_addr (const GArray *addrs, const VpndAddr *addr)
   return FALSE;
 }
 
-/* The resolvers that are asked inside the tunnel and nowhere else. */
+/* The resolvers that are asked inside the tunnel; without @outside_too those that are nowhere else: the network's may have the address of one. */
 static GArray *
-inner_resolvers (const VpndPolicyInput *input, int family, gboolean only_private)
+inner_resolvers (const VpndPolicyInput *input, int family, gboolean only_private, gboolean outside_too)
 {
   GArray *servers = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
 
@@ -314,7 +314,7 @@ inner_resolvers (const VpndPolicyInput *input, int family, gboolean only_private
       const VpndAddr *server = &g_array_index (input->dns->servers, VpndAddr, i);
 
       if (server->family == family && !vpnd_addr_is_loopback (server) && !contains_addr (input->dns->outside, server) &&
-          !contains_addr (input->split->outside_dns, server) && (!only_private || vpnd_addr_is_private (server)))
+          (outside_too || !contains_addr (input->split->outside_dns, server)) && (!only_private || vpnd_addr_is_private (server)))
         g_array_append_vals (servers, server, 1);
     }
   return servers;
@@ -339,7 +339,7 @@ add_redirection (VpndPolicyChains *chains, const VpndPolicyInput *input)
 
   for (guint i = 0; i < G_N_ELEMENTS (families); i++)
     {
-      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, FALSE);
+      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, FALSE, FALSE);
       const VpndAddr *outside = NULL;
 
       for (guint j = 0; j < input->split->outside_dns->len && outside == NULL; j++)
@@ -363,7 +363,7 @@ refuse_inner_resolvers (VpndChain *chain, const VpndPolicyInput *input)
 {
   for (guint i = 0; i < G_N_ELEMENTS (families); i++)
     {
-      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, TRUE);
+      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, TRUE, FALSE);
 
       for (guint j = 0; j < servers->len * G_N_ELEMENTS (dns_ports); j++)
         {
@@ -472,13 +472,13 @@ add_translation (VpndPolicyChains *chains, const VpndPolicyInput *input)
     }
 }
 
-/* The resolvers of the tunnel are the host's while it works, whoever asks. */
+/* The resolvers of the tunnel are the host's while it works, whoever asks, and whatever a network says of their addresses. */
 static void
 keep_inner_resolvers (VpndChain *chain, const VpndPolicyInput *input)
 {
   for (guint i = 0; i < G_N_ELEMENTS (families); i++)
     {
-      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, FALSE);
+      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, FALSE, TRUE);
 
       for (guint j = 0; j < servers->len * G_N_ELEMENTS (dns_ports); j++)
         {
@@ -559,21 +559,17 @@ add_rest_beside (VpndChain *chain)
   vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_BESIDE);
 }
 
-/* A flow outlives its socket, and another program may come to have its port. What has a socket is judged by that each time, and where the flow is of another
- * class it goes no way: a datagram, and what begins a connection. The rest of a connection is of the program that began it. What has no socket goes with its
- * flow: the process is gone, or the kernel answers. A mark that a user's socket has is not the transport's (refuse_marks_of_users()), and none of ours here. */
+/* A flow outlives its socket, and another program may come to have its port; it also outlives the rules that led it out, and the mode. What has a socket is
+ * judged by that each time, and where the flow is of another class it goes no way. What has none goes with its flow: the process is gone, or the kernel
+ * answers. A mark that a user's socket has is not the transport's (refuse_marks_of_users()), and none of ours here. */
 static void
 add_kept_flows (VpndPolicyChains *chains)
 {
-  const guint8 tcp = IPPROTO_TCP;
   VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_KEPT);
   VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)), VPND_FIELD_SKUID, VPND_OP_NE, 0);
 
   vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, 0, VPND_MARK_MASK);
-  rule = vpnd_rule_match (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, VPND_OP_NE, &tcp);
-  vpnd_rule_return (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
-  rule = vpnd_rule_match_first_syn (vpnd_chain_add_rule (chain));
-  vpnd_rule_return (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
+  vpnd_rule_return (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
   vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_BESIDE_WAY);
   vpnd_rule_jump (match_beside (vpnd_chain_add_rule (chains->mangle)), CHAIN_KEPT);
 }
@@ -621,7 +617,8 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
 }
 
 /* Answers with addresses of watched names wait until these stand in the sets. Only a resolver inside the tunnel is believed where an address opens a way out:
- * whoever runs the local network could otherwise name any address that it wants to see beside the tunnel. In include mode an address only leads into it. */
+ * whoever runs the local network could otherwise name any address that it wants to see beside the tunnel. In include mode an address only leads into it, and
+ * who was not asked is not heard: what others send could drive out the addresses that lead there. */
 static void
 add_name_watch (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
@@ -632,12 +629,13 @@ add_name_watch (VpndPolicyChains *chains, const VpndPolicyInput *input)
     {
       VpndRule *rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_IIFNAME, VPND_OP_NE, "lo");
 
-      vpnd_rule_queue (vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DNS_PORT), form, VPND_NAME_QUEUE);
+      vpnd_rule_match_established (vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DNS_PORT));
+      vpnd_rule_queue (rule, form, VPND_NAME_QUEUE);
       return;
     }
   for (guint i = 0; i < G_N_ELEMENTS (families); i++)
     {
-      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, FALSE);
+      g_autoptr (GArray) servers = inner_resolvers (input, families[i].family, FALSE, TRUE);
 
       for (guint j = 0; j < servers->len; j++)
         {

@@ -441,7 +441,7 @@ test_flows_of_others (void)
           packet->ct_mark = random_flow_mark () | 5;
           packet->ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
           packet->is_established = random_boolean (2);
-          packet->is_first_syn = packet->l4proto == IPPROTO_TCP;
+          packet->is_first_syn = packet->l4proto == IPPROTO_TCP && random_boolean (2);
           packet->mark = packet->uid != 0 && random_boolean (4) ? VPND_MARK_VALUE : 0;
           wants_out = is_beside (&world, packet);
           goes_out = wants_out || ((packet->ct_mark & VPND_CT_MARK_MASK) == VPND_CT_MARK_NAME && world.split->mode == VPND_SPLIT_MODE_EXCLUDE && world.split->watches_names && !is_set_inside (&world, packet));
@@ -458,7 +458,7 @@ test_flows_of_others (void)
   g_assert_cmpuint (MIN (MIN (beside, refused), by_name), >, ROUNDS / 10);
 }
 
-/* A connection goes on with its flow, whoever its user is and wherever it goes, unless that is set to be inside the tunnel. */
+/* What the kernel still sends for a program that is gone goes on with its flow, wherever it goes, unless that is set to be inside the tunnel. */
 static void
 test_connections_go_on (void)
 {
@@ -476,7 +476,9 @@ test_connections_go_on (void)
 
           if (contains (world.split->included_addrs, &departure.packet.destination))
             continue; /* a name is about what begins */
-          departure.packet.l4proto = IPPROTO_TCP;
+          memset (departure.packet.cgroups, 0, sizeof departure.packet.cgroups);
+          departure.packet.net_cls = 0;
+          departure.packet.uid = G_MAXUINT32;
           departure.packet.ct_mark = random_flow_mark ();
           departure.packet.ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
           departure.packet.is_established = TRUE;
@@ -606,6 +608,55 @@ test_names (void)
   g_assert_cmpuint (redirected, >, 0);
 }
 
+/* A network that says that its own resolver has the address of the tunnel's changes neither where that one is asked nor whether its answers are held. */
+static void
+test_claimed_resolver (void)
+{
+  guint asked = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndRuleset) claimed = NULL;
+      VpndPolicyInput input;
+
+      world_init (&world, VPND_POLICY_CONNECTED, TRUE);
+      g_array_append_vals (world.split->outside_dns, world.dns->servers->data, world.dns->servers->len);
+      input = input_of (&world);
+      claimed = vpnd_policy_build (&input);
+      if (world.split->mode == VPND_SPLIT_MODE_EXCLUDE && world.split->watches_names)
+        g_assert_cmpuint (vpnd_ruleset_find_chain (claimed, "names")->rules->len, ==, vpnd_ruleset_find_chain (world.ruleset, "names")->rules->len);
+      for (guint i = 0; world.split->mode == VPND_SPLIT_MODE_INCLUDE && i < world.dns->servers->len; i++)
+        {
+          Departure departure = random_departure (&world);
+          const VpndAddr server = g_array_index (world.dns->servers, VpndAddr, i);
+          Fate fate;
+
+          if (vpnd_addr_is_loopback (&server) || contains (world.dns->outside, &server) || !has_address (&world, server.family))
+            continue;
+          departure.initial = VPND_IFNAME;
+          departure.packet.source = tunnel_address (&world, server.family);
+          departure.packet.destination = server;
+          departure.packet.dport = 53;
+          departure.packet.cgroups[SPLIT_LEVEL] = departure.packet.cgroups[SPLIT_UNIT_LEVEL] = departure.packet.net_cls = 0;
+          vpnd_ruleset_unref (world.ruleset);
+          world.ruleset = vpnd_ruleset_ref (claimed);
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, VPND_IFNAME);
+          asked++;
+        }
+    }
+  g_assert_cmpuint (asked, >, 0);
+}
+
+static gboolean
+is_of_a_question (const VpndRule *rule)
+{
+  for (guint i = 0; i < rule->matches->len; i++)
+    if (g_array_index (rule->matches, VpndMatch, i).field == VPND_FIELD_CT_STATE)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 is_of_the_tunnels_resolver (const World *world, const VpndRule *rule)
 {
@@ -659,6 +710,8 @@ test_held_answers (void)
               g_assert_cmpint (chain->priority, >, vpnd_ruleset_find_chain (world.ruleset, "input")->priority); /* our filter has let it in */
               if (world.split->mode == VPND_SPLIT_MODE_EXCLUDE)
                 g_assert_true (is_of_the_tunnels_resolver (&world, rule));
+              else
+                g_assert_true (is_of_a_question (rule)); /* anybody may send to this host */
               held++;
             }
         }
@@ -795,6 +848,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/loopback", test_loopback);
   g_test_add_func ("/policy-split/no-way", test_no_way);
   g_test_add_func ("/policy-split/names", test_names);
+  g_test_add_func ("/policy-split/claimed-resolver", test_claimed_resolver);
   g_test_add_func ("/policy-split/held-answers", test_held_answers);
   g_test_add_func ("/policy-split/inbound", test_inbound);
   g_test_add_func ("/policy-split/empty-plan", test_empty_plan);
