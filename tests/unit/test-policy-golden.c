@@ -114,7 +114,8 @@ new_split_config (const Case *one)
       VpndSplitKind kind;
       VpndSplitClass class_;
 
-      g_assert_true (vpnd_split_kind_from_string (words[0], &kind) && vpnd_split_class_from_string (words[2], &class_));
+      g_assert_true (vpnd_split_kind_from_string (words[0], &kind));
+      g_assert_true (vpnd_split_class_from_string (words[2], &class_));
       g_ptr_array_add (rules, vpnd_split_rule_new (kind, words[1], class_, NULL, VPND_SPLIT_OWNER_SYSTEM, &error));
       g_assert_no_error (error);
     }
