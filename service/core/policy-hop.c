@@ -61,7 +61,7 @@ refuse_marks_of_users (VpndPolicyChains *chains)
 {
   VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), VPND_FIELD_SKUID, VPND_OP_NE, 0);
 
-  vpnd_rule_statement (rule, VPND_STATEMENT_REJECT);
+  vpnd_rule_goto (rule, CHAIN_REFUSE);
 }
 
 /* 3: the first hop, and nothing else at its address. Replies are marked before routing, so that a strict rp_filter looks

@@ -7,6 +7,8 @@
 
 #include "policy-rules.h"
 
+#include <linux/rtnetlink.h>
+
 #include "reserved.h"
 
 /* One before "filter" (0): an accept here ends only our own chains, a drop is final everywhere, so the administrator's own chains
@@ -90,17 +92,29 @@ vpnd_policy_refuse_rest (VpndChain *chain)
   vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_REFUSE);
 }
 
-/* 11: TCP by a reset: the kernel does not give an ICMPv6 error to a socket that is bound to a physical link, which would hang. */
+/* 11: TCP by a reset: the kernel does not give an ICMPv6 error to a socket that is bound to a physical link, which would hang.
+ *
+ * A socket of IPv6 keeps an address that the host has lost (a network renumbered). What tells of the refusal would go there, with the first bytes of what was
+ * refused, and a local network that is open lets it: so there it is dropped, and the sender gets its error (EPERM) all the same. Who has no address of this host
+ * and has not come by a link is one of these; what is forwarded has come by one, and is told. */
 
 /**
  * vpnd_policy_add_refusal:
  * @chains: the chains of a ruleset that is being filled
+ * @lan_is_open: whether private addresses are reached outside the tunnel
  *
  * Fills the chain that ends what leaves or is forwarded and has not been allowed.
  */
 void
-vpnd_policy_add_refusal (VpndPolicyChains *chains)
+vpnd_policy_add_refusal (VpndPolicyChains *chains, gboolean lan_is_open)
 {
+  VpndRule *rule;
+
+  if (lan_is_open)
+    {
+      rule = vpnd_rule_match_u32 (vpnd_chain_add_rule (chains->refuse), VPND_FIELD_IIF, VPND_OP_EQ, 0);
+      vpnd_rule_drop (vpnd_rule_match_u32 (rule, VPND_FIELD_FIB_SADDR_TYPE, VPND_OP_NE, RTN_LOCAL));
+    }
   vpnd_rule_statement (vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->refuse), VPND_FIELD_L4PROTO, IPPROTO_TCP), VPND_STATEMENT_REJECT_TCP_RESET);
   vpnd_rule_statement (vpnd_chain_add_rule (chains->refuse), VPND_STATEMENT_REJECT);
 }

@@ -43,7 +43,7 @@ void vpnd_policy_want_postrouting (VpndPolicyChains *chains);
 void vpnd_policy_want_mangle (VpndPolicyChains *chains);
 VpndChain *vpnd_policy_add_chain (VpndPolicyChains *chains, const char *name);
 void vpnd_policy_refuse_rest (VpndChain *chain);
-void vpnd_policy_add_refusal (VpndPolicyChains *chains);
+void vpnd_policy_add_refusal (VpndPolicyChains *chains, gboolean lan_is_open);
 
 VpndPrefix vpnd_policy_prefix (const char *text);
 VpndRule *vpnd_policy_match_source (VpndRule *rule, const char *network);

@@ -737,6 +737,6 @@ vpnd_policy_build_open (const VpndSplitPlan *split)
   chains.refuse = vpnd_policy_add_chain (&chains, CHAIN_REFUSE);
   chains.output = vpnd_ruleset_add_chain (ruleset, "output", VPND_CHAIN_FILTER, VPND_HOOK_OUTPUT, -1, VPND_VERDICT_ACCEPT);
   add_groups (&chains, chains.output, &input, GROUPS_REFUSED, SET_REFUSED, new_rule_off_loopback, CHAIN_REFUSE);
-  vpnd_policy_add_refusal (&chains);
+  vpnd_policy_add_refusal (&chains, FALSE);
   return g_steal_pointer (&ruleset);
 }

@@ -31,8 +31,8 @@
 static void
 add_names_reject (VpndChain *chain, const char *set)
 {
-  vpnd_rule_statement (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_DPORT, VPND_OP_IN, set), VPND_STATEMENT_REJECT);
-  vpnd_rule_statement (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_TCP_DPORT, VPND_OP_IN, set), VPND_STATEMENT_REJECT_TCP_RESET);
+  vpnd_rule_goto (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_DPORT, VPND_OP_IN, set), CHAIN_REFUSE);
+  vpnd_rule_goto (vpnd_rule_match_set (vpnd_chain_add_rule (chain), VPND_FIELD_TCP_DPORT, VPND_OP_IN, set), CHAIN_REFUSE);
 }
 
 static gboolean
@@ -280,6 +280,6 @@ vpnd_policy_build (const VpndPolicyInput *input)
   vpnd_policy_add_split_inbound (&chains, input);
   vpnd_policy_refuse_rest (chains.output);
   vpnd_policy_refuse_rest (chains.forward);
-  vpnd_policy_add_refusal (&chains);
+  vpnd_policy_add_refusal (&chains, input->settings->allow_lan);
   return ruleset;
 }

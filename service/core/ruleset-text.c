@@ -153,6 +153,7 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
     case VPND_FIELD_OIFTYPE:
       g_string_append_printf (text, "%u", value_u16 (bytes));
       break;
+    case VPND_FIELD_IIF:
     case VPND_FIELD_OIF:
     case VPND_FIELD_SKUID:
     case VPND_FIELD_NET_CLS:
@@ -302,6 +303,7 @@ set_type (VpndField field)
       return "mark";
     case VPND_FIELD_CT_STATE:
       return "ct_state";
+    case VPND_FIELD_IIF:
     case VPND_FIELD_OIF:
       return "iface_index";
     case VPND_FIELD_CT_STATUS:

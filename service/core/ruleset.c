@@ -20,6 +20,7 @@ static const struct
 } field_table[] = {
   [VPND_FIELD_IIFNAME] = { "iifname", 16, 0, 0 },
   [VPND_FIELD_OIFNAME] = { "oifname", 16, 0, 0 },
+  [VPND_FIELD_IIF] = { "iif", 4, 0, 0 },
   [VPND_FIELD_OIF] = { "oif", 4, 0, 0 },
   [VPND_FIELD_OIFTYPE] = { "oiftype", 2, 0, 0 },
   [VPND_FIELD_NFPROTO] = { "meta nfproto", 1, 0, 0 },

@@ -55,6 +55,7 @@ typedef enum
 {
   VPND_FIELD_IIFNAME,   /* 16 bytes, NUL padded */
   VPND_FIELD_OIFNAME,   /* 16 bytes, NUL padded */
+  VPND_FIELD_IIF,       /* 4 bytes, host order: the index of the link that it came by; 0 for what this host sends itself */
   VPND_FIELD_OIF,       /* 4 bytes, host order: the index of the link, which is compared sooner than its name */
   VPND_FIELD_OIFTYPE,   /* 2 bytes, host order: ARPHRD_* of the link */
   VPND_FIELD_NFPROTO,   /* 1 byte: NFPROTO_IPV4 or NFPROTO_IPV6 */

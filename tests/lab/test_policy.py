@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the settings open beside the tunnel, and that nothing else opens with it: the local network, resolvers of one's own."""
+import contextlib
 import json
 import pathlib
 import socket
@@ -19,6 +20,7 @@ from test_trouble import crash
 
 IP_TRANSPARENT = 19  # linux/in.h
 LAN_HOST4, LAN_HOST6 = "192.168.77.2", "fd77::2"        # the host's addresses on the private network of its link
+RENUMBERED6 = "fd77::22"                                 # what it has instead in another network
 LINK4, LINK6 = (HOST4, LAN_HOST4), (HOST6, LAN_HOST6)    # which of them the kernel chooses is its own affair
 LAN_PEER4, LAN_PEER6 = "192.168.77.9", "fd77::9"        # another machine there
 
@@ -174,6 +176,38 @@ def test_nothing_with_the_address_of_the_tunnel_while_blocked(lan, why):
     for own in (TUNNEL_HOST4, TUNNEL_HOST6):
         none(frames, from_host=True, dst=own)  # an error that tells of a refusal would hold what was refused
     assert not [frame for frame in frames if b"FLOW-OF-THE-TUNNEL" in frame.raw]
+
+
+def test_a_lost_address_is_not_told_what_was_refused(lan):
+    """The network is renumbered while the host is blocked and the local network is open. Sockets of IPv6 keep the address of before; what they send elsewhere is refused,
+    and nothing goes to that address, where a stranger may be by now."""
+    allow_lan(lan, True)
+    lan.vpnctl("lockdown", "on")
+    lan.vpnctl("disconnect", "--wait")
+    with lan.host.net():
+        flows = [socket.socket(socket.AF_INET6, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_STREAM)]
+    for flow in flows:
+        flow.setblocking(False)
+        flow.bind((LAN_HOST6, 0))
+    lan.host.ip(f"addr add {RENUMBERED6}/64 dev eth0 nodad\naddr del {LAN_HOST6}/64 dev eth0")
+    way = lan.host.run("ip", "-6", "route", "get", LAN_HOST6).stdout
+    assert "dev eth0" in way and "local" not in way, f"the control: {way}"
+    router = next(address["local"] for link in json.loads(lan.lan.run("ip", "-j", "-6", "addr", "show", "dev", "lan0").stdout) for address in link["addr_info"] if address["scope"] == "link")
+    mark = lan.capture.mark()
+    for flow, port in zip(flows, (ECHO_PORT, 53, ECHO_PORT, 853), strict=True):
+        for _ in range(3):
+            with contextlib.suppress(OSError):  # it is told
+                flow.sendto(b"FLOW-OF-BEFORE", (PUBLIC6, port)) if flow.type == socket.SOCK_DGRAM else flow.connect((PUBLIC6, port))
+    told = lan.probe([{"kind": kind, "address": address, "port": 53, "source": source, "device": device, "wait": 500}
+                      for kind in ("udp", "tcp") for address, source, device in ((PUBLIC6, RENUMBERED6, None), (router, None, "eth0"))])
+    assert [answer["result"] for answer in told] == ["EPERM", "EPERM", "ECONNREFUSED", "ECONNREFUSED"], f"whose address is there is told: {told}"
+    assert lan.echo(LAN_PEER6) in (*LINK6, RENUMBERED6), "the local network as such is open"
+    for flow in flows:
+        flow.close()
+    frames = lan.capture.since(mark)
+    none(frames, from_host=True, dst=lambda address: address in (LAN_HOST6, PUBLIC6))
+    none(frames, from_host=True, dst="ff02::1:ff00:" + LAN_HOST6.rsplit(":", 1)[1])  # not even looked for
+    assert not [frame for frame in frames if b"FLOW-OF-BEFORE" in frame.raw]
 
 
 def test_host_is_reachable_from_the_lan_only_when_allowed(lan):

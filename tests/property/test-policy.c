@@ -948,6 +948,40 @@ test_departure_guard (void)
   g_assert_cmpuint (seen, >, 0);
 }
 
+/* 11: who has lost the address that a packet is from is not told of its refusal by a packet to that address, which an open local network would let out. What is
+ * forwarded is told, and so is everybody whose address the host has. */
+static void
+test_lost_address (void)
+{
+  guint seen = 0, told = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      Packet packet;
+      Fate fate, kept;
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_BLOCKED, VPND_POLICY_CONNECTED + 1));
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          packet = random_packet (random_boolean (3) ? VPND_IFNAME : "eth0", random_public_addr (AF_INET6));
+          g_assert_true (vpnd_addr_parse (random_boolean (2) ? "fd09::9" : "fe80::9", &packet.source));
+          packet.mark = random_boolean (4) ? our_mark () : 0;
+          kept = ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet);
+          packet.has_lost_source = TRUE;
+          fate = ruleset_eval (world.ruleset, VPND_HOOK_OUTPUT, &packet);
+          g_assert_cmpint (fate, ==, kept == FATE_REJECT && world.settings->allow_lan ? FATE_DROP : kept);
+          seen += fate != kept;
+
+          packet.iifname = "eth1";
+          packet.oifname = "eth0";
+          told += ruleset_eval (world.ruleset, VPND_HOOK_FORWARD, &packet) == FATE_REJECT;
+        }
+    }
+  g_assert_cmpuint (seen, >, 0);
+  g_assert_cmpuint (told, >, 0);
+}
+
 /* 7: what is forwarded to the local network comes from a local network. */
 static void
 test_lan_forwards_only_lan (void)
@@ -1170,6 +1204,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/tunnel-begins-nothing-behind-the-host", test_tunnel_begins_nothing_behind_the_host);
   g_test_add_func ("/policy/source-guard", test_source_guard);
   g_test_add_func ("/policy/departure-guard", test_departure_guard);
+  g_test_add_func ("/policy/lost-address", test_lost_address);
   g_test_add_func ("/policy/lan-forwards-only-lan", test_lan_forwards_only_lan);
   g_test_add_func ("/policy/guests-are-masqueraded", test_guests_are_masqueraded);
   g_test_add_func ("/policy/too-large-is-exact", test_too_large_is_exact);

@@ -269,7 +269,7 @@ match_value (Draw *draw, VpndField field)
     {
       vpnd_rule_match_cgroup (draw->rule, pick (5), (guint64) g_test_rand_int () << 20 | pick (1000));
     }
-  else if (field == VPND_FIELD_SKUID || field == VPND_FIELD_NET_CLS || field == VPND_FIELD_OIF)
+  else if (field == VPND_FIELD_SKUID || field == VPND_FIELD_NET_CLS || field == VPND_FIELD_IIF || field == VPND_FIELD_OIF)
     {
       vpnd_rule_match_u32 (draw->rule, field, op, pick (70000));
     }

@@ -12,6 +12,7 @@
 #include <linux/if_arp.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 typedef enum
@@ -31,6 +32,7 @@ load (const Packet *packet, VpndField field, guint8 *out)
   guint16 sport = g_htons (packet->sport);
   guint16 dport = g_htons (packet->dport);
   guint32 ifindex;
+  guint32 source_type;
   guint16 type;
   guint32 state = packet->is_related ? NF_CT_STATE_BIT (IP_CT_RELATED) : packet->is_established ? NF_CT_STATE_BIT (IP_CT_ESTABLISHED)
                                                                                                 : NF_CT_STATE_BIT (IP_CT_NEW);
@@ -46,6 +48,10 @@ load (const Packet *packet, VpndField field, guint8 *out)
       return TRUE;
     case VPND_FIELD_OIFNAME:
       g_strlcpy ((char *) out, packet->oifname, VPND_FIELD_MAX_BYTES);
+      return TRUE;
+    case VPND_FIELD_IIF: /* others are not told apart */
+      ifindex = packet->iifname[0] == '\0' ? 0 : 1;
+      memcpy (out, &ifindex, sizeof ifindex);
       return TRUE;
     case VPND_FIELD_OIF:
       ifindex = g_str_equal (packet->oifname, "lo")                            ? 1
@@ -108,8 +114,11 @@ load (const Packet *packet, VpndField field, guint8 *out)
     case VPND_FIELD_NET_CLS:
       memcpy (out, &packet->net_cls, sizeof packet->net_cls);
       return TRUE;
-    case VPND_FIELD_SOCKET_CGROUP: /* the level is the match's: load_at () */
     case VPND_FIELD_FIB_SADDR_TYPE:
+      source_type = packet->has_lost_source ? RTN_UNICAST : RTN_LOCAL;
+      memcpy (out, &source_type, sizeof source_type);
+      return TRUE;
+    case VPND_FIELD_SOCKET_CGROUP: /* the level is the match's: load_at () */
     case VPND_N_FIELDS:
       break;
     }

@@ -38,6 +38,7 @@ typedef struct
   guint64 cgroups[PACKET_LEVELS]; /* of its socket: the number of the cgroup at each level; 0 for none, and for packets without a socket */
   guint32 net_cls;                /* class number of its socket */
   guint32 ct_status;              /* IPS_* */
+  gboolean has_lost_source;       /* the source is no address of this host (any more) */
   gboolean is_masqueraded;        /* out: it left with the address of its link */
   gboolean is_established;
   gboolean is_first_syn; /* begins a TCP connection where conntrack knows one already */
