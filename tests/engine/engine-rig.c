@@ -243,7 +243,7 @@ warns_of (Rig *rig, const char *text)
   return FALSE;
 }
 
-/* Returns: (transfer full): the log of the program, to be kept until its end */
+/* Returns: (transfer full): the log of the program, for rig_run () */
 VpndLogRing *
 rig_init (int *argc, char ***argv)
 {
@@ -252,4 +252,14 @@ rig_init (int *argc, char ***argv)
   g_test_init (argc, argv, NULL);
   vpnd_log_install (ring, NULL); /* failures that the tests provoke are logged, and that is right */
   return ring;
+}
+
+/* Runs the tests; the log goes with them. */
+int
+rig_run (VpndLogRing *ring)
+{
+  int result = g_test_run ();
+
+  vpnd_log_ring_unref (ring);
+  return result;
 }

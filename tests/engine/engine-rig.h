@@ -36,6 +36,7 @@ typedef struct
 } Answer;
 
 VpndLogRing *rig_init (int *argc, char ***argv);
+int rig_run (VpndLogRing *ring);
 void on_answer (GObject *source, GAsyncResult *result, gpointer user_data);
 void wait_for (Answer *answer);
 void rig_make (Rig *rig);

@@ -351,7 +351,7 @@ test_broken_profile_is_told (void)
 int
 main (int argc, char **argv)
 {
-  g_autoptr (VpndLogRing) ring = rig_init (&argc, &argv);
+  VpndLogRing *ring = rig_init (&argc, &argv);
 
   g_test_add_func ("/engine/stop", test_stop);
   g_test_add_func ("/engine/crash-after-every-call", test_crash_after_every_call);
@@ -364,5 +364,5 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/start-cannot-write", test_start_cannot_write);
   g_test_add_func ("/engine/settings-cannot-be-saved", test_settings_cannot_be_saved);
   g_test_add_func ("/engine/broken-profile-is-told", test_broken_profile_is_told);
-  return g_test_run ();
+  return rig_run (ring);
 }

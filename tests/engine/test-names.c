@@ -351,7 +351,7 @@ test_domains_refused (void)
 int
 main (int argc, char **argv)
 {
-  g_autoptr (VpndLogRing) ring = rig_init (&argc, &argv);
+  VpndLogRing *ring = rig_init (&argc, &argv);
 
   g_test_add_func ("/engine/domains", test_domains);
   g_test_add_func ("/engine/domains-refused", test_domains_refused);
@@ -361,5 +361,5 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/auto-connect-by-name", test_auto_connect_by_name);
   g_test_add_func ("/engine/unknown-name-is-asked-for-again", test_unknown_name_is_asked_for_again);
   g_test_add_func ("/engine/lookup-is-withdrawn", test_lookup_is_withdrawn);
-  return g_test_run ();
+  return rig_run (ring);
 }

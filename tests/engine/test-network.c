@@ -275,7 +275,7 @@ test_cause_follows_the_network (void)
 int
 main (int argc, char **argv)
 {
-  g_autoptr (VpndLogRing) ring = rig_init (&argc, &argv);
+  VpndLogRing *ring = rig_init (&argc, &argv);
 
   g_test_add_func ("/engine/address-arrives-while-connecting", test_address_arrives_while_connecting);
   g_test_add_func ("/engine/network-moves", test_network_moves);
@@ -286,5 +286,5 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/device-dies", test_device_dies);
   g_test_add_func ("/engine/offline-and-back", test_offline_and_back);
   g_test_add_func ("/engine/cause-follows-the-network", test_cause_follows_the_network);
-  return g_test_run ();
+  return rig_run (ring);
 }

@@ -207,12 +207,12 @@ test_one_look_for_all (void)
 int
 main (int argc, char **argv)
 {
-  g_autoptr (VpndLogRing) ring = rig_init (&argc, &argv);
+  VpndLogRing *ring = rig_init (&argc, &argv);
 
   g_test_add_func ("/engine/diagnosis", test_diagnosis);
   g_test_add_func ("/engine/one-look-for-all", test_one_look_for_all);
   g_test_add_func ("/engine/settings", test_settings);
   g_test_add_func ("/engine/reconnect", test_reconnect);
   g_test_add_func ("/engine/requests-queue", test_requests_queue);
-  return g_test_run ();
+  return rig_run (ring);
 }

@@ -259,7 +259,7 @@ test_dns_overwritten (void)
 int
 main (int argc, char **argv)
 {
-  g_autoptr (VpndLogRing) ring = rig_init (&argc, &argv);
+  VpndLogRing *ring = rig_init (&argc, &argv);
 
   g_test_add_func ("/engine/router-is-watched", test_router_is_watched);
   g_test_add_func ("/engine/repair", test_repair);
@@ -268,5 +268,5 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/trouble-goes", test_trouble_goes);
   g_test_add_func ("/engine/tampering", test_tampering);
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
-  return g_test_run ();
+  return rig_run (ring);
 }
