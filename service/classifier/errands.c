@@ -10,6 +10,7 @@
 
 #include "process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,6 +32,8 @@
  * @mount_fd: of the hierarchy, -1 when it is not what it should be: then nobody is moved
  * @waiting_fd: cgroup.procs of who waits, -1 for none
  * @members: (element-type gint32) (owned): a set: who waits
+ * @place: (owned) (nullable): where the last one went
+ * @place_fd: its cgroup.procs, while there is @place: as a rule the next one goes there, too
  */
 typedef struct
 {
@@ -39,6 +42,8 @@ typedef struct
   int mount_fd;
   int waiting_fd;
   GHashTable *members;
+  char *place;
+  int place_fd;
 } Batch;
 
 struct _VpndErrands
@@ -52,12 +57,21 @@ struct _VpndErrands
 };
 
 static void
+forget_place (Batch *batch)
+{
+  if (batch->place != NULL)
+    close (batch->place_fd);
+  g_clear_pointer (&batch->place, g_free);
+}
+
+static void
 batch_free (Batch *batch)
 {
   if (batch->mount_fd >= 0)
     close (batch->mount_fd);
   if (batch->waiting_fd >= 0)
     close (batch->waiting_fd);
+  forget_place (batch);
   g_ptr_array_unref (batch->errands);
   g_hash_table_unref (batch->members);
   g_free (batch);
@@ -77,16 +91,18 @@ tell_program (VpndErrands *self, const VpndClassifierErrand *errand)
 }
 
 static void
-read_sockets (const char *folder, GArray *sockets)
+read_sockets (int process, GArray *sockets)
 {
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
+  const int fd = openat (process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *folder = fd >= 0 ? fdopendir (fd) : NULL;
+  const struct dirent *entry;
 
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+  if (folder == NULL && fd >= 0)
+    close (fd);
+  while (folder != NULL && (entry = readdir (folder)) != NULL)
     {
-      g_autofree char *file = g_build_filename (folder, name, NULL);
       char target[64];
-      const ssize_t n = readlink (file, target, sizeof target - 1);
+      const ssize_t n = entry->d_type == DT_LNK ? readlinkat (fd, entry->d_name, target, sizeof target - 1) : -1;
       guint32 inode;
 
       target[MAX (n, 0)] = '\0';
@@ -95,26 +111,26 @@ read_sockets (const char *folder, GArray *sockets)
       inode = (guint32) g_ascii_strtoull (target + strlen ("socket:["), NULL, 10);
       g_array_append_val (sockets, inode);
     }
+  if (folder != NULL)
+    closedir (folder);
 }
 
 /**
  * vpnd_errands_tell_sockets:
  * @func: receives the reports
  * @user_data: passed to @func
- * @pid: a process that stands where it shall stand: what it opens from now on is of its new class
+ * @process: of vpnd_process_open(): one that stands where it shall stand: what it opens from now on is of its new class
+ * @pid: its number
  * @start_time: its start
  *
  * Reports which sockets it has, if any, in as many reports as that takes.
  */
 void
-vpnd_errands_tell_sockets (VpndErrandsReportFunc func, gpointer user_data, pid_t pid, guint64 start_time)
+vpnd_errands_tell_sockets (VpndErrandsReportFunc func, gpointer user_data, int process, pid_t pid, guint64 start_time)
 {
-  g_autofree char *folder = g_strdup_printf ("/proc/%d/fd", (int) pid);
   g_autoptr (GArray) sockets = g_array_new (FALSE, FALSE, sizeof (guint32));
 
-  read_sockets (folder, sockets);
-  if (vpnd_process_read_start_time (pid) != start_time)
-    return;
+  read_sockets (process, sockets);
   for (guint done = 0; done < sockets->len;)
     {
       const guint n = MIN (sockets->len - done, VPND_CLASSIFIER_MAX_SOCKETS);
@@ -125,6 +141,29 @@ vpnd_errands_tell_sockets (VpndErrandsReportFunc func, gpointer user_data, pid_t
       func (&report, user_data);
       done += n;
     }
+}
+
+/* Returns: its folder in /proc, -1 when it is not the one that is meant */
+static int
+open_process (pid_t pid, guint64 start_time)
+{
+  const int process = vpnd_process_open (pid);
+
+  if (process < 0 || (start_time != 0 && vpnd_process_get_start_time (process) == start_time))
+    return process;
+  close (process);
+  return -1;
+}
+
+static void
+list_sockets (VpndErrands *self, const VpndClassifierErrand *errand)
+{
+  const int process = open_process (errand->pid, errand->start_time);
+
+  if (process < 0)
+    return;
+  vpnd_errands_tell_sockets (self->func, self->func_data, process, errand->pid, errand->start_time);
+  close (process);
 }
 
 /* --- returning --- */
@@ -171,6 +210,15 @@ read_members (Batch *batch)
         }
 }
 
+/* Opened anew: what came shares its place with vpnd, which writes to it while we read (open(2), "open file descriptions"). */
+static int
+reopen (int procs_fd)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", procs_fd);
+
+  return procs_fd >= 0 ? open (path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
 /* Step by step, none of which may be a link; a path has no ".." (protocol.c). */
 static int
 open_procs (const Batch *batch, const char *place)
@@ -194,24 +242,51 @@ open_procs (const Batch *batch, const char *place)
   return procs_fd;
 }
 
+static int
+put_into (Batch *batch, pid_t pid, const char *place)
+{
+  int code;
+
+  if (g_strcmp0 (batch->place, place) != 0)
+    {
+      const int fd = open_procs (batch, place);
+
+      if (fd < 0)
+        return errno;
+      forget_place (batch);
+      batch->place = g_strdup (place);
+      batch->place_fd = fd;
+    }
+  code = vpnd_process_move (pid, batch->place_fd);
+  if (code != 0 && code != ESRCH)
+    forget_place (batch); /* it may have been made anew since it was opened */
+  return code;
+}
+
 /* A cgroup that is gone, or that cannot hold processes any more (cgroups(7), "no internal processes"), gives way to the one above it. */
 static gboolean
-put_back (const Batch *batch, pid_t pid, const char *origin)
+put_back (Batch *batch, pid_t pid, const char *origin)
 {
   g_autofree char *place = g_strdup (origin);
+  gboolean is_again = g_strcmp0 (batch->place, place) != 0; /* as it stands now, not as it was when the last one went */
 
   for (;;)
     {
       g_autofree char *below = NULL;
-      const int fd = open_procs (batch, place);
-      const int code = fd >= 0 ? vpnd_process_move (pid, fd) : errno;
+      const int code = put_into (batch, pid, place);
 
-      if (fd >= 0)
-        close (fd);
-      if (code != 0 && code != ESRCH && strcmp (place, "/") == 0)
-        g_warning ("process %d cannot be put back to %s, and stays in vpnd-returning: %s", (int) pid, origin, g_strerror (code));
-      if (code == 0 || code == ESRCH || strcmp (place, "/") == 0)
+      if (code == 0 || code == ESRCH)
         return code == 0;
+      if (!is_again)
+        {
+          is_again = TRUE;
+          continue;
+        }
+      if (strcmp (place, "/") == 0)
+        {
+          g_warning ("process %d cannot be put back to %s, and stays in vpnd-returning: %s", (int) pid, origin, g_strerror (code));
+          return FALSE;
+        }
       below = g_steal_pointer (&place);
       place = g_path_get_dirname (below);
     }
@@ -220,11 +295,14 @@ put_back (const Batch *batch, pid_t pid, const char *origin)
 static void
 return_process (VpndErrands *self, Batch *batch, pid_t pid, guint64 start_time, const char *origin)
 {
-  if (start_time == 0 || !g_hash_table_contains (batch->members, GINT_TO_POINTER (pid)) || vpnd_process_read_start_time (pid) != start_time)
+  const int process = g_hash_table_contains (batch->members, GINT_TO_POINTER (pid)) ? open_process (pid, start_time) : -1;
+
+  if (process < 0)
     return;
-  vpnd_errands_tell_sockets (self->func, self->func_data, pid, start_time); /* it stands in no class any more */
+  vpnd_errands_tell_sockets (self->func, self->func_data, process, pid, start_time); /* it stands in no class any more */
   if (put_back (batch, pid, origin))
     g_hash_table_insert (self->returned, GINT_TO_POINTER (pid), g_strdup (origin));
+  close (process);
 }
 
 /* What those who returned have started while they waited follows them. Only when nobody else waits: each of them is asked for its parent. */
@@ -265,7 +343,7 @@ run_errand (VpndErrands *self, Batch *batch, const VpndClassifierErrand *errand)
       tell_program (self, errand);
       break;
     case VPND_CLASSIFIER_LIST_SOCKETS:
-      vpnd_errands_tell_sockets (self->func, self->func_data, errand->pid, errand->start_time);
+      list_sockets (self, errand);
       break;
     case VPND_CLASSIFIER_RETURN:
       return_process (self, batch, errand->pid, errand->start_time, errand->origin);
@@ -342,7 +420,7 @@ vpnd_errands_free (VpndErrands *self)
  * @self: the errands
  * @errands: (transfer none) (element-type VpndClassifierErrand): what is asked for; done in order, behind what was asked for before
  * @mount: where the hierarchy of the classes is mounted
- * @waiting_fd: cgroup.procs of who waits to return, open for reading; -1 when nobody does. A copy is kept
+ * @waiting_fd: cgroup.procs of who waits to return; -1 when nobody does
  */
 void
 vpnd_errands_add (VpndErrands *self, GPtrArray *errands, const char *mount, int waiting_fd)
@@ -351,7 +429,7 @@ vpnd_errands_add (VpndErrands *self, GPtrArray *errands, const char *mount, int 
 
   batch->errands = g_ptr_array_ref (errands);
   batch->members = g_hash_table_new (NULL, NULL);
-  batch->waiting_fd = waiting_fd >= 0 ? fcntl (waiting_fd, F_DUPFD_CLOEXEC, 0) : -1;
+  batch->waiting_fd = reopen (waiting_fd);
   batch->mount_fd = batch->waiting_fd >= 0 ? open_mount (mount, batch->waiting_fd) : -1;
   g_queue_push_tail (&self->batches, batch);
   if (self->source == 0)

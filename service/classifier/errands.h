@@ -19,7 +19,7 @@ typedef gboolean (*VpndErrandsRoomFunc) (gpointer user_data);
 VpndErrands *vpnd_errands_new (VpndErrandsReportFunc func, VpndErrandsRoomFunc room_func, gpointer user_data);
 void vpnd_errands_free (VpndErrands *self);
 void vpnd_errands_add (VpndErrands *self, GPtrArray *errands, const char *mount, int waiting_fd);
-void vpnd_errands_tell_sockets (VpndErrandsReportFunc func, gpointer user_data, pid_t pid, guint64 start_time);
+void vpnd_errands_tell_sockets (VpndErrandsReportFunc func, gpointer user_data, int process, pid_t pid, guint64 start_time);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndErrands, vpnd_errands_free)
 

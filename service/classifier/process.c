@@ -36,20 +36,34 @@ find_field (const char *text, guint field)
 
 /* Returns: FALSE when there is nothing to read; else @text is terminated */
 static gboolean
-read_file (pid_t pid, const char *name, char *text, gsize size)
+read_file_at (int folder, const char *name, char *text, gsize size)
 {
-  char path[64];
+  const int fd = openat (folder, name, O_RDONLY | O_CLOEXEC);
   ssize_t n;
-  int fd;
 
-  g_snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, name);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return FALSE;
   n = read (fd, text, size - 1);
   close (fd);
   text[MAX (n, 0)] = '\0';
   return n > 0;
+}
+
+static gboolean
+read_file (pid_t pid, const char *name, char *text, gsize size)
+{
+  char path[64];
+
+  g_snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, name);
+  return read_file_at (AT_FDCWD, path, text, size);
+}
+
+static guint64
+parse_start_time (const char *stat)
+{
+  const char *field = find_field (stat, STAT_START_TIME);
+
+  return field != NULL ? g_ascii_strtoull (field, NULL, 10) : 0;
 }
 
 /**
@@ -62,9 +76,38 @@ guint64
 vpnd_process_read_start_time (pid_t pid)
 {
   char text[STAT_MAX_BYTES];
-  const char *field = read_file (pid, "stat", text, sizeof text) ? find_field (text, STAT_START_TIME) : NULL;
 
-  return field != NULL ? g_ascii_strtoull (field, NULL, 10) : 0;
+  return read_file (pid, "stat", text, sizeof text) ? parse_start_time (text) : 0;
+}
+
+/**
+ * vpnd_process_open:
+ * @pid: a process
+ *
+ * Returns: its folder in proc(5): what is read through it is of this process or of none, also when the number has come to mean another one; -1 when
+ *   there is no such process. Close it after use
+ */
+int
+vpnd_process_open (pid_t pid)
+{
+  char path[64];
+
+  g_snprintf (path, sizeof path, "/proc/%d", (int) pid);
+  return open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/**
+ * vpnd_process_get_start_time:
+ * @folder: of vpnd_process_open()
+ *
+ * Returns: its start in clock ticks since boot, 0 when it is gone
+ */
+guint64
+vpnd_process_get_start_time (int folder)
+{
+  char text[STAT_MAX_BYTES];
+
+  return read_file_at (folder, "stat", text, sizeof text) ? parse_start_time (text) : 0;
 }
 
 /**
@@ -94,13 +137,11 @@ vpnd_process_take_start_time (int held)
 {
   char text[STAT_MAX_BYTES];
   const ssize_t n = held >= 0 ? read (held, text, sizeof text - 1) : -1;
-  const char *field;
 
   if (held >= 0)
     close (held);
   text[MAX (n, 0)] = '\0';
-  field = find_field (text, STAT_START_TIME);
-  return field != NULL ? g_ascii_strtoull (field, NULL, 10) : 0;
+  return parse_start_time (text);
 }
 
 /**

@@ -11,6 +11,8 @@
 G_BEGIN_DECLS
 
 guint64 vpnd_process_read_start_time (pid_t pid);
+int vpnd_process_open (pid_t pid);
+guint64 vpnd_process_get_start_time (int folder);
 int vpnd_process_hold (pid_t pid);
 guint64 vpnd_process_take_start_time (int held);
 pid_t vpnd_process_read_parent (pid_t pid);

@@ -64,6 +64,7 @@ typedef struct
   int inotify_fd;
   guint inotify_source;
   int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
+  char *places[VPND_CLASSIFIER_MAX_CLASSES]; /* (owned) (nullable): of the classes, as /proc/PID/cgroup has them, once known */
   guint n_classes;
   gboolean is_unified; /* the classes are cgroups of cgroup2 */
   gboolean is_in_force;
@@ -134,7 +135,10 @@ table_free (Table *table)
   if (table->inotify_fd >= 0)
     close (table->inotify_fd);
   for (guint i = 0; i < table->n_classes; i++)
-    close (table->class_fds[i]);
+    {
+      close (table->class_fds[i]);
+      g_free (table->places[i]);
+    }
   g_hash_table_unref (table->by_file);
   g_hash_table_unref (table->folders);
   g_ptr_array_unref (table->targets);
@@ -446,34 +450,53 @@ on_launch (gint fd, GIOCondition condition, gpointer user_data)
 
 /* --- who runs already --- */
 
-/* As at a launch, but for nobody holding the process: what ends or becomes another program in between is told apart by its start. */
+/* Whether @process, which was moved into class @index, comes from elsewhere. Where the class stands, the first who was moved says for all. */
+static gboolean
+is_new_there (Table *table, guint index, pid_t pid, const char *origin)
+{
+  char now[ORIGIN_MAX_BYTES];
+
+  if (table->places[index] == NULL && vpnd_process_read_cgroup (pid, table->is_unified, now, sizeof now))
+    table->places[index] = g_strdup (now);
+  return table->places[index] != NULL && strcmp (table->places[index], origin) != 0;
+}
+
+/* As at a launch, but for nobody holding the process: what ends or becomes another program in between is told apart by its folder in /proc. */
+static void
+put_running (VpndWatch *self, const Target *target, int process, pid_t pid)
+{
+  const guint index = target->rule->class_index;
+  char origin[ORIGIN_MAX_BYTES];
+  guint64 start_time;
+  int code;
+
+  (void) vpnd_process_read_cgroup (pid, self->table->is_unified, origin, sizeof origin);
+  start_time = vpnd_process_get_start_time (process);
+  code = start_time != 0 ? vpnd_process_move (pid, self->table->class_fds[index]) : ESRCH;
+  if (code == ESRCH)
+    return;
+  report_process (self, code == 0 ? VPND_CLASSIFIER_FOUND : VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, code, origin);
+  /* Who stood there before has opened everything there. */
+  if (code == 0 && is_new_there (self->table, index, pid, origin))
+    vpnd_errands_tell_sockets (self->func, self->func_data, process, pid, start_time);
+}
+
 static void
 judge_running (VpndWatch *self, pid_t pid)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/exe", (int) pid);
-  char origin[ORIGIN_MAX_BYTES], now[ORIGIN_MAX_BYTES];
-  const int fd = open (path, O_PATH | O_CLOEXEC);
+  const int process = vpnd_process_open (pid);
+  const int fd = process >= 0 ? openat (process, "exe", O_PATH | O_CLOEXEC) : -1;
   const Target *target = NULL;
   struct stat info;
-  guint64 start_time;
-  int code;
 
   if (fd >= 0 && fstat (fd, &info) == 0)
     target = find_target (self, &(FileId){ info.st_dev, info.st_ino }, fd, pid);
   if (fd >= 0)
     close (fd);
-  if (target == NULL)
-    return;
-
-  (void) vpnd_process_read_cgroup (pid, self->table->is_unified, origin, sizeof origin);
-  start_time = vpnd_process_read_start_time (pid);
-  code = vpnd_process_move (pid, self->table->class_fds[target->rule->class_index]);
-  if (code == ESRCH)
-    return;
-  report_process (self, code == 0 ? VPND_CLASSIFIER_FOUND : VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, code, origin);
-  /* Who stood there before has opened everything there. */
-  if (code == 0 && vpnd_process_read_cgroup (pid, self->table->is_unified, now, sizeof now) && strcmp (now, origin) != 0)
-    vpnd_errands_tell_sockets (self->func, self->func_data, pid, start_time);
+  if (target != NULL)
+    put_running (self, target, process, pid);
+  if (process >= 0)
+    close (process);
 }
 
 static gboolean

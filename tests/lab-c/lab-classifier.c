@@ -28,6 +28,7 @@
 
 #define DEADLINE_MS 10000
 #define RACE_LAUNCHES 400
+#define CROWD 2000 /* three pages of cgroup.procs */
 #define SAFE "other"
 
 typedef struct
@@ -100,6 +101,13 @@ connect_to (const char *path)
   return fd;
 }
 
+/* A test that fails ends without us, and who reads its output would wait for the end of vpnd-classifier. */
+static void
+end_with_parent (gpointer user_data)
+{
+  (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+}
+
 static void
 start_classifier (Lab *lab)
 {
@@ -109,7 +117,7 @@ start_classifier (Lab *lab)
   g_auto (GStrv) environment = g_environ_unsetenv (g_get_environ (), "G_DEBUG"); /* its warnings about bad callers are what is tested */
   g_autoptr (GError) error = NULL;
 
-  g_spawn_async (NULL, (char **) argv, environment, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &lab->classifier, &error);
+  g_spawn_async (NULL, (char **) argv, environment, G_SPAWN_DO_NOT_REAP_CHILD, end_with_parent, NULL, &lab->classifier, &error);
   g_assert_no_error (error);
   lab->channel = connect_to (socket_path);
 }
@@ -141,18 +149,25 @@ set_up (Lab *lab, gconstpointer data)
 }
 
 static void
-tear_down (Lab *lab, gconstpointer data)
+remove_cgroup (const char *path)
 {
-  g_autofree char *remove = g_strdup_printf ("rm -r %s", lab->folder);
   const gint64 deadline = g_get_monotonic_time () + DEADLINE_MS * 1000;
 
-  stop_classifier (lab, SIGTERM);
-  while (rmdir (lab->class) < 0) /* processes that ended a moment ago still count */
+  while (rmdir (path) < 0) /* processes that ended a moment ago still count */
     {
       g_assert_cmpint (errno, ==, EBUSY);
       g_assert_cmpint (g_get_monotonic_time (), <, deadline);
       sched_yield ();
     }
+}
+
+static void
+tear_down (Lab *lab, gconstpointer data)
+{
+  g_autofree char *remove = g_strdup_printf ("rm -r %s", lab->folder);
+
+  stop_classifier (lab, SIGTERM);
+  remove_cgroup (lab->class);
   g_assert_no_errno (umount (lab->cgroups));
   g_assert_true (g_spawn_command_line_sync (remove, NULL, NULL, NULL, NULL));
   g_free (lab->folder);
@@ -190,11 +205,20 @@ expect (const Lab *lab, VpndClassifierReportKind kind, const char *path, int cod
   g_assert_cmpint (report.code, ==, code);
 }
 
-static void
-send_packet (const Lab *lab, VpndClassifierPacket kind, GBytes *bytes, const char *cgroup, gboolean is_sealed)
+static int
+open_procs (const char *cgroup)
 {
-  g_autofree char *procs = g_build_filename (cgroup, "cgroup.procs", NULL);
-  const int fds[] = { memfd_create ("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING), open (procs, O_RDWR | O_CLOEXEC) };
+  g_autofree char *path = g_build_filename (cgroup, "cgroup.procs", NULL);
+  const int fd = open (path, O_RDWR | O_CLOEXEC);
+
+  g_assert_no_errno (fd);
+  return fd;
+}
+
+static void
+send_packet (const Lab *lab, VpndClassifierPacket kind, GBytes *bytes, int procs_fd, gboolean is_sealed)
+{
+  const int fds[] = { memfd_create ("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING), procs_fd };
   union
   {
     struct cmsghdr align;
@@ -216,13 +240,15 @@ send_packet (const Lab *lab, VpndClassifierPacket kind, GBytes *bytes, const cha
   memcpy (CMSG_DATA (part), fds, sizeof fds);
   g_assert_cmpint (sendmsg (lab->channel, &header, 0), ==, 1);
   close (fds[0]);
-  close (fds[1]);
 }
 
 static void
 send_table (const Lab *lab, GBytes *bytes, gboolean is_sealed)
 {
-  send_packet (lab, VPND_CLASSIFIER_TABLE, bytes, lab->class, is_sealed);
+  const int procs_fd = open_procs (lab->class);
+
+  send_packet (lab, VPND_CLASSIFIER_TABLE, bytes, procs_fd, is_sealed);
+  close (procs_fd);
 }
 
 /* Sends a table of @paths, NULL-terminated. */
@@ -295,7 +321,6 @@ test_no_launch_escapes (Lab *lab, gconstpointer data)
       report = next_report (lab);
       g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_ARRIVED);
       g_assert_cmpint (report.pid, >, 0);
-      g_assert_cmpuint (report.start_time, >, 0);
       if (i % 16 == 0)
         g_assert_cmpint (launch (lab, other, NULL), ==, OUTSIDE);
     }
@@ -402,32 +427,76 @@ test_unwatchable_rules_are_told (Lab *lab, gconstpointer data)
   expect (lab, VPND_CLASSIFIER_WATCHED, plain, 0);
 }
 
-/* A process that runs already is moved when the rule comes. */
+static GPid
+start_program (const Lab *lab)
+{
+  const char *argv[] = { lab->program, "--wait", NULL };
+  g_autoptr (GError) error = NULL;
+  GPid pid;
+
+  g_spawn_async (NULL, (char **) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, end_with_parent, NULL, &pid, &error);
+  g_assert_no_error (error);
+  return pid;
+}
+
+static void
+end_process (GPid pid)
+{
+  g_assert_no_errno (kill (pid, SIGKILL));
+  g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+}
+
+static void
+assert_stands_in (GPid pid, const char *name)
+{
+  char place[256];
+
+  g_assert_true (vpnd_process_read_cgroup (pid, TRUE, place, sizeof place));
+  g_assert_true (g_str_has_suffix (place, name));
+}
+
+/* Soon: behind other errands. */
+static void
+await_place (GPid pid, const char *name)
+{
+  const gint64 deadline = g_get_monotonic_time () + DEADLINE_MS * 1000;
+  char place[256];
+
+  while (!vpnd_process_read_cgroup (pid, TRUE, place, sizeof place) || !g_str_has_suffix (place, name))
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      sched_yield ();
+    }
+}
+
+static void
+expect_process (const Lab *lab, VpndClassifierReportKind kind, GPid pid)
+{
+  g_autofree char *wanted = g_path_get_basename (lab->class);
+  g_auto (VpndClassifierReport) report = next_report (lab);
+
+  g_assert_cmpint (report.kind, ==, kind);
+  g_assert_cmpint (report.pid, ==, pid);
+  g_assert_cmpuint (report.start_time, ==, vpnd_process_read_start_time (pid));
+  g_assert_cmpstr (report.origin, ==, "/"); /* nobody here has a cgroup of the test's hierarchy */
+  assert_stands_in (pid, wanted);
+}
+
+/* A process that runs already is moved when the rule comes, and told as the one that it is; so is one that is started then. */
 static void
 test_running_process_is_moved (Lab *lab, gconstpointer data)
 {
-  const char *argv[] = { lab->program, "--wait", NULL };
   const char *paths[] = { lab->program, NULL };
-  g_autofree char *wanted = g_path_get_basename (lab->class);
-  g_autofree char *path = NULL;
-  g_autofree char *text = NULL;
-  g_autoptr (GError) error = NULL;
-  GPid pid;
-  g_auto (VpndClassifierReport) report = { 0 };
+  const GPid before = start_program (lab);
+  GPid after;
 
-  g_spawn_async (NULL, (char **) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, &error);
-  g_assert_no_error (error);
-  path = g_strdup_printf ("/proc/%d/cgroup", pid);
   send_rules (lab, paths);
-  report = next_report (lab);
-  g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_FOUND);
-  g_assert_cmpint (report.pid, ==, pid);
-  g_assert_cmpstr (report.origin, ==, "/"); /* nobody here has a cgroup of the test's hierarchy */
+  expect_process (lab, VPND_CLASSIFIER_FOUND, before);
   expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
-  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
-  g_assert_nonnull (strstr (text, wanted));
-  g_assert_no_errno (kill (pid, SIGKILL));
-  g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+  after = start_program (lab);
+  expect_process (lab, VPND_CLASSIFIER_ARRIVED, after);
+  end_process (before);
+  end_process (after);
 }
 
 /* --- errands --- */
@@ -438,10 +507,12 @@ ask (const Lab *lab, const char *mount, VpndClassifierErrandKind kind, GPid pid,
   VpndClassifierErrand errand = { kind, pid, start_time, (char *) origin };
   g_autoptr (GPtrArray) errands = g_ptr_array_new ();
   g_autoptr (GBytes) bytes = NULL;
+  const int procs_fd = open_procs (lab->class);
 
   g_ptr_array_add (errands, &errand);
   bytes = vpnd_classifier_encode_errands (mount, errands);
-  send_packet (lab, VPND_CLASSIFIER_ERRANDS, bytes, lab->class, TRUE);
+  send_packet (lab, VPND_CLASSIFIER_ERRANDS, bytes, procs_fd, TRUE);
+  close (procs_fd);
 }
 
 /* Errands are done in order: when this one is answered, those before are done. */
@@ -455,19 +526,9 @@ wait_for_errands (const Lab *lab)
 }
 
 static void
-assert_stands_in (GPid pid, const char *name)
-{
-  char place[256];
-
-  g_assert_true (vpnd_process_read_cgroup (pid, TRUE, place, sizeof place));
-  g_assert_true (g_str_has_suffix (place, name));
-}
-
-static void
 put_into (const char *cgroup, GPid pid)
 {
-  g_autofree char *procs = g_build_filename (cgroup, "cgroup.procs", NULL);
-  const int fd = open (procs, O_WRONLY | O_CLOEXEC);
+  const int fd = open_procs (cgroup);
 
   g_assert_cmpint (vpnd_process_move (pid, fd), ==, 0);
   close (fd);
@@ -536,6 +597,119 @@ test_returns (Lab *lab, gconstpointer data)
   g_assert_no_errno (kill (pid, SIGKILL));
   g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
   g_assert_no_errno (rmdir (home));
+}
+
+static GPid
+start_waiting (const Lab *lab, const char *home)
+{
+  const GPid pid = fork ();
+
+  if (pid == 0)
+    {
+      (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+      close (lab->channel); /* which would be told as its socket */
+      for (;;)
+        pause ();
+    }
+  put_into (home, pid);
+  put_into (lab->class, pid);
+  return pid;
+}
+
+/* Sends errands for all of @pids, in packets that share one descriptor with us, as those of vpnd do. */
+static void
+ask_for_crowd (const Lab *lab, const GPid *pids, guint n, const char *origin, int procs_fd)
+{
+  for (guint done = 0; done < n;)
+    {
+      const guint part = MIN (n - done, VPND_CLASSIFIER_MAX_ERRANDS);
+      g_autoptr (GPtrArray) errands = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_classifier_errand_free);
+      g_autoptr (GBytes) bytes = NULL;
+
+      for (guint i = 0; i < part; i++)
+        {
+          VpndClassifierErrand *errand = g_new0 (VpndClassifierErrand, 1);
+
+          *errand = (VpndClassifierErrand){ VPND_CLASSIFIER_RETURN, pids[done + i], vpnd_process_read_start_time (pids[done + i]), g_strdup (origin) };
+          g_ptr_array_add (errands, errand);
+        }
+      bytes = vpnd_classifier_encode_errands (lab->cgroups, errands);
+      send_packet (lab, VPND_CLASSIFIER_ERRANDS, bytes, procs_fd, TRUE);
+      done += part;
+    }
+}
+
+/* More than the kernel lists at once; nobody is overlooked, for who asked may write to the file meanwhile, which moves its place: that one is not ours. */
+static void
+test_a_crowd_returns (Lab *lab, gconstpointer data)
+{
+  GPid pids[CROWD];
+  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
+  const int procs_fd = open_procs (lab->class);
+  const off_t place = 5; /* in the middle of a number */
+
+  g_assert_no_errno (mkdir (home, 0700));
+  for (guint i = 0; i < CROWD; i++)
+    pids[i] = start_waiting (lab, home);
+  g_assert_cmpint (lseek (procs_fd, place, SEEK_SET), ==, place);
+  ask_for_crowd (lab, pids, CROWD, name, procs_fd);
+  wait_for_errands (lab);
+  g_assert_cmpint (lseek (procs_fd, 0, SEEK_CUR), ==, place);
+  for (guint i = 0; i < CROWD; i++)
+    assert_stands_in (pids[i], name);
+  for (guint i = 0; i < CROWD; i++)
+    end_process (pids[i]);
+  close (procs_fd);
+  remove_cgroup (home);
+}
+
+/* What a process starts while it waits is known to nobody but to him who brings it home: it follows, and so do those behind it. */
+static void
+test_children_return (Lab *lab, gconstpointer data)
+{
+  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
+  g_autofree char *waiting = g_path_get_basename (lab->class);
+  int words[2];
+  GPid pid, child, grandchild, stranger;
+
+  g_assert_no_errno (mkdir (home, 0700));
+  g_assert_no_errno (pipe2 (words, O_CLOEXEC));
+  pid = fork ();
+  if (pid == 0)
+    {
+      (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+      close (lab->channel);
+      put_into (lab->class, getpid ());
+      for (guint i = 0; i < 2; i++) /* both print themselves, and wait as their parent does */
+        if ((child = fork ()) == 0)
+          {
+            (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+            pid = getpid ();
+            g_assert_cmpint (write (words[1], &pid, sizeof pid), ==, sizeof pid);
+          }
+        else
+          break;
+      for (;;)
+        pause ();
+    }
+  g_assert_cmpint (read (words[0], &child, sizeof child), ==, sizeof child);
+  g_assert_cmpint (read (words[0], &grandchild, sizeof grandchild), ==, sizeof grandchild);
+  stranger = start_waiting (lab, home);
+
+  ask (lab, lab->cgroups, VPND_CLASSIFIER_RETURN, pid, vpnd_process_read_start_time (pid), name);
+  wait_for_errands (lab);
+  await_place (pid, name);
+  await_place (child, name);
+  await_place (grandchild, name);
+  assert_stands_in (stranger, waiting); /* who was not asked for, and comes from nobody who was */
+
+  end_process (stranger);
+  end_process (pid); /* and with it those that it started */
+  close (words[0]);
+  close (words[1]);
+  remove_cgroup (home);
 }
 
 /* Who asks for what nobody may ask for is dropped. */
@@ -689,6 +863,8 @@ main (int argc, char **argv)
     { "/classifier/caller-leaves", test_caller_leaves },
     { "/classifier/looks", test_looks },
     { "/classifier/returns", test_returns },
+    { "/classifier/a-crowd-returns", test_a_crowd_returns },
+    { "/classifier/children-return", test_children_return },
     { "/classifier/into-a-class-nobody-is-put-back", test_into_a_class_nobody_is_put_back },
   };
 
