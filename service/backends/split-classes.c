@@ -92,8 +92,8 @@ find_ground (VpndSplitClasses *self, GError **error)
     self->ground = self->wanted_path != NULL ? find_above (mountinfo, self->wanted_path, &self->mount) : vpnd_split_ground_find (mountinfo, NULL, &self->mount);
   if (self->ground == VPND_SPLIT_GROUND_NONE)
     {
-      g_set_error (error, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "classes of processes cannot be told apart: neither cgroup2 (CONFIG_CGROUPS) nor net_cls (CONFIG_CGROUP_NET_CLASSID) is mounted%s%s",
-          self->wanted_path != NULL ? " at " : "", self->wanted_path != NULL ? self->wanted_path : "");
+      g_set_error (error, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "classes of processes cannot be told apart: neither cgroup2 (CONFIG_CGROUPS) nor net_cls (CONFIG_CGROUP_NET_CLASSID) is mounted, as a whole%s%s",
+          self->wanted_path != NULL ? ", at " : "", self->wanted_path != NULL ? self->wanted_path : "");
       return FALSE;
     }
   delegated = g_build_filename (self->mount, DELEGATED, NULL);

@@ -10,11 +10,13 @@
 #include <string.h>
 
 /* proc(5), /proc/PID/mountinfo: 36 35 98:0 /root /mount/point options [optional ...] - type source super-options */
+#define FIELD_ROOT 3
 #define FIELD_MOUNT_POINT 4
 #define FIELDS_MIN 10
 
 typedef struct
 {
+  char *root;        /* (owned): which folder of the file system stands there */
   char *mount_point; /* (owned) */
   char *type;        /* (owned) */
   char *options;     /* (owned): of the super block */
@@ -23,6 +25,7 @@ typedef struct
 static void
 mount_clear (Mount *mount)
 {
+  g_free (mount->root);
   g_free (mount->mount_point);
   g_free (mount->type);
   g_free (mount->options);
@@ -43,6 +46,7 @@ parse_line (const char *line, Mount *out_mount)
     dash++;
   if (dash + 3 >= n)
     return FALSE;
+  out_mount->root = g_strdup (fields[FIELD_ROOT]);
   out_mount->mount_point = g_strcompress (fields[FIELD_MOUNT_POINT]); /* blanks and the like are written as \040 */
   out_mount->type = g_strdup (fields[dash + 1]);
   out_mount->options = g_strdup (fields[dash + 3]);
@@ -57,9 +61,12 @@ has_option (const char *options, const char *option)
   return g_strv_contains ((const char *const *) list, option);
 }
 
+/* In a part of a hierarchy, as a bind mount shows it, cgroups neither stand as deep as they seem to nor are called as in /proc/PID/cgroup: rules would hold in vain. */
 static VpndSplitGround
 judge (const Mount *mount)
 {
+  if (strcmp (mount->root, "/") != 0)
+    return VPND_SPLIT_GROUND_NONE;
   if (strcmp (mount->type, "cgroup2") == 0)
     return VPND_SPLIT_GROUND_CGROUP2;
   if (strcmp (mount->type, "cgroup") == 0 && has_option (mount->options, "net_cls"))
@@ -74,7 +81,7 @@ judge (const Mount *mount)
  * @out_path: (out) (transfer full) (nullable): where it is mounted; NULL when there is none
  *
  * Later lines cover earlier ones at the same place, so the last mount at a path is the one that is seen; of several places the first is taken,
- * which is the one that the system made for itself.
+ * which is the one that the system made for itself. A mount of a part of the hierarchy does not count.
  *
  * Returns: what was found; cgroup2 goes before net_cls, whose numbers any program of root may write into any cgroup
  */

@@ -14,6 +14,8 @@
 #define NET_CLS "33 31 0:29 / /sys/fs/cgroup/net_cls,net_prio rw shared:11 - cgroup cgroup rw,net_cls,net_prio\n"
 #define MEMORY "34 31 0:30 / /sys/fs/cgroup/memory rw shared:12 - cgroup cgroup rw,memory\n"
 #define BLANK "35 31 0:31 / /mnt/my\\040groups rw - cgroup2 none rw\n"
+#define PART "36 31 0:27 /system.slice /mnt/part rw - cgroup2 none rw\n" /* a bind mount */
+#define OUTER "37 31 0:27 /.. /mnt/outer rw - cgroup2 none rw\n"         /* above our own cgroup namespace: cgroup_namespaces(7) */
 #define COVERED "40 31 0:40 / /sys/fs/cgroup rw - tmpfs none rw\n"
 
 static void
@@ -34,6 +36,9 @@ test_find (void)
     { ROOT UNIFIED BLANK, NULL, VPND_SPLIT_GROUND_CGROUP2, "/sys/fs/cgroup" },
     { ROOT UNIFIED BLANK, "/mnt/my groups", VPND_SPLIT_GROUND_CGROUP2, "/mnt/my groups" },
     { ROOT UNIFIED BLANK, "/mnt/none", VPND_SPLIT_GROUND_NONE, NULL },
+    { ROOT UNIFIED PART, "/mnt/part", VPND_SPLIT_GROUND_NONE, NULL },
+    { ROOT PART OUTER UNIFIED, NULL, VPND_SPLIT_GROUND_CGROUP2, "/sys/fs/cgroup" },
+    { ROOT PART OUTER NET_CLS, NULL, VPND_SPLIT_GROUND_NET_CLS, "/sys/fs/cgroup/net_cls,net_prio" },
     { ROOT UNIFIED COVERED, NULL, VPND_SPLIT_GROUND_NONE, NULL },
     { ROOT UNIFIED COVERED NET_CLS, NULL, VPND_SPLIT_GROUND_NET_CLS, "/sys/fs/cgroup/net_cls,net_prio" },
     { "", NULL, VPND_SPLIT_GROUND_NONE, NULL },
