@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -34,16 +35,21 @@ struct _VpndGuard
 {
   _Atomic gint32 is_judging; /* an event is being read, judged or answered */
   _Atomic guint32 steps;     /* grows at each beginning and end */
+  int told_fd;               /* an eventfd: readable when the guard has answered */
 };
 
-/* ENOENT: there is no such event, or it is answered meanwhile. */
+/* ENOENT: there is no such event, or it is answered meanwhile. Else a launch goes on that nobody has judged, which is to be told. */
 static void
-allow (int fanotify_fd, int event_fd)
+allow (const VpndGuard *page, int fanotify_fd, int event_fd)
 {
   struct fanotify_response response = { .fd = event_fd, .response = FAN_ALLOW };
+  ssize_t n;
 
-  while (write (fanotify_fd, &response, sizeof response) < 0 && errno == EINTR)
-    ;
+  do
+    n = write (fanotify_fd, &response, sizeof response);
+  while (n < 0 && errno == EINTR);
+  if (n > 0)
+    (void) eventfd_write (page->told_fd, 1); /* EAGAIN: it is readable already */
 }
 
 /* Answers all that waits, until the first process moves again. */
@@ -56,7 +62,7 @@ answer_waiting (const VpndGuard *page, int fanotify_fd, guint32 steps)
     {
       if (event.fd < 0)
         continue;
-      allow (fanotify_fd, event.fd);
+      allow (page, fanotify_fd, event.fd);
       close (event.fd);
     }
 }
@@ -80,7 +86,7 @@ guard_run (const VpndGuard *page, int fanotify_fd)
       if (looks < LOOKS || atomic_load (&page->steps) != steps)
         continue;
       for (int fd = 0; atomic_load (&page->is_judging) && fd < LOWEST_EVENT_FD; fd++)
-        allow (fanotify_fd, fd);
+        allow (page, fanotify_fd, fd);
       answer_waiting (page, fanotify_fd, steps);
     }
 }
@@ -124,16 +130,31 @@ vpnd_guard_start (int fanotify_fd, GError **error)
       g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, "memory for the guard: %s", g_strerror (errno));
       return NULL;
     }
-  pid = fork ();
+  self->told_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  pid = self->told_fd >= 0 ? fork () : -1;
   if (pid < 0)
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, "starting the guard: %s", g_strerror (errno));
+      if (self->told_fd >= 0)
+        close (self->told_fd);
       (void) munmap (self, sizeof *self);
       return NULL;
     }
   if (pid == 0)
     become_guard (self, fanotify_fd, parent);
   return self;
+}
+
+/**
+ * vpnd_guard_get_fd:
+ * @self: the guard
+ *
+ * Returns: a descriptor that is readable when the guard has let launches go on unjudged, and holds 8 bytes then (eventfd(2)); the guard's own
+ */
+int
+vpnd_guard_get_fd (const VpndGuard *self)
+{
+  return self->told_fd;
 }
 
 /**

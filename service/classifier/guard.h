@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 typedef struct _VpndGuard VpndGuard;
 
 VpndGuard *vpnd_guard_start (int fanotify_fd, GError **error);
+int vpnd_guard_get_fd (const VpndGuard *self);
 void vpnd_guard_begin (VpndGuard *self);
 void vpnd_guard_end (VpndGuard *self);
 

@@ -76,7 +76,8 @@ struct _VpndWatch
 
   int fanotify_fd;
   guint fanotify_source;
-  VpndGuard *guard;   /* (unowned): lives as long as we */
+  VpndGuard *guard; /* (unowned): lives as long as we */
+  guint guard_source;
   VpndMounts *mounts; /* (owned) */
   Table *table;       /* (owned) (nullable) */
   GArray *walk;       /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
@@ -448,6 +449,17 @@ on_launch (gint fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Whom the guard let go on stands where it was, and nobody knows which it was. */
+static gboolean
+on_guard_answered (gint fd, GIOCondition condition, gpointer user_data)
+{
+  guint64 number;
+
+  if (read (fd, &number, sizeof number) == (ssize_t) sizeof number)
+    report (user_data, VPND_CLASSIFIER_OVERFLOW);
+  return G_SOURCE_CONTINUE;
+}
+
 /* --- who runs already --- */
 
 /* Whether @process, which was moved into class @index, comes from elsewhere. Where the class stands, the first who was moved says for all. */
@@ -628,6 +640,7 @@ vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, VpndWatchR
   self->guard = vpnd_guard_start (self->fanotify_fd, error);
   if (self->guard == NULL)
     return NULL;
+  self->guard_source = g_unix_fd_add (vpnd_guard_get_fd (self->guard), G_IO_IN, on_guard_answered, self);
   self->fanotify_source = attach_launches (self);
   return g_steal_pointer (&self);
 }
@@ -639,6 +652,7 @@ vpnd_watch_dispose (GObject *object)
 
   g_clear_handle_id (&self->walk_source, g_source_remove);
   g_clear_handle_id (&self->fanotify_source, g_source_remove);
+  g_clear_handle_id (&self->guard_source, g_source_remove);
   g_clear_pointer (&self->table, table_free);
   g_clear_pointer (&self->walk, g_array_unref);
   g_clear_pointer (&self->mounts, vpnd_mounts_free);

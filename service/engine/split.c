@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define WARNINGS_NAMED 3u
+#define LOST_REASON "launches were too many to follow, or vpnd-classifier stood still: a program that was started meanwhile uses the tunnel until it is started anew"
 
 enum
 {
@@ -161,7 +162,8 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
       vpnd_split_members_name_program (self->members, report);
       break;
     case VPND_SPLITTER_LOST:
-      vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: launches were too many to follow; who was missed goes by the tunnel");
+      vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: %s", LOST_REASON);
+      g_signal_emit (self, signals[SIGNAL_FAILED], 0, 0, "", LOST_REASON);
       vpnd_split_members_refresh (self->members, self->config);
       break;
     case VPND_N_SPLITTER_REPORTS:
@@ -423,8 +425,8 @@ vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
       g_ptr_array_add (warnings, g_strdup_printf ("split: %s %s takes no effect: %s", vpnd_split_kind_to_string (rule->kind), rule->value, reason));
       named++;
     }
-  if (n > named && named == WARNINGS_NAMED)
-    g_ptr_array_add (warnings, g_strdup_printf ("split: %u more rules take no effect (vpnctl split list)", n - named));
+  if (n > named) /* of users' own rules no more than how many there are */
+    g_ptr_array_add (warnings, g_strdup_printf (named > 0 ? "split: %u more rules take no effect (vpnctl split list)" : "split: rules of users that take no effect: %u (vpnctl split list)", n - named));
 }
 
 /* --- the object --- */

@@ -9,6 +9,7 @@
 #include "fake-host.h"
 #include "split.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -379,6 +380,89 @@ test_leave_after_restart (Rig *rig, gconstpointer data)
   g_assert_cmpstr (class_of (rig, 400), ==, "included");
 }
 
+/* Whoever could not be put into a class is told to everybody; of a user's own rule without the program. Nobody is registered for it. */
+static void
+test_failures_are_told (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+  g_autoptr (VpndSplitRule) own = make_rule (VPND_SPLIT_EXCLUDED, USER);
+  VpndSplitterReport report = { .kind = VPND_SPLITTER_FAILED, .pid = 100, .start_time = 1000, .uid = USER, .path = PROGRAM, .origin = "", .code = EBUSY };
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  fake_host_run (rig->host, 100, 1, USER, PROGRAM);
+  report.rule = rule;
+  vpnd_splitter_emit_report (rig->host->splitter, &report);
+  report.rule = own;
+  vpnd_splitter_emit_report (rig->host->splitter, &report);
+  g_assert_cmpuint (rig->heard->len, ==, 2);
+  g_assert_true (g_str_has_prefix (rig->heard->pdata[0], "100 " PROGRAM " "));
+  g_assert_true (g_str_has_prefix (rig->heard->pdata[1], "100  "));
+  g_assert_nonnull (strstr (rig->heard->pdata[0], g_strerror (EBUSY)));
+  assert_processes (rig, "");
+}
+
+/* When reports were lost, who stands in a class is looked for, at once and without anybody asking: one that ended meanwhile is told, one that was started counts. */
+static void
+test_lost_reports (Rig *rig, gconstpointer data)
+{
+  const VpndSplitterReport lost = { .kind = VPND_SPLITTER_LOST, .path = "", .origin = "", .uid = G_MAXUINT32 };
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+  FakeProcess *missed;
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  fake_host_run (rig->host, 100, 1, USER, PROGRAM);
+  fake_host_launch (rig->host, 100, rule);
+  g_assert_cmpuint (rig->heard->len, ==, 1);
+  g_hash_table_remove (rig->host->processes, GINT_TO_POINTER (100));
+  missed = fake_host_run (rig->host, 101, 1, USER, PROGRAM);
+  g_free (missed->class_word);
+  missed->class_word = g_strdup ("excluded");
+
+  vpnd_splitter_emit_report (rig->host->splitter, &lost);
+  g_assert_cmpuint (rig->heard->len, ==, 3);
+  g_assert_true (g_str_has_prefix (rig->heard->pdata[1], "0  "));
+  g_assert_cmpstr (rig->heard->pdata[2], ==, "100 " PROGRAM " path:" PROGRAM);
+  assert_processes (rig, "101 excluded inherited");
+}
+
+/* In the status, which everybody reads: three rules by name, of the others and of users' own how many. */
+static void
+test_warnings (Rig *rig, gconstpointer data)
+{
+  static const guint32 owners[] = { USER, USER + 1 };
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+  VpndSplitStanding *standing = make_standing (11);
+
+  for (guint i = 0; i < G_N_ELEMENTS (owners); i++)
+    {
+      g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, owners[i]);
+
+      g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+      vpnd_split_standing_add_reason (standing, rule, "its program is not there");
+    }
+  fake_host_set_standing (rig->host, standing);
+  vpnd_split_tunnel_add_warnings (rig->split, warnings);
+  g_assert_cmpuint (warnings->len, ==, 1);
+  g_assert_nonnull (strstr (warnings->pdata[0], ": 2 ("));
+  g_assert_null (strstr (warnings->pdata[0], PROGRAM));
+
+  standing = make_standing (11);
+  for (guint i = 0; i < 5; i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/bin/%u", i);
+      g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new (VPND_SPLIT_PATH, path, VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, NULL);
+
+      g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+      vpnd_split_standing_add_reason (standing, rule, "its program is not there");
+    }
+  fake_host_set_standing (rig->host, standing);
+  g_ptr_array_set_size (warnings, 0);
+  vpnd_split_tunnel_add_warnings (rig->split, warnings);
+  g_assert_cmpuint (warnings->len, ==, 4);
+  g_assert_nonnull (strstr (warnings->pdata[0], "/bin/0 takes no effect: its program is not there"));
+  g_assert_nonnull (strstr (warnings->pdata[3], "2 more rules"));
+}
+
 /* Thousands at once, and at what cost in memory. */
 static void
 test_many (Rig *rig, gconstpointer data)
@@ -422,6 +506,9 @@ main (int argc, char **argv)
     { "/split/standing-is-followed", test_standing_is_followed },
     { "/split/store", test_store },
     { "/split/leave-after-restart", test_leave_after_restart },
+    { "/split/failures-are-told", test_failures_are_told },
+    { "/split/lost-reports", test_lost_reports },
+    { "/split/warnings", test_warnings },
     { "/split/many", test_many },
   };
 

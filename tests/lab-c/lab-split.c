@@ -932,6 +932,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_assert_no_errno (unshare (CLONE_NEWNS)); /* what a test that fails has mounted goes with it */
+  g_assert_no_errno (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
   g_test_add_data_func ("/split/exclude", GINT_TO_POINTER (VPND_SPLIT_GROUND_CGROUP2), test_exclude);
   g_test_add_data_func ("/split/exclude-net-cls", GINT_TO_POINTER (VPND_SPLIT_GROUND_NET_CLS), test_exclude);
   g_test_add_func ("/split/subnet", test_subnet);
