@@ -30,8 +30,8 @@ typedef enum
 } VpndSplitClass;
 
 #define VPND_SPLIT_OWNER_SYSTEM G_MAXUINT32 /* no user has it: (uid_t) -1 */
-#define VPND_SPLIT_MAX_RULES 100000
-#define VPND_SPLIT_MAX_PROFILES 6 /* that programs are bound to: each is a class of its own, and vpnd-classifier takes eight */
+#define VPND_SPLIT_MAX_RULES 10000          /* a change of so many takes a second and 60 MB */
+#define VPND_SPLIT_MAX_PROFILES 6           /* that programs are bound to: each is a class of its own, and vpnd-classifier takes eight */
 
 /**
  * VpndSplitRule: an immutable value with a count of references

@@ -24,7 +24,7 @@
 #define KEY_CLASS "class"
 #define KEY_PROFILE "profile"
 #define KEY_OWNER "owner"
-#define MAX_BYTES (64 * 1024 * 1024) /* VPND_SPLIT_MAX_RULES with paths of 500 bytes */
+#define MAX_BYTES (64 * 1024 * 1024) /* VPND_SPLIT_MAX_RULES with the longest paths */
 
 struct _VpndSplitStore
 {
