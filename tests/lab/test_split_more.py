@@ -1,0 +1,444 @@
+# SPDX-FileCopyrightText: 2026 The vpnd authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Split tunnelling, the corners: kinds of launches, states, families, hostile routes, resolvers, other grounds for the classes, and what everybody hears and reads of it."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import uuid
+
+import pytest
+
+import sandbox
+from capture import none
+from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, processes, split_state, wait_split_state  # noqa: F401
+
+BIN = "/run/vpnd-lab/bin"
+REFUSED = ("EPERM", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "EACCES")
+OUTSIDE6, INSIDE6 = f"you are {HOST6}", f"you are {TUNNEL_HOST6}"
+
+# A dynamic program whose first act is a datagram: what the file named on the command line runs.
+FIRST_ACT = (f"import socket;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.settimeout(3);s.sendto(b'of-listed',('{PUBLIC4}',{ECHO_PORT}));"
+             "import os;os.write(1,s.recv(99)+b'\\n')")
+
+# Launches FILE WORDS... 32 times at once by the way that its first word names.
+LAUNCHER = """
+import os, subprocess, sys, threading
+kind, file, *words = sys.argv[1:]
+argv = [file, *words]
+def by_fork():
+    pid = os.fork()
+    if pid == 0:
+        os.execv(file, argv)
+    os.waitpid(pid, 0)
+def by_thread():
+    pid = os.fork()
+    if pid == 0:
+        threading.Thread(target=os.execv, args=(file, argv)).start()
+        threading.Event().wait()
+    os.waitpid(pid, 0)
+def by_descriptor():
+    pid = os.fork()
+    if pid == 0:
+        os.execve(os.open(file, os.O_PATH), argv, os.environ)
+    os.waitpid(pid, 0)
+def by_grandchild():
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.execv("/bin/sh", ["sh", "-c", '"$@" & wait', "sh", *argv])
+    os.waitpid(pid, 0)
+ways = {"fork": by_fork, "thread": by_thread, "descriptor": by_descriptor, "grandchild": by_grandchild,
+        "vfork": lambda: subprocess.run(argv, close_fds=True),
+        "posix_spawn": lambda: os.waitpid(os.posix_spawn(file, argv, os.environ), 0)}
+def worker():
+    for _ in range(4):
+        ways[kind]()
+workers = [threading.Thread(target=worker) for _ in range(8)]
+for one in workers: one.start()
+for one in workers: one.join()
+"""
+LAUNCHED = 32
+
+
+def launch(lab, kind, *argv):
+    """The ways that the packets of all launches went."""
+    return lab.host.run(PYTHON, "-c", LAUNCHER, kind, *argv, timeout=120).stdout.split("\n")[:-1]
+
+
+def program(lab, name, text=None, source=None):
+    path = lab.host_run / "vpnd-lab/bin" / name
+    if source:
+        shutil.copy(source, path)
+    else:
+        path.write_text(text, encoding="ascii")
+        path.chmod(0o755)
+    return f"{BIN}/{name}"
+
+
+def rules(lab):
+    return json.loads(lab.vpnctl("split", "list", "--json").stdout)["rules"]
+
+
+# --- launches
+
+@pytest.mark.parametrize("kind", ["fork", "thread", "descriptor", "grandchild", "vfork", "posix_spawn"])
+def test_kinds_of_launches(split, kind):
+    """Eight at a time, of a static and of a dynamic program: the first packet of each goes beside the tunnel, and those of a program without a rule inside."""
+    dynamic = program(split, "dynamic", source=PYTHON)
+    split.vpnctl("split", "add", "--path", split.listed, "--path", dynamic)
+    split.connect()
+    mark = split.capture.mark()
+    assert launch(split, kind, split.listed, PUBLIC4, ECHO_PORT, "of-listed") == [OUTSIDE] * LAUNCHED
+    assert launch(split, kind, dynamic, "-c", FIRST_ACT) == [OUTSIDE] * LAUNCHED
+    assert launch(split, kind, split.other, PUBLIC6, ECHO_PORT, "of-other") == [INSIDE6] * LAUNCHED
+    frames = split.capture.since(mark)
+    assert len([frame for frame in frames if b"of-listed" in frame.raw and frame.dst == PUBLIC4]) == 2 * LAUNCHED
+    assert not [frame for frame in frames if b"of-other" in frame.raw]
+
+
+def test_what_is_the_program(split):
+    """The file that is executed: through links, as a script, as its interpreter; not what a loader reads, nor what has the same text."""
+    shell = program(split, "shell", source="/bin/sh")
+    dynamic = program(split, "dynamic", source=PYTHON)
+    script = program(split, "script", f"#!/bin/sh\nexec {split.other} {PUBLIC4} {ECHO_PORT} script\n")
+    by_shell = program(split, "by-shell", f"#!{shell}\nexec {split.other} {PUBLIC4} {ECHO_PORT} by-shell\n")
+    copy = program(split, "copy", source=split.host_run / "vpnd-lab/bin/listed")
+    split.host.run("ln", "-s", split.listed, f"{BIN}/symlink")
+    split.host.run("ln", split.listed, f"{BIN}/hardlink")
+    for path in (split.listed, dynamic, script, shell):
+        split.vpnctl("split", "add", "--path", path)
+    split.connect()
+    loader = split.host.run("sh", "-c", "readelf -l /usr/bin/python3 2>/dev/null | sed -n 's/.*interpreter: \\(.*\\)]/\\1/p'").stdout.strip() or "/lib64/ld-linux-x86-64.so.2"
+    ways = {path: first_act(split, path) for path in (split.listed, f"{BIN}/symlink", f"{BIN}/hardlink", copy, script, by_shell)}
+    assert ways == {split.listed: OUTSIDE, f"{BIN}/symlink": OUTSIDE, f"{BIN}/hardlink": OUTSIDE, copy: INSIDE, script: OUTSIDE, by_shell: OUTSIDE}
+    assert split.host.run(dynamic, "-c", FIRST_ACT).stdout.strip() == OUTSIDE
+    assert split.host.run(loader, dynamic, "-c", FIRST_ACT).stdout.strip() == INSIDE, "for the kernel the loader was launched (documented)"
+    assert split.host.run("/bin/sh", f"{BIN}/script").stdout.strip() == INSIDE, "for the kernel the shell was launched"
+    assert split.host.run(split.listed, "--launch", 3, split.other, PUBLIC4, ECHO_PORT, "child").stdout.split("\n")[:-1] == [OUTSIDE] * 3, "children stay in the class"
+
+
+def test_the_same_path_in_another_mount_namespace(split):
+    """A container with a program at the same path, or with the same file, is not meant."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    shown = f"{split.listed} {PUBLIC4} {ECHO_PORT} elsewhere"
+    mark = split.capture.mark()
+    assert split.host.run("unshare", "--mount", "sh", "-c", f"mount --bind {split.other} {split.listed} && exec {shown}").stdout.strip() == INSIDE
+    assert split.host.run("unshare", "--mount", "sh", "-c", f"exec {shown}").stdout.strip() == INSIDE
+    assert not [frame for frame in split.capture.since(mark) if b"elsewhere" in frame.raw]
+    assert first_act(split, split.listed) == OUTSIDE
+
+
+# --- states and networks
+
+def test_excluded_in_every_state(split):
+    """Open, locked down, connecting, in error and connected: the listed program is out at once, by both families, and the other one never."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.vpnctl("import", "-", "dead", input=split.profile(endpoint=f"{DEAD4}:51820"))
+    split.vpnctl("import", "-", "names", input=split.profile(endpoint="no-such-name.example:51820"))
+
+    def look(state, other):
+        assert split.status()["state"] == state
+        mark = split.capture.mark()
+        ways = [first_act(split, path, f"in-{state}-{path[-5:]}", address) for path in (split.listed, split.other) for address in (PUBLIC4, PUBLIC6)]
+        assert ways[:2] == [OUTSIDE, OUTSIDE6], state
+        assert all(way in other for way in ways[2:]), (state, ways)
+        if OUTSIDE not in other:
+            assert not [frame for frame in split.capture.since(mark) if b"-other" in frame.raw], state
+    look("disconnected", (OUTSIDE, OUTSIDE6))
+    split.vpnctl("lockdown", "on")
+    look("disconnected", REFUSED)
+    split.vpnctl("connect", "dead")
+    split.wait_state("connecting")
+    look("connecting", (*REFUSED, "silence"))
+    split.connect()
+    look("connected", (INSIDE, INSIDE6))
+    talker = split.talk(split.listed)
+    split.daemon.kill()
+    split.kill_wireguard()
+    assert (talker.way(), talker.way(PUBLIC6)) == (OUTSIDE, OUTSIDE6), "without vpnd the rules stay"
+    assert all(first_act(split, path) in (*REFUSED, "silence") for path in (split.listed, split.other)), "nobody holds launches now: both are inside or nowhere"
+    split.daemon = split.start_daemon(env=environment(split))
+    split.wait_state("error")
+    wait_split_state(split, "engaged")
+    look("error", REFUSED)
+    split.vpnctl("disconnect")
+    split.wait_state("disconnected")
+    look("disconnected", REFUSED)
+    split.vpnctl("lockdown", "off")
+    look("disconnected", (OUTSIDE, OUTSIDE6))
+
+
+def test_a_network_without_ipv6(split):
+    """The tunnel has IPv6 and the network has none: the listed program learns at once that there is no way, and is not in the tunnel."""
+    split.host.run("ip", "-6", "route", "flush", "default")
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    wait_split_state(split, "engaged")
+    mark = split.capture.mark()
+    before = len(split.services.echoes)
+    began = time.monotonic()
+    assert first_act(split, split.listed, address=PUBLIC6) in REFUSED
+    assert time.monotonic() - began < 2, "refused, not left waiting"
+    assert first_act(split, split.listed) == OUTSIDE
+    assert first_act(split, split.other, address=PUBLIC6) == INSIDE6
+    assert [client for _server, client, _kind in split.services.echoes[before:]] == [HOST4, TUNNEL_HOST6]
+    none(split.capture.since(mark), dst=PUBLIC6)
+
+
+def test_tunnelvision_routes_and_strict_filters(split):
+    """Routes that a hostile network gives, and rp_filter strict: everybody stays on the own side, and answers arrive."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    for words in (f"route add {PUBLIC4}/32 via {GATEWAY4} dev eth0 onlink", f"route add 0.0.0.0/1 via {GATEWAY4} dev eth0 onlink",
+                  f"route add 128.0.0.0/1 via {GATEWAY4} dev eth0 onlink", f"-6 route add {PUBLIC6}/128 via {GATEWAY6} dev eth0 onlink",
+                  f"-6 route add ::/1 via {GATEWAY6} dev eth0 onlink", f"-6 route add 8000::/1 via {GATEWAY6} dev eth0 onlink"):
+        split.host.run("ip", *words.split())
+    for link in ("all", "eth0"):
+        split.host.sysctl(f"net.ipv4.conf.{link}.rp_filter", 1)
+    mark = split.capture.mark()
+    talker = split.talk(split.listed)
+    assert (talker.way(), talker.way(PUBLIC6), talker.ask("open", PUBLIC4, STREAM_PORT)) == (OUTSIDE, OUTSIDE6, OUTSIDE)
+    assert (first_act(split, split.other, "of-other"), first_act(split, split.other, "of-other", PUBLIC6)) == (INSIDE, INSIDE6)
+    assert not [frame for frame in split.capture.since(mark) if b"of-other" in frame.raw]
+
+
+def test_users_and_networks(split):
+    """A user's packets and those to a network, of which another rule names a part: it is beside the tunnel as long as one of the rules names it."""
+    split.vpnctl("split", "add", "--uid", str(NOBODY))
+    split.connect()
+    as_nobody = [*split.as_user(NOBODY), split.other, PUBLIC4, ECHO_PORT, "of-user"]
+    assert split.host.run(*as_nobody).stdout.strip() == OUTSIDE
+    assert first_act(split, split.other) == INSIDE
+    split.vpnctl("split", "remove", "--uid", str(NOBODY))
+    assert split.host.run(*as_nobody, 30000).stdout.strip() == INSIDE
+    networks = ("203.0.113.0/24", f"{PUBLIC4}/32", "203.0.113.0/28")
+    for network in networks:
+        split.vpnctl("split", "add", "--subnet", network)
+        assert first_act(split, split.other) == OUTSIDE
+    split.vpnctl("split", "add", "--subnet", f"{PUBLIC6}/128")
+    assert first_act(split, split.other, address=PUBLIC6) == OUTSIDE6
+    assert first_act(split, split.other, address=TUNNEL_PEER4) == INSIDE
+    for network in networks:
+        assert first_act(split, split.other) == OUTSIDE
+        split.vpnctl("split", "remove", "--subnet", network)
+    assert first_act(split, split.other, own_port=30001) == INSIDE
+
+
+def test_names_by_a_stub_are_asked_inside(split):
+    """Who asks a resolver on this host is answered as everybody: it is the stub that asks."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    with split.host.net():
+        stub = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        stub.bind(("127.0.0.53", 53))
+        outward = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def serve():
+        question, client = stub.recvfrom(500)
+        outward.sendto(question, (TUNNEL_PEER4, 53))
+        stub.sendto(outward.recv(500), client)
+    threading.Thread(target=serve, daemon=True).start()
+    assert split.talk(split.listed).ask("dns", "127.0.0.53", "by-stub") == "answered"
+    assert [q for q in split.services.questions if q[2].startswith("by-stub")] == [(TUNNEL_PEER4, TUNNEL_HOST4, "by-stub.example")]
+    stub.close()
+    outward.close()
+
+
+# --- where the classes stand
+
+def root_prop(lab, name):
+    return lab.bus_call("org.vpnd1", "/org/vpnd1", "org.freedesktop.DBus.Properties.Get", "org.vpnd1.SplitTunnel", name).stdout.split("'")[1]
+
+
+def restart(lab, **env):
+    lab.daemon.stop()
+    lab.daemon = lab.start_daemon(env=environment(lab) | env)
+
+
+def test_classes_in_net_cls(split):
+    """Where there is no cgroup2: chosen, told, and as good for programs; units cannot be told apart there."""
+    base = f"/run/vpnd-lab/net_cls/vpnd-lab-{uuid.uuid4().hex[:12]}"
+    split.host.run("sh", "-c", f"mkdir /run/vpnd-lab/net_cls && mount -t cgroup -o net_cls none /run/vpnd-lab/net_cls && mkdir {base}")
+    restart(split, VPND_CGROUP_PATH=base)
+    assert root_prop(split, "Ground") == "net_cls"
+    split.vpnctl("split", "add", "--path", split.listed)
+    refused = split.vpnctl("split", "add", "--unit", "nginx", check=False)
+    assert refused.returncode != 0 and "CONFIG_CGROUPS" in refused.stderr
+    running = split.talk(split.other)
+    split.connect()
+    wait_split_state(split, "engaged")
+    for address, outside, inside in ((PUBLIC4, OUTSIDE, INSIDE), (PUBLIC6, OUTSIDE6, INSIDE6)):
+        assert (first_act(split, split.listed, address=address), first_act(split, split.other, address=address)) == (outside, inside)
+    split.vpnctl("split", "add", "--path", split.other)
+    assert running.way() == OUTSIDE, "one that runs already is moved"
+    assert [p["executable"] for p in processes(split)] == [split.other]
+    split.vpnctl("split", "remove", "--path", split.other)
+    sandbox.wait_until(lambda: running.way() == INSIDE, 10, "it is back")
+    running.end()
+    split.vpnctl("disconnect", "--wait")
+    split.daemon.stop()
+    split.host.run("sh", "-c", f"rmdir {base}/*/ {base}")
+
+
+@pytest.mark.parametrize("place", ["nowhere", "no cgroup", "a part"])
+def test_a_place_that_carries_no_classes(split, place):
+    """Refused to whoever makes a rule, told by the properties and the status, and all programs use the tunnel."""
+    path = {"nowhere": "/run/vpnd-lab/nowhere", "no cgroup": "/run/vpnd-lab", "a part": "/run/vpnd-lab/part"}[place]
+    split.vpnctl("split", "add", "--path", split.listed)
+    if place == "a part":
+        split.host.run("sh", "-c", f"mkdir {path} && mount --bind {split.classes} {path}")
+    restart(split, VPND_CGROUP_PATH=path)
+    assert (root_prop(split, "Ground"), split_state(split)) == ("none", "started")
+    refused = split.vpnctl("split", "add", "--path", split.other, check=False)
+    assert refused.returncode == 1 and path in refused.stderr and "CONFIG_CGROUPS" in refused.stderr
+    assert [(rule["value"], rule["effective"], path in rule["reason"]) for rule in rules(split)] == [(split.listed, False, True)]
+    assert path in " ".join(split.status()["warnings"])
+    split.vpnctl("split", "add", "--subnet", f"{PUBLIC6}/128")
+    split.connect()
+    assert first_act(split, split.listed) == INSIDE
+    assert first_act(split, split.listed, address=PUBLIC6) == OUTSIDE6, "rules by address need no classes"
+    assert split.vpnctl("exclude", "--", split.other, PUBLIC4, str(ECHO_PORT), "x", check=False).returncode == 125
+
+
+# --- what is told
+
+STATES = ["started", "initialized", "ready", "engaged"]
+
+
+class Watch:
+    """vpnctl split watch --json, as it goes."""
+
+    def __init__(self, lab):
+        self.process = lab.host.start(lab.vpnctl_path, "split", "watch", "--json", env=lab.environment(), stdout=subprocess.PIPE, text=True)
+        self.events = []
+        threading.Thread(target=self._read, daemon=True).start()
+        self.wait("state")
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def wait(self, event, **wanted):
+        def look():
+            return [e for e in list(self.events) if e["event"] == event and all(e[key] == value for key, value in wanted.items())]
+        return sandbox.wait_until(look, 20, f"{event} {wanted}; {self.events}")[-1]
+
+    def states(self):
+        return [e["state"] for e in self.events if e["event"] == "state"]
+
+
+def test_states_and_events(split):
+    """Up to engaged and back, a step at a time; arrivals, departures and failures by name."""
+    watch = Watch(split)
+    split.vpnctl("split", "add", "--path", split.listed)
+    watch.wait("rules")
+    split.connect()
+    watch.wait("state", state="engaged")
+    talker = split.talk(split.listed)
+    said = {"pid": watch.wait("entered")["pid"], "path": split.listed, "reason": f"path:{split.listed}"}
+    watch.wait("entered", **said)
+    assert [p["pid"] for p in processes(split)] == [said["pid"]]
+    talker.end()
+    watch.wait("returned", **said)
+    split.classifier.send_signal(signal.SIGSTOP)
+    assert first_act(split, split.listed) == INSIDE
+    split.classifier.send_signal(signal.SIGCONT)
+    assert "stood still" in watch.wait("failed", pid=0, path="")["reason"], "a launch that was missed is told"
+    split.classifier.kill()
+    split.classifier.wait()
+    assert "vpnd-classifier" in watch.wait("failed", pid=0, path=split.listed)["reason"]
+    watch.wait("state", state="initialized")
+    split.start_classifier()
+    sandbox.wait_until(lambda: watch.states()[-1] == "engaged", 20, f"it is engaged again: {watch.states()}")
+    split.vpnctl("disconnect", "--wait")
+    sandbox.wait_until(lambda: watch.states()[-1] == "ready", 20, f"it is ready: {watch.states()}")
+    steps = [STATES.index(state) for state in watch.states()]
+    steps = [step for i, step in enumerate(steps) if i == 0 or step != steps[i - 1]]
+    assert all(abs(a - b) == 1 for a, b in zip(steps, steps[1:])), watch.states()
+
+
+def test_a_rule_in_vain_is_told_until_it_is_not(split):
+    """To who makes it, in the list, in the status for people and for programs; and when there is a program, nowhere any more."""
+    missing = f"{BIN}/missing"
+    made = split.vpnctl("split", "add", "--path", missing, check=False)
+    assert made.returncode == 1 and "no effect" in made.stderr and missing in made.stderr
+    listed = split.vpnctl("split", "list").stdout
+    assert f"path {missing}" in listed and "NO EFFECT" in listed
+    assert [rule["effective"] for rule in rules(split)] == [False]
+    assert missing in split.vpnctl("status").stdout
+    assert [text for text in split.status()["warnings"] if missing in text]
+    split.connect()
+    program(split, "missing", source=split.host_run / "vpnd-lab/bin/other")
+    sandbox.wait_until(lambda: rules(split)[0]["effective"], 20, "the rule holds")
+    sandbox.wait_until(lambda: first_act(split, missing) == OUTSIDE, 20, "and its program goes beside the tunnel")
+    assert not split.status()["warnings"] and missing not in split.vpnctl("status").stdout
+    os.rename(split.host_run / "vpnd-lab/bin/missing", split.host_run / "vpnd-lab/bin/moved")
+    sandbox.wait_until(lambda: not rules(split)[0]["effective"], 20, "the rule has lost its program")
+    assert [text for text in split.status()["warnings"] if missing in text]
+
+
+# --- who may what
+
+def test_exclude_and_include(split):
+    split.connect()
+    words = ["--", split.other, PUBLIC4, str(ECHO_PORT), "asked"]
+    assert split.vpnctl("exclude", *words).stdout.strip() == OUTSIDE
+    assert split.vpnctl("include", *words).stdout.strip() == INSIDE
+    assert split.vpnctl("exclude", "--", "sh", "-c", f"{' '.join(words[1:])}; exit 7", check=False).returncode == 7
+    assert first_act(split, split.other, own_port=30003) == INSIDE
+    assert not processes(split)
+
+
+def test_a_user_without_rights(split):
+    """Whoever sits in no local session changes nothing, by no member, and exclude does not start what it cannot exclude."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    before = rules(split)
+    calls = [("Add", "path", split.other, "excluded", ""), ("AddOwn", "path", split.other, "excluded", ""), ("Remove", "path", split.listed), ("RemoveOwn", "path", split.listed),
+             ("Enter", "excluded"), ("Leave",), ("ProcessesAll",)]
+    for member, *arguments in calls:
+        done = split.bus_call("org.vpnd1", "/org/vpnd1", f"org.vpnd1.SplitTunnel.{member}", *arguments, uid=NOBODY)
+        assert done.returncode != 0 and "org.vpnd1.Error.NotAuthorized" in done.stderr, (member, done)
+    done = split.bus_call("org.vpnd1", "/org/vpnd1", "org.freedesktop.DBus.Properties.Set", "org.vpnd1.SplitTunnel", "Mode", "<'include'>", uid=NOBODY)
+    assert done.returncode != 0
+    for name in ("State", "Ground", "Classes"):
+        assert split.bus_call("org.vpnd1", "/org/vpnd1", "org.freedesktop.DBus.Properties.Set", "org.vpnd1.SplitTunnel", name, "<'engaged'>").returncode != 0, "also root sets none of these"
+    assert split.vpnctl("split", "mode").stdout == "exclude\n" and rules(split) == before
+    started = split.vpnctl("exclude", "--", split.other, PUBLIC4, str(ECHO_PORT), "asked", uid=NOBODY, check=False)
+    assert (started.returncode, started.stdout) == (125, "")
+    assert first_act(split, split.other) == INSIDE
+
+
+# --- what is too much
+
+@pytest.mark.parametrize("number", [10_000, 10_001, 100_000])
+def test_a_file_of_many_rules(split, number):
+    """As many as there may be are read, and hold, and change; one more and the file is kept aside, told, and nothing of it holds."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.daemon.stop()
+    path = split.host_run / "vpnd-lab/state/split.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    whole["rules"] += [dict(whole["rules"][0], value=f"/opt/{i}") for i in range(number - 1)]
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    split.daemon = split.start_daemon(env=environment(split))
+    split.connect()
+    if number > 10_000:
+        assert rules(split) == [] and first_act(split, split.listed) == INSIDE
+        assert "split.json" in " ".join(split.status()["warnings"]) and list(path.parent.glob("split.json.broken*"))
+        return
+    wait_split_state(split, "engaged")
+    assert first_act(split, split.listed) == OUTSIDE
+    refused = split.vpnctl("split", "add", "--path", split.other, check=False)
+    assert refused.returncode == 1 and "10000" in refused.stderr
+    split.vpnctl("split", "remove", "--path", "/opt/7", timeout=10)
+    wait_split_state(split, "engaged")
+    split.vpnctl("split", "add", "--path", split.other, timeout=10)
+    assert first_act(split, split.other) == OUTSIDE
+    assert "9998 more rules" in split.status()["warnings"][-1] or len(split.status()["warnings"]) == 4
