@@ -20,7 +20,7 @@
 #define EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR)
 #define DEPTH_MAX 12       /* of slices in slices: nobody nests them deeper */
 #define SYSTEM G_MAXUINT32 /* not of a user's manager */
-#define SETTLE_MS 20       /* after that all is walked anew: what has gone is seen by that alone */
+#define SETTLE_MS 100      /* after something has gone all is walked anew: a unit that is restarted makes one change of it */
 
 /**
  * Folder: one that is watched
@@ -222,6 +222,7 @@ on_event (gint fd, GIOCondition condition, gpointer user_data)
   VpndSplitUnits *self = user_data;
   char buffer[16384] __attribute__ ((aligned (__alignof__(struct inotify_event))));
   const guint n_before = self->places->len;
+  gboolean has_more = FALSE;
   ssize_t n;
 
   while ((n = read (fd, buffer, sizeof buffer)) > 0)
@@ -230,9 +231,10 @@ on_event (gint fd, GIOCondition condition, gpointer user_data)
         const struct inotify_event *event = (const struct inotify_event *) (buffer + at);
 
         take_event (self, event);
+        has_more = has_more || (event->mask & ~(guint32) (IN_CREATE | IN_ISDIR)) != 0; /* also when some were lost (IN_Q_OVERFLOW) */
         at += (ssize_t) (sizeof *event + event->len);
       }
-  if (self->settle == 0)
+  if (has_more && self->settle == 0)
     self->settle = g_timeout_add (SETTLE_MS, on_settled, self);
   if (self->places->len > n_before)
     {

@@ -105,16 +105,22 @@ fill_set (VpndPolicyChains *chains, const char *name, GArray *ids)
   return set;
 }
 
+/* @out_is_awaited: (out): others come and go */
 static GArray *
-ids_of_level (const VpndPolicyInput *input, Groups groups, guint level)
+ids_of_level (const VpndPolicyInput *input, Groups groups, guint level, gboolean *out_is_awaited)
 {
   GArray *ids = g_array_new (FALSE, FALSE, sizeof (guint64));
 
+  *out_is_awaited = FALSE;
   for (guint i = 0; i < input->split->groups->len; i++)
     {
       const VpndSplitGroup *group = &g_array_index (input->split->groups, VpndSplitGroup, i);
 
-      if (group->level == level && is_among (group, groups, input))
+      if (group->level != level || !is_among (group, groups, input))
+        continue;
+      if (group->id == 0)
+        *out_is_awaited = TRUE;
+      else
         g_array_append_val (ids, group->id);
     }
   return ids;
@@ -138,13 +144,15 @@ new_rule (VpndPolicyChains *chains, VpndChain *chain)
   return vpnd_chain_add_rule (chain);
 }
 
-/* Adds what becomes of the packets of the processes in @groups; @begin makes each rule. */
+/* Adds what becomes of the packets of the processes in @groups; @begin makes each rule. Where units come and go these are elements of a set, also while there
+ * is none: that is in force sooner than a rule, and a unit does not wait. */
 static void
 add_groups (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input, Groups groups, const char *name, NewRuleFunc begin, const char *target)
 {
   for (guint level = 0; level <= highest_level (input->split); level++)
     {
-      g_autoptr (GArray) ids = ids_of_level (input, groups, level);
+      gboolean is_awaited;
+      g_autoptr (GArray) ids = ids_of_level (input, groups, level, &is_awaited);
       g_autofree char *set = g_strdup_printf ("%s_%u", name, level);
 
       if (input->split->ground == VPND_SPLIT_GROUND_NET_CLS)
@@ -152,11 +160,11 @@ add_groups (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *i
           for (guint i = 0; i < ids->len; i++)
             finish (vpnd_rule_match_u32 (begin (chains, chain), VPND_FIELD_NET_CLS, VPND_OP_EQ, (guint32) g_array_index (ids, guint64, i)), target);
         }
-      else if (ids->len == 1)
+      else if (ids->len == 1 && !is_awaited)
         {
           finish (vpnd_rule_match_cgroup (begin (chains, chain), level, g_array_index (ids, guint64, 0)), target);
         }
-      else if (ids->len > 1)
+      else if (ids->len > 1 || is_awaited)
         {
           if (vpnd_ruleset_find_set (chains->ruleset, set) == NULL)
             (void) fill_set (chains, set, ids);
@@ -525,7 +533,8 @@ add_group_map (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput
             continue;
           if (map == NULL)
             map = vpnd_ruleset_add_set (chains->ruleset, name, VPND_FIELD_SOCKET_CGROUP, FALSE, TRUE);
-          vpnd_set_add_u64 (map, group->id, group->class_ == VPND_SPLIT_EXCLUDED ? &beside : &inside);
+          if (group->id != 0)
+            vpnd_set_add_u64 (map, group->id, group->class_ == VPND_SPLIT_EXCLUDED ? &beside : &inside);
         }
       if (map != NULL)
         vpnd_rule_vmap_cgroup (vpnd_chain_add_rule (chain), level, name);

@@ -252,11 +252,25 @@ set_has_form (const VpndSet *a, const VpndSet *b)
       a->is_map == b->is_map;
 }
 
+/**
+ * vpnd_set_element_equal:
+ * @set: a set of that form
+ * @a: an element
+ * @b: an element
+ *
+ * Returns: TRUE when both are the same keys, with the same verdict in a map
+ */
+gboolean
+vpnd_set_element_equal (const VpndSet *set, const VpndSetElement *a, const VpndSetElement *b)
+{
+  const gsize size = vpnd_field_size_bytes (set->field);
+
+  return memcmp (a->key, b->key, size) == 0 && memcmp (a->key_end, b->key_end, size) == 0 && (!set->is_map || verdict_equal (&a->verdict, &b->verdict));
+}
+
 static gboolean
 set_equal (const VpndSet *a, const VpndSet *b)
 {
-  gsize size = vpnd_field_size_bytes (a->field);
-
   if (!set_has_form (a, b) || a->elements->len != b->elements->len)
     return FALSE;
 
@@ -265,18 +279,16 @@ set_equal (const VpndSet *a, const VpndSet *b)
       const VpndSetElement *x = &g_array_index (a->elements, VpndSetElement, i);
       const VpndSetElement *y = &g_array_index (b->elements, VpndSetElement, i);
 
-      if (memcmp (x->key, y->key, size) != 0 || memcmp (x->key_end, y->key_end, size) != 0 ||
-          (a->is_map && !verdict_equal (&x->verdict, &y->verdict)))
+      if (!vpnd_set_element_equal (a, x, y))
         return FALSE;
     }
   return TRUE;
 }
 
-/* A map keeps its elements here: their verdicts are rules. */
 static gboolean
 sets_equal (const VpndSet *a, const VpndSet *b, gboolean by_form)
 {
-  return by_form && !a->is_map ? set_has_form (a, b) : set_equal (a, b);
+  return by_form ? set_has_form (a, b) : set_equal (a, b);
 }
 
 static gboolean
@@ -324,7 +336,7 @@ vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b)
  * @a: a ruleset
  * @b: a ruleset
  *
- * Returns: TRUE when one becomes the other by adding elements to its sets and taking some away; equal ones do
+ * Returns: TRUE when one becomes the other by adding elements to its sets and maps and taking some away; equal ones do
  */
 gboolean
 vpnd_ruleset_equal_but_elements (const VpndRuleset *a, const VpndRuleset *b)

@@ -168,14 +168,58 @@ add_group (VpndSplitPlan *plan, VpndSplitClass class_, const char *profile, guin
     g_free (group.profile);
 }
 
+static guint
+count (const char *text, char sign)
+{
+  guint n = 0;
+
+  for (; *text != '\0'; text++)
+    n += *text == sign ? 1 : 0;
+  return n;
+}
+
+/* Where systemd makes the cgroup of what @rule names, as a rule: systemd.slice(5), systemd.special(7). The instances of a template have a slice of their own,
+ * "a-b.slice" stands in "a.slice", and a user's manager in user.slice/user-UID.slice/user@UID.service. What comes to stand elsewhere is matched as well, later. */
+static guint
+find_usual_level (const VpndSplitRule *rule)
+{
+  const guint manager = rule->kind == VPND_SPLIT_APP || rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM ? 3 : 0;
+
+  if (rule->kind == VPND_SPLIT_UNIT && g_str_has_suffix (rule->value, ".slice"))
+    return manager + 1 + count (rule->value, '-');
+  return manager + 2 + (rule->kind == VPND_SPLIT_UNIT && strchr (rule->value, '@') != NULL ? 1 : 0);
+}
+
 static void
-add_standing (VpndSplitPlan *plan, const VpndSplitStanding *standing)
+await_units (VpndSplitPlan *plan, const VpndSplitConfig *config)
+{
+  for (guint i = 0; plan->ground == VPND_SPLIT_GROUND_CGROUP2 && i < config->rules->len; i++)
+    {
+      const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
+      VpndSplitGroup group = { rule->class_, rule->profile, 0, 0 };
+      gboolean is_known = FALSE;
+
+      if (rule->kind != VPND_SPLIT_UNIT && rule->kind != VPND_SPLIT_APP)
+        continue;
+      group.level = (guint8) MIN (find_usual_level (rule), G_MAXUINT8);
+      for (guint k = 0; k < plan->groups->len && !is_known; k++)
+        is_known = compare_groups (&g_array_index (plan->groups, VpndSplitGroup, k), &group) == 0;
+      if (is_known)
+        continue;
+      group.profile = g_strdup (rule->profile);
+      g_array_append_val (plan->groups, group);
+    }
+}
+
+static void
+add_standing (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitStanding *standing)
 {
   const guint level = standing->ground == VPND_SPLIT_GROUND_CGROUP2 ? standing->level : 0;
 
   plan->ground = standing->ground;
   if (standing->ground == VPND_SPLIT_GROUND_NONE)
     return;
+  await_units (plan, config); /* first: of these there are few */
   add_group (plan, VPND_SPLIT_EXCLUDED, NULL, level, standing->excluded_id);
   add_group (plan, VPND_SPLIT_INCLUDED, NULL, level, standing->included_id);
   for (guint i = 0; i < standing->bound->len; i++)
@@ -194,10 +238,10 @@ add_standing (VpndSplitPlan *plan, const VpndSplitStanding *standing)
 }
 
 static void
-add_facts (VpndSplitPlan *plan, const VpndSplitFacts *facts)
+add_facts (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitFacts *facts)
 {
   if (facts->standing != NULL)
-    add_standing (plan, facts->standing);
+    add_standing (plan, config, facts->standing);
   for (guint i = 0; facts->outside_dns != NULL && i < facts->outside_dns->len; i++)
     {
       const VpndAddr *server = &g_array_index (facts->outside_dns, VpndAddr, i);
@@ -224,7 +268,7 @@ vpnd_split_plan_build (const VpndSplitConfig *config, const VpndSplitFacts *fact
   g_autoptr (GHashTable) names = index_names (facts->names);
 
   plan->mode = config->mode;
-  add_facts (plan, facts);
+  add_facts (plan, config, facts);
   for (guint i = 0; i < config->rules->len; i++)
     add_rule (plan, g_ptr_array_index (config->rules, i), names);
   plan->watches_names = plan->watches_names && facts->queue != VPND_QUEUE_NONE;

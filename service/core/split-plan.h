@@ -19,7 +19,7 @@ G_BEGIN_DECLS
  * @class_: which class
  * @profile: (owned) (nullable): with VPND_SPLIT_BOUND, the profile's name
  * @level: as VpndMatch.level; 0 with net_cls
- * @id: number of the cgroup; with net_cls, the class number
+ * @id: number of the cgroup; with net_cls, the class number; 0 says that a rule names units which may come to stand at that level, whether any does now or not
  */
 typedef struct
 {
@@ -59,7 +59,7 @@ typedef struct
  * VpndSplitPlan: an immutable value with a count of references
  * @mode: what happens to what nothing below names
  * @ground: what the ids of @groups are
- * @groups: (element-type VpndSplitGroup) (owned): sorted by class, profile, level and id; none with the id 0
+ * @groups: (element-type VpndSplitGroup) (owned): sorted by class, profile, level and id
  * @excluded_uids: (element-type guint32) (owned): sorted
  * @included_uids: (element-type guint32) (owned): sorted
  * @excluded_prefixes: (element-type VpndPrefix) (owned): merged, sorted

@@ -346,7 +346,7 @@ elements_without (const VpndSet *a, const VpndSet *b)
       while (j < b->elements->len && memcmp (g_array_index (b->elements, VpndSetElement, j).key, element->key, size) < 0)
         j++;
       other = j < b->elements->len ? &g_array_index (b->elements, VpndSetElement, j) : NULL;
-      if (other == NULL || memcmp (other->key, element->key, size) != 0 || memcmp (other->key_end, element->key_end, size) != 0)
+      if (other == NULL || !vpnd_set_element_equal (a, element, other))
         g_array_append_val (missing, *element);
     }
   return missing;

@@ -634,6 +634,20 @@ test_loaded_by_nft (void)
     }
 }
 
+/* A map whose elements change at random, and with them what becomes of one key. */
+static void
+add_map (VpndRuleset *ruleset, VpndChain *chain)
+{
+  VpndSet *map = vpnd_ruleset_add_set (ruleset, "map", VPND_FIELD_SKUID, FALSE, TRUE);
+  VpndVerdict verdicts[] = { { .kind = VPND_VERDICT_ACCEPT }, { .kind = VPND_VERDICT_DROP }, { .kind = VPND_VERDICT_GOTO, .chain = "other" } };
+
+  vpnd_rule_accept (vpnd_chain_add_rule (vpnd_ruleset_add_chain (ruleset, "other", VPND_CHAIN_FILTER, VPND_HOOK_NONE, 0, VPND_VERDICT_ACCEPT)));
+  for (guint32 i = 0; i < 20; i++)
+    if (random_boolean (2))
+      vpnd_set_add_u32 (map, i, &verdicts[g_test_rand_int_range (0, G_N_ELEMENTS (verdicts))]);
+  vpnd_rule_vmap (vpnd_chain_add_rule (chain), VPND_FIELD_SKUID, "map");
+}
+
 /* Sets of addresses whose elements change at random, some of which touch each other. */
 static VpndRuleset *
 make_with_sets (void)
@@ -658,6 +672,7 @@ make_with_sets (void)
         }
       vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (chain), fields[i / 2], VPND_OP_IN, name));
     }
+  add_map (ruleset, chain);
   return ruleset;
 }
 

@@ -191,7 +191,7 @@ static gboolean
 has_group (const World *world, guint64 id)
 {
   for (guint i = 0; i < world->split->groups->len; i++)
-    if (g_array_index (world->split->groups, VpndSplitGroup, i).id == id)
+    if (id != 0 && g_array_index (world->split->groups, VpndSplitGroup, i).id == id)
       return TRUE;
   return FALSE;
 }
@@ -834,6 +834,77 @@ test_size (void)
   g_assert_cmpuint (rules[0], ==, rules[1]);
 }
 
+static VpndSplitPlan *
+plan_with_units (const VpndSplitConfig *config, const VpndSplitRule *const *rules, const guint *levels, guint n_rules)
+{
+  g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, SPLIT_LEVEL);
+
+  standing->excluded_id = SPLIT_ID_EXCLUDED;
+  vpnd_split_standing_add_bound (standing, "random", SPLIT_ID_BOUND_FIRST);
+  vpnd_split_standing_add_bound (standing, "another", SPLIT_ID_BOUND_OTHER);
+  for (guint i = 0; i < n_rules; i++)
+    for (guint k = g_test_rand_int_range (0, 3); k > 0; k--)
+      vpnd_split_standing_add_unit (standing, rules[i]->class_, rules[i]->profile, levels[i], 1000 + 10 * i + k);
+  return vpnd_split_plan_build (config, &(VpndSplitFacts){ .standing = standing });
+}
+
+/* A unit that starts does not wait for the rules: whichever units run, where systemd puts them, only elements differ, which are in force soonest. */
+static void
+test_units_come_and_go (void)
+{
+  static const struct
+  {
+    VpndSplitKind kind;
+    const char *value;
+    guint32 owner_uid;
+    guint level;
+  } names[] = {
+    { VPND_SPLIT_UNIT, "a.service", VPND_SPLIT_OWNER_SYSTEM, 2 },
+    { VPND_SPLIT_UNIT, "b@1.service", VPND_SPLIT_OWNER_SYSTEM, 3 },
+    { VPND_SPLIT_UNIT, "c.slice", VPND_SPLIT_OWNER_SYSTEM, 1 },
+    { VPND_SPLIT_UNIT, "c-d.slice", VPND_SPLIT_OWNER_SYSTEM, 2 },
+    { VPND_SPLIT_UNIT, "e.scope", 1000, 5 },
+    { VPND_SPLIT_APP, "org.example.App", VPND_SPLIT_OWNER_SYSTEM, 5 },
+    { VPND_SPLIT_APP, "org.example.Own", 1000, 5 },
+  };
+  static const char *const profiles[] = { "random", "another" };
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
+      g_autoptr (VpndSplitConfig) config = NULL;
+      g_autoptr (VpndSplitPlan) plan = NULL;
+      g_autoptr (VpndSplitPlan) later_plan = NULL;
+      g_autoptr (VpndRuleset) ruleset = NULL;
+      g_autoptr (VpndRuleset) later = NULL;
+      VpndPolicyInput input;
+      guint levels[G_N_ELEMENTS (names)];
+
+      for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+        {
+          const VpndSplitClass class_ = (VpndSplitClass) g_test_rand_int_range (0, VPND_N_SPLIT_CLASSES);
+          const char *profile = class_ == VPND_SPLIT_BOUND ? profiles[g_test_rand_int_range (0, 2)] : NULL;
+
+          if (random_boolean (2))
+            continue;
+          levels[rules->len] = names[i].level;
+          g_ptr_array_add (rules, vpnd_split_rule_new (names[i].kind, names[i].value, class_, profile, names[i].owner_uid, NULL));
+          g_assert_nonnull (g_ptr_array_index (rules, rules->len - 1));
+        }
+      config = vpnd_split_config_new_from_rules (random_boolean (2) ? VPND_SPLIT_MODE_EXCLUDE : VPND_SPLIT_MODE_INCLUDE, rules, NULL);
+      g_assert_nonnull (config);
+      world_init (&world, random_kind (), TRUE);
+      input = input_of (&world);
+      input.split = plan = plan_with_units (config, (const VpndSplitRule *const *) rules->pdata, levels, rules->len);
+      ruleset = vpnd_policy_build (&input);
+      input.split = later_plan = plan_with_units (config, (const VpndSplitRule *const *) rules->pdata, levels, rules->len);
+      later = vpnd_policy_build (&input);
+      g_assert_true (vpnd_ruleset_equal_but_elements (ruleset, later));
+      g_assert_true (vpnd_split_plan_equal (plan, later_plan) || !vpnd_ruleset_equal (ruleset, later));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -852,6 +923,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/held-answers", test_held_answers);
   g_test_add_func ("/policy-split/inbound", test_inbound);
   g_test_add_func ("/policy-split/empty-plan", test_empty_plan);
+  g_test_add_func ("/policy-split/units-come-and-go", test_units_come_and_go);
   g_test_add_func ("/policy-split/open", test_open);
   g_test_add_func ("/policy-split/size", test_size);
   return g_test_run ();

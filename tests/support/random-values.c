@@ -227,6 +227,10 @@ random_split_config (void)
   add_split_rule (rules, VPND_SPLIT_SUBNET, "2001:db8:a::/48", VPND_SPLIT_INCLUDED);
   add_split_rule (rules, VPND_SPLIT_DOMAIN, "out.example", VPND_SPLIT_EXCLUDED);
   add_split_rule (rules, VPND_SPLIT_DOMAIN, "in.example", VPND_SPLIT_INCLUDED);
+  if (random_boolean (2))
+    add_split_rule (rules, VPND_SPLIT_UNIT, "out@1.service", VPND_SPLIT_EXCLUDED); /* which stands at SPLIT_UNIT_LEVEL when it runs */
+  if (random_boolean (3))
+    add_split_rule (rules, VPND_SPLIT_UNIT, "in@1.service", VPND_SPLIT_INCLUDED);
   config = vpnd_split_config_new_from_rules (random_boolean (2) ? VPND_SPLIT_MODE_EXCLUDE : VPND_SPLIT_MODE_INCLUDE, rules, NULL);
   g_assert_nonnull (config);
   return config;
