@@ -9,6 +9,7 @@
 #include "error.h"
 #include "resolver-auto.h"
 #include "resolver-file.h"
+#include "resolver-calls.h"
 #include "resolver-resolved.h"
 
 #include <fcntl.h>
@@ -259,35 +260,12 @@ make_plan (void)
   return plan;
 }
 
-static void
-on_done (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  GAsyncResult **out_result = user_data;
-
-  *out_result = g_object_ref (result);
-}
-
 static gboolean
 apply (VpndResolver *resolver, GError **error)
 {
   g_autoptr (VpndDnsPlan) plan = make_plan ();
-  g_autoptr (GAsyncResult) result = NULL;
 
-  vpnd_resolver_apply_async (resolver, plan, NULL, on_done, &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  return vpnd_resolver_apply_finish (resolver, result, error);
-}
-
-static gboolean
-restore (VpndResolver *resolver, GError **error)
-{
-  g_autoptr (GAsyncResult) result = NULL;
-
-  vpnd_resolver_restore_async (resolver, NULL, on_done, &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  return vpnd_resolver_restore_finish (resolver, result, error);
+  return resolver_apply (resolver, plan, NULL, error);
 }
 
 static void
@@ -312,7 +290,7 @@ test_apply_restore (Fixture *fixture, gconstpointer data)
   g_assert_no_error (error);
   assert_applied (fixture);
   g_assert_cmpstr (fixture->calls->str, ==, "SetLinkDNS SetLinkDomains SetLinkDefaultRoute SetLinkDNSOverTLS GetLink ");
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
   g_assert_false (fixture->default_route);
   g_assert_true (g_str_has_suffix (fixture->calls->str, "RevertLink "));
 }
@@ -380,22 +358,22 @@ test_nothing_to_revert (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (VpndResolver) resolver = vpnd_resolver_resolved_new (fixture->client);
 
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
   g_assert_true (apply (resolver, &error));
   fixture->failing = "RevertLink";
   fixture->failure = "org.freedesktop.resolve1.NoSuchLink";
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
 
   fixture->failing = NULL;
   g_assert_true (apply (resolver, &error));
   fixture->failing = "RevertLink";
   fixture->failure = "org.freedesktop.DBus.Error.AccessDenied";
-  g_assert_false (restore (resolver, &error));
+  g_assert_false (resolver_restore (resolver, &error));
   g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
   g_clear_error (&error);
 
   disown_name (fixture);
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
   g_assert_no_error (error);
 }
 
@@ -407,44 +385,14 @@ test_domains (Fixture *fixture, gconstpointer data)
   g_autoptr (GVariant) expected = g_variant_ref_sink (g_variant_new_parsed ("[('.', true), ('lan.example', false), ('corp.example', false), ('only.example', true)]"));
   g_autoptr (VpndResolver) resolver = vpnd_resolver_resolved_new (fixture->client);
   g_autoptr (VpndDnsPlan) plan = make_plan ();
-  g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (GError) error = NULL;
 
   g_ptr_array_set_size (plan->search, 0);
   for (guint i = 0; i < G_N_ELEMENTS (search); i++)
     g_ptr_array_add (plan->search, g_strdup (search[i]));
-  vpnd_resolver_apply_async (resolver, plan, NULL, on_done, &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  g_assert_true (vpnd_resolver_apply_finish (resolver, result, &error));
+  g_assert_true (resolver_apply (resolver, plan, NULL, &error));
   g_assert_no_error (error);
   g_assert_true (g_variant_equal (fixture->domains, expected));
-}
-
-static void
-on_overwritten (VpndResolver *resolver, const char *reason, gpointer user_data)
-{
-  (*(guint *) user_data)++;
-}
-
-static gboolean
-on_deadline (gpointer user_data)
-{
-  *(gboolean *) user_data = TRUE;
-  return G_SOURCE_REMOVE;
-}
-
-/* Runs the main loop until @count is @wanted, or for @ms. */
-static void
-run_until (const guint *count, guint wanted, guint ms)
-{
-  gboolean is_late = FALSE;
-  guint id = g_timeout_add (ms, on_deadline, &is_late);
-
-  while (*count != wanted && !is_late)
-    g_main_context_iteration (NULL, TRUE);
-  if (!is_late)
-    g_source_remove (id);
 }
 
 /* As resolved does: of the manager's property, not of the link's. */
@@ -462,10 +410,10 @@ test_overwritten (Fixture *fixture, gconstpointer data)
   g_autoptr (VpndResolver) resolver = vpnd_resolver_resolved_new (fixture->client);
   guint count = 0;
 
-  g_signal_connect (resolver, "overwritten", G_CALLBACK (on_overwritten), &count);
+  g_signal_connect (resolver, "overwritten", G_CALLBACK (resolver_on_overwritten), &count);
   g_assert_true (apply (resolver, NULL));
   tell_changed (fixture);
-  run_until (&count, 1, 200);
+  resolver_run_until (&count, 1, 200);
   g_assert_cmpuint (count, ==, 0);
 
   for (guint i = 1; i <= 3; i++)
@@ -473,28 +421,28 @@ test_overwritten (Fixture *fixture, gconstpointer data)
       revert (fixture);
       tell_changed (fixture);
       tell_changed (fixture); /* one look for both */
-      run_until (&count, i, 2000);
+      resolver_run_until (&count, i, 2000);
       g_assert_cmpuint (count, ==, i);
       g_assert_true (apply (resolver, NULL));
       assert_applied (fixture);
     }
 
   disown_name (fixture);
-  run_until (&count, 4, 200);
+  resolver_run_until (&count, 4, 200);
   g_assert_cmpuint (count, ==, 3); /* not there: nobody can be told */
   own_name (fixture);
-  run_until (&count, 4, 200);
+  resolver_run_until (&count, 4, 200);
   g_assert_cmpuint (count, ==, 3); /* it kept our setting over the restart */
   disown_name (fixture);
   revert (fixture);
   own_name (fixture);
-  run_until (&count, 4, 2000);
+  resolver_run_until (&count, 4, 2000);
   g_assert_cmpuint (count, ==, 4);
   g_assert_true (apply (resolver, NULL));
 
-  g_assert_true (restore (resolver, NULL));
+  g_assert_true (resolver_restore (resolver, NULL));
   tell_changed (fixture);
-  run_until (&count, 5, 200);
+  resolver_run_until (&count, 5, 200);
   g_assert_cmpuint (count, ==, 4);
 }
 
@@ -506,19 +454,19 @@ test_overwritten_hangs (Fixture *fixture, gconstpointer data)
   gint64 start_us;
   guint count = 0;
 
-  g_signal_connect (resolver, "overwritten", G_CALLBACK (on_overwritten), &count);
+  g_signal_connect (resolver, "overwritten", G_CALLBACK (resolver_on_overwritten), &count);
   g_assert_true (apply (resolver, NULL));
   fixture->silent = "GetLink";
   tell_changed (fixture);
   start_us = g_get_monotonic_time ();
-  run_until (&count, 1, 5000);
+  resolver_run_until (&count, 1, 5000);
   g_assert_cmpuint (count, ==, 1);
   g_assert_cmpint (g_get_monotonic_time () - start_us, <, 2 * G_USEC_PER_SEC);
 
   tell_changed (fixture);
-  run_until (&count, 2, 150);
+  resolver_run_until (&count, 2, 150);
   g_clear_object (&resolver);
-  run_until (&count, 2, 1200);
+  resolver_run_until (&count, 2, 1200);
   g_assert_cmpuint (count, ==, 1);
 }
 
@@ -551,7 +499,7 @@ test_auto_resolved (Fixture *fixture, gconstpointer data)
   g_assert_no_error (error);
   assert_applied (fixture);
   assert_conf (fixture, "nameserver 127.0.0.53\n");
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
   g_assert_false (fixture->default_route);
 }
 
@@ -581,7 +529,7 @@ test_auto_file (Fixture *fixture, gconstpointer data)
       g_assert_true (apply (resolver, &error));
       assert_conf (fixture, during);
       assert_applied (fixture);
-      g_assert_true (restore (resolver, &error));
+      g_assert_true (resolver_restore (resolver, &error));
       assert_conf (fixture, before);
       g_assert_false (fixture->default_route);
     }
@@ -593,7 +541,7 @@ describe (VpndResolver *resolver)
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (GVariant) report = NULL;
 
-  vpnd_resolver_describe_async (resolver, NULL, on_done, &result);
+  vpnd_resolver_describe_async (resolver, NULL, resolver_on_done, &result);
   while (result == NULL)
     g_main_context_iteration (NULL, TRUE);
   report = vpnd_resolver_describe_finish (resolver, result, NULL);
@@ -634,15 +582,15 @@ test_describe (Fixture *fixture, gconstpointer data)
   assert_says (resolver, set);
   revert (fixture);
   assert_says (resolver, lost);
-  g_assert_true (restore (resolver, NULL));
+  g_assert_true (resolver_restore (resolver, NULL));
   assert_says (resolver, idle);
 
   disown_name (fixture);
   g_assert_true (apply (resolver, NULL));
   assert_says (resolver, file);
-  g_assert_true (restore (resolver, NULL));
+  g_assert_true (resolver_restore (resolver, NULL));
 
-  vpnd_resolver_describe_async (alone, NULL, on_done, &result);
+  vpnd_resolver_describe_async (alone, NULL, resolver_on_done, &result);
   while (result == NULL)
     g_main_context_iteration (NULL, TRUE);
   g_assert_null (vpnd_resolver_describe_finish (alone, result, &error));
@@ -666,7 +614,7 @@ test_auto_switch (Fixture *fixture, gconstpointer data)
   during = read_conf (fixture);
   g_assert_nonnull (strstr (during, "nameserver 10.64.0.1"));
   assert_applied (fixture);
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
   assert_conf (fixture, BEFORE);
   g_assert_false (fixture->default_route);
 }
@@ -688,7 +636,7 @@ test_auto_besides (Fixture *fixture, gconstpointer data)
   during = read_conf (fixture);
   g_assert_nonnull (strstr (during, "nameserver 10.64.0.1"));
   fixture->silent = NULL;
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
   g_assert_false (fixture->default_route);
   assert_conf (fixture, BEFORE);
 }

@@ -10,6 +10,7 @@
 #include "host-file.h"
 #include "resolv-conf.h"
 #include "resolver-auto.h"
+#include "resolver-calls.h"
 #include "resolver-file.h"
 #include "remove-tree.h"
 
@@ -82,35 +83,12 @@ make_plan (const char *server, const char *search)
   return plan;
 }
 
-static void
-on_done (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  GAsyncResult **out_result = user_data;
-
-  *out_result = g_object_ref (result);
-}
-
 static gboolean
 apply (VpndResolver *resolver, const char *server, const char *search, GError **error)
 {
   g_autoptr (VpndDnsPlan) plan = make_plan (server, search);
-  g_autoptr (GAsyncResult) result = NULL;
 
-  vpnd_resolver_apply_async (resolver, plan, NULL, on_done, &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  return vpnd_resolver_apply_finish (resolver, result, error);
-}
-
-static gboolean
-restore (VpndResolver *resolver, GError **error)
-{
-  g_autoptr (GAsyncResult) result = NULL;
-
-  vpnd_resolver_restore_async (resolver, NULL, on_done, &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  return vpnd_resolver_restore_finish (resolver, result, error);
+  return resolver_apply (resolver, plan, NULL, error);
 }
 
 static VpndResolver *
@@ -233,11 +211,11 @@ run_apply_restore (Fixture *fixture, const char *before)
   second = read_conf (fixture);
   g_assert_nonnull (strstr (second, "\nnameserver fc00::1\n"));
   g_assert_null (strstr (second, "10.64.0.1"));
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
   g_assert_no_error (error);
 
   /* Nothing is left to restore; what comes later stays. */
-  g_assert_true (restore (resolver, &error));
+  g_assert_true (resolver_restore (resolver, &error));
 }
 
 /* The instance that applied is gone without a word; another puts back what it saved. */
@@ -251,7 +229,7 @@ run_crash (Fixture *fixture, const char *before)
   g_object_unref (crashed);
   next = open_backend (fixture);
   g_assert_true (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (next)));
-  g_assert_true (restore (next, NULL));
+  g_assert_true (resolver_restore (next, NULL));
   g_assert_false (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (next)));
 }
 
@@ -263,11 +241,11 @@ run_auto (Fixture *fixture, const char *before)
   g_autoptr (VpndResolver) next = vpnd_resolver_auto_new (NULL, fixture->run_dirfd, fixture->conf);
   g_autofree char *text = NULL;
 
-  g_assert_true (restore (resolver, NULL));
+  g_assert_true (resolver_restore (resolver, NULL));
   g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
   text = read_conf (fixture);
   g_assert_nonnull (strstr (text, "nameserver 10.64.0.1"));
-  g_assert_true (restore (next, NULL));
+  g_assert_true (resolver_restore (next, NULL));
 }
 
 /* An empty plan leaves DNS alone, so it takes back what another plan did. */
@@ -370,7 +348,7 @@ test_outside (Fixture *fixture, gconstpointer data)
   before = describe (target);
   g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
   during = describe (target);
-  g_assert_true (restore (resolver, NULL));
+  g_assert_true (resolver_restore (resolver, NULL));
   after = describe (target);
   g_assert_cmpstr (during, ==, before);
   g_assert_cmpstr (after, ==, before);
@@ -397,35 +375,9 @@ test_refused (Fixture *fixture, gconstpointer data)
   /* A saved copy that cannot be read is an error that keeps both files as they are. */
   put (fixture, "run/resolv-conf.before", "garbage");
   put (fixture, "etc/resolv.conf", "nameserver 10.64.0.1\n");
-  g_assert_false (restore (resolver, &error));
+  g_assert_false (resolver_restore (resolver, &error));
   g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
   g_assert_true (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (resolver)));
-}
-
-static void
-on_overwritten (VpndResolver *resolver, const char *reason, gpointer user_data)
-{
-  (*(guint *) user_data)++;
-}
-
-static gboolean
-on_deadline (gpointer user_data)
-{
-  *(gboolean *) user_data = TRUE;
-  return G_SOURCE_REMOVE;
-}
-
-/* Runs the main loop until @count has grown beyond @before, or for @ms. */
-static void
-run_until (const guint *count, guint before, guint ms)
-{
-  gboolean is_late = FALSE;
-  guint id = g_timeout_add (ms, on_deadline, &is_late);
-
-  while (*count == before && !is_late)
-    g_main_context_iteration (NULL, TRUE);
-  if (!is_late)
-    g_source_remove (id);
 }
 
 typedef struct
@@ -495,7 +447,7 @@ test_overwritten (Fixture *fixture, gconstpointer data)
   g_autoptr (VpndResolver) resolver = open_backend (fixture);
   guint count = 0;
 
-  g_signal_connect (resolver, "overwritten", G_CALLBACK (on_overwritten), &count);
+  g_signal_connect (resolver, "overwritten", G_CALLBACK (resolver_on_overwritten), &count);
   for (guint i = 0; i < G_N_ELEMENTS (ways) * G_N_ELEMENTS (ways); i++)
     {
       const Overwrite *first = &ways[i / G_N_ELEMENTS (ways)];
@@ -506,23 +458,23 @@ test_overwritten (Fixture *fixture, gconstpointer data)
       g_assert_true (g_unlink (fixture->conf) == 0 || errno == ENOENT);
       g_assert_true (g_file_set_contents (fixture->conf, "nameserver 192.0.2.1\n", -1, NULL));
       g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
-      run_until (&count, before, 120); /* our own writing is nobody else's */
+      resolver_run_until (&count, before + 1, 120); /* our own writing is nobody else's */
       g_assert_cmpuint (count, ==, before);
 
       overwrite (fixture, first->name);
-      run_until (&count, before, 2000);
+      resolver_run_until (&count, before + 1, 2000);
       g_assert_cmpuint (count, ==, before + 1);
       g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
       overwrite (fixture, second->name);
-      run_until (&count, before + 1, 2000);
+      resolver_run_until (&count, before + 2, 2000);
       g_assert_cmpuint (count, ==, before + 2);
       g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
 
-      g_assert_true (restore (resolver, NULL));
+      g_assert_true (resolver_restore (resolver, NULL));
       assert_is (fixture, restored != NULL ? restored : "nameserver 192.0.2.1\n");
       before = count;
       overwrite (fixture, "rename");
-      run_until (&count, before, 120); /* what is not ours any more is not watched */
+      resolver_run_until (&count, before + 1, 120); /* what is not ours any more is not watched */
       g_assert_cmpuint (count, ==, before);
     }
 }
@@ -538,14 +490,14 @@ test_overwritten_unseen (Fixture *fixture, gconstpointer data)
   g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
   overwrite (fixture, "rename");
   g_assert_true (apply (resolver, "10.64.0.2", NULL, NULL));
-  g_assert_true (restore (resolver, NULL));
+  g_assert_true (resolver_restore (resolver, NULL));
   assert_is (fixture, "nameserver 192.0.2.9\n");
 
   g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
   g_clear_object (&resolver);
   overwrite (fixture, "in-place");
   second = open_backend (fixture);
-  g_assert_true (restore (second, NULL));
+  g_assert_true (resolver_restore (second, NULL));
   assert_is (fixture, "nameserver 192.0.2.8\n");
   g_assert_false (vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (second)));
 }
@@ -569,7 +521,7 @@ test_odd_content (Fixture *fixture, gconstpointer data)
   g_assert_true (g_file_get_contents (fixture->conf, &text, &length, NULL));
   g_assert_cmpuint (length, <, 200);
   g_assert_nonnull (strstr (text, "options ndots:2\n"));
-  g_assert_true (restore (resolver, NULL));
+  g_assert_true (resolver_restore (resolver, NULL));
   {
     g_autofree char *after = describe (fixture->conf);
 
@@ -582,7 +534,7 @@ test_odd_content (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (g_unlink (fixture->conf), ==, 0);
   g_assert_cmpint (symlink ("/dev/zero", fixture->conf), ==, 0);
   g_assert_true (apply (resolver, "10.64.0.1", NULL, NULL));
-  g_assert_true (restore (resolver, NULL));
+  g_assert_true (resolver_restore (resolver, NULL));
   assert_is (fixture, "/dev/zero");
 }
 
