@@ -71,23 +71,8 @@ find_rule (GVariant *rules, const char *kind, const char *value, guint32 owner)
   return NULL;
 }
 
-/* vpnd brings a value into the one form that it has: the rule of ours that was not there before. */
-static GVariant *
-find_new_rule (GVariant *before, GVariant *after, const char *kind, guint32 owner)
-{
-  for (gsize i = 0; i < g_variant_n_children (after); i++)
-    {
-      g_autoptr (GVariant) rule = g_variant_get_child_value (after, i);
-      g_autoptr (GVariant) old = find_rule (before, kind, vpnd_split_text_get (rule, "value"), owner);
-
-      if (old == NULL && g_str_equal (vpnd_split_text_get (rule, "kind"), kind) && vpnd_split_text_get_owner (rule) == owner)
-        return g_steal_pointer (&rule);
-    }
-  return NULL;
-}
-
 static void
-print_rule (const Change *change, GVariant *rule, const char *text)
+print_rule (const Change *change, GVariant *rule, VpndColor color, const char *text)
 {
   if (vpnd_output_is_json (change->cli->output))
     {
@@ -97,7 +82,7 @@ print_rule (const Change *change, GVariant *rule, const char *text)
       vpnd_output_json_end (change->cli->output, builder);
       return;
     }
-  vpnd_output_line (change->cli->output, change->class_ != NULL ? VPND_COLOR_GOOD : VPND_COLOR_NONE, text);
+  vpnd_output_line (change->cli->output, color, text);
 }
 
 static void
@@ -110,30 +95,37 @@ explain_change (const Change *change, const char *kind, const char *value, GErro
     vpnd_failure_add_hint (error, _ ("Write: --path %s"), program);
   if (may_be_own && vpnd_failure_is (*error, VPND_ERROR_NOT_AUTHORIZED))
     vpnd_failure_add_hint (error, "%s", _ ("For your own programs alone, without an administrator: --own"));
+  if (vpnd_failure_is (*error, VPND_ERROR_INVALID_ARGUMENT) && program == NULL && g_str_equal (kind, "path"))
+    vpnd_failure_add_hint (error, "%s", _ ("Give the whole path of the file that is run, such as --path /usr/bin/env"));
   if (vpnd_failure_is (*error, VPND_ERROR_NOT_FOUND) && change->class_ == NULL)
     vpnd_failure_add_hint (error, "%s", _ ("See: vpnctl split list"));
+  if (vpnd_failure_is (*error, VPND_ERROR_NOT_FOUND) && change->class_ != NULL && *change->profile != '\0')
+    vpnd_failure_add_hint (error, "%s", _ ("The names of profiles: vpnctl list"));
+  else if (vpnd_failure_is (*error, VPND_ERROR_NOT_FOUND) && change->class_ != NULL && g_str_equal (kind, "app"))
+    vpnd_failure_add_hint (error, "%s", _ ("Name its program instead: --path FILE"));
 }
 
-/* Tells what stands now, and fails when it stands in vain. */
+/* Tells what stands now, and fails when it stands in vain. @value: in the form that it is kept in */
 static gboolean
-report_added (const Change *change, GVariant *before, const char *kind, const char *value, GError **error)
+report_added (const Change *change, const char *kind, const char *value, GError **error)
 {
-  g_autoptr (GVariant) after = read_array (change->client, "List", error);
-  g_autoptr (GVariant) rule = after != NULL ? find_rule (after, kind, value, change->owner) : NULL;
-  g_autofree char *name = NULL;
+  g_autoptr (GVariant) rules = read_array (change->client, "List", error);
+  g_autoptr (GVariant) rule = rules != NULL ? find_rule (rules, kind, value, change->owner) : NULL;
+  g_autofree char *name = vpnd_split_text_rule (kind, value);
   g_autofree char *text = NULL;
-  gboolean is_effective = TRUE;
+  gboolean is_effective = FALSE;
 
-  if (after == NULL)
+  if (rules == NULL)
     return FALSE;
   if (rule == NULL)
-    rule = find_new_rule (before, after, kind, change->owner);
-  if (rule == NULL)
-    rule = g_variant_ref_sink (g_variant_new_parsed ("{'kind': <%s>, 'value': <%s>, 'class': <%s>, 'profile': <%s>}", kind, value, change->class_, change->profile));
-  name = vpnd_split_text_rule (kind, vpnd_split_text_get (rule, "value"));
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, _ ("the rule \"%s\" was removed again"), name);
+      return FALSE;
+    }
+  (void) g_variant_lookup (rule, "effective", "b", &is_effective); /* absent: not known to be */
   text = *change->profile != '\0' ? g_strdup_printf ("%s: %s (%s)", name, vpnd_split_text_class (change->class_), change->profile) : g_strdup_printf ("%s: %s", name, vpnd_split_text_class (change->class_));
-  print_rule (change, rule, text);
-  if (!g_variant_lookup (rule, "effective", "b", &is_effective) || is_effective)
+  print_rule (change, rule, is_effective ? VPND_COLOR_GOOD : VPND_COLOR_NONE, text);
+  if (is_effective)
     return TRUE;
   g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, _ ("the rule \"%s\" is kept, but has no effect now: %s"), name, vpnd_split_text_get (rule, "reason"));
   vpnd_failure_add_hint (error, "%s", _ ("What it names uses the tunnel until then. See: vpnctl split list"));
@@ -141,28 +133,42 @@ report_added (const Change *change, GVariant *before, const char *kind, const ch
 }
 
 static gboolean
-change_rule (const Change *change, const char *kind, const char *value, GError **error)
+add_rule (const Change *change, const char *kind, const char *value, GError **error)
 {
-  g_autoptr (GVariant) before = change->class_ != NULL ? read_array (change->client, "List", error) : NULL;
-  g_autoptr (GVariant) reply = NULL;
-  g_autoptr (GVariant) removed = NULL;
-  g_autofree char *name = vpnd_split_text_rule (kind, value);
-  g_autofree char *text = g_strdup_printf (_ ("Removed: %s"), name);
+  g_autoptr (GVariant) reply = vpnd_client_call (change->client, VPND_INTERFACE_SPLIT, change->method, g_variant_new ("(ssss)", kind, value, change->class_, change->profile), "(s)", error);
+  const char *kept;
 
-  if (change->class_ != NULL && before == NULL)
-    return FALSE;
-  reply = vpnd_client_call (change->client, VPND_INTERFACE_SPLIT, change->method,
-      change->class_ != NULL ? g_variant_new ("(ssss)", kind, value, change->class_, change->profile) : g_variant_new ("(ss)", kind, value), "()", error);
   if (reply == NULL)
     {
       explain_change (change, kind, value, error);
       return FALSE;
     }
-  if (change->class_ != NULL)
-    return report_added (change, before, kind, value, error);
+  g_variant_get (reply, "(&s)", &kept);
+  return report_added (change, kind, kept, error);
+}
+
+static gboolean
+remove_rule (const Change *change, const char *kind, const char *value, GError **error)
+{
+  g_autoptr (GVariant) reply = vpnd_client_call (change->client, VPND_INTERFACE_SPLIT, change->method, g_variant_new ("(ss)", kind, value), "()", error);
+  g_autoptr (GVariant) removed = NULL;
+  g_autofree char *name = vpnd_split_text_rule (kind, value);
+  g_autofree char *text = g_strdup_printf (_ ("Removed: %s"), name);
+
+  if (reply == NULL)
+    {
+      explain_change (change, kind, value, error);
+      return FALSE;
+    }
   removed = g_variant_ref_sink (g_variant_new_parsed ("{'kind': <%s>, 'value': <%s>}", kind, value));
-  print_rule (change, removed, text);
+  print_rule (change, removed, VPND_COLOR_NONE, text);
   return TRUE;
+}
+
+static gboolean
+change_rule (const Change *change, const char *kind, const char *value, GError **error)
+{
+  return change->class_ != NULL ? add_rule (change, kind, value, error) : remove_rule (change, kind, value, error);
 }
 
 /* What somebody typed, as the method takes it. */

@@ -121,16 +121,24 @@ set_owner (const VpndServices *services, gpointer data, const VpndCaller *caller
   return make_rule (services, data, caller->uid, error);
 }
 
+/* What is answered when a change is done. */
+typedef struct
+{
+  GTask *task;
+  char *value; /* (owned) (nullable): of the rule that stands now, in the form that it is kept in; NULL when one goes */
+} Answer;
+
 static void
 on_changed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  GTask *task = user_data;
+  g_autofree Answer *answer = user_data;
+  g_autofree char *value = g_steal_pointer (&answer->value);
   GError *error = NULL;
 
-  if (vpnd_engine_change_split_finish (VPND_ENGINE (source), result, &error))
-    vpnd_method_return (task, g_variant_new ("()"));
+  if (!vpnd_engine_change_split_finish (VPND_ENGINE (source), result, &error))
+    vpnd_method_return_error (answer->task, error);
   else
-    vpnd_method_return_error (task, error);
+    vpnd_method_return (answer->task, value != NULL ? g_variant_new ("(s)", value) : g_variant_new ("()"));
 }
 
 static void
@@ -138,8 +146,11 @@ run_change (const VpndServices *services, gpointer data, GTask *task)
 {
   const Request *request = data;
   const VpndSplitChange change = { .rule = request->rule, .is_removal = request->class_word == NULL };
+  Answer *answer = g_new0 (Answer, 1);
 
-  vpnd_engine_change_split_async (services->engine, &change, NULL, on_changed, task);
+  answer->task = task;
+  answer->value = change.is_removal ? NULL : g_strdup (request->rule->value);
+  vpnd_engine_change_split_async (services->engine, &change, NULL, on_changed, answer);
 }
 
 /* --- the caller --- */

@@ -54,7 +54,7 @@ SYSTEM = 2**32 - 1
 def test_rules_of_system_and_users(loaded):
     results = loaded.calls(rule("Add", "path", PROGRAM, "excluded"), rule("AddOwn", "path", PROGRAM, "included"), rule("AddOwn", "path", "/usr/bin/true", "excluded"),
                            rule("Add", "subnet", "203.0.113.7/24", "excluded"), rule("Add", "path", "/usr/bin/true", "bound", "demo"))
-    assert [r.get("error") for r in results] == [None] * 5, results
+    assert [r.get("ok") for r in results] == [f"('{value}',)" for value in (PROGRAM, PROGRAM, "/usr/bin/true", "203.0.113.0/24", "/usr/bin/true")], "the form that is kept"
     own = [("path", PROGRAM, "included", rigs.NOBODY), ("path", "/usr/bin/true", "excluded", rigs.NOBODY)]
     system = [("path", PROGRAM, "excluded", SYSTEM), ("path", "/usr/bin/true", "bound", SYSTEM), ("subnet", "203.0.113.0/24", "excluded", SYSTEM)]
     assert names(loaded, rigs.NOBODY) == own + system == names(loaded)

@@ -169,6 +169,7 @@ class Fake:
             if member.startswith('Add'):
                 reason = 'there is no such file' if 'missing' in value else ''
                 self.rules.append({'kind': kind, 'value': value, 'class': args[2], 'profile': args[3], 'owner': owner, 'effective': not reason, 'reason': reason})
+                return value,
         return ()
 
     def reply(self, interface, member, args):

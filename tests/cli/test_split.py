@@ -87,6 +87,9 @@ def test_a_rule_without_effect_is_a_failure(vpnd, vpnctl):
     result = vpnctl('split', 'add', '--path', '/opt/missing')
     assert result.code == 1 and 'path /opt/missing' in result.out and 'no effect now: there is no such file' in result.err and 'uses the tunnel' in result.err
     assert vpnctl('split', 'add', '--path', '/opt/missing', '--json').error()['exitCode'] == 1
+    for _ in range(2):  # also when it was there before, and is written otherwise than it is kept
+        again = vpnctl('split', 'add', '--app', 'missing.desktop')
+        assert again.code == 1 and again.out.startswith('app missing:') and 'no effect now' in again.err
 
 
 def test_remove(vpnd, vpnctl):
@@ -108,6 +111,13 @@ def test_usage(vpnd, vpnctl, args):
 def test_a_value_that_is_no_utf8(vpnd, bus):
     process = subprocess.run([VPNCTL.encode(), b'split', b'add', b'--path', b'/usr/\xff'], capture_output=True, env=environment(bus))
     assert process.returncode == 2 and b'UTF-8' in process.stderr and vpnd.calls() == []
+
+
+@pytest.mark.parametrize('args, error, hint', [(['--path', '/usr'], 'InvalidArgument', 'such as --path /usr/bin/env'), (['--path', '/bin/x', '--profile', 'none'], 'NotFound', 'vpnctl list'),
+                                               (['--app', 'org.x'], 'NotFound', '--path FILE')])
+def test_hints_by_kind(vpnd, vpnctl, args, error, hint):
+    vpnd.on('Add', {'error': [f'org.vpnd1.Error.{error}', 'no']})
+    assert hint in vpnctl('split', 'add', *args).err
 
 
 @pytest.mark.parametrize('error, hint', [('InvalidArgument', '--path /usr/bin/env'), ('NotAuthorized', '--own')])
