@@ -408,6 +408,8 @@ vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
 
   if (self->trouble != NULL)
     g_ptr_array_add (warnings, g_strdup (self->trouble));
+  if (self->config->mode == VPND_SPLIT_MODE_INCLUDE)
+    g_ptr_array_add (warnings, g_strdup ("split: the mode is include, so what has no rule does not use the tunnel (vpnctl split mode)"));
   if (self->names != NULL && vpnd_split_names_get_problem (self->names) != NULL)
     g_ptr_array_add (warnings, g_strdup_printf ("split: rules by domain take no effect: %s", vpnd_split_names_get_problem (self->names)));
   if (*self->standing->trouble != '\0' && vpnd_split_config_needs_launches (self->config))

@@ -463,6 +463,26 @@ test_warnings (Rig *rig, gconstpointer data)
   g_assert_nonnull (strstr (warnings->pdata[3], "2 more rules"));
 }
 
+/* "Connected" alone would say too much. */
+static void
+test_mode_is_in_the_status (Rig *rig, gconstpointer data)
+{
+  static const VpndSplitMode modes[] = { VPND_SPLIT_MODE_INCLUDE, VPND_SPLIT_MODE_EXCLUDE };
+
+  for (guint i = 0; i < G_N_ELEMENTS (modes); i++)
+    {
+      g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+      Answer answer = { FALSE, NULL };
+
+      vpnd_split_tunnel_set_mode_async (rig->split, modes[i], NULL, on_answer, &answer);
+      while (!answer.is_done)
+        g_main_context_iteration (NULL, TRUE);
+      g_assert_no_error (answer.error);
+      vpnd_split_tunnel_add_warnings (rig->split, warnings);
+      g_assert_cmpuint (warnings->len, ==, modes[i] == VPND_SPLIT_MODE_INCLUDE);
+    }
+}
+
 /* Thousands at once, and at what cost in memory. */
 static void
 test_many (Rig *rig, gconstpointer data)
@@ -509,6 +529,7 @@ main (int argc, char **argv)
     { "/split/failures-are-told", test_failures_are_told },
     { "/split/lost-reports", test_lost_reports },
     { "/split/warnings", test_warnings },
+    { "/split/mode-is-in-the-status", test_mode_is_in_the_status },
     { "/split/many", test_many },
   };
 
