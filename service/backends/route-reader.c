@@ -19,7 +19,6 @@
 #include "rtnl-encode.h"
 
 #define TRANSACTION_TIMEOUT_MS 1000 /* somebody waits for the answer; the kernel gives it inside send () */
-#define IPV6_METRIC_DEFAULT 1024u   /* IP6_RT_PRIO_USER: what the kernel makes of metric 0 */
 
 typedef enum
 {
@@ -104,7 +103,7 @@ add_route (Reading *reading, const VpndRtnlRoute *seen)
     .type = seen->type,
   };
 
-  if (seen->destination.addr.family == AF_INET6 && seen->metric == IPV6_METRIC_DEFAULT)
+  if (seen->destination.addr.family == AF_INET6 && seen->metric == VPND_ROUTE_METRIC_DEFAULT6)
     route.route.metric = 0;
   g_strlcpy (route.route.ifname, link != NULL ? link->ifname : "", sizeof route.route.ifname);
   if (is_ours)

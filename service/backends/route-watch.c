@@ -21,7 +21,6 @@
 
 #define TRANSACTION_TIMEOUT_MS 5000 /* the kernel answers inside send (); this only bounds a bug */
 #define LOOKS_IN_A_ROW_MAX 8u       /* a dump is repeated when others change the tables meanwhile */
-#define IPV6_METRIC_DEFAULT 1024u   /* IP6_RT_PRIO_USER: what the kernel makes of metric 0 */
 
 /**
  * VpndRouteWatch:
@@ -32,6 +31,7 @@
  * @links: (element-type guint VpndRtnlLink) (owned): by ifindex, as read in the look under way
  * @found: (owned) (nullable): what the look under way has read; NULL when none is
  * @next: question that comes next
+ * @down: (element-type guint) (owned): links that were told to be down
  * @is_stale: something changed since the look began
  */
 struct _VpndRouteWatch
@@ -45,6 +45,7 @@ struct _VpndRouteWatch
   gpointer func_data;
   GCancellable *cancellable;
   GHashTable *links;
+  GHashTable *down;
   VpndRoutePlan *found;
   gsize next;
   gboolean is_stale;
@@ -112,7 +113,7 @@ add_route (VpndRouteWatch *self, const VpndRtnlRoute *seen)
 
   if (seen->protocol != VPND_RTPROT || seen->type != RTN_UNICAST || seen->hops->len != 1 || link == NULL)
     return;
-  if (route.destination.addr.family == AF_INET6 && route.metric == IPV6_METRIC_DEFAULT)
+  if (route.destination.addr.family == AF_INET6 && route.metric == VPND_ROUTE_METRIC_DEFAULT6)
     route.metric = 0;
   g_strlcpy (route.ifname, link->name, sizeof route.ifname);
   g_array_append_val (self->found->routes, route);
@@ -297,7 +298,26 @@ look_step (VpndRouteWatch *self)
   vpnd_nl_socket_transact_async (self->questions, messages, TRANSACTION_TIMEOUT_MS, self->cancellable, on_dumped, g_object_ref (self));
 }
 
-/* What cannot concern the plan is passed over: additions by others, other links, and traffic about a link that is as it should be. What cannot be
+/* A link that goes down takes our routes by it along, those of IPv4 without a word of the kernel's (fib_sync_down_dev). When it is back sooner than the facts
+ * are read again, they are the same as before, and nobody else would see that the routes are not. */
+static gboolean
+has_come_back (VpndRouteWatch *self, const VpndRtnlLink *link)
+{
+  gboolean is_used = FALSE;
+
+  if (!link->is_gone && (link->flags & IFF_UP) == 0)
+    {
+      g_hash_table_add (self->down, GUINT_TO_POINTER (link->ifindex));
+      return FALSE;
+    }
+  if (!g_hash_table_remove (self->down, GUINT_TO_POINTER (link->ifindex)) || link->is_gone)
+    return FALSE;
+  for (guint i = 0; i < self->plan->routes->len && !is_used; i++)
+    is_used = strcmp (g_array_index (self->plan->routes, VpndRoute, i).ifname, link->name) == 0;
+  return is_used;
+}
+
+/* What cannot concern the plan is passed over: additions by others, other links that stay as they are, and traffic about a link that is as it should be. What cannot be
  * read may concern it. */
 static gboolean
 is_relevant (VpndRouteWatch *self, const struct nlmsghdr *message)
@@ -315,7 +335,7 @@ is_relevant (VpndRouteWatch *self, const struct nlmsghdr *message)
   if (vpnd_rtnl_decode_address (message, message->nlmsg_len, &address))
     return address.is_gone && address.ifindex == own;
   if (vpnd_rtnl_decode_link (message, message->nlmsg_len, &link))
-    return !link.is_gone && link.ifindex == own && ((link.flags & IFF_UP) == 0 || link.mtu != self->plan->mtu);
+    return link.ifindex == own ? !link.is_gone && ((link.flags & IFF_UP) == 0 || link.mtu != self->plan->mtu) : has_come_back (self, &link);
   if (vpnd_rtnl_is_of_other_family (message, message->nlmsg_len))
     return FALSE;
   vpnd_nl_socket_tell_unreadable (self->questions, message->nlmsg_len); /* it outlives the watch, and remembers that it has been told */
@@ -387,6 +407,7 @@ vpnd_route_watch_finalize (GObject *object)
   g_clear_pointer (&self->plan, vpnd_route_plan_unref);
   g_clear_pointer (&self->found, vpnd_route_plan_unref);
   g_clear_pointer (&self->links, g_hash_table_unref);
+  g_clear_pointer (&self->down, g_hash_table_unref);
   G_OBJECT_CLASS (vpnd_route_watch_parent_class)->finalize (object);
 }
 
@@ -402,6 +423,7 @@ vpnd_route_watch_init (VpndRouteWatch *self)
 {
   self->cancellable = g_cancellable_new ();
   self->links = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  self->down = g_hash_table_new (NULL, NULL);
 }
 
 /**

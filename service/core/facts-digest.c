@@ -117,24 +117,33 @@ pick_default (const Digest *digest, int family)
 }
 
 static int
+compare_ways (const VpndHop *a, const VpndHop *b)
+{
+  int order = vpnd_prefix_compare (&a->prefix, &b->prefix);
+
+  return order != 0 ? order : (a->ifindex > b->ifindex) - (a->ifindex < b->ifindex);
+}
+
+static int
 compare_hops (gconstpointer a, gconstpointer b)
 {
   const VpndHop *x = a;
   const VpndHop *y = b;
-  int order = vpnd_prefix_compare (&x->prefix, &y->prefix);
+  int order = compare_ways (x, y);
 
-  return order != 0 ? order : (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
+  return order != 0 ? order : (x->metric > y->metric) - (x->metric < y->metric);
 }
 
 static void
-append_hop (GArray *hops, const VpndPrefix *prefix, const VpndFactsLink *link)
+append_hop (GArray *hops, const VpndPrefix *prefix, const VpndFactsLink *link, guint32 metric)
 {
-  VpndHop hop = { .prefix = *prefix, .ifindex = link->ifindex };
+  VpndHop hop = { .prefix = *prefix, .ifindex = link->ifindex, .metric = metric };
 
   g_strlcpy (hop.ifname, link->ifname, sizeof hop.ifname);
   g_array_append_val (hops, hop);
 }
 
+/* Of what is the same by the same link the lowest metric stays. */
 static void
 sort_unique_hops (GArray *hops)
 {
@@ -145,7 +154,7 @@ sort_unique_hops (GArray *hops)
     {
       const VpndHop hop = g_array_index (hops, VpndHop, i);
 
-      if (kept == 0 || compare_hops (&g_array_index (hops, VpndHop, kept - 1), &hop) != 0)
+      if (kept == 0 || compare_ways (&g_array_index (hops, VpndHop, kept - 1), &hop) != 0)
         g_array_index (hops, VpndHop, kept++) = hop;
     }
   g_array_set_size (hops, kept);
@@ -166,7 +175,7 @@ collect_next_hops (const Digest *digest, GArray *out_hops)
 
           /* Thousands of routes mostly have one gateway. */
           if (last == NULL || last->ifindex != link->ifindex || !vpnd_prefix_equal (&last->prefix, &host))
-            append_hop (out_hops, &host, link);
+            append_hop (out_hops, &host, link, 0);
         }
     }
   sort_unique_hops (out_hops);
@@ -226,7 +235,7 @@ collect_bridges (const Digest *digest, GArray *out_hops)
       const VpndFactsLink *link = find_link (digest, address->ifindex);
 
       if (is_bridge_network (&address->network) && is_internal_bridge (digest, link))
-        append_hop (out_hops, &address->network, link);
+        append_hop (out_hops, &address->network, link, 0);
     }
   sort_unique_hops (out_hops);
 }
@@ -251,7 +260,7 @@ collect_lans (const Digest *digest, GArray *out_hops)
           const VpndPrefix *part = &g_array_index (parts, VpndPrefix, j);
 
           if (!is_link_local6 (&part->addr))
-            append_hop (out_hops, part, link);
+            append_hop (out_hops, part, link, route->metric);
         }
     }
   sort_unique_hops (out_hops);

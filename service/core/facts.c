@@ -82,7 +82,7 @@ hops_equal (const GArray *a, const GArray *b)
       const VpndHop *x = &g_array_index (a, VpndHop, i);
       const VpndHop *y = &g_array_index (b, VpndHop, i);
 
-      if (!vpnd_prefix_equal (&x->prefix, &y->prefix) || x->ifindex != y->ifindex || strcmp (x->ifname, y->ifname) != 0)
+      if (!vpnd_prefix_equal (&x->prefix, &y->prefix) || x->ifindex != y->ifindex || strcmp (x->ifname, y->ifname) != 0 || x->metric != y->metric)
         return FALSE;
     }
   return TRUE;

@@ -34,12 +34,14 @@ typedef struct
  * @prefix: the network, masked; a /32 or /128 for a next hop
  * @ifindex: link through which it is on-link
  * @ifname: that link's name
+ * @metric: of the host's own route to a LAN, as the kernel has it (lower wins); 0 for a next hop and a bridge, which are of one link
  */
 typedef struct
 {
   VpndPrefix prefix;
   guint ifindex;
   char ifname[16];
+  guint32 metric;
 } VpndHop;
 
 /**

@@ -28,8 +28,8 @@ vpnd_route_to_string (const VpndRoute *route)
   if (route->ifname[0] != '\0')
     g_string_append_printf (text, " dev %s", route->ifname);
   g_string_append_printf (text, " table %u", route->table);
-  if (route->metric != 0)
-    g_string_append_printf (text, " metric %u", route->metric);
+  if (route->metric != 0 || route->destination.addr.family == AF_INET6)
+    g_string_append_printf (text, " metric %u", route->metric != 0 ? route->metric : VPND_ROUTE_METRIC_DEFAULT6);
   if (route->mtu != 0)
     g_string_append_printf (text, " mtu %u", route->mtu);
   return g_string_free (g_steal_pointer (&text), FALSE);

@@ -279,6 +279,12 @@ inside_specific_route (const GArray *routes, const VpndPrefix *exception, gboole
   return inside;
 }
 
+static guint32
+plan_metric (const VpndHop *hop)
+{
+  return hop->prefix.addr.family == AF_INET6 && hop->metric == VPND_ROUTE_METRIC_DEFAULT6 ? 0 : hop->metric;
+}
+
 static void
 append_exceptions (GArray *exceptions, const GArray *hops, const GArray *tunnel, int family, gboolean has_default, guint first_ifindex)
 {
@@ -294,20 +300,24 @@ append_exceptions (GArray *exceptions, const GArray *hops, const GArray *tunnel,
       if (is_claimed || (!is_inside && !has_default))
         continue;
 
-      /* Two links with the same gateway address (Ethernet and Wi-Fi of one home): the link of the default route is the one that works. */
+      /* Two links to the same network (Ethernet and Wi-Fi of one home) keep the order that the host gives them. With the same metric, as with the same
+       * gateway address, the link of the default route is the one that works. */
       table = is_inside ? VPND_TABLE_TUNNEL : VPND_TABLE_LOCAL;
       for (guint j = 0; j < exceptions->len; j++)
         {
           VpndRoute *earlier = &g_array_index (exceptions, VpndRoute, j);
 
-          if (!vpnd_prefix_equal (&earlier->destination, &hop->prefix))
+          if (!vpnd_prefix_equal (&earlier->destination, &hop->prefix) || earlier->metric != plan_metric (hop))
             continue;
           is_taken = TRUE;
           if (hop->ifindex == first_ifindex)
             g_strlcpy (earlier->ifname, hop->ifname, sizeof earlier->ifname);
         }
       if (!is_taken)
-        append_route (exceptions, &hop->prefix, table, hop->ifname);
+        {
+          append_route (exceptions, &hop->prefix, table, hop->ifname);
+          g_array_index (exceptions, VpndRoute, exceptions->len - 1).metric = plan_metric (hop);
+        }
     }
 }
 
@@ -366,6 +376,17 @@ pin_tunnel_hosts (GArray *tunnel, const GArray *lans, const VpndProfile *profile
   sort_unique_routes (tunnel);
 }
 
+/* As the kernel finds its way: the longest prefix, then the lowest metric. */
+static gboolean
+is_better_lan (const VpndHop *lan, const VpndHop *best, guint first_ifindex)
+{
+  if (lan->prefix.length != best->prefix.length)
+    return lan->prefix.length > best->prefix.length;
+  if (lan->metric != best->metric)
+    return lan->metric < best->metric;
+  return lan->ifindex == first_ifindex;
+}
+
 /* The way to a resolver beside the tunnel: its link where it is on-link, else the default gateway. */
 static VpndRoute
 resolver_route (const VpndAddr *server, const VpndFacts *facts, const VpndDefaultRoute *physical)
@@ -377,7 +398,7 @@ resolver_route (const VpndAddr *server, const VpndFacts *facts, const VpndDefaul
     {
       const VpndHop *lan = &g_array_index (facts->lans, VpndHop, i);
 
-      if (vpnd_prefix_contains (&lan->prefix, server) && (best == NULL || lan->prefix.length > best->prefix.length || lan->ifindex == physical->ifindex))
+      if (vpnd_prefix_contains (&lan->prefix, server) && (best == NULL || is_better_lan (lan, best, physical->ifindex)))
         best = lan;
     }
   if (best != NULL)

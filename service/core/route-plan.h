@@ -12,13 +12,15 @@
 
 G_BEGIN_DECLS
 
+#define VPND_ROUTE_METRIC_DEFAULT6 1024u /* IP6_RT_PRIO_USER of linux/ipv6_route.h: what the kernel makes of metric 0 */
+
 /**
  * VpndRoute:
  * @destination: masked network
  * @table: routing table
  * @ifname: outgoing link by name (resolved when applied)
  * @gateway: next hop, AF_UNSPEC for on-link
- * @metric: priority of the route, 0 for the kernel's default
+ * @metric: priority of the route, 0 for the kernel's default (that of IPv6 is VPND_ROUTE_METRIC_DEFAULT6, which no route of a plan says)
  * @mtu: MTU metric in bytes, 0 for none
  */
 typedef struct

@@ -254,6 +254,7 @@ encode_route (GByteArray *out, guint16 type, guint32 seq, guint16 flags, guint i
   Message message = { 0 };
   struct rtmsg *info = begin (&message, type, flags, seq, sizeof *info);
   gboolean has_gateway = vpnd_addr_is_set (&route->gateway);
+  guint32 metric = route->metric;
 
   info->rtm_family = route->destination.addr.family;
   info->rtm_dst_len = route->destination.length;
@@ -268,8 +269,10 @@ encode_route (GByteArray *out, guint16 type, guint32 seq, guint16 flags, guint i
   mnl_attr_put_u32 (&message.header, RTA_OIF, ifindex);
   if (has_gateway)
     put_gateway (&message, info->rtm_family, &route->gateway);
-  if (route->metric != 0)
-    mnl_attr_put_u32 (&message.header, RTA_PRIORITY, route->metric);
+  if (metric == 0 && type == RTM_DELROUTE && info->rtm_family == AF_INET6)
+    metric = VPND_ROUTE_METRIC_DEFAULT6; /* none would mean any */
+  if (metric != 0)
+    mnl_attr_put_u32 (&message.header, RTA_PRIORITY, metric);
   if (route->mtu != 0)
     {
       struct nlattr *metrics = mnl_attr_nest_start (&message.header, RTA_METRICS);

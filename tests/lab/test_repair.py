@@ -287,6 +287,54 @@ def test_what_follows_the_default_route(connected):
     assert connected.status()["state"] == "connected"
 
 
+NETWORK4, NETWORK6 = "192.168.77", "fd77:"
+
+
+def test_a_local_network_on_two_links(connected):
+    """Ethernet and Wi-Fi of one home, and the host prefers the Wi-Fi for it, although its default route is the wire's. So does the way past the tunnel; when
+    the preferred link goes, the other is there at once, and when it comes back, it is preferred again."""
+    add_second_uplink(connected)
+    second = capture.Capture(connected.lan, "lan1", connected.host, "eth1")
+    connected.closers.append(second.close)
+    peers = (f"{NETWORK4}.9", f"{NETWORK6}:9")
+    connected.lan.ip("\n".join(f"""addr add {peers[1]}/128 dev {link} nodad
+        route add {NETWORK4}.{number}/32 dev {link}
+        route add {NETWORK6}:{number}/128 dev {link}""" for number, link in ((2, "lan0"), (3, "lan1"))) + f"\naddr add {peers[0]}/32 dev lo")
+    here = [f"addr replace {NETWORK4}.{number}/24 dev {link} metric {metric}\naddr replace {NETWORK6}:{number}/64 dev {link} nodad metric {metric}"
+            for number, link, metric in ((2, "eth0", 600), (3, "eth1", 100))]
+    connected.host.ip("\n".join(here))
+    connected.vpnctl("lan", "allow")
+    tables = [(family, peer) for family, peer in zip(("-4", "-6"), peers, strict=True)]
+
+    def way():
+        return {connected.host.run("ip", family, "route", "get", peer).stdout.split(" dev ")[1].split()[0] for family, peer in tables}
+
+    def reached_by(link, records=(("eth0", connected.capture), ("eth1", second))):
+        marks = {name: record.mark() for name, record in records}
+        connected.probe([{"kind": "udp", "address": peer, "port": 9999, "wait": 20} for peer in peers])
+        for name, record in records:
+            for peer in peers:
+                (seen if name == link else none)(record.since(marks[name]), from_host=True, dst=peer, dport=9999)
+
+    sandbox.wait_until(lambda: way() == {"eth1"}, TRAFFIC_SECONDS, f"the preferred link; {connected.vpnctl('routes').stdout}")
+    reached_by("eth1")
+    assert {int(route.get("metric", 0)) for family, _ in tables for route in listed(connected, family, "route", "show", "table", "22097") if "/" in route["dst"]} == {100, 600}
+    os.kill(connected.daemons[-1].process.pid, signal.SIGSTOP)  # the kernel alone does it
+    connected.host.ip("link", "set", "eth1", "down")
+    assert way() == {"eth0"}
+    reached_by("eth0", [("eth0", connected.capture)])  # nothing is on a link that is down
+    os.kill(connected.daemons[-1].process.pid, signal.SIGCONT)
+    connected.host.ip("link set eth1 up\n" + here[1])
+    sandbox.wait_until(lambda: way() == {"eth1"}, TRAFFIC_SECONDS, f"the preferred link is back; {connected.vpnctl('routes').stdout}")
+    reached_by("eth1")
+    told = json.loads(connected.vpnctl("routes", "--json").stdout)["routes"]
+    assert {entry["state"] for entry in told} == {"present"}, told
+    assert {f"{NETWORK6}:/64 dev {link} table 22097 metric {metric}" for link, metric in (("eth0", 600), ("eth1", 100))} <= {entry["entry"] for entry in told}, told
+    assert any(entry["entry"] == "::/0 dev vpnd0 table 22096 metric 1024" for entry in told), "the kernel's own metric is told, too"
+    connected.vpnctl("disconnect", "--wait")
+    assert not listed(connected, "-4", "route", "show", "table", "22097") and not listed(connected, "-6", "route", "show", "table", "22097")
+
+
 def test_address_changes(connected, flow):
     """A new lease: another address on the same link, by the same router."""
     mark = connected.capture.mark()

@@ -190,8 +190,8 @@ random_facts (void)
     }
   if (random_boolean (2))
     {
-      VpndHop lan = { { { AF_INET, { 192, 168, 7, 0 } }, 24 }, 2, "eth0" };
-      VpndHop lan6 = { { { AF_INET6, { 0xfd, 7 } }, 64 }, 2, "eth0" };
+      VpndHop lan = { { { AF_INET, { 192, 168, 7, 0 } }, 24 }, 2, "eth0", random_boolean (2) ? 0 : 100 };
+      VpndHop lan6 = { { { AF_INET6, { 0xfd, 7 } }, 64 }, 2, "eth0", random_boolean (2) ? 256 : 1024 };
 
       g_array_append_val (facts->lans, lan);
       g_array_append_val (facts->lans, lan6);

@@ -165,6 +165,39 @@ test_lans_are_private (void)
     }
 }
 
+/* A local network on two links has the metric of either, and of two routes by one link the better. */
+static void
+test_lans_have_metrics (void)
+{
+  static const struct
+  {
+    guint ifindex;
+    guint32 metric;
+  } expected[] = { { 2, 100 }, { 3, 20 } };
+  g_auto (World) world = new_world ();
+  g_autoptr (VpndFacts) facts = NULL;
+  g_autoptr (VpndFacts) after = NULL;
+
+  add_link (&world, 2, "eth0", VPND_LINK_KIND_OTHER);
+  add_link (&world, 3, "wlan0", VPND_LINK_KIND_OTHER);
+  add_route (&world, "192.168.7.0/24", 3, NULL, 20);
+  add_route (&world, "192.168.7.0/24", 2, NULL, 600);
+  add_route (&world, "192.168.7.0/24", 2, NULL, 100);
+  add_route (&world, "0.0.0.0/0", 3, "192.168.7.1", 600);
+  facts = digest (&world);
+  g_assert_cmpuint (facts->lans->len, ==, G_N_ELEMENTS (expected));
+  for (guint i = 0; i < facts->lans->len; i++)
+    {
+      g_assert_cmpuint (g_array_index (facts->lans, VpndHop, i).ifindex, ==, expected[i].ifindex);
+      g_assert_cmpuint (g_array_index (facts->lans, VpndHop, i).metric, ==, expected[i].metric);
+    }
+  g_assert_cmpuint (g_array_index (facts->next_hops, VpndHop, 0).metric, ==, 0);
+
+  g_array_index (world.routes, VpndFactsRoute, 0).metric = 700;
+  after = digest (&world);
+  g_assert_false (vpnd_facts_equal (facts, after));
+}
+
 static void
 test_multipath_and_ties (void)
 {
@@ -345,6 +378,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/facts-digest/lans-are-private", test_lans_are_private);
+  g_test_add_func ("/facts-digest/lans-have-metrics", test_lans_have_metrics);
   g_test_add_func ("/facts-digest/nothing", test_nothing);
   g_test_add_func ("/facts-digest/lowest-metric-of-running-links", test_lowest_metric_of_running_links);
   g_test_add_func ("/facts-digest/halves-and-global-unicast", test_halves_and_global_unicast);

@@ -106,10 +106,10 @@ test_full_tunnel (void)
       "address fc00:bbbb::2/128\n"
       "route 0.0.0.0/0 dev vpnd0 table 22096\n"
       "route 10.64.0.1/32 dev vpnd0 table 22096\n"
-      "route ::/0 dev vpnd0 table 22096\n"
+      "route ::/0 dev vpnd0 table 22096 metric 1024\n"
       "route 172.17.0.0/16 dev docker0 table 22097\n"
       "route 192.168.1.1/32 dev eth0 table 22097\n"
-      "route fe80::1/128 dev eth0 table 22097\n"
+      "route fe80::1/128 dev eth0 table 22097 metric 1024\n"
       "rule 4870 inet fwmark 0x56000000/0xff000000 lookup 254\n"
       "rule 4875 inet lookup 22096 suppress_prefixlength 0\n"
       "rule 4880 inet lookup 22097\n"
@@ -257,6 +257,98 @@ test_same_gateway_twice (void)
       plan = vpnd_route_plan_build (profile, settings, facts);
       g_assert_cmpuint (plan->routes->len, ==, 2);
       g_assert_cmpstr (g_array_index (plan->routes, VpndRoute, 1).ifname, ==, winner == 2 ? "eth0" : "wlan0");
+    }
+}
+
+static void
+append_lan (VpndFacts *facts, const char *text, guint ifindex, const char *ifname, guint32 metric)
+{
+  append_hop (facts->lans, text, ifindex, ifname);
+  g_array_index (facts->lans, VpndHop, facts->lans->len - 1).metric = metric;
+}
+
+/* The kernel's choice among the routes to @destination in the table of exceptions, without those by @gone; NULL when there is none. */
+static const VpndRoute *
+choose_route (const VpndRoutePlan *plan, const VpndPrefix *destination, const char *gone)
+{
+  const VpndRoute *best = NULL;
+
+  for (guint i = 0; i < plan->routes->len; i++)
+    {
+      const VpndRoute *route = &g_array_index (plan->routes, VpndRoute, i);
+      guint32 metric = route->metric != 0 || destination->addr.family == AF_INET ? route->metric : VPND_ROUTE_METRIC_DEFAULT6;
+
+      if (route->table == VPND_TABLE_LOCAL && vpnd_prefix_equal (&route->destination, destination) && g_strcmp0 (route->ifname, gone) != 0 &&
+          (best == NULL || metric < (best->metric != 0 || destination->addr.family == AF_INET ? best->metric : VPND_ROUTE_METRIC_DEFAULT6)))
+        best = route;
+    }
+  return best;
+}
+
+/* A local network that is on several links is reached by the one that the host prefers, and when that goes by the next, at once: its route stands already. */
+static void
+test_lan_on_several_links (void)
+{
+  static const char *const names[] = { "eth0", "wlan0", "eth1" };
+  static const char *const networks[] = { "192.168.7.0/24", "fd07::/64" };
+  g_autoptr (VpndProfile) profile = new_profile ("10.64.0.2/32 fc00:bbbb::2/128", "0.0.0.0/0 ::/0");
+  g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
+
+  settings->allow_lan = TRUE;
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      guint32 metrics[] = { 1024, 100, 600, 20, 256 };
+      const VpndPrefix network = prefix (networks[round % 2]);
+      g_autoptr (VpndFacts) facts = vpnd_facts_new ();
+      g_autoptr (VpndRoutePlan) plan = NULL;
+      guint best = 0, next = 0;
+
+      facts->ipv6_enabled = TRUE;
+      facts->default4 = facts->default6 = (VpndDefaultRoute){ .present = TRUE, .ifindex = (guint) g_test_rand_int_range (2, 5), .mtu = 1500 };
+      for (guint i = 0; i < G_N_ELEMENTS (names); i++) /* no two are the same */
+        {
+          guint32 other = (guint32) g_test_rand_int_range ((int) i, G_N_ELEMENTS (metrics));
+          guint32 metric = metrics[other];
+
+          metrics[other] = metrics[i];
+          metrics[i] = metric;
+          append_lan (facts, networks[round % 2], i + 2, names[i], metric);
+          best = metric < metrics[best] ? i : best;
+        }
+      next = best == 0 ? 1 : 0;
+      for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+        next = i != best && metrics[i] < metrics[next] ? i : next;
+
+      plan = vpnd_route_plan_build (profile, settings, facts);
+      g_assert_cmpstr (choose_route (plan, &network, NULL)->ifname, ==, names[best]);
+      g_assert_cmpstr (choose_route (plan, &network, names[best])->ifname, ==, names[next]);
+    }
+}
+
+/* Equal metrics: one route, by the link of the default route. And what the kernel makes of no metric is no other metric. */
+static void
+test_lan_without_order (void)
+{
+  g_autoptr (VpndProfile) profile = new_profile ("10.64.0.2/32 fc00:bbbb::2/128", "0.0.0.0/0 ::/0");
+  g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
+  const VpndPrefix network = prefix ("192.168.7.0/24");
+  const VpndPrefix network6 = prefix ("fd07::/64");
+
+  settings->allow_lan = TRUE;
+  for (guint winner = 2; winner <= 3; winner++)
+    {
+      g_autoptr (VpndFacts) facts = vpnd_facts_new ();
+      g_autoptr (VpndRoutePlan) plan = NULL;
+
+      facts->ipv6_enabled = TRUE;
+      facts->default4 = (VpndDefaultRoute){ .present = TRUE, .ifindex = winner, .mtu = 1500 };
+      append_lan (facts, "192.168.7.0/24", 2, "eth0", 100);
+      append_lan (facts, "192.168.7.0/24", 3, "wlan0", 100);
+      append_lan (facts, "fd07::/64", 3, "wlan0", VPND_ROUTE_METRIC_DEFAULT6);
+      plan = vpnd_route_plan_build (profile, settings, facts);
+      g_assert_cmpstr (choose_route (plan, &network, NULL)->ifname, ==, winner == 2 ? "eth0" : "wlan0");
+      g_assert_null (choose_route (plan, &network, winner == 2 ? "eth0" : "wlan0"));
+      g_assert_cmpuint (choose_route (plan, &network6, NULL)->metric, ==, 0);
     }
 }
 
@@ -850,6 +942,8 @@ main (int argc, char **argv)
   g_test_add_func ("/route-plan/table-off", test_table_off);
   g_test_add_func ("/route-plan/ipv6-off", test_ipv6_off);
   g_test_add_func ("/route-plan/same-gateway-twice", test_same_gateway_twice);
+  g_test_add_func ("/route-plan/lan-on-several-links", test_lan_on_several_links);
+  g_test_add_func ("/route-plan/lan-without-order", test_lan_without_order);
   g_test_add_func ("/route-plan/mtu", test_mtu);
   g_test_add_func ("/route-plan/diff-is-exact", test_diff_is_exact);
   g_test_add_func ("/route-plan/roaming-keeps-tunnel", test_roaming_keeps_tunnel);

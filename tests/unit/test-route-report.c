@@ -200,7 +200,7 @@ test_removals (void)
     { "192.0.2.0/24", "", RTN_PROHIBIT, "route del prohibit 192.0.2.0/24 table 22097" },
     { "192.0.2.0/24", "", RTN_THROW, "route del throw 192.0.2.0/24 table 22097" },
     { "192.0.2.1/32", "lo", RTN_LOCAL, "route del local 192.0.2.1/32 dev lo table 22097" },
-    { "::/0", "eth0", RTN_UNICAST, "-6 route del ::/0 dev eth0 table 22097" },
+    { "::/0", "eth0", RTN_UNICAST, "-6 route del ::/0 dev eth0 table 22097 metric 1024" },
   };
   VpndSurveyRule rule = { .rule = { .family = AF_INET6, .priority = 7, .fwmark = 1, .fwmask = 0xff } };
   g_autofree char *removal = vpnd_survey_rule_removal (&rule);
