@@ -4,12 +4,14 @@
  * See guard.h. The two share one page: whether an event is being judged, and how many were. The guard sleeps until there is an event, then
  * looks again and again: when nothing moved until the limit is near, it answers what is being judged and what waits. Which number the
  * judged event has is known only to the first process, which may have been stopped before it could tell: all that it may be are answered.
+ * Whom it let go it writes down: the first process puts them where they belong as soon as it can.
  */
 #include "config.h"
 
 #include "guard.h"
 
 #include "error.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +19,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/fanotify.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,44 +35,69 @@
  * (process_access_response): the guard's numbers must never be those of the first process, which holds few. */
 #define LOWEST_EVENT_FD 512
 
+#define LET_GO_MAX 256u /* 10 KB. Those above are looked for among all that run */
+
 struct _VpndGuard
 {
   _Atomic gint32 is_judging; /* an event is being read, judged or answered */
   _Atomic guint32 steps;     /* grows at each beginning and end */
-  int told_fd;               /* an eventfd: readable when the guard has answered */
+  int event_fd;              /* tells the first process that there is something new below */
+  _Atomic guint32 n_told;    /* written by the guard alone */
+  _Atomic guint32 n_taken;   /* written by the first process alone */
+  _Atomic gint32 has_lost;
+  VpndGuardLetGo let_go[LET_GO_MAX];
 };
 
-/* ENOENT: there is no such event, or it is answered meanwhile. Else a launch goes on that nobody has judged, which is to be told. */
+/* ENOENT: there is no such event, or it is answered meanwhile. */
 static void
-allow (const VpndGuard *page, int fanotify_fd, int event_fd)
+allow (int fanotify_fd, int event_fd)
 {
   struct fanotify_response response = { .fd = event_fd, .response = FAN_ALLOW };
-  ssize_t n;
 
-  do
-    n = write (fanotify_fd, &response, sizeof response);
-  while (n < 0 && errno == EINTR);
-  if (n > 0)
-    (void) eventfd_write (page->told_fd, 1); /* EAGAIN: it is readable already */
+  while (write (fanotify_fd, &response, sizeof response) < 0 && errno == EINTR)
+    ;
+}
+
+/* Who is held now: afterwards it may be gone. */
+static void
+tell (VpndGuard *page, const struct fanotify_event_metadata *event)
+{
+  const guint32 n = atomic_load (&page->n_told);
+  VpndGuardLetGo *it = &page->let_go[n % LET_GO_MAX];
+  struct statx info;
+
+  if (n - atomic_load (&page->n_taken) >= LET_GO_MAX || statx (event->fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &info) < 0)
+    {
+      atomic_store (&page->has_lost, TRUE);
+      return;
+    }
+  *it = (VpndGuardLetGo){ event->pid, vpnd_process_read_start_time (event->pid), makedev (info.stx_dev_major, info.stx_dev_minor), info.stx_ino,
+    info.stx_mask & STATX_MNT_ID ? info.stx_mnt_id : 0 };
+  atomic_store (&page->n_told, n + 1);
 }
 
 /* Answers all that waits, until the first process moves again. */
 static void
-answer_waiting (const VpndGuard *page, int fanotify_fd, guint32 steps)
+answer_waiting (VpndGuard *page, int fanotify_fd, guint32 steps)
 {
   struct fanotify_event_metadata event;
+  gboolean has_any = FALSE;
 
   while (atomic_load (&page->steps) == steps && read (fanotify_fd, &event, sizeof event) == (ssize_t) sizeof event)
     {
       if (event.fd < 0)
         continue;
-      allow (page, fanotify_fd, event.fd);
+      tell (page, &event);
+      allow (fanotify_fd, event.fd);
       close (event.fd);
+      has_any = TRUE;
     }
+  if (has_any)
+    (void) eventfd_write (page->event_fd, 1); /* fails when 2^64 of them were not read */
 }
 
 G_GNUC_NORETURN static void
-guard_run (const VpndGuard *page, int fanotify_fd)
+guard_run (VpndGuard *page, int fanotify_fd)
 {
   const struct timespec pause = { .tv_nsec = LOOK_EVERY_MS * 1000L * 1000L };
   struct pollfd waiting = { .fd = fanotify_fd, .events = POLLIN };
@@ -86,21 +115,22 @@ guard_run (const VpndGuard *page, int fanotify_fd)
       if (looks < LOOKS || atomic_load (&page->steps) != steps)
         continue;
       for (int fd = 0; atomic_load (&page->is_judging) && fd < LOWEST_EVENT_FD; fd++)
-        allow (page, fanotify_fd, fd);
+        allow (fanotify_fd, fd);
       answer_waiting (page, fanotify_fd, steps);
     }
 }
 
 /* The child's first steps: it must not outlive its parent, or it would keep the events alive that nobody judges. */
 G_GNUC_NORETURN static void
-become_guard (const VpndGuard *page, int fanotify_fd, pid_t parent)
+become_guard (VpndGuard *page, int fanotify_fd, pid_t parent)
 {
   int fd;
 
   if (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid () != parent)
     _exit (1);
   (void) prctl (PR_SET_NAME, "vpnd-clas-guard");
-  (void) setpgid (0, 0); /* a signal to the terminal's or the parent's group is not ours */
+  (void) mlockall (MCL_CURRENT | MCL_ONFAULT); /* where that is allowed; nothing more is mapped later */
+  (void) setpgid (0, 0);                       /* a signal to the terminal's or the parent's group is not ours */
   do
     fd = fcntl (fanotify_fd, F_DUPFD_CLOEXEC, 3);
   while (fd >= 0 && fd < LOWEST_EVENT_FD - 1);
@@ -130,31 +160,19 @@ vpnd_guard_start (int fanotify_fd, GError **error)
       g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, "memory for the guard: %s", g_strerror (errno));
       return NULL;
     }
-  self->told_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  pid = self->told_fd >= 0 ? fork () : -1;
+  self->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  pid = self->event_fd >= 0 ? fork () : -1;
   if (pid < 0)
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, "starting the guard: %s", g_strerror (errno));
-      if (self->told_fd >= 0)
-        close (self->told_fd);
+      if (self->event_fd >= 0)
+        close (self->event_fd);
       (void) munmap (self, sizeof *self);
       return NULL;
     }
   if (pid == 0)
     become_guard (self, fanotify_fd, parent);
   return self;
-}
-
-/**
- * vpnd_guard_get_fd:
- * @self: the guard
- *
- * Returns: a descriptor that is readable when the guard has let launches go on unjudged, and holds 8 bytes then (eventfd(2)); the guard's own
- */
-int
-vpnd_guard_get_fd (const VpndGuard *self)
-{
-  return self->told_fd;
 }
 
 /**
@@ -181,4 +199,40 @@ vpnd_guard_end (VpndGuard *self)
 {
   atomic_store (&self->is_judging, FALSE);
   atomic_fetch_add (&self->steps, 1);
+}
+
+/**
+ * vpnd_guard_get_fd:
+ * @self: the guard
+ *
+ * Returns: readable when vpnd_guard_take() has something
+ */
+int
+vpnd_guard_get_fd (const VpndGuard *self)
+{
+  return self->event_fd;
+}
+
+/**
+ * vpnd_guard_take:
+ * @self: the guard
+ * @out_few: (out caller-allocates): room for VPND_GUARD_FEW
+ * @out_has_lost: (out): whether there were more than could be written down; told once
+ *
+ * Returns: how many launches the guard answered, of those that were not taken yet: fewer than VPND_GUARD_FEW are all
+ */
+guint
+vpnd_guard_take (VpndGuard *self, VpndGuardLetGo *out_few, gboolean *out_has_lost)
+{
+  const guint32 first = atomic_load (&self->n_taken);
+  guint n;
+  eventfd_t value;
+
+  (void) eventfd_read (self->event_fd, &value); /* before looking: what comes after that is told again */
+  *out_has_lost = atomic_exchange (&self->has_lost, FALSE);
+  n = MIN (atomic_load (&self->n_told) - first, VPND_GUARD_FEW);
+  for (guint i = 0; i < n; i++)
+    out_few[i] = self->let_go[(first + i) % LET_GO_MAX];
+  atomic_store (&self->n_taken, first + n);
+  return n;
 }

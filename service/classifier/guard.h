@@ -7,16 +7,37 @@
 #pragma once
 
 #include <glib.h>
+#include <sys/types.h>
 
 G_BEGIN_DECLS
 
 #define VPND_GUARD_LIMIT_MS 50
 
+#define VPND_GUARD_FEW 16u /* are taken at once */
+
 typedef struct _VpndGuard VpndGuard;
 
+/**
+ * VpndGuardLetGo:
+ * @pid: a process whose launch the guard answered
+ * @start_time: its start, in clock ticks since boot
+ * @device: of the file that it was going to run
+ * @inode: of the file
+ * @mount_id: of the mount through which it sees the file (statx(2)), 0 when the kernel does not tell
+ */
+typedef struct
+{
+  pid_t pid;
+  guint64 start_time;
+  dev_t device;
+  ino_t inode;
+  guint64 mount_id;
+} VpndGuardLetGo;
+
 VpndGuard *vpnd_guard_start (int fanotify_fd, GError **error);
-int vpnd_guard_get_fd (const VpndGuard *self);
 void vpnd_guard_begin (VpndGuard *self);
 void vpnd_guard_end (VpndGuard *self);
+int vpnd_guard_get_fd (const VpndGuard *self);
+guint vpnd_guard_take (VpndGuard *self, VpndGuardLetGo *out_few, gboolean *out_has_lost);
 
 G_END_DECLS

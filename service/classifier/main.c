@@ -13,9 +13,12 @@
 #include <glib-unix.h>
 #include <glib/gi18n.h>
 #include <locale.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #define URGENT_NICE (-20)
+#define URGENT_PRIORITY 1 /* the least that comes before all programs without one (sched(7)) */
 
 typedef struct
 {
@@ -63,14 +66,27 @@ on_signal (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Launches wait for us, and not for long: on a machine that is busy, too, we and the guard are asked first. Without the right to it we are merely slower. */
+static void
+become_urgent (void)
+{
+  const struct sched_param param = { .sched_priority = URGENT_PRIORITY };
+  struct rlimit limit;
+
+  (void) setpriority (PRIO_PROCESS, 0, URGENT_NICE);
+  (void) sched_setscheduler (0, SCHED_RR, &param);
+  /* What is used is not written to swap. With a limit, memory for a large table would be refused then. */
+  if (getrlimit (RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
+    (void) mlockall (MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
 static gboolean
 run (const char *socket_path, const char *mountinfo_path, GError **error)
 {
   Classifier self = { 0 };
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
 
-  /* Launches wait for us, also on a machine that is busy; the unit says the same, and without the right to it we are merely slower. */
-  (void) setpriority (PRIO_PROCESS, 0, URGENT_NICE);
+  become_urgent ();
   self.errands = vpnd_errands_new (on_report, has_room, &self);
   self.watch = vpnd_watch_new (mountinfo_path, on_report, has_room, &self, error); /* before the socket: who connects finds it ready */
   if (self.watch != NULL)

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct _VpndMounts
@@ -97,23 +96,17 @@ vpnd_mounts_free (VpndMounts *self)
 }
 
 /**
- * vpnd_mounts_has_file:
+ * vpnd_mounts_has:
  * @self: the mounts
- * @fd: an open file
+ * @id: of the mount through which a file was opened (statx(2), STATX_MNT_ID); 0 when the kernel does not tell (before Linux 5.8)
  *
- * Returns: TRUE when it was opened through one of them; FALSE also when the kernel does not tell (before Linux 5.8)
+ * Returns: TRUE when it is one of them
  */
 gboolean
-vpnd_mounts_has_file (VpndMounts *self, int fd)
+vpnd_mounts_has (VpndMounts *self, guint64 id)
 {
-  struct statx info;
-  guint64 id;
-
-  if (statx (fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &info) < 0 || (info.stx_mask & STATX_MNT_ID) == 0)
-    return FALSE;
-  id = info.stx_mnt_id;
   /* What went away may have given its number to another namespace's mount: read again after any change, not only for a number unknown. */
-  if (has_changed (self) && !read_all (self))
+  if (id == 0 || (has_changed (self) && !read_all (self)))
     return FALSE;
   return g_hash_table_contains (self->ids, &id);
 }

@@ -14,7 +14,7 @@ typedef struct _VpndMounts VpndMounts;
 
 VpndMounts *vpnd_mounts_open (const char *mountinfo_path, GError **error);
 void vpnd_mounts_free (VpndMounts *self);
-gboolean vpnd_mounts_has_file (VpndMounts *self, int fd);
+gboolean vpnd_mounts_has (VpndMounts *self, guint64 id);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndMounts, vpnd_mounts_free)
 

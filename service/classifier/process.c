@@ -111,40 +111,6 @@ vpnd_process_get_start_time (int folder)
 }
 
 /**
- * vpnd_process_hold:
- * @pid: a process
- *
- * Returns: what vpnd_process_take_start_time() takes: a descriptor that means this process, also when the number has come to mean another one; -1 when
- *   there is no such process
- */
-int
-vpnd_process_hold (pid_t pid)
-{
-  char path[64];
-
-  g_snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
-  return open (path, O_RDONLY | O_CLOEXEC);
-}
-
-/**
- * vpnd_process_take_start_time:
- * @held: (transfer full): of vpnd_process_hold()
- *
- * Returns: its start, in clock ticks since boot; 0 when it is gone
- */
-guint64
-vpnd_process_take_start_time (int held)
-{
-  char text[STAT_MAX_BYTES];
-  const ssize_t n = held >= 0 ? read (held, text, sizeof text - 1) : -1;
-
-  if (held >= 0)
-    close (held);
-  text[MAX (n, 0)] = '\0';
-  return parse_start_time (text);
-}
-
-/**
  * vpnd_process_read_parent:
  * @pid: a process
  *
@@ -191,24 +157,12 @@ find_path (const char *line, gboolean is_unified)
   return path + 1;
 }
 
-/**
- * vpnd_process_read_cgroup:
- * @pid: a process
- * @is_unified: its place in cgroup2; FALSE: in the hierarchy of net_cls
- * @out_path: (out): the place, as /proc/PID/cgroup has it
- * @size: bytes of @out_path
- *
- * Returns: FALSE when it is gone, or the place is longer than @size
- */
-gboolean
-vpnd_process_read_cgroup (pid_t pid, gboolean is_unified, char *out_path, gsize size)
+/* Returns: FALSE when @text, which is changed, does not have it, or it is longer than @size */
+static gboolean
+take_cgroup (char *text, gboolean is_unified, char *out_path, gsize size)
 {
-  char text[CGROUP_MAX_BYTES];
   char *line = text;
 
-  out_path[0] = '\0';
-  if (!read_file (pid, "cgroup", text, sizeof text))
-    return FALSE;
   while (line != NULL)
     {
       char *end = strchr (line, '\n');
@@ -222,6 +176,42 @@ vpnd_process_read_cgroup (pid_t pid, gboolean is_unified, char *out_path, gsize 
       line = end != NULL ? end + 1 : NULL;
     }
   return FALSE;
+}
+
+/**
+ * vpnd_process_get_cgroup:
+ * @folder: of vpnd_process_open()
+ * @is_unified: its place in cgroup2; FALSE: in the hierarchy of net_cls
+ * @out_path: (out): the place, as /proc/PID/cgroup has it, "" when that is not known
+ * @size: bytes of @out_path
+ *
+ * Returns: FALSE when it is gone, or the place is longer than @size
+ */
+gboolean
+vpnd_process_get_cgroup (int folder, gboolean is_unified, char *out_path, gsize size)
+{
+  char text[CGROUP_MAX_BYTES];
+
+  out_path[0] = '\0';
+  return read_file_at (folder, "cgroup", text, sizeof text) && take_cgroup (text, is_unified, out_path, size);
+}
+
+/**
+ * vpnd_process_read_cgroup:
+ * @pid: a process
+ * @is_unified: its place in cgroup2; FALSE: in the hierarchy of net_cls
+ * @out_path: (out): the place, as /proc/PID/cgroup has it, "" when that is not known
+ * @size: bytes of @out_path
+ *
+ * Returns: FALSE when it is gone, or the place is longer than @size
+ */
+gboolean
+vpnd_process_read_cgroup (pid_t pid, gboolean is_unified, char *out_path, gsize size)
+{
+  char text[CGROUP_MAX_BYTES];
+
+  out_path[0] = '\0';
+  return read_file (pid, "cgroup", text, sizeof text) && take_cgroup (text, is_unified, out_path, size);
 }
 
 /**

@@ -23,6 +23,7 @@
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -76,8 +77,8 @@ struct _VpndWatch
 
   int fanotify_fd;
   guint fanotify_source;
-  VpndGuard *guard; /* (unowned): lives as long as we */
-  guint guard_source;
+  guint let_go_source;
+  VpndGuard *guard;   /* (unowned): lives as long as we */
   VpndMounts *mounts; /* (owned) */
   Table *table;       /* (owned) (nullable) */
   GArray *walk;       /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
@@ -382,11 +383,29 @@ remove_marks (VpndWatch *self, const Table *old, const Table *table)
 
 /* --- launches --- */
 
-/* Returns: (nullable): the first rule for @file that holds for the process; @fd, an open descriptor of the file as the process sees it */
-static const Target *
-find_target (VpndWatch *self, const FileId *file, int fd, pid_t pid)
+/* What is asked about: a file as a process sees it. */
+typedef struct
 {
-  const GPtrArray *targets = g_hash_table_lookup (self->table->by_file, file);
+  FileId id;
+  guint64 mount_id; /* 0 when the kernel does not tell */
+} Program;
+
+static gboolean
+look_at (int fd, Program *out_program)
+{
+  struct statx info;
+
+  if (fd < 0 || statx (fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &info) < 0)
+    return FALSE;
+  *out_program = (Program){ { makedev (info.stx_dev_major, info.stx_dev_minor), info.stx_ino }, info.stx_mask & STATX_MNT_ID ? info.stx_mnt_id : 0 };
+  return TRUE;
+}
+
+/* Returns: (nullable): the first rule for @program that holds for the process */
+static const Target *
+find_target (VpndWatch *self, const Program *program, pid_t pid)
+{
+  const GPtrArray *targets = self->table != NULL ? g_hash_table_lookup (self->table->by_file, &program->id) : NULL;
   guint32 uid = VPND_CLASSIFIER_ANY_UID; /* of the process, once it is asked for */
   gboolean is_known = FALSE;
 
@@ -398,33 +417,54 @@ find_target (VpndWatch *self, const FileId *file, int fd, pid_t pid)
         is_known = vpnd_process_read_uid (pid, &uid);
       if (target->rule->uid != VPND_CLASSIFIER_ANY_UID && target->rule->uid != uid)
         continue;
-      if (target->rule->any_mount_namespace || vpnd_mounts_has_file (self->mounts, fd))
+      if (target->rule->any_mount_namespace || vpnd_mounts_has (self->mounts, program->mount_id))
         return target;
     }
   return NULL;
 }
 
+/* It went on before it stood in its class, so what it did first went the way of others: that is told, and what it may have opened is ended. */
+static void
+report_late (VpndWatch *self, const Target *target, int process, pid_t pid, guint64 start_time, int code, const char *origin)
+{
+  report_process (self, VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, ETIMEDOUT, origin);
+  if (code != 0 || start_time == 0)
+    return;
+  report_process (self, VPND_CLASSIFIER_FOUND, target->rule, pid, start_time, 0, origin);
+  vpnd_errands_tell_sockets (self->func, self->func_data, process, pid, start_time);
+}
+
+/* Between the move and the answer there is nothing that can be done later. */
 static void
 judge (VpndWatch *self, const struct fanotify_event_metadata *event)
 {
   const Target *target = NULL;
   struct fanotify_response response = { .fd = event->fd, .response = FAN_ALLOW };
   char origin[ORIGIN_MAX_BYTES] = "";
-  struct stat info;
-  int code = 0, held = -1;
+  Program program;
+  guint64 start_time;
+  int code = ESRCH, process = -1;
+  ssize_t n;
 
-  if (self->table != NULL && fstat (event->fd, &info) == 0)
-    target = find_target (self, &(FileId){ info.st_dev, info.st_ino }, event->fd, event->pid);
-  if (target != NULL)
+  if (self->table != NULL && look_at (event->fd, &program))
+    target = find_target (self, &program, event->pid);
+  if (target != NULL && event->pid > 0)
     {
-      (void) vpnd_process_read_cgroup (event->pid, self->table->is_unified, origin, sizeof origin);
-      code = event->pid > 0 ? vpnd_process_move (event->pid, self->table->class_fds[target->rule->class_index]) : ESRCH;
-      held = vpnd_process_hold (event->pid); /* while it waits: the number is its own */
+      process = vpnd_process_open (event->pid); /* while it waits: the number is its own */
+      (void) vpnd_process_get_cgroup (process, self->table->is_unified, origin, sizeof origin);
+      code = vpnd_process_move (event->pid, self->table->class_fds[target->rule->class_index]);
     }
-  while (write (self->fanotify_fd, &response, sizeof response) < 0 && errno == EINTR)
+  while ((n = write (self->fanotify_fd, &response, sizeof response)) < 0 && errno == EINTR)
     ;
-  if (target != NULL)
-    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, event->pid, vpnd_process_take_start_time (held), code, origin);
+  if (target == NULL)
+    return;
+  start_time = vpnd_process_get_start_time (process);
+  if (n < 0 && errno == ENOENT) /* the guard was first */
+    report_late (self, target, process, event->pid, start_time, code, origin);
+  else
+    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, target->rule, event->pid, start_time, code, origin);
+  if (process >= 0)
+    close (process);
 }
 
 static gboolean
@@ -449,26 +489,15 @@ on_launch (gint fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-/* Whom the guard let go on stands where it was, and nobody knows which it was. */
-static gboolean
-on_guard_answered (gint fd, GIOCondition condition, gpointer user_data)
-{
-  guint64 number;
-
-  if (read (fd, &number, sizeof number) == (ssize_t) sizeof number)
-    report (user_data, VPND_CLASSIFIER_OVERFLOW);
-  return G_SOURCE_CONTINUE;
-}
-
 /* --- who runs already --- */
 
 /* Whether @process, which was moved into class @index, comes from elsewhere. Where the class stands, the first who was moved says for all. */
 static gboolean
-is_new_there (Table *table, guint index, pid_t pid, const char *origin)
+is_new_there (Table *table, guint index, int process, const char *origin)
 {
   char now[ORIGIN_MAX_BYTES];
 
-  if (table->places[index] == NULL && vpnd_process_read_cgroup (pid, table->is_unified, now, sizeof now))
+  if (table->places[index] == NULL && vpnd_process_get_cgroup (process, table->is_unified, now, sizeof now))
     table->places[index] = g_strdup (now);
   return table->places[index] != NULL && strcmp (table->places[index], origin) != 0;
 }
@@ -482,14 +511,14 @@ put_running (VpndWatch *self, const Target *target, int process, pid_t pid)
   guint64 start_time;
   int code;
 
-  (void) vpnd_process_read_cgroup (pid, self->table->is_unified, origin, sizeof origin);
+  (void) vpnd_process_get_cgroup (process, self->table->is_unified, origin, sizeof origin);
   start_time = vpnd_process_get_start_time (process);
   code = start_time != 0 ? vpnd_process_move (pid, self->table->class_fds[index]) : ESRCH;
   if (code == ESRCH)
     return;
   report_process (self, code == 0 ? VPND_CLASSIFIER_FOUND : VPND_CLASSIFIER_FAILED, target->rule, pid, start_time, code, origin);
   /* Who stood there before has opened everything there. */
-  if (code == 0 && is_new_there (self->table, index, pid, origin))
+  if (code == 0 && is_new_there (self->table, index, process, origin))
     vpnd_errands_tell_sockets (self->func, self->func_data, process, pid, start_time);
 }
 
@@ -499,10 +528,10 @@ judge_running (VpndWatch *self, pid_t pid)
   const int process = vpnd_process_open (pid);
   const int fd = process >= 0 ? openat (process, "exe", O_PATH | O_CLOEXEC) : -1;
   const Target *target = NULL;
-  struct stat info;
+  Program program;
 
-  if (fd >= 0 && fstat (fd, &info) == 0)
-    target = find_target (self, &(FileId){ info.st_dev, info.st_ino }, fd, pid);
+  if (look_at (fd, &program))
+    target = find_target (self, &program, pid);
   if (fd >= 0)
     close (fd);
   if (target != NULL)
@@ -510,6 +539,55 @@ judge_running (VpndWatch *self, pid_t pid)
   if (process >= 0)
     close (process);
 }
+
+/* --- whom the guard let go --- */
+
+static void
+judge_late (VpndWatch *self, const VpndGuardLetGo *it)
+{
+  const Program program = { { it->device, it->inode }, it->mount_id };
+  const Target *target = find_target (self, &program, it->pid);
+  const int process = target != NULL ? vpnd_process_open (it->pid) : -1;
+  const gboolean is_there = it->start_time != 0 && vpnd_process_get_start_time (process) == it->start_time;
+  char origin[ORIGIN_MAX_BYTES] = "";
+  int code = ESRCH;
+
+  if (is_there)
+    {
+      (void) vpnd_process_get_cgroup (process, self->table->is_unified, origin, sizeof origin);
+      code = vpnd_process_move (it->pid, self->table->class_fds[target->rule->class_index]);
+    }
+  if (target != NULL)
+    report_late (self, target, process, it->pid, it->start_time, code, origin);
+  if (process >= 0)
+    close (process);
+}
+
+static void begin_walk (VpndWatch *self);
+
+static gboolean
+on_let_go (gint fd, GIOCondition condition, gpointer user_data)
+{
+  VpndWatch *self = user_data;
+  VpndGuardLetGo few[VPND_GUARD_FEW];
+  gboolean has_lost;
+  guint n;
+
+  do
+    {
+      n = vpnd_guard_take (self->guard, few, &has_lost);
+      for (guint i = 0; i < n; i++)
+        judge_late (self, &few[i]);
+      if (has_lost)
+        report (self, VPND_CLASSIFIER_OVERFLOW);
+      if (has_lost && self->table != NULL)
+        begin_walk (self);
+    }
+  while (n == VPND_GUARD_FEW);
+  return G_SOURCE_CONTINUE;
+}
+
+/* --- who runs already --- */
 
 static gboolean
 on_walk (gpointer user_data)
@@ -640,8 +718,8 @@ vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, VpndWatchR
   self->guard = vpnd_guard_start (self->fanotify_fd, error);
   if (self->guard == NULL)
     return NULL;
-  self->guard_source = g_unix_fd_add (vpnd_guard_get_fd (self->guard), G_IO_IN, on_guard_answered, self);
   self->fanotify_source = attach_launches (self);
+  self->let_go_source = g_unix_fd_add_full (G_PRIORITY_HIGH - 1, vpnd_guard_get_fd (self->guard), G_IO_IN, on_let_go, self, NULL); /* they run already */
   return g_steal_pointer (&self);
 }
 
@@ -652,7 +730,7 @@ vpnd_watch_dispose (GObject *object)
 
   g_clear_handle_id (&self->walk_source, g_source_remove);
   g_clear_handle_id (&self->fanotify_source, g_source_remove);
-  g_clear_handle_id (&self->guard_source, g_source_remove);
+  g_clear_handle_id (&self->let_go_source, g_source_remove);
   g_clear_pointer (&self->table, table_free);
   g_clear_pointer (&self->walk, g_array_unref);
   g_clear_pointer (&self->mounts, vpnd_mounts_free);

@@ -9,6 +9,7 @@
 
 #include "log.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define WARNINGS_NAMED 3u
@@ -152,7 +153,9 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
       break;
     case VPND_SPLITTER_FAILED:
       is_private = report->rule == NULL || report->rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM;
-      reason = g_strdup_printf ("it could not be put into its class: %s", g_strerror (report->code));
+      reason = report->code == ETIMEDOUT ? g_strdup ("it went on before it stood in its class: vpnd-classifier did not answer in time; its connections of before are ended")
+                                         : g_strdup_printf ("it could not be put into its class: %s", g_strerror (report->code));
+      vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: process %d: %s", report->pid, reason);
       g_signal_emit (self, signals[SIGNAL_FAILED], 0, (guint) report->pid, is_private ? "" : report->path, reason);
       break;
     case VPND_SPLITTER_DEPARTED:

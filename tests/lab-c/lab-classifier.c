@@ -29,6 +29,8 @@
 #define DEADLINE_MS 10000
 #define RACE_LAUNCHES 400
 #define CROWD 2000 /* three pages of cgroup.procs */
+#define LATE 20    /* VPND_GUARD_FEW are taken at once */
+#define DISTURBED 60
 #define SAFE "other"
 
 typedef struct
@@ -428,9 +430,9 @@ test_unwatchable_rules_are_told (Lab *lab, gconstpointer data)
 }
 
 static GPid
-start_program (const Lab *lab)
+start_program (const Lab *lab, const char *what)
 {
-  const char *argv[] = { lab->program, "--wait", NULL };
+  const char *argv[] = { lab->program, what, NULL };
   g_autoptr (GError) error = NULL;
   GPid pid;
 
@@ -487,13 +489,13 @@ static void
 test_running_process_is_moved (Lab *lab, gconstpointer data)
 {
   const char *paths[] = { lab->program, NULL };
-  const GPid before = start_program (lab);
+  const GPid before = start_program (lab, "--wait");
   GPid after;
 
   send_rules (lab, paths);
   expect_process (lab, VPND_CLASSIFIER_FOUND, before);
   expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
-  after = start_program (lab);
+  after = start_program (lab, "--wait");
   expect_process (lab, VPND_CLASSIFIER_ARRIVED, after);
   end_process (before);
   end_process (after);
@@ -789,7 +791,7 @@ test_other_mount_namespace (Lab *lab, gconstpointer data)
   g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
 }
 
-/* Stopped: the guard lets the launch go on, into the safe class. Killed: the kernel does. Nothing else ever waits. */
+/* Stopped: the guard lets the launch go on, into the safe class, which is told. Killed: the kernel does. Nothing else ever waits. */
 static void
 test_stopped_or_killed (Lab *lab, gconstpointer data)
 {
@@ -804,8 +806,8 @@ test_stopped_or_killed (Lab *lab, gconstpointer data)
       g_assert_cmpint (launch (lab, lab->program, &us), ==, OUTSIDE);
       g_test_message ("a launch while the classifier stands still took %.1f ms", (double) us / 1000.0);
       g_assert_no_errno (kill (lab->classifier, SIGCONT));
-      expect (lab, VPND_CLASSIFIER_OVERFLOW, "", 0); /* that one was missed */
       g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+      expect (lab, VPND_CLASSIFIER_FAILED, lab->program, ETIMEDOUT);
       expect (lab, VPND_CLASSIFIER_ARRIVED, lab->program, 0);
     }
   stop_classifier (lab, SIGKILL);
@@ -813,6 +815,119 @@ test_stopped_or_killed (Lab *lab, gconstpointer data)
   start_classifier (lab);
   apply_rule (lab, lab->program);
   g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+}
+
+static void
+await_socket (GPid pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fd/3", pid);
+  const gint64 deadline = g_get_monotonic_time () + DEADLINE_MS * 1000;
+  char target[64] = "";
+
+  while (readlink (path, target, sizeof target - 1) < 0 || !g_str_has_prefix (target, "socket:"))
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      sched_yield ();
+    }
+}
+
+/* Whom the guard let go is moved as soon as that can be, told as one that ran already, and so are its sockets. */
+static void
+test_late_is_better_than_never (Lab *lab, gconstpointer data)
+{
+  GPid pids[LATE];
+  g_autoptr (GHashTable) late = g_hash_table_new (NULL, NULL), found = g_hash_table_new (NULL, NULL), with_sockets = g_hash_table_new (NULL, NULL);
+
+  apply_rule (lab, lab->program);
+  g_assert_no_errno (kill (lab->classifier, SIGSTOP));
+  for (guint i = 0; i < LATE; i++)
+    {
+      pids[i] = start_program (lab, "--wait-with-socket");
+      assert_stands_in (pids[i], "/");
+      await_socket (pids[i]);
+    }
+  g_assert_no_errno (kill (lab->classifier, SIGCONT));
+  while (g_hash_table_size (with_sockets) < LATE)
+    {
+      g_auto (VpndClassifierReport) report = next_report (lab);
+
+      if (report.kind == VPND_CLASSIFIER_FAILED)
+        g_assert_cmpint (report.code, ==, ETIMEDOUT);
+      g_hash_table_add (report.kind == VPND_CLASSIFIER_FAILED ? late : report.kind == VPND_CLASSIFIER_FOUND ? found
+                                                                                                            : with_sockets,
+          GINT_TO_POINTER (report.pid));
+    }
+  g_assert_cmpuint (g_hash_table_size (late), ==, LATE);
+  for (guint i = 0; i < LATE; i++)
+    {
+      g_autofree char *wanted = g_path_get_basename (lab->class);
+
+      g_assert_true (g_hash_table_contains (found, GINT_TO_POINTER (pids[i])));
+      g_assert_true (g_hash_table_contains (with_sockets, GINT_TO_POINTER (pids[i])));
+      assert_stands_in (pids[i], wanted);
+      end_process (pids[i]);
+    }
+}
+
+/* Whenever it is stopped and goes on: each launch arrives, or is told as late and found; none is forgotten. */
+static void
+test_no_launch_is_forgotten (Lab *lab, gconstpointer data)
+{
+  g_autofree char *wanted = g_path_get_basename (lab->class);
+  pid_t disturber;
+
+  apply_rule (lab, lab->program);
+  disturber = fork ();
+  if (disturber == 0)
+    {
+      (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+      for (guint i = 0;; i = (i + 1) % 64)
+        {
+          (void) kill (lab->classifier, SIGSTOP);
+          g_usleep (i * 1000);
+          (void) kill (lab->classifier, SIGCONT);
+          g_usleep (1000);
+        }
+    }
+  for (guint i = 0; i < DISTURBED; i++)
+    {
+      const GPid pid = start_program (lab, "--wait");
+
+      await_place (pid, wanted);
+      end_process (pid);
+    }
+  end_process (disturber);
+  g_assert_no_errno (kill (lab->classifier, SIGCONT));
+}
+
+static void
+assert_urgent (pid_t pid)
+{
+  g_assert_cmpint (sched_getscheduler (pid), ==, SCHED_RR);
+}
+
+/* It and its guard come before whatever else runs. */
+static void
+test_is_urgent (Lab *lab, gconstpointer data)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/task/%d/children", lab->classifier, lab->classifier);
+  g_autofree char *text = NULL;
+  const struct sched_param param = { .sched_priority = 1 };
+  const pid_t probe = fork ();
+  gboolean is_refused;
+
+  if (probe == 0)
+    for (;;)
+      pause ();
+  is_refused = sched_setscheduler (probe, SCHED_RR, &param) < 0; /* by this machine, to everybody */
+  end_process (probe);
+  apply_rule (lab, lab->program);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_cmpint (atoi (text), >, 0);
+  if (is_refused)
+    return;
+  assert_urgent (lab->classifier);
+  assert_urgent (atoi (text));
 }
 
 /* Rules of a vpnd that has left do not stay; another table takes the place of the one before; a bad one ends the conversation. */
@@ -861,6 +976,9 @@ main (int argc, char **argv)
     { "/classifier/scripts-and-the-loader", test_scripts_and_the_loader },
     { "/classifier/other-mount-namespace", test_other_mount_namespace },
     { "/classifier/stopped-or-killed", test_stopped_or_killed },
+    { "/classifier/late-is-better-than-never", test_late_is_better_than_never },
+    { "/classifier/no-launch-is-forgotten", test_no_launch_is_forgotten },
+    { "/classifier/is-urgent", test_is_urgent },
     { "/classifier/caller-leaves", test_caller_leaves },
     { "/classifier/looks", test_looks },
     { "/classifier/returns", test_returns },
@@ -874,6 +992,8 @@ main (int argc, char **argv)
       return say_cgroup (argv[i + 1]);
   if (argc > 1 && strcmp (argv[1], "--wait") == 0)
     return pause ();
+  if (argc > 1 && strcmp (argv[1], "--wait-with-socket") == 0)
+    return socket (AF_INET, SOCK_DGRAM, 0) < 0 ? 5 : pause ();
 
   g_test_init (&argc, &argv, NULL);
   g_assert_no_errno (unshare (CLONE_NEWNS)); /* what a test that fails has mounted goes with it */
