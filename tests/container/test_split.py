@@ -262,6 +262,31 @@ def test_a_restart_of_either_ends_no_program(system):
     assert system.host.run("systemctl", "show", "-P", "MainPID", "sender").stdout == pid
 
 
+def test_an_upgrade_ends_no_program(system):
+    """The package is put over itself: who is in a class stays there, those of rules and those who asked, and goes on beside the tunnel."""
+    system.vpnctl("split", "add", "--path", "/usr/local/bin/lab-other")
+    system.host.run("systemctl", "start", "sender")
+    system.said("sender", f"{HOST4} {HOST4}")
+    system.host.run("systemd-run", "--quiet", "--unit=asked", "vpnctl", "exclude", "--", "/usr/local/bin/lab-ask", "/run/asked.said")
+    system.said("asked", f"{HOST4} {HOST4}")
+    pids = lambda: system.host.run("systemctl", "show", "-P", "MainPID", "sender", "asked", "vpnd-split").stdout.split()
+    places = lambda: [system.host.run("cat", f"/proc/{pid}/cgroup").stdout for pid in pids()]
+    before = pids(), places()
+    vpnd = system.host.run("systemctl", "show", "-P", "MainPID", "vpnd").stdout
+    system.host.run("dpkg", "-i", "/root/vpnd.deb", timeout=120)
+    system.wait_state("connected")
+    assert system.host.run("systemctl", "show", "-P", "MainPID", "vpnd").stdout != vpnd, "the new one runs"
+    wait_until(lambda: json.loads(system.vpnctl("split", "list", "--json").stdout)["rules"][0]["effective"], 20, "the rule holds again")
+    assert (pids(), places()) == before
+    for name in ("sender", "asked"):
+        system.host.run("rm", f"/run/{name}.said")
+        system.said(name, f"{HOST4} {HOST4}")
+    assert system.sh("/usr/local/bin/lab-other").stdout.strip() == HOST4
+    classified = json.loads(system.vpnctl("split", "ps", "--json").stdout)["processes"]
+    assert {int(pid) for pid in pids()[:2]} <= {process["pid"] for process in classified}, "the new daemon knows who is in a class"
+    system.host.run("systemctl", "stop", "asked")
+
+
 def test_no_warning_about_control_groups(system):
     """systemd is not surprised by what we do: after all of the above."""
     lines = system.host.run("journalctl", "--no-pager", "-b", "-p", "warning", "-o", "cat", "_COMM=systemd", "+", "_PID=1").stdout.splitlines()
