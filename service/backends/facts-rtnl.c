@@ -138,6 +138,7 @@ reading_add_link (Reading *reading, const VpndRtnlLink *link)
     .mtu = link->mtu,
     .is_up = (link->flags & IFF_UP) != 0,
     .is_running = (link->flags & IFF_UP) != 0 && (link->flags & IFF_RUNNING) != 0,
+    .forwards = link->forwards,
   };
 
   g_strlcpy (row.ifname, link->name, sizeof row.ifname);
@@ -384,6 +385,8 @@ is_relevant_message (VpndFactsRtnl *self, const struct nlmsghdr *message)
 
   if (vpnd_rtnl_decode_route (message, message->nlmsg_len, &route))
     return is_relevant_route (&route);
+  if (message->nlmsg_type == RTM_NEWNETCONF || message->nlmsg_type == RTM_DELNETCONF)
+    return vpnd_rtnl_is_forwarding_change (message, message->nlmsg_len);
   if (!vpnd_rtnl_decode_link (message, message->nlmsg_len, &link) && !vpnd_rtnl_decode_address (message, message->nlmsg_len, &address) &&
       !vpnd_rtnl_is_of_other_family (message, message->nlmsg_len))
     vpnd_nl_socket_tell_unreadable (self->socket, message->nlmsg_len);
@@ -402,7 +405,7 @@ on_notify (const struct nlmsghdr *message, gpointer user_data)
 static void
 vpnd_facts_rtnl_start_async (VpndFactsSource *source, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
-  static const guint groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
+  static const guint groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF };
   VpndFactsRtnl *self = VPND_FACTS_RTNL (source);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   GError *error = NULL;

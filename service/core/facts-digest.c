@@ -275,7 +275,7 @@ collect_lans (const Digest *digest, GArray *out_hops)
  * @routes: (element-type VpndFactsRoute): the unicast routes of the tables main and default, in any order
  *
  * Picks, for each family, the default route with the lowest metric whose link is running (then the earliest next hop, then the lowest
- * ifindex); the gateways of all routes on such links; the private networks that are on-link there; and the on-link networks of bridges that have no port to the outside. The
+ * ifindex); whether anything is forwarded for others; the gateways of all routes on such links; the private networks that are on-link there; and the on-link networks of bridges that have no port to the outside. The
  * result does not depend on the order of its inputs.
  *
  * Returns: (transfer full): the facts
@@ -292,6 +292,7 @@ vpnd_facts_digest (const char *own_ifname, gboolean ipv6_enabled, const GArray *
       VpndFactsLink *link = &g_array_index (links, VpndFactsLink, i);
 
       g_hash_table_insert (by_ifindex, GUINT_TO_POINTER (link->ifindex), link);
+      facts->forwards = facts->forwards || (link->forwards && strcmp (link->ifname, own_ifname) != 0);
     }
 
   facts->ipv6_enabled = ipv6_enabled;

@@ -35,6 +35,7 @@ typedef enum
  * @mtu: bytes
  * @is_up: administratively up: it can have routes
  * @is_running: up and able to carry packets now
+ * @forwards: what comes in by it may be sent on
  */
 typedef struct
 {
@@ -45,6 +46,7 @@ typedef struct
   guint32 mtu;
   gboolean is_up;
   gboolean is_running;
+  gboolean forwards;
 } VpndFactsLink;
 
 /**

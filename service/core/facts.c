@@ -100,7 +100,7 @@ vpnd_facts_equal (const VpndFacts *a, const VpndFacts *b)
 {
   return vpnd_default_route_equal (&a->default4, &b->default4) && vpnd_default_route_equal (&a->default6, &b->default6) &&
       hops_equal (a->next_hops, b->next_hops) && hops_equal (a->bridges, b->bridges) && hops_equal (a->lans, b->lans) &&
-      a->ipv6_enabled == b->ipv6_enabled;
+      a->forwards == b->forwards && a->ipv6_enabled == b->ipv6_enabled;
 }
 
 /**

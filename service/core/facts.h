@@ -53,6 +53,7 @@ typedef struct
  *   port), sorted
  * @lans: (element-type VpndHop) (owned): private networks that are on-link on physical links, whatever the network claims beside them; sorted. Never
  *   a public prefix and no link-local IPv6 network (those are on every link)
+ * @forwards: this host sends on what others send to it (containers, virtual machines, a network behind it): at least one link but ours has forwarding on
  * @ipv6_enabled: the kernel has IPv6 and it is not disabled for all links
  */
 typedef struct
@@ -63,6 +64,7 @@ typedef struct
   GArray *next_hops;
   GArray *bridges;
   GArray *lans;
+  gboolean forwards;
   gboolean ipv6_enabled;
 } VpndFacts;
 

@@ -42,15 +42,17 @@ add_mss (VpndPolicyChains *chains, const char *ifname)
     }
 }
 
-/* 6: only answers come out of the tunnel for others, and never those of flows that go beside it. */
+/* 6: only answers come out of the tunnel for others, and never those of flows that go beside it. A host that forwards nothing has no others, and need not
+ * track what it sends to know an answer. */
 static void
-add_from_tunnel (VpndPolicyChains *chains, gboolean has_direct)
+add_from_tunnel (VpndPolicyChains *chains, const VpndFacts *facts, gboolean has_direct)
 {
   VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_FROM_TUNNEL);
 
   if (has_direct)
     vpnd_rule_drop (vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_EITHER));
-  vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chain)));
+  if (facts->forwards)
+    vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chain)));
   vpnd_policy_refuse_rest (chain);
 }
 
@@ -209,7 +211,7 @@ vpnd_policy_add_guests (VpndPolicyChains *chains, const VpndPolicyInput *input)
     add_blocked (chains, input, has_bridges);
   if (chains->tunnel_out != NULL)
     {
-      add_from_tunnel (chains, has_direct);
+      add_from_tunnel (chains, input->facts, has_direct);
       add_mss (chains, input->routes->ifname);
     }
   add_forward_links (chains, input);

@@ -64,8 +64,9 @@ refuse_marks_of_users (VpndPolicyChains *chains)
   vpnd_rule_goto (rule, CHAIN_REFUSE);
 }
 
-/* 3: the first hop, and nothing else at its address. Replies are marked before routing, so that a strict rp_filter looks
- * them up like the requests (src_valid_mark). */
+/* 3: the first hop, and nothing else at its address. What it sends comes to the port of the tunnel's device alone, which believes nobody without a key; so
+ * nobody has to remember that it answers. Replies are marked before routing, so that a strict rp_filter looks them up like the requests (src_valid_mark);
+ * also those that come in pieces, of which the first only has ports. */
 
 /**
  * vpnd_policy_add_first_hop:
@@ -90,12 +91,12 @@ vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *con
       host = vpnd_prefix_host (&peer->endpoint.addr);
 
       rule = vpnd_rule_match_prefix (vpnd_chain_add_rule (chains->prerouting), TRUE, VPND_OP_EQ, &host);
-      vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
+      vpnd_rule_match_u8 (rule, VPND_FIELD_L4PROTO, IPPROTO_UDP);
       vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
 
       rule = vpnd_rule_match_prefix (vpnd_chain_add_rule (chains->input), TRUE, VPND_OP_EQ, &host);
       vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
-      vpnd_rule_accept (vpnd_rule_match_established (rule));
+      vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, config->listen_port));
 
       rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
       vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port);
@@ -159,39 +160,58 @@ vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, 
     }
 }
 
-/* 3: the way says that a packet is too large for it (RFC 1191, RFC 8201). Without this the transport sends on into nothing. Only what conntrack knows
- * as the answer to a packet of this host, and marked like the transport's replies: the sender is any router between here and the first hop. */
+/* Lets in the error of @family that says that a packet is too large. @endpoint: (nullable): only about what was sent there from @port, else about what conntrack knows
+ * as a packet of this host. */
+static void
+accept_too_large (VpndPolicyChains *chains, int family, guint16 port, const VpndEndpoint *endpoint, const char *ifname)
+{
+  VpndChain *const in[] = { chains->prerouting, chains->input };
+
+  for (guint i = 0; i < G_N_ELEMENTS (in); i++)
+    {
+      VpndRule *rule = vpnd_chain_add_rule (in[i]);
+
+      vpnd_rule_match_u8 (rule, family == AF_INET ? VPND_FIELD_ICMP_TYPE : VPND_FIELD_ICMPV6_TYPE, family == AF_INET ? ICMP_UNREACH : ICMP6_PACKET_TOO_BIG);
+      vpnd_rule_match_u8 (rule, family == AF_INET ? VPND_FIELD_ICMP_CODE : VPND_FIELD_ICMPV6_CODE, family == AF_INET ? ICMP_UNREACH_NEEDFRAG : 0);
+      if (endpoint != NULL)
+        vpnd_rule_match_about (rule, port, endpoint);
+      else
+        vpnd_rule_match_related (rule);
+      if (in[i] == chains->input)
+        vpnd_rule_accept (rule);
+      else
+        vpnd_rule_set_mark (vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, ifname), VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
+    }
+}
+
+/* 3: the way says that a packet is too large for it (RFC 1191, RFC 8201). Without this the transport sends on into nothing. Only about what it sent, and
+ * marked like its replies: the sender is any router between here and the first hop. Where other programs have a way outside, too, conntrack knows what is
+ * about something that was sent. */
 
 /**
  * vpnd_policy_add_path_mtu:
  * @chains: the chains of a ruleset that is being filled
- * @ifname: the tunnel's link
+ * @input: what the policy depends on; with a tunnel
  *
  * Lets the errors in that say that a packet is too large.
  */
 void
-vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const char *ifname)
+vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
-  static const struct
-  {
-    VpndField type_field;
-    VpndField code_field;
-    guint8 type;
-    guint8 code;
-  } table[] = {
-    { VPND_FIELD_ICMP_TYPE, VPND_FIELD_ICMP_CODE, ICMP_UNREACH, ICMP_UNREACH_NEEDFRAG },
-    { VPND_FIELD_ICMPV6_TYPE, VPND_FIELD_ICMPV6_CODE, ICMP6_PACKET_TOO_BIG, 0 },
-  };
+  const char *ifname = input->routes->ifname;
 
-  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+  if (vpnd_bridge_is_set (&input->config->bridge) || (input->kind == VPND_POLICY_CONNECTING && input->settings->api_endpoints->len > 0))
     {
-      VpndRule *rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->prerouting), table[i].type_field, table[i].type);
+      accept_too_large (chains, AF_INET, 0, NULL, ifname);
+      accept_too_large (chains, AF_INET6, 0, NULL, ifname);
+      return;
+    }
+  for (guint i = 0; i < input->config->peers->len; i++)
+    {
+      const VpndEndpoint *endpoint = &((const VpndTunnelPeer *) g_ptr_array_index (input->config->peers, i))->endpoint;
 
-      vpnd_rule_match_related (vpnd_rule_match_u8 (rule, table[i].code_field, table[i].code));
-      vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, ifname);
-      vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
-      rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chains->input), table[i].type_field, table[i].type);
-      vpnd_rule_accept (vpnd_rule_match_related (vpnd_rule_match_u8 (rule, table[i].code_field, table[i].code)));
+      if (vpnd_addr_is_set (&endpoint->addr))
+        accept_too_large (chains, endpoint->addr.family, input->config->listen_port, endpoint, ifname);
     }
 }
 

@@ -66,7 +66,7 @@ void vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *br
 void vpnd_policy_add_api (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const char *ifname);
 void vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes);
-void vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const char *ifname);
+void vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const VpndPolicyInput *input);
 
 /* policy-split.c */
 gboolean vpnd_policy_has_split (const VpndPolicyInput *input);

@@ -128,8 +128,7 @@ add_outside_dns (VpndPolicyChains *chains, const VpndDnsPlan *dns)
     }
 }
 
-/* 6: inside the tunnel. The transport's own packets never (they would loop); flows that were let through before without
- * a further look; then names; then all the rest. */
+/* 6: inside the tunnel. The transport's own packets never (they would loop); then names; then all the rest. */
 static void
 add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
@@ -146,8 +145,6 @@ add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
 
   add_name_ports (chains, is_connected && !has_dns);
   vpnd_rule_drop (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->tunnel_out)));
-  if (is_connected)
-    vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chains->tunnel_out)));
   if (is_connected && has_dns)
     {
       names = vpnd_policy_add_chain (chains, CHAIN_TUNNEL_NAMES);
@@ -197,8 +194,9 @@ add_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
 }
 
 /* 6, for nearly every packet of a busy host. What leaves by the tunnel's link is known by the index of the link, a number, which is compared sooner than
- * a name; while the index is not known, and with any mark, the longer way by the name leads to the same end. The transport's own packets are not of
- * it; they would loop. A link that is gone leaves its index behind, and when vpnd is dead, too, the rules keep it: a physical link that comes back from
+ * a name; while the index is not known, with any mark and to a port of names (of whatever protocol, also by chance where there are no ports), the longer
+ * way by the name leads to the same end. The transport's own packets are not of it; they would loop. Nothing here asks conntrack: the kernel tracks every packet
+ * of a network namespace as soon as one rule of it asks, and that alone costs more than all of these rules. A link that is gone leaves its index behind, and when vpnd is dead, too, the rules keep it: a physical link that comes back from
  * another namespace may have it then, but is not of the kind of a tunnel, which has no link layer. */
 static void
 add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
@@ -211,7 +209,7 @@ add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
   rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, 0, G_MAXUINT32);
   vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_EQ, input->link_ifindex);
   vpnd_rule_match_oiftype (rule, ARPHRD_NONE);
-  vpnd_rule_accept (vpnd_rule_match_established (rule));
+  vpnd_rule_accept (vpnd_rule_match_set (rule, VPND_FIELD_TH_DPORT, VPND_OP_NOT_IN, SET_NAME_PORTS));
 }
 
 static void
@@ -262,13 +260,13 @@ vpnd_policy_build (const VpndPolicyInput *input)
   if (has_tunnel)
     {
       vpnd_policy_add_first_hop (&chains, input->config, input->routes);
-      vpnd_policy_add_path_mtu (&chains, input->routes->ifname);
+      vpnd_policy_add_path_mtu (&chains, input);
     }
   if (input->routes != NULL)
     vpnd_policy_add_departure_guard (&chains, input->routes);
   vpnd_policy_add_dhcp (&chains);
   vpnd_policy_add_ndp (&chains);
-  if (has_tunnel && input->facts->bridges->len > 0)
+  if (has_tunnel && input->facts->forwards && input->facts->bridges->len > 0)
     vpnd_policy_add_masquerade (&chains, input->routes);
   if (input->kind == VPND_POLICY_CONNECTED && input->dns != NULL)
     add_outside_dns (&chains, input->dns);

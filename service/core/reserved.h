@@ -25,6 +25,11 @@
 #define VPND_RULE_PRIORITY_LOCAL 4880u    /* local exceptions */
 #define VPND_RULE_PRIORITY_TUNNEL 4890u   /* tunnel table whole */
 
+/* UDP ports of our device where the profile names none: above those that Linux gives by itself (net.ipv4.ip_local_port_range, 32768 to 60999), so nobody has one by
+ * chance. */
+#define VPND_LISTEN_PORT_FIRST 61000
+#define VPND_LISTEN_PORT_LAST 65535
+
 #define VPND_NAME_QUEUE 22096u /* number of the netfilter queue that holds DNS answers */
 
 #define VPND_RTPROT 86 /* rtm_protocol and FRA_PROTOCOL of everything we add */

@@ -10,6 +10,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <string.h>
 
+#define IPV4_START_BYTE 0x45   /* RFC 791, 3.1: version 4, header of five words */
 #define TCP_FLAG_SYN_BYTE 0x02 /* RFC 9293, 3.1: byte 13 of the header */
 #define TCP_FLAG_RST_BYTE 0x04
 #define TCP_FLAG_ACK_BYTE 0x10
@@ -279,6 +280,30 @@ vpnd_rule_match_related (VpndRule *rule)
   guint32 bits = NF_CT_STATE_BIT (IP_CT_RELATED);
 
   return append_match (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, &bits, NULL, NULL);
+}
+
+/**
+ * vpnd_rule_match_about:
+ * @rule: a rule that matches the type of an ICMP error of the family of @endpoint
+ * @port: of this host, host byte order
+ * @endpoint: the other side
+ *
+ * Matches an error about a UDP datagram from @port to @endpoint: the error carries the beginning of what it is about (RFC 792, RFC 4443). Without options
+ * and extension headers before UDP, for what this host sends there has none.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_about (VpndRule *rule, guint16 port, const VpndEndpoint *endpoint)
+{
+  const gboolean is_v4 = endpoint->addr.family == AF_INET;
+  const guint16 ports[] = { g_htons (port), g_htons (endpoint->port) };
+
+  if (is_v4)
+    vpnd_rule_match_u8 (rule, VPND_FIELD_ICMP_INNER_START, IPV4_START_BYTE);
+  vpnd_rule_match_u8 (rule, is_v4 ? VPND_FIELD_ICMP_INNER_L4PROTO : VPND_FIELD_ICMPV6_INNER_L4PROTO, IPPROTO_UDP);
+  append_match (rule, is_v4 ? VPND_FIELD_ICMP_INNER_DADDR : VPND_FIELD_ICMPV6_INNER_DADDR, VPND_OP_EQ, endpoint->addr.bytes, NULL, NULL);
+  return append_match (rule, is_v4 ? VPND_FIELD_ICMP_INNER_PORTS : VPND_FIELD_ICMPV6_INNER_PORTS, VPND_OP_EQ, ports, NULL, NULL);
 }
 
 /**

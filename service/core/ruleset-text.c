@@ -103,6 +103,15 @@ append_ct_state (GString *text, guint32 bits)
       }
 }
 
+/* What nft(8) has no name for is one number to it. */
+static void
+append_number (GString *text, const guint8 *bytes, gsize size)
+{
+  g_string_append (text, "0x");
+  for (gsize i = 0; i < size; i++)
+    g_string_append_printf (text, "%02x", bytes[i]);
+}
+
 static void
 append_value (GString *text, VpndField field, const guint8 *bytes)
 {
@@ -130,7 +139,17 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
     case VPND_FIELD_UDP_DPORT:
     case VPND_FIELD_TCP_SPORT:
     case VPND_FIELD_TCP_DPORT:
+    case VPND_FIELD_TH_DPORT:
       g_string_append_printf (text, "%u", value_port (bytes));
+      break;
+    case VPND_FIELD_ICMP_INNER_START:
+    case VPND_FIELD_ICMP_INNER_L4PROTO:
+    case VPND_FIELD_ICMP_INNER_DADDR:
+    case VPND_FIELD_ICMP_INNER_PORTS:
+    case VPND_FIELD_ICMPV6_INNER_L4PROTO:
+    case VPND_FIELD_ICMPV6_INNER_DADDR:
+    case VPND_FIELD_ICMPV6_INNER_PORTS:
+      append_number (text, bytes, vpnd_field_size_bytes (field));
       break;
     case VPND_FIELD_L4PROTO:
     case VPND_FIELD_ICMP_TYPE:
@@ -287,7 +306,16 @@ set_type (VpndField field)
     case VPND_FIELD_UDP_DPORT:
     case VPND_FIELD_TCP_SPORT:
     case VPND_FIELD_TCP_DPORT:
+    case VPND_FIELD_TH_DPORT:
       return "inet_service";
+    case VPND_FIELD_ICMP_INNER_START:
+    case VPND_FIELD_ICMP_INNER_L4PROTO:
+    case VPND_FIELD_ICMP_INNER_DADDR:
+    case VPND_FIELD_ICMP_INNER_PORTS:
+    case VPND_FIELD_ICMPV6_INNER_L4PROTO:
+    case VPND_FIELD_ICMPV6_INNER_DADDR:
+    case VPND_FIELD_ICMPV6_INNER_PORTS:
+      return "integer";
     case VPND_FIELD_TCP_FLAGS:
       return "tcp_flag";
     case VPND_FIELD_ICMP_TYPE:

@@ -68,19 +68,28 @@ typedef enum
   VPND_FIELD_UDP_DPORT,
   VPND_FIELD_TCP_SPORT, /* 2 bytes, network order; implies IPPROTO_TCP */
   VPND_FIELD_TCP_DPORT,
-  VPND_FIELD_TCP_FLAGS,      /* 1 byte, only ever under a mask; implies IPPROTO_TCP */
-  VPND_FIELD_ICMP_TYPE,      /* 1 byte; implies IPPROTO_ICMP */
-  VPND_FIELD_ICMP_CODE,      /* 1 byte; implies IPPROTO_ICMP */
-  VPND_FIELD_ICMPV6_TYPE,    /* 1 byte; implies IPPROTO_ICMPV6 */
-  VPND_FIELD_ICMPV6_CODE,    /* 1 byte; implies IPPROTO_ICMPV6 */
-  VPND_FIELD_MARK,           /* 4 bytes, host order */
-  VPND_FIELD_CT_MARK,        /* 4 bytes, host order */
-  VPND_FIELD_CT_STATE,       /* 4 bytes, host order: bits of NF_CT_STATE_BIT; matches when any bit of value is set */
-  VPND_FIELD_CT_STATUS,      /* 4 bytes, host order: bits of IPS_*, under a mask */
-  VPND_FIELD_SKUID,          /* 4 bytes, host order */
-  VPND_FIELD_SOCKET_CGROUP,  /* 8 bytes, host order: number of the cgroup2, at a level, that the packet's socket was made in */
-  VPND_FIELD_NET_CLS,        /* 4 bytes, host order: class number of the socket, net_cls.classid of cgroups v1 */
-  VPND_FIELD_FIB_SADDR_TYPE, /* 4 bytes, host order: RTN_* */
+  VPND_FIELD_TH_DPORT,    /* 2 bytes, network order, of whatever protocol: the port, where it has one, else bytes of its own */
+  VPND_FIELD_TCP_FLAGS,   /* 1 byte, only ever under a mask; implies IPPROTO_TCP */
+  VPND_FIELD_ICMP_TYPE,   /* 1 byte; implies IPPROTO_ICMP */
+  VPND_FIELD_ICMP_CODE,   /* 1 byte; implies IPPROTO_ICMP */
+  VPND_FIELD_ICMPV6_TYPE, /* 1 byte; implies IPPROTO_ICMPV6 */
+  VPND_FIELD_ICMPV6_CODE, /* 1 byte; implies IPPROTO_ICMPV6 */
+  /* Of the packet that an ICMP error is about; behind a match of the error's type. */
+  VPND_FIELD_ICMP_INNER_START,     /* 1 byte: version and length of its header */
+  VPND_FIELD_ICMP_INNER_L4PROTO,   /* 1 byte */
+  VPND_FIELD_ICMP_INNER_DADDR,     /* 4 bytes, network order */
+  VPND_FIELD_ICMP_INNER_PORTS,     /* 4 bytes, network order: source, destination; where the header has no options */
+  VPND_FIELD_ICMPV6_INNER_L4PROTO, /* 1 byte; of a packet without extension headers */
+  VPND_FIELD_ICMPV6_INNER_DADDR,   /* 16 bytes, network order */
+  VPND_FIELD_ICMPV6_INNER_PORTS,   /* 4 bytes, network order */
+  VPND_FIELD_MARK,                 /* 4 bytes, host order */
+  VPND_FIELD_CT_MARK,              /* 4 bytes, host order */
+  VPND_FIELD_CT_STATE,             /* 4 bytes, host order: bits of NF_CT_STATE_BIT; matches when any bit of value is set */
+  VPND_FIELD_CT_STATUS,            /* 4 bytes, host order: bits of IPS_*, under a mask */
+  VPND_FIELD_SKUID,                /* 4 bytes, host order */
+  VPND_FIELD_SOCKET_CGROUP,        /* 8 bytes, host order: number of the cgroup2, at a level, that the packet's socket was made in */
+  VPND_FIELD_NET_CLS,              /* 4 bytes, host order: class number of the socket, net_cls.classid of cgroups v1 */
+  VPND_FIELD_FIB_SADDR_TYPE,       /* 4 bytes, host order: RTN_* */
   VPND_N_FIELDS
 } VpndField;
 
@@ -248,6 +257,7 @@ VpndRule *vpnd_rule_match_cgroup_set (VpndRule *rule, guint level, const char *s
 VpndRule *vpnd_rule_match_status (VpndRule *rule, guint32 value, guint32 mask);
 VpndRule *vpnd_rule_match_established (VpndRule *rule);
 VpndRule *vpnd_rule_match_related (VpndRule *rule);
+VpndRule *vpnd_rule_match_about (VpndRule *rule, guint16 port, const VpndEndpoint *endpoint);
 VpndRule *vpnd_rule_match_syn (VpndRule *rule);
 VpndRule *vpnd_rule_match_first_syn (VpndRule *rule);
 

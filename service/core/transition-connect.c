@@ -108,7 +108,7 @@ vpnd_decision_connect_to (VpndDecision *d, VpndProfile *wanted, guint attempt, g
   g_autoptr (VpndDnsPlan) dns = NULL;
   VpndCause cause;
 
-  config = vpnd_tunnel_plan_build (profile, d->context->settings, d->context->facts, TRUE, &cause);
+  config = vpnd_tunnel_plan_build (profile, d->context->settings, d->context->facts, TRUE, vpnd_decision_get_listen_port (d, is_new_link), &cause);
   vpnd_state_set_profile (state, profile);
   if (config == NULL)
     {
@@ -144,7 +144,7 @@ vpnd_decision_connect_to (VpndDecision *d, VpndProfile *wanted, guint attempt, g
       state->host |= VPND_HOST_SYSCTLS;
     }
   if (!is_new_link)
-    vpnd_decision_forget_peers (d, profile);
+    vpnd_decision_forget_peers (d, config);
   if (attempt == 1)
     vpnd_decision_end_sockets (d, routes, &state->config->bridge);
   vpnd_decision_configure (d, config);
@@ -159,7 +159,7 @@ static void
 ask_again (VpndDecision *d)
 {
   d->state->is_asked_again = TRUE;
-  vpnd_decision_forget_peers (d, d->state->profile);
+  vpnd_decision_forget_peers (d, d->state->config);
   vpnd_decision_configure (d, d->state->config);
   vpnd_decision_add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = VPND_ESTABLISH_FIRST_MS - VPND_ESTABLISH_AGAIN_MS;
 }

@@ -38,7 +38,7 @@ refresh_tunnel (VpndDecision *d, gboolean rules_loosen)
 gboolean
 vpnd_decision_adopt_config (VpndDecision *d, VpndCause *out_cause)
 {
-  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, d->state->kind == VPND_STATE_CONNECTING, out_cause);
+  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, d->state->kind == VPND_STATE_CONNECTING, vpnd_decision_get_listen_port (d, FALSE), out_cause);
 
   if (config == NULL)
     return FALSE;
@@ -60,7 +60,7 @@ update_network_cause (VpndDecision *d)
 
   if (d->state->profile == NULL || (d->state->cause != VPND_CAUSE_OFFLINE && d->state->cause != VPND_CAUSE_FAMILY))
     return FALSE;
-  config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, &cause);
+  config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, d->context->listen_port, &cause);
   if (config == NULL && (cause == VPND_CAUSE_OFFLINE || cause == VPND_CAUSE_FAMILY))
     d->state->cause = cause;
   return config != NULL;

@@ -40,7 +40,8 @@ void vpnd_decision_configure (VpndDecision *d, VpndTunnelConfig *config);
 void vpnd_decision_want_routes (VpndDecision *d, VpndRoutePlan *routes);
 void vpnd_decision_want_dns (VpndDecision *d, VpndDnsPlan *dns, gboolean is_new_link);
 void vpnd_decision_make_link (VpndDecision *d);
-void vpnd_decision_forget_peers (VpndDecision *d, VpndProfile *profile);
+guint16 vpnd_decision_get_listen_port (VpndDecision *d, gboolean is_new_link);
+void vpnd_decision_forget_peers (VpndDecision *d, const VpndTunnelConfig *config);
 
 /* transition-connect.c */
 void vpnd_decision_note_way (VpndDecision *d);

@@ -107,6 +107,7 @@ typedef struct
  * @settings: the settings in force
  * @facts: the facts as known now
  * @attempt_age_ms: how long the present attempt has lasted, milliseconds
+ * @listen_port: UDP port for a new device, another one each time; not 0
  * @link_ifindex: index of the tunnel's link, 0 for none
  * @split: (nullable): what goes beside the tunnel by the users' wish; NULL for nothing
  */
@@ -115,6 +116,7 @@ typedef struct
   const VpndSettings *settings;
   const VpndFacts *facts;
   guint64 attempt_age_ms;
+  guint16 listen_port;
   guint link_ifindex;
   const VpndSplitPlan *split;
 } VpndContext;

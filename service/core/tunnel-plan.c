@@ -106,6 +106,7 @@ build_peer (const VpndPeer *peer, const VpndEndpoint *endpoint, const VpndProfil
  * @settings: the settings
  * @facts: the facts
  * @is_establishing: no handshake yet: let the device start one by itself
+ * @listen_port: its UDP port where the profile names none; the rules are about that port, so it is never left to the kernel
  * @out_cause: (out): on NULL, why
  *
  * Returns: (transfer full) (nullable): what to tell the device; NULL when the primary peer, or its bridge, cannot be reached from this host:
@@ -113,12 +114,13 @@ build_peer (const VpndPeer *peer, const VpndEndpoint *endpoint, const VpndProfil
  *   it has no address
  */
 VpndTunnelConfig *
-vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing, VpndCause *out_cause)
+vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing, guint16 listen_port, VpndCause *out_cause)
 {
-  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_config_new (profile->private_key, VPND_MARK_VALUE, profile->listen_port);
+  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_config_new (profile->private_key, VPND_MARK_VALUE, profile->listen_port != 0 ? profile->listen_port : listen_port);
   const VpndPeer *primary = vpnd_profile_primary_peer (profile);
   VpndEndpoint endpoint;
 
+  g_return_val_if_fail (config->listen_port != 0, NULL);
   if (primary->endpoints->len == 0 && !vpnd_bridge_is_set (&profile->bridge))
     {
       *out_cause = VPND_CAUSE_ENDPOINT;
@@ -145,15 +147,15 @@ vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings
 
 /**
  * vpnd_tunnel_plan_build_empty:
- * @profile: a profile
+ * @config: a configuration
  *
- * Returns: (transfer full): the profile's device without peers. A device that is told this and then its peers again has forgotten every
+ * Returns: (transfer full): the same device without peers. A device that is told this and then its peers again has forgotten every
  *   session, and starts anew
  */
 VpndTunnelConfig *
-vpnd_tunnel_plan_build_empty (const VpndProfile *profile)
+vpnd_tunnel_plan_build_empty (const VpndTunnelConfig *config)
 {
-  return vpnd_tunnel_config_new (profile->private_key, VPND_MARK_VALUE, profile->listen_port);
+  return vpnd_tunnel_config_new (config->private_key, config->fwmark, config->listen_port);
 }
 
 /* 192.0.0.8 is the dummy address of RFC 7600, 100:: the discard prefix of RFC 6666: nobody has them. */

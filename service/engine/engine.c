@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "reserved.h"
 
 #define WARNINGS_MAX 16 /* a status stays readable, however much goes wrong */
 #define REPAIR_WARNING "repaired: "
@@ -124,6 +125,7 @@ make_context (VpndEngine *self, VpndFacts *facts)
     .facts = facts,
     .split = self->split != NULL ? vpnd_split_tunnel_get_plan (self->split) : NULL,
     .attempt_age_ms = (guint64) (vpnd_clock_now_us (self->ports.clock) - self->attempt_started_us) / 1000,
+    .listen_port = (guint16) g_random_int_range (VPND_LISTEN_PORT_FIRST, VPND_LISTEN_PORT_LAST + 1),
     .link_ifindex = vpnd_tunnel_get_ifindex (self->ports.tunnel),
   };
 }

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The decoder of netlink/rtnl-decode.h. Formats: rtnetlink(7), linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/fib_rules.h.
+ * The decoder of netlink/rtnl-decode.h. Formats: rtnetlink(7), linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/fib_rules.h, linux/netconf.h.
  * Everything is read through one bounded cursor by memcpy, so neither length nor alignment of the input is trusted. (libmnl's own
  * iteration rounds the end of a message up and so may read up to three bytes beyond it.)
  */
@@ -13,6 +13,9 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -151,6 +154,38 @@ decode_link_info (const Attr *info, VpndRtnlLink *link)
   return TRUE;
 }
 
+/* The sysctls of a link, as arrays in the order of linux/ip.h and linux/ipv6.h: forwarding is the first of both. */
+static gboolean
+decode_link_family (const Attr *family, VpndRtnlLink *link)
+{
+  const guint16 wanted = family->type == AF_INET ? IFLA_INET_CONF : IFLA_INET6_CONF;
+  Cursor cursor = { family->bytes, family->size };
+  Attr attr;
+
+  G_STATIC_ASSERT (IPV4_DEVCONF_FORWARDING == 1 && DEVCONF_FORWARDING == 0); /* the array of IPv4 leaves the number 0 out */
+  while ((family->type == AF_INET || family->type == AF_INET6) && next_attr (&cursor, &attr))
+    {
+      guint32 forwarding = 0;
+
+      if (attr.type == wanted && !attr_u32 (&attr, &forwarding))
+        return FALSE;
+      link->forwards = link->forwards || forwarding != 0;
+    }
+  return TRUE;
+}
+
+static gboolean
+decode_link_families (const Attr *spec, VpndRtnlLink *link)
+{
+  Cursor cursor = { spec->bytes, spec->size };
+  Attr family;
+
+  while (next_attr (&cursor, &family))
+    if (!decode_link_family (&family, link))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 decode_link_attr (const Attr *attr, VpndRtnlLink *link)
 {
@@ -166,6 +201,8 @@ decode_link_attr (const Attr *attr, VpndRtnlLink *link)
       return attr_u8 (attr, &link->operstate);
     case IFLA_LINKINFO:
       return decode_link_info (attr, link);
+    case IFLA_AF_SPEC:
+      return decode_link_families (attr, link);
     case IFLA_MASTER:
       if (!attr_u32 (attr, &master))
         return FALSE;
@@ -475,6 +512,30 @@ vpnd_rtnl_decode_rule (const void *message, gsize length_bytes, VpndRtnlRule *ou
     }
   *out_rule = rule;
   return TRUE;
+}
+
+/**
+ * vpnd_rtnl_is_forwarding_change:
+ * @message: bytes of a netlink message
+ * @length_bytes: their number
+ *
+ * Returns: TRUE when @message is a well-formed RTM_NEWNETCONF or RTM_DELNETCONF (linux/netconf.h) that tells whether a link forwards. Which one, and whether,
+ *   stands in the list of links
+ */
+gboolean
+vpnd_rtnl_is_forwarding_change (const void *message, gsize length_bytes)
+{
+  struct netconfmsg info;
+  gboolean is_gone;
+  Cursor cursor;
+  Attr attr;
+
+  if (!open_message (message, length_bytes, RTM_NEWNETCONF, RTM_DELNETCONF, &info, sizeof info, &is_gone, &cursor))
+    return FALSE;
+  while (next_attr (&cursor, &attr))
+    if (attr.type == NETCONFA_FORWARDING)
+      return TRUE;
+  return FALSE;
 }
 
 /**

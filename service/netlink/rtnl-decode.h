@@ -23,6 +23,7 @@ G_BEGIN_DECLS
  * @operstate: IF_OPER_*
  * @master: ifindex of the bridge or bond it is a port of, 0 for none
  * @mtu: bytes
+ * @forwards: what comes in by it may be sent on, of one family at least (net.ipv4.conf.NAME.forwarding, net.ipv6.conf.NAME.forwarding)
  */
 typedef struct
 {
@@ -35,6 +36,7 @@ typedef struct
   guint8 operstate;
   guint master;
   guint32 mtu;
+  gboolean forwards;
 } VpndRtnlLink;
 
 /**
@@ -114,6 +116,7 @@ typedef struct
 gboolean vpnd_rtnl_decode_link (const void *message, gsize length_bytes, VpndRtnlLink *out_link);
 gboolean vpnd_rtnl_decode_address (const void *message, gsize length_bytes, VpndRtnlAddress *out_address);
 gboolean vpnd_rtnl_decode_route (const void *message, gsize length_bytes, VpndRtnlRoute *out_route);
+gboolean vpnd_rtnl_is_forwarding_change (const void *message, gsize length_bytes);
 gboolean vpnd_rtnl_is_of_other_family (const void *message, gsize length_bytes);
 gboolean vpnd_rtnl_decode_rule (const void *message, gsize length_bytes, VpndRtnlRule *out_rule);
 

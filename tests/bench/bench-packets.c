@@ -10,6 +10,7 @@
 
 #include "firewall-nft.h"
 #include "policy.h"
+#include "reserved.h"
 #include "tunnel-plan.h"
 
 #include <netinet/ip.h>
@@ -144,7 +145,7 @@ apply_ours (gboolean with_split)
   g_assert_no_error (error);
   facts->ipv6_enabled = TRUE;
   facts->default4 = (VpndDefaultRoute){ .present = TRUE, .ifindex = 2, .ifname = "eth0", .mtu = 1500 };
-  config = vpnd_tunnel_plan_build (profile, settings, facts, FALSE, &cause);
+  config = vpnd_tunnel_plan_build (profile, settings, facts, FALSE, VPND_LISTEN_PORT_FIRST, &cause);
   g_assert_nonnull (config);
   routes = vpnd_route_plan_build (profile, settings, facts);
   dns = vpnd_dns_plan_build (profile, settings);

@@ -31,6 +31,7 @@ decode_all (const uint8_t *message, gsize length)
     g_assert (route.hops->len > 0 && route.destination.length <= vpnd_addr_size (&route.destination.addr) * 8);
   if (vpnd_rtnl_decode_rule (message, length, &rule))
     g_assert (rule.rule.family == AF_INET || rule.rule.family == AF_INET6);
+  g_assert (!vpnd_rtnl_is_forwarding_change (message, length) || length >= 21); /* headers, the family, one attribute */
   if (vpnd_rtnl_encode_delete_of (removal, 1, 0, message, length))
     g_assert (removal->len <= length + 3);
 }

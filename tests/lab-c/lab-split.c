@@ -255,7 +255,7 @@ set_plans (Lab *lab)
   lab->facts->ipv6_enabled = TRUE;
   lab->facts->default4 = (VpndDefaultRoute){ TRUE, if_nametoindex ("eth0"), "eth0", addr (GATEWAY4), 1500 };
   lab->facts->default6 = (VpndDefaultRoute){ TRUE, if_nametoindex ("eth0"), "eth0", addr (GATEWAY6), 1500 };
-  lab->config = vpnd_tunnel_plan_build (lab->profile, lab->settings, lab->facts, FALSE, &cause);
+  lab->config = vpnd_tunnel_plan_build (lab->profile, lab->settings, lab->facts, FALSE, VPND_LISTEN_PORT_FIRST, &cause);
   g_assert_nonnull (lab->config);
   lab->routes = vpnd_route_plan_build (lab->profile, lab->settings, lab->facts);
   lab->dns = vpnd_dns_plan_build (lab->profile, lab->settings);

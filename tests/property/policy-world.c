@@ -35,7 +35,7 @@ world_init (World *world, VpndPolicyKind kind)
   world->facts->default4.present = TRUE;
   world->facts->default6.present = TRUE;
   world->kind = kind;
-  world->config = vpnd_tunnel_plan_build (world->profile, world->settings, world->facts, TRUE, &cause);
+  world->config = vpnd_tunnel_plan_build (world->profile, world->settings, world->facts, TRUE, VPND_LISTEN_PORT_FIRST, &cause);
   g_assert_nonnull (world->config);
   world->routes = vpnd_route_plan_build (world->profile, world->settings, world->facts);
   world->dns = vpnd_dns_plan_build (world->profile, world->settings);

@@ -153,12 +153,13 @@ test_guests_are_masqueraded (void)
     {
       g_auto (World) world = { NULL };
       const VpndChain *chain;
-      gboolean has_bridge;
+      gboolean has_bridge, has_guests;
 
       world_init (&world, g_test_rand_int_range (0, 3));
       chain = vpnd_ruleset_find_chain (world.ruleset, "postrouting");
       has_bridge = vpnd_bridge_is_set (&world.profile->bridge);
-      g_assert_cmpint (chain != NULL, ==, world.kind != VPND_POLICY_BLOCKED && (world.facts->bridges->len > 0 || has_bridge));
+      has_guests = world.facts->forwards && world.facts->bridges->len > 0;
+      g_assert_cmpint (chain != NULL, ==, world.kind != VPND_POLICY_BLOCKED && (has_guests || has_bridge));
       for (guint i = 0; chain != NULL && i < chain->rules->len; i++)
         {
           const VpndRule *rule = g_ptr_array_index (chain->rules, i);
@@ -168,7 +169,7 @@ test_guests_are_masqueraded (void)
           g_assert_cmpstr ((const char *) link->value, ==, VPND_IFNAME);
           g_assert_cmpuint (rule->matches->len, >=, 2);
           g_assert_cmpint (g_array_index (rule->statements, VpndStatement, 0).kind, ==, VPND_STATEMENT_MASQUERADE);
-          g_assert_true (link->op == VPND_OP_EQ ? world.facts->bridges->len > 0 : has_bridge);
+          g_assert_true (link->op == VPND_OP_EQ ? has_guests : has_bridge);
           for (guint j = 1; link->op == VPND_OP_EQ && j < rule->matches->len; j++)
             g_assert_cmpint (g_array_index (rule->matches, VpndMatch, j).op, ==, VPND_OP_NE);
         }

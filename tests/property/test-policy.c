@@ -272,6 +272,54 @@ test_families_are_symmetric (void)
     }
 }
 
+static gboolean
+asks_conntrack (const VpndRuleset *ruleset)
+{
+  for (guint i = 0; i < ruleset->chains->len; i++)
+    {
+      const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
+
+      if (chain->type == VPND_CHAIN_NAT)
+        return TRUE;
+      for (guint j = 0; j < chain->rules->len; j++)
+        {
+          const VpndRule *rule = g_ptr_array_index (chain->rules, j);
+
+          for (guint k = 0; k < rule->matches->len; k++)
+            {
+              VpndField field = g_array_index (rule->matches, VpndMatch, k).field;
+
+              if (field == VPND_FIELD_CT_MARK || field == VPND_FIELD_CT_STATE || field == VPND_FIELD_CT_STATUS)
+                return TRUE;
+            }
+          for (guint k = 0; k < rule->statements->len; k++)
+            if (g_array_index (rule->statements, VpndStatement, k).kind == VPND_STATEMENT_SET_CT_MARK)
+              return TRUE;
+        }
+    }
+  return FALSE;
+}
+
+/* The kernel tracks all packets of a network namespace as soon as one rule asks. Only what forwards for others, and what lets other programs out, does. */
+static void
+test_conntrack_is_for_others (void)
+{
+  guint seen = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, g_test_rand_int_range (0, 3));
+      if (world.facts->forwards || world.settings->forward->len > 0 || world.settings->api_endpoints->len > 0 || vpnd_bridge_is_set (&world.profile->bridge) ||
+          world.dns->outside->len > 0)
+        continue;
+      seen++;
+      g_assert_false (asks_conntrack (world.ruleset));
+    }
+  g_assert_cmpuint (seen, >, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -285,5 +333,6 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/lost-address", test_lost_address);
   g_test_add_func ("/policy/short-ways-mean-the-same", test_short_ways_mean_the_same);
   g_test_add_func ("/policy/families-are-symmetric", test_families_are_symmetric);
+  g_test_add_func ("/policy/conntrack-is-for-others", test_conntrack_is_for_others);
   return g_test_run ();
 }

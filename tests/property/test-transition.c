@@ -82,6 +82,27 @@ accepts_by_default (const World *world, const VpndRuleset *ruleset)
   return FALSE;
 }
 
+/* What the peers of @config answer comes in by the rules that are in force. */
+static void
+assert_port_is_open (const World *world, const VpndTunnelConfig *config)
+{
+  for (guint i = 0; i < config->peers->len && !vpnd_bridge_is_set (&config->bridge); i++)
+    {
+      const VpndEndpoint *peer = &((const VpndTunnelPeer *) g_ptr_array_index (config->peers, i))->endpoint;
+      Packet answer = { .iifname = "eth0", .oifname = "", .l4proto = IPPROTO_UDP, .source = peer->addr, .sport = peer->port, .dport = config->listen_port };
+
+      answer.destination = random_public_addr (peer->addr.family);
+      if (vpnd_addr_is_set (&peer->addr))
+        g_assert_cmpint (ruleset_eval (world->ruleset, VPND_HOOK_INPUT, &answer), ==, FATE_ACCEPT);
+    }
+}
+
+static guint16
+random_listen_port (void)
+{
+  return (guint16) g_test_rand_int_range (VPND_LISTEN_PORT_FIRST, VPND_LISTEN_PORT_LAST + 1);
+}
+
 /* L3 and L4 hold at the moment of each effect, not only at the end. */
 static void
 perform (World *world, const VpndEffect *effect)
@@ -252,6 +273,8 @@ check_laws (World *world)
     g_assert_false (world->link || world->routes);
   if (state->kind == VPND_STATE_CONNECTED)
     g_assert_true (world->link && world->is_watching);
+  if (state->kind == VPND_STATE_CONNECTED && !world->ruleset_failed)
+    assert_port_is_open (world, state->config);
 }
 
 /* Feeds one event and all that follows from it, as the engine does. @fail_one_in: how often an effect fails; 0 for never. */
@@ -260,7 +283,7 @@ feed (World *world, VpndEvent event, guint fail_one_in)
 {
   for (guint depth = 0; depth < 50; depth++)
     {
-      VpndContext context = { world->settings, world->facts, g_test_rand_int_range (0, 3000), world->link ? 7 : 0, world->split };
+      VpndContext context = { world->settings, world->facts, g_test_rand_int_range (0, 3000), random_listen_port (), world->link ? 7 : 0, world->split };
       g_autoptr (GPtrArray) effects = NULL;
       g_autoptr (GPtrArray) again = NULL;
       g_autoptr (VpndState) same = vpnd_transition (world->state, &event, &context, &again);
@@ -384,7 +407,7 @@ test_dns_overwritten (void)
       feed (&world, (VpndEvent){ .kind = VPND_EVENT_START, .recovery = VPND_RECOVERY_NONE }, 0);
       for (guint step = 0; step < 5; step++)
         {
-          VpndContext context = { world.settings, world.facts, 1000, world.link ? 7 : 0, world.split };
+          VpndContext context = { world.settings, world.facts, 1000, random_listen_port (), world.link ? 7 : 0, world.split };
           VpndEvent event = { .kind = VPND_EVENT_DNS_OVERWRITTEN };
           g_autoptr (GPtrArray) effects = NULL;
           g_autoptr (VpndState) next = NULL;
@@ -480,7 +503,7 @@ test_total (void)
       world_init (&world);
       for (int i = g_test_rand_int_range (0, 6); i > 0; i--)
         feed (&world, random_event (&world, profile), 4);
-      context = (VpndContext){ world.settings, world.facts, 0, world.link ? 7 : 0, world.split };
+      context = (VpndContext){ world.settings, world.facts, 0, random_listen_port (), world.link ? 7 : 0, world.split };
       next = vpnd_transition (world.state, &event, &context, &effects);
       g_assert_cmpint (next->kind, <, VPND_N_STATES);
     }
@@ -503,7 +526,7 @@ test_repeated_facts (void)
       for (int i = g_test_rand_int_range (0, 8); i > 0; i--)
         feed (&world, random_event (&world, profile), 0);
       feed (&world, event, 0);
-      context = (VpndContext){ world.settings, world.facts, 5000, world.link ? 7 : 0, world.split };
+      context = (VpndContext){ world.settings, world.facts, 5000, random_listen_port (), world.link ? 7 : 0, world.split };
       next = vpnd_transition (world.state, &event, &context, &effects);
       g_assert_cmpuint (effects->len, ==, 0);
       g_assert_cmpint (next->kind, ==, world.state->kind);
@@ -530,7 +553,7 @@ test_disturbed (void)
       for (int i = g_test_rand_int_range (0, 8); i > 0; i--)
         feed (&world, random_event (&world, profile), 0);
       has_routes = world.state->routes != NULL && !world.state->is_waiting;
-      context = (VpndContext){ world.settings, world.facts, 5000, world.link ? 7 : 0, world.split };
+      context = (VpndContext){ world.settings, world.facts, 5000, random_listen_port (), world.link ? 7 : 0, world.split };
       next = vpnd_transition (world.state, &event, &context, &effects);
 
       g_assert_cmpint (next->kind, ==, world.state->kind);
@@ -576,7 +599,7 @@ test_split_changed (void)
       world.split = random_boolean (4) ? NULL : random_split_plan ("first");
       for (guint turn = 0; turn < 2; turn++)
         {
-          VpndContext context = { world.settings, world.facts, 5000, world.link ? 7 : 0, world.split };
+          VpndContext context = { world.settings, world.facts, 5000, random_listen_port (), world.link ? 7 : 0, world.split };
           g_autoptr (GPtrArray) effects = NULL;
           g_autoptr (VpndState) next = vpnd_transition (world.state, &event, &context, &effects);
 
@@ -739,7 +762,7 @@ test_connect_and_back (void)
 static void
 fail_activation (World *world, VpndProfile *profile, VpndEffectKind which)
 {
-  VpndContext context = { world->settings, world->facts, 0, world->link ? 7 : 0, world->split };
+  VpndContext context = { world->settings, world->facts, 0, random_listen_port (), world->link ? 7 : 0, world->split };
   g_autoptr (GPtrArray) effects = NULL;
   VpndEvent event = { .kind = VPND_EVENT_ACTIVATE, .profile = profile };
   VpndState *next = vpnd_transition (world->state, &event, &context, &effects);

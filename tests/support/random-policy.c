@@ -9,6 +9,7 @@
 
 #include "random-values.h"
 #include "tunnel-plan.h"
+#include "reserved.h"
 
 static VpndRuleset *
 new_policy (VpndPolicyKind kind, const VpndSplitPlan *split)
@@ -24,7 +25,7 @@ new_policy (VpndPolicyKind kind, const VpndSplitPlan *split)
 
   facts->default4.present = TRUE;
   facts->default6.present = TRUE;
-  config = vpnd_tunnel_plan_build (profile, settings, facts, TRUE, &cause);
+  config = vpnd_tunnel_plan_build (profile, settings, facts, TRUE, VPND_LISTEN_PORT_FIRST, &cause);
   g_assert_nonnull (config);
   routes = vpnd_route_plan_build (profile, settings, facts);
   dns = vpnd_dns_plan_build (profile, settings);

@@ -163,12 +163,22 @@ is_icmp (VpndField field)
 }
 
 static gboolean
+is_inner (VpndField field)
+{
+  return field >= VPND_FIELD_ICMP_INNER_START && field <= VPND_FIELD_ICMPV6_INNER_PORTS;
+}
+
+static gboolean
 fits (Draw *draw, VpndField field)
 {
   guint8 nfproto = vpnd_field_implied_nfproto (field);
   guint8 l4proto = vpnd_field_implied_l4proto (field);
 
   if (field == VPND_FIELD_SOCKET_CGROUP && !draw->may_see_sockets)
+    return FALSE;
+  if (is_inner (field)) /* stands behind the type of its error, and nft(8) does not say so: the policies' own texts have them */
+    return FALSE;
+  if (field == VPND_FIELD_TH_DPORT && draw->l4proto != 0) /* with a protocol it is that protocol's port */
     return FALSE;
   if (draw->has_icmp && is_icmp (field)) /* nft(8) joins type and code in ways of its own; the policies' own texts have them together */
     return FALSE;
@@ -190,6 +200,8 @@ settle (Draw *draw, VpndField field)
   draw->has_icmp = draw->has_icmp || is_icmp (field);
   if (nfproto != 0)
     draw->family = nfproto == NFPROTO_IPV4 ? AF_INET : AF_INET6;
+  if (field == VPND_FIELD_TH_DPORT)
+    draw->l4proto = IPPROTO_RAW; /* none that a rule looks at */
   if (vpnd_field_implied_l4proto (field) != 0)
     draw->l4proto = vpnd_field_implied_l4proto (field);
   if (draw->l4proto == IPPROTO_ICMPV6)

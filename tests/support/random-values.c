@@ -196,6 +196,7 @@ random_facts (void)
       g_array_append_val (facts->lans, lan);
       g_array_append_val (facts->lans, lan6);
     }
+  facts->forwards = random_boolean (2);
   facts->ipv6_enabled = !random_boolean (4);
   return facts;
 }

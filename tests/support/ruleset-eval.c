@@ -31,6 +31,7 @@ load (const Packet *packet, VpndField field, guint8 *out)
   guint8 family = packet->destination.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
   guint16 sport = g_htons (packet->sport);
   guint16 dport = g_htons (packet->dport);
+  guint16 inner_ports[] = { g_htons (packet->inner.sport), g_htons (packet->inner.dport) };
   guint32 ifindex;
   guint32 source_type;
   guint16 type;
@@ -84,6 +85,24 @@ load (const Packet *packet, VpndField field, guint8 *out)
     case VPND_FIELD_UDP_DPORT:
     case VPND_FIELD_TCP_DPORT:
       memcpy (out, &dport, sizeof dport);
+      return TRUE;
+    case VPND_FIELD_TH_DPORT:
+      memcpy (out, &dport, sizeof dport);
+      return TRUE;
+    case VPND_FIELD_ICMP_INNER_START:
+      *out = 0x45;
+      return TRUE;
+    case VPND_FIELD_ICMP_INNER_L4PROTO:
+    case VPND_FIELD_ICMPV6_INNER_L4PROTO:
+      *out = packet->inner.l4proto;
+      return TRUE;
+    case VPND_FIELD_ICMP_INNER_DADDR:
+    case VPND_FIELD_ICMPV6_INNER_DADDR:
+      memcpy (out, packet->inner.destination.bytes, VPND_FIELD_MAX_BYTES);
+      return TRUE;
+    case VPND_FIELD_ICMP_INNER_PORTS:
+    case VPND_FIELD_ICMPV6_INNER_PORTS:
+      memcpy (out, inner_ports, sizeof inner_ports);
       return TRUE;
     case VPND_FIELD_TCP_FLAGS:
       *out = packet->is_established && !packet->is_first_syn ? 0x10 : 0x02; /* ACK, or the SYN that begins a connection */

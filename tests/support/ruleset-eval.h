@@ -22,6 +22,14 @@ typedef enum
 
 typedef struct
 {
+  VpndAddr destination;
+  guint8 l4proto;
+  guint16 sport;
+  guint16 dport;
+} InnerPacket;
+
+typedef struct
+{
   const char *iifname; /* "" for none */
   const char *oifname;
   VpndAddr source;
@@ -43,6 +51,7 @@ typedef struct
   gboolean is_established;
   gboolean is_first_syn; /* begins a TCP connection where conntrack knows one already */
   gboolean is_related;   /* an ICMP error about a flow */
+  InnerPacket inner;     /* what an ICMP error is about; of the family of the packet */
 } Packet;
 
 Fate ruleset_eval_part (const VpndRuleset *ruleset, VpndHook hook, gint32 from, gint32 to, Packet *packet);

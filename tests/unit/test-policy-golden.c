@@ -9,6 +9,7 @@
 #include "policy.h"
 
 #include "tunnel-plan.h"
+#include "reserved.h"
 
 #define HEAD "# SPDX-FileCopyrightText: 2026 The vpnd authors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
 
@@ -171,7 +172,10 @@ build_text (const Case *one)
   facts->ipv6_enabled = TRUE;
   facts->default4 = (VpndDefaultRoute){ TRUE, 2, "eth0", addr ("192.168.7.1"), 1500 };
   if (one->has_guests)
-    g_array_append_val (facts->bridges, guests);
+    {
+      g_array_append_val (facts->bridges, guests);
+      facts->forwards = TRUE;
+    }
   settings->allow_lan = one->allow_lan;
   for (guint i = 0; resolvers[i] != NULL; i++)
     {
@@ -190,7 +194,7 @@ build_text (const Case *one)
       profile->bridge.uid = one->bridge_uid;
       facts->default6.present = TRUE;
     }
-  config = vpnd_tunnel_plan_build (profile, settings, facts, FALSE, &cause);
+  config = vpnd_tunnel_plan_build (profile, settings, facts, FALSE, VPND_LISTEN_PORT_FIRST, &cause);
   g_assert_nonnull (config);
   routes = vpnd_route_plan_build (profile, settings, facts);
   dns = vpnd_dns_plan_build (profile, settings);
