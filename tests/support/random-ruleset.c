@@ -326,7 +326,7 @@ add_statements (Draw *draw, const VpndChain *chain, const char *leaf)
     vpnd_rule_statement (draw->rule, VPND_STATEMENT_CLAMP_MSS);
   if (chance (30))
     vpnd_rule_set_mark (draw->rule, chance (50) ? VPND_STATEMENT_SET_MARK : VPND_STATEMENT_SET_CT_MARK, 0x56000000, chance (50) ? 0xff000000 : 0xffffffff);
-  if (chain->type == VPND_CHAIN_NAT && chain->hook == VPND_HOOK_OUTPUT && draw->family != 0 && chance (50))
+  if (chain->type == VPND_CHAIN_NAT && chain->hook == VPND_HOOK_OUTPUT && draw->family != 0 && draw->l4proto != IPPROTO_ICMP && draw->l4proto != IPPROTO_ICMPV6 && chance (50)) /* with them nft(8) says the family or not */
     {
       VpndPrefix prefix = random_prefix (draw->family);
 
