@@ -146,6 +146,38 @@ def summed(src, dst, proto, segment, offset):
     return packet(src, dst, proto, segment[:offset] + struct.pack("!H", checksum(pseudo + segment)) + segment[offset + 2:])
 
 
+def datagram(src, dst, sport, dport):
+    return summed(src, dst, UDP, struct.pack("!HHHH", sport, dport, 12, 0) + b"evil", 6)
+
+
+def test_who_forges_the_server_reaches_the_device_alone(connected):
+    """Packets with the server's address and port come to the port of the tunnel's device, which believes nobody without a key, and to no program."""
+    lab = connected
+    with lab.host.net():
+        programs = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+    head = lab.host_mac() + lab.router_mac()
+    mark = lab.capture.mark()
+    assert lab.echo(PUBLIC4) == TUNNEL_HOST4
+    device = next(frame.sport for frame in select_frames(lab.capture.since(mark), from_host=True, proto=UDP, dport=PEER_PORT))
+    with contextlib.ExitStack() as stack:
+        for program, source, address in zip(programs, (PEER4, PEER6), (HOST4, HOST6)):
+            stack.enter_context(program).bind((address, 0))
+            program.setblocking(False)
+            port = program.getsockname()[1]
+            lab.send_from_router([head + datagram(source, address, PEER_PORT, target) for target in (port, device, port)])
+        lab.capture.fence()
+        assert lab.echo(PUBLIC4) == TUNNEL_HOST4, "the device goes on"
+        for program in programs:
+            with pytest.raises(BlockingIOError):
+                program.recv(100)
+        lab.vpnctl("disconnect")
+        for program, source, address in zip(programs, (PEER4, PEER6), (HOST4, HOST6)):  # the control
+            program.setblocking(True)
+            program.settimeout(5)
+            lab.send_from_router([head + datagram(source, address, PEER_PORT, program.getsockname()[1])])
+            assert program.recv(100) == b"evil"
+
+
 def probes_to(src, dst, port):
     """A datagram, a SYN, a SYN+ACK and an echo request, also from the port of the transport."""
     for source_port in (PEER_PORT, 53):

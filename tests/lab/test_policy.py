@@ -336,6 +336,39 @@ def guest_echo(lab, address, kind="udp", wait=3000):
     return answer["reply"].removeprefix("you are ") if answer["reply"] else None
 
 
+def set_forwarding(lab, value):
+    lab.host.sysctl("net.ipv4.ip_forward", value)
+    lab.host.sysctl("net.ipv6.conf.all.forwarding", value)
+
+
+def test_only_a_router_is_tracked(host):
+    """Connection tracking costs each packet more than all rules: a host that forwards nothing has none of it. One that becomes a router, for a network that is no
+    bridge and by an administrator's own NAT, is noticed: what answers its clients comes back to them, and nothing else goes there."""
+    set_forwarding(host, 0)
+    host.connect()
+    for kind in ("udp", "tcp"):
+        assert host.echo(PUBLIC4, kind) == TUNNEL_HOST4 and host.echo(PUBLIC6, kind) == TUNNEL_HOST6
+    assert int(host.host.run("cat", "/proc/sys/net/netfilter/nf_conntrack_count").stdout) == 0
+
+    host.guest = sandbox.Node("guest")
+    host.nodes.append(host.guest)
+    argv = host.host.argv("ip", "link", "add", "lan9", "type", "veth", "peer", "name", "eth0", "netns", f"/proc/self/fd/{host.guest.net_fd}")
+    subprocess.run(argv, pass_fds=(host.host.net_fd, host.host.mount_fd, host.guest.net_fd), check=True)
+    host.host.ip("link set lan9 up\naddr add 10.9.0.1/24 dev lan9\naddr add fd09::1/64 dev lan9 nodad")
+    host.guest.ip("""link set eth0 up
+        addr add 10.9.0.2/24 dev eth0
+        addr add fd09::2/64 dev eth0 nodad
+        route add default via 10.9.0.1
+        route add default via fd09::1""")
+    host.host.run("nft", "-f", "-", input="table inet admin {\n chain post {\n  type nat hook postrouting priority 100; oifname vpnd0 masquerade\n }\n}\n")
+    set_forwarding(host, 1)
+    mark = host.capture.mark()
+    for address, source in ((PUBLIC4, TUNNEL_HOST4), (PUBLIC6, TUNNEL_HOST6)):
+        sandbox.wait_until(lambda address=address, source=source: guest_echo(host, address, wait=300) == source, 10, f"a client of the router reaches {address}")
+        assert guest_echo(host, address, "tcp") == source
+    none(host.capture.since(mark), dport=ECHO_PORT)
+
+
 def test_guests_reach_the_internet_through_the_tunnel_only(guest):
     """A container is seen on the link when nothing is wanted, nowhere while connecting, and as the host's tunnel address when connected."""
     probes = [{"kind": kind, "address": address, "port": ECHO_PORT} for kind in ("tcp", "udp") for address in (PUBLIC4, PUBLIC6)]
