@@ -201,16 +201,36 @@ set_process (const VpndServices *services, gpointer data, const VpndCaller *call
   return FALSE;
 }
 
+/* An Enter that waits for the rules; @request lives until @task has returned. */
+typedef struct
+{
+  const VpndServices *services;
+  const Request *request;
+  GTask *task;
+} Entry;
+
+static void
+on_classes_in_force (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autofree Entry *entry = user_data;
+  const Request *request = entry->request;
+  VpndSplitTunnel *split = vpnd_engine_get_split (entry->services->engine);
+  GError *error = NULL;
+
+  if (vpnd_engine_want_split_classes_finish (VPND_ENGINE (source), result, &error) &&
+      vpnd_split_tunnel_enter (split, request->caller.pid, request->start_time, request->caller.uid, request->class_, &error))
+    vpnd_method_return (entry->task, g_variant_new ("()"));
+  else
+    vpnd_method_return_error (entry->task, error);
+}
+
 static void
 run_enter (const VpndServices *services, gpointer data, GTask *task)
 {
-  const Request *request = data;
-  GError *error = NULL;
+  Entry *entry = g_new (Entry, 1);
 
-  if (vpnd_split_tunnel_enter (vpnd_engine_get_split (services->engine), request->caller.pid, request->start_time, request->caller.uid, request->class_, &error))
-    vpnd_method_return (task, g_variant_new ("()"));
-  else
-    vpnd_method_return_error (task, error);
+  *entry = (Entry){ services, data, task };
+  vpnd_engine_want_split_classes_async (services->engine, NULL, on_classes_in_force, entry);
 }
 
 static void

@@ -211,8 +211,9 @@ await_units (VpndSplitPlan *plan, const VpndSplitConfig *config)
     }
 }
 
+/* A class in which nobody can be is left out: rules cost every packet of the host. */
 static void
-add_standing (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitStanding *standing)
+add_standing (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitStanding *standing, gboolean has_asked)
 {
   const guint level = standing->ground == VPND_SPLIT_GROUND_CGROUP2 ? standing->level : 0;
 
@@ -220,8 +221,11 @@ add_standing (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSpli
   if (standing->ground == VPND_SPLIT_GROUND_NONE)
     return;
   await_units (plan, config); /* first: of these there are few */
-  add_group (plan, VPND_SPLIT_EXCLUDED, NULL, level, standing->excluded_id);
-  add_group (plan, VPND_SPLIT_INCLUDED, NULL, level, standing->included_id);
+  if (has_asked || vpnd_split_config_needs_launches (config))
+    {
+      add_group (plan, VPND_SPLIT_EXCLUDED, NULL, level, standing->excluded_id);
+      add_group (plan, VPND_SPLIT_INCLUDED, NULL, level, standing->included_id);
+    }
   for (guint i = 0; i < standing->bound->len; i++)
     {
       const VpndSplitBoundId *bound = &g_array_index (standing->bound, VpndSplitBoundId, i);
@@ -241,7 +245,7 @@ static void
 add_facts (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitFacts *facts)
 {
   if (facts->standing != NULL)
-    add_standing (plan, config, facts->standing);
+    add_standing (plan, config, facts->standing, facts->has_asked);
   for (guint i = 0; facts->outside_dns != NULL && i < facts->outside_dns->len; i++)
     {
       const VpndAddr *server = &g_array_index (facts->outside_dns, VpndAddr, i);

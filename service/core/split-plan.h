@@ -46,6 +46,7 @@ typedef struct
  * @names: (element-type VpndSplitName) (nullable): what is known of domains
  * @queue: how the kernel holds answers of resolvers (vpnd_split_names_get_queue ()); VPND_QUEUE_NONE: nobody listens, and nothing is held
  * @outside_dns: (element-type VpndAddr) (nullable): resolvers of the physical links: what was there before us, never a stub on loopback
+ * @has_asked: programs that no rule names stand in classes, or did, or are about to: somebody asked for it
  */
 typedef struct
 {
@@ -53,6 +54,7 @@ typedef struct
   const GArray *names;
   VpndQueueForm queue;
   const GArray *outside_dns;
+  gboolean has_asked;
 } VpndSplitFacts;
 
 /**

@@ -74,6 +74,38 @@ vpnd_engine_change_split_finish (VpndEngine *self, GAsyncResult *result, GError 
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
+/**
+ * vpnd_engine_want_split_classes_async:
+ * @self: the engine
+ * @cancellable: (nullable): not heeded
+ * @callback: called when the classes stand in the rules of the firewall, where they are not as long as nobody needs them
+ * @user_data: passed to @callback
+ */
+void
+vpnd_engine_want_split_classes_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_engine_want_split_classes_async);
+  g_task_set_check_cancellable (task, FALSE);
+  vpnd_split_tunnel_want_classes (self->split);
+  vpnd_engine_post_request (self, vpnd_engine_item_new (VPND_EVENT_SPLIT_CHANGED, NULL, task));
+}
+
+/**
+ * vpnd_engine_want_split_classes_finish:
+ * @self: the engine
+ * @result: what the callback received
+ * @error: return location for an error
+ *
+ * Returns: FALSE when they do not. Errors: VPND_ERROR_FIREWALL
+ */
+gboolean
+vpnd_engine_want_split_classes_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
 static void
 on_plan_changed (VpndEngine *self)
 {

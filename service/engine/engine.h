@@ -116,6 +116,8 @@ gboolean vpnd_engine_set_settings_finish (VpndEngine *self, GAsyncResult *result
 /* Completes when it stands in the file and in the rules of the firewall. */
 void vpnd_engine_change_split_async (VpndEngine *self, const VpndSplitChange *change, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_engine_change_split_finish (VpndEngine *self, GAsyncResult *result, GError **error);
+void vpnd_engine_want_split_classes_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean vpnd_engine_want_split_classes_finish (VpndEngine *self, GAsyncResult *result, GError **error);
 VpndSplitTunnel *vpnd_engine_get_split (VpndEngine *self);
 
 /* The status with fresh counters. */

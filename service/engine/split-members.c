@@ -244,6 +244,21 @@ vpnd_split_members_refresh (VpndSplitMembers *self, const VpndSplitConfig *confi
 }
 
 /**
+ * vpnd_split_members_has_any:
+ * @self: those who are known
+ *
+ * Returns: whether anybody stands in a class that needs no rule, known or not
+ */
+gboolean
+vpnd_split_members_has_any (VpndSplitMembers *self)
+{
+  g_autoptr (GArray) excluded = vpnd_splitter_list (self->splitter, VPND_SPLIT_EXCLUDED, NULL);
+  g_autoptr (GArray) included = vpnd_splitter_list (self->splitter, VPND_SPLIT_INCLUDED, NULL);
+
+  return excluded->len > 0 || included->len > 0;
+}
+
+/**
  * vpnd_split_members_enter:
  * @self: those who are known
  * @config: what the users want

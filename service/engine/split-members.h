@@ -23,6 +23,7 @@ typedef void (*VpndSplitCountFunc) (gpointer user_data);
 VpndSplitMembers *vpnd_split_members_new (VpndSplitter *splitter, VpndClock *clock, VpndSplitMemberFunc tell, VpndSplitCountFunc counted, gpointer user_data);
 void vpnd_split_members_free (VpndSplitMembers *self);
 guint vpnd_split_members_get_n (const VpndSplitMembers *self);
+gboolean vpnd_split_members_has_any (VpndSplitMembers *self);
 
 void vpnd_split_members_add_report (VpndSplitMembers *self, const VpndSplitStanding *standing, const VpndSplitterReport *report);
 void vpnd_split_members_name_program (VpndSplitMembers *self, const VpndSplitterReport *report);

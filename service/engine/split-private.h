@@ -28,6 +28,7 @@ struct _VpndSplitTunnel
   gboolean awaits_names;       /* the change under way is done as soon as it is known whether names can be watched */
   VpndSplitState state;
   gboolean is_protected;
+  gboolean has_asked; /* programs stand in classes, or did since the rules of the firewall came, that no rule put there: their flows outlive them */
   gboolean is_started;
   char *trouble;     /* (owned) (nullable): with the file */
   GQueue changes;    /* (element-type GTask) (owned): that wait */

@@ -51,21 +51,29 @@ vpnd_split_tunnel_update_state (VpndSplitTunnel *self)
     }
 }
 
-static void
-update_plan (VpndSplitTunnel *self)
+/* Returns: TRUE when it is another one */
+static gboolean
+make_plan (VpndSplitTunnel *self)
 {
   const VpndSplitFacts facts = {
     .standing = self->standing,
     .names = self->names != NULL ? vpnd_split_names_get_names (self->names) : NULL,
     .queue = self->names != NULL ? vpnd_split_names_get_queue (self->names) : VPND_QUEUE_NONE,
     .outside_dns = self->outside_dns,
+    .has_asked = self->has_asked,
   };
   VpndSplitPlan *plan = vpnd_split_plan_build (self->config, &facts);
   const gboolean is_same = vpnd_split_plan_equal (plan, self->plan);
 
   vpnd_split_plan_unref (self->plan);
   self->plan = plan;
-  if (!is_same && self->change == NULL && self->is_started)
+  return !is_same;
+}
+
+static void
+update_plan (VpndSplitTunnel *self)
+{
+  if (make_plan (self) && self->change == NULL && self->is_started)
     g_signal_emit (self, signals[SIGNAL_PLAN_CHANGED], 0); /* who asked for a change takes the plan with the answer */
 }
 
@@ -234,6 +242,7 @@ vpnd_split_tunnel_start (VpndSplitTunnel *self)
     vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", self->trouble);
   vpnd_split_tunnel_adopt_config (self, g_steal_pointer (&config));
   vpnd_splitter_apply_async (self->splitter, self->config, NULL, NULL, NULL);
+  self->has_asked = vpnd_split_members_has_any (self->members);
   vpnd_split_tunnel_adopt_standing (self, FALSE);
   self->is_started = TRUE;
 }
@@ -255,6 +264,20 @@ vpnd_split_tunnel_look (VpndSplitTunnel *self, gint32 pid, VpndSplitLook *out_lo
 }
 
 /**
+ * vpnd_split_tunnel_want_classes:
+ * @self: the coordinator
+ *
+ * Somebody is going to enter a class. From now on the plan has all of them, until the host is open again and nobody stands there. The rules of the firewall
+ * come next; who asked sees to that.
+ */
+void
+vpnd_split_tunnel_want_classes (VpndSplitTunnel *self)
+{
+  self->has_asked = TRUE;
+  (void) make_plan (self);
+}
+
+/**
  * vpnd_split_tunnel_enter:
  * @self: the coordinator
  * @pid: the process that asks
@@ -262,6 +285,8 @@ vpnd_split_tunnel_look (VpndSplitTunnel *self, gint32 pid, VpndSplitLook *out_lo
  * @uid: its user, as the bus says
  * @class_: where it wants to be
  * @error: return location for an error
+ *
+ * After vpnd_split_tunnel_want_classes(), and with the rules in force.
  *
  * Returns: TRUE when it stands there. Errors: VPND_ERROR_NOT_FOUND when it is gone, or another user's; VPND_ERROR_NOT_AUTHORIZED when a system-wide
  *   rule says where it belongs; VPND_ERROR_LIMITS_EXCEEDED; VPND_ERROR_KERNEL_FEATURE
@@ -395,6 +420,11 @@ vpnd_split_tunnel_set_protected (VpndSplitTunnel *self, gboolean is_protected)
   if (self->is_protected == is_protected)
     return;
   self->is_protected = is_protected;
+  if (!is_protected && vpnd_split_members_get_n (self->members) == 0)
+    {
+      self->has_asked = FALSE;
+      update_plan (self);
+    }
   vpnd_split_tunnel_update_state (self);
 }
 

@@ -43,6 +43,7 @@ gboolean vpnd_split_tunnel_change_finish (VpndSplitTunnel *self, GAsyncResult *r
 gboolean vpnd_split_tunnel_check (VpndSplitTunnel *self, const VpndSplitRule *rule, GError **error);
 
 gboolean vpnd_split_tunnel_look (VpndSplitTunnel *self, gint32 pid, VpndSplitLook *out_look);
+void vpnd_split_tunnel_want_classes (VpndSplitTunnel *self);
 gboolean vpnd_split_tunnel_enter (VpndSplitTunnel *self, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error);
 gboolean vpnd_split_tunnel_leave (VpndSplitTunnel *self, gint32 pid, guint64 start_time, GError **error);
 GPtrArray *vpnd_split_tunnel_dup_processes (VpndSplitTunnel *self);

@@ -122,7 +122,7 @@ new_split_plan (void)
   standing->included_id = 2;
   for (guint i = 0; i < UNITS; i++)
     vpnd_split_standing_add_unit (standing, VPND_SPLIT_EXCLUDED, NULL, 2, 1000 + i);
-  return vpnd_split_plan_build (config, &(VpndSplitFacts){ .standing = standing });
+  return vpnd_split_plan_build (config, &(VpndSplitFacts){ .standing = standing, .has_asked = TRUE });
 }
 
 /* The rules stay as long as the process does. */

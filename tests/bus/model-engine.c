@@ -103,6 +103,21 @@ vpnd_engine_change_split_finish (VpndEngine *self, GAsyncResult *result, GError 
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
+void
+vpnd_engine_want_split_classes_async (VpndEngine *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  vpnd_split_tunnel_want_classes (self->split);
+  g_task_return_boolean (task, TRUE);
+}
+
+gboolean
+vpnd_engine_want_split_classes_finish (VpndEngine *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
 static void
 enter (VpndEngine *self, const char *state)
 {

@@ -438,7 +438,7 @@ new_plan (const Lab *lab, VpndSplitMode mode, const char *uid, const char *subne
   g_autoptr (VpndSplitConfig) config = NULL;
   g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (lab->ground, vpnd_split_ground_level (lab->folder, lab->excluded));
   g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
-  const VpndSplitFacts facts = { .standing = standing, .outside_dns = outside_dns };
+  const VpndSplitFacts facts = { .standing = standing, .outside_dns = outside_dns, .has_asked = TRUE };
   const VpndAddr server = addr (GATEWAY4);
 
   add_rule (rules, VPND_SPLIT_UID, uid, VPND_SPLIT_EXCLUDED);

@@ -822,7 +822,7 @@ test_size (void)
   world_init (&world, VPND_POLICY_CONNECTED, TRUE);
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
     {
-      g_autoptr (VpndSplitPlan) plan = vpnd_split_plan_build (config, &(VpndSplitFacts){ .standing = i == 0 ? few : many });
+      g_autoptr (VpndSplitPlan) plan = vpnd_split_plan_build (config, &(VpndSplitFacts){ .standing = i == 0 ? few : many, .has_asked = TRUE });
       g_autoptr (VpndRuleset) ruleset = NULL;
       VpndPolicyInput input = input_of (&world);
 

@@ -265,7 +265,7 @@ random_split_plan (const char *bound_profile)
   g_autoptr (GArray) out = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   g_autoptr (GArray) in = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   const VpndSplitName both[] = { { "out.example", out }, { "in.example", in } };
-  const VpndSplitFacts facts = { standing, names, random_boolean (3) ? VPND_QUEUE_NONE : VPND_QUEUE_TARGET, outside_dns };
+  const VpndSplitFacts facts = { standing, names, random_boolean (3) ? VPND_QUEUE_NONE : VPND_QUEUE_TARGET, outside_dns, TRUE };
 
   g_array_append_vals (names, both, G_N_ELEMENTS (both));
   for (guint i = 0; i < 4; i++)

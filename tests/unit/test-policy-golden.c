@@ -133,7 +133,7 @@ new_split_plan (const Case *one)
   g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   g_autoptr (GArray) names = g_array_new (FALSE, FALSE, sizeof (VpndSplitName));
   g_autoptr (GArray) addrs = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
-  const VpndSplitFacts facts = { .standing = standing, .names = names, .queue = VPND_QUEUE_NATIVE, .outside_dns = outside_dns };
+  const VpndSplitFacts facts = { .standing = standing, .names = names, .queue = VPND_QUEUE_NATIVE, .outside_dns = outside_dns, .has_asked = TRUE };
   const VpndAddr server = addr ("192.168.7.1");
   const VpndAddr host = addr ("192.0.2.80");
   const VpndSplitName name = { "example.org", addrs };

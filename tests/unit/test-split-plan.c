@@ -55,7 +55,7 @@ new_plan (VpndSplitMode mode, VpndSplitGround ground, VpndQueueForm queue)
   g_autoptr (GArray) addrs = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   g_autoptr (GArray) names = g_array_new (FALSE, FALSE, sizeof (VpndSplitName));
   const VpndSplitName entries[] = { { "out.example", addrs }, { "unknown.example", addrs } };
-  const VpndSplitFacts facts = { standing, names, queue, addrs };
+  const VpndSplitFacts facts = { standing, names, queue, addrs, TRUE };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     {
