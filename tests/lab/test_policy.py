@@ -343,7 +343,7 @@ def set_forwarding(lab, value):
 
 def test_only_a_router_is_tracked(host):
     """Connection tracking costs each packet more than all rules: a host that forwards nothing has none of it. One that becomes a router, for a network that is no
-    bridge and by an administrator's own NAT, is noticed: what answers its clients comes back to them, and nothing else goes there."""
+    bridge and by an administrator's own NAT, is noticed: what answers its clients comes back to them."""
     set_forwarding(host, 0)
     host.connect()
     for kind in ("udp", "tcp"):
@@ -361,6 +361,7 @@ def test_only_a_router_is_tracked(host):
         route add default via 10.9.0.1
         route add default via fd09::1""")
     host.host.run("nft", "-f", "-", input="table inet admin {\n chain post {\n  type nat hook postrouting priority 100; oifname vpnd0 masquerade\n }\n}\n")
+    allow_lan(host, True)
     set_forwarding(host, 1)
     mark = host.capture.mark()
     for address, source in ((PUBLIC4, TUNNEL_HOST4), (PUBLIC6, TUNNEL_HOST6)):
