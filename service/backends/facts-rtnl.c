@@ -427,14 +427,6 @@ vpnd_facts_rtnl_start_async (VpndFactsSource *source, GCancellable *cancellable,
   start_reading (self);
 }
 
-static gboolean
-vpnd_facts_rtnl_start_finish (VpndFactsSource *source, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, source), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static VpndFacts *
 vpnd_facts_rtnl_get (VpndFactsSource *source)
 {
@@ -483,7 +475,6 @@ static void
 vpnd_facts_rtnl_iface_init (VpndFactsSourceInterface *iface)
 {
   iface->start_async = vpnd_facts_rtnl_start_async;
-  iface->start_finish = vpnd_facts_rtnl_start_finish;
   iface->get = vpnd_facts_rtnl_get;
 }
 

@@ -510,12 +510,6 @@ vpnd_firewall_nft_apply_async (VpndFirewall *firewall, VpndRuleset *ruleset, GCa
   queue_operation (VPND_FIREWALL_NFT (firewall), OPERATION_APPLY, task, ruleset);
 }
 
-static gboolean
-vpnd_firewall_nft_task_finish (VpndFirewall *firewall, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static void
 vpnd_firewall_nft_remove_async (VpndFirewall *firewall, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
@@ -594,9 +588,7 @@ static void
 vpnd_firewall_nft_iface_init (VpndFirewallInterface *iface)
 {
   iface->apply_async = vpnd_firewall_nft_apply_async;
-  iface->apply_finish = vpnd_firewall_nft_task_finish;
   iface->remove_async = vpnd_firewall_nft_remove_async;
-  iface->remove_finish = vpnd_firewall_nft_task_finish;
 }
 
 static void

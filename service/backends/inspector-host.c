@@ -338,12 +338,6 @@ vpnd_inspector_host_survey_async (VpndInspector *inspector, const char *ifname, 
     vpnd_route_read_async (inspector, socket, ifname, cancellable, callback, user_data);
 }
 
-static VpndRouteSurvey *
-vpnd_inspector_host_survey_finish (VpndInspector *inspector, GAsyncResult *result, GError **error)
-{
-  return vpnd_route_read_finish (result, error);
-}
-
 static void
 vpnd_inspector_host_inspect_async (VpndInspector *inspector, const char *ifname, const char *physical, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
@@ -364,12 +358,6 @@ vpnd_inspector_host_inspect_async (VpndInspector *inspector, const char *ifname,
   if (self->connection != NULL)
     ask_bus (task, "ListActivatableNames", on_activatable);
   end_question (task);
-}
-
-static VpndEvidence *
-vpnd_inspector_host_inspect_finish (VpndInspector *inspector, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 static void
@@ -397,9 +385,7 @@ static void
 vpnd_inspector_host_iface_init (VpndInspectorInterface *iface)
 {
   iface->survey_async = vpnd_inspector_host_survey_async;
-  iface->survey_finish = vpnd_inspector_host_survey_finish;
   iface->inspect_async = vpnd_inspector_host_inspect_async;
-  iface->inspect_finish = vpnd_inspector_host_inspect_finish;
 }
 
 /**

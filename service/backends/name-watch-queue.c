@@ -321,14 +321,6 @@ vpnd_name_watch_queue_start_async (VpndNameWatch *watch, GCancellable *cancellab
   vpnd_nl_socket_transact_async (self->socket, message, TIMEOUT_MS, cancellable, on_bound, g_object_ref (task));
 }
 
-static VpndQueueForm
-vpnd_name_watch_queue_start_finish (VpndNameWatch *watch, GAsyncResult *result, GError **error)
-{
-  const gssize form = g_task_propagate_int (G_TASK (result), error);
-
-  return form > 0 ? (VpndQueueForm) form : VPND_QUEUE_NONE;
-}
-
 static void
 vpnd_name_watch_queue_dispose (GObject *object)
 {
@@ -359,7 +351,6 @@ static void
 vpnd_name_watch_queue_iface_init (VpndNameWatchInterface *iface)
 {
   iface->start_async = vpnd_name_watch_queue_start_async;
-  iface->start_finish = vpnd_name_watch_queue_start_finish;
   iface->stop = vpnd_name_watch_queue_stop;
   iface->release = vpnd_name_watch_queue_release;
 }

@@ -78,14 +78,6 @@ vpnd_names_lookup_gio_lookup_async (VpndNamesLookup *lookup, const char *host, G
   g_resolver_lookup_by_name_async (resolver, host, cancellable, on_looked_up, g_steal_pointer (&task));
 }
 
-static GArray *
-vpnd_names_lookup_gio_lookup_finish (VpndNamesLookup *lookup, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, lookup), NULL);
-
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 static void
 vpnd_names_lookup_gio_class_init (VpndNamesLookupGioClass *klass)
 {
@@ -100,7 +92,6 @@ static void
 vpnd_names_lookup_gio_iface_init (VpndNamesLookupInterface *iface)
 {
   iface->lookup_async = vpnd_names_lookup_gio_lookup_async;
-  iface->lookup_finish = vpnd_names_lookup_gio_lookup_finish;
 }
 
 /**

@@ -222,12 +222,6 @@ vpnd_prober_udp_try_size_async (VpndProber *prober, const char *ifname, const Vp
     attach (task, VPND_PATH_TARGETS_MAX + 1, g_cancellable_source_new (cancellable), G_SOURCE_FUNC (on_cancelled));
 }
 
-static gboolean
-vpnd_prober_udp_try_size_finish (VpndProber *prober, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /* The host's answer for a socket that goes the transport's way: the route's MTU, or what a router has said. */
 static guint32
 vpnd_prober_udp_read_path_mtu (VpndProber *prober, const VpndEndpoint *peer, guint32 fwmark)
@@ -262,7 +256,6 @@ vpnd_prober_udp_iface_init (VpndProberInterface *iface)
   iface->probe = vpnd_prober_udp_probe;
   iface->read_path_mtu = vpnd_prober_udp_read_path_mtu;
   iface->try_size_async = vpnd_prober_udp_try_size_async;
-  iface->try_size_finish = vpnd_prober_udp_try_size_finish;
 }
 
 /**

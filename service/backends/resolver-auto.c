@@ -552,14 +552,6 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
         g_variant_new ("(s)", RESOLVED_BUS_NAME), G_VARIANT_TYPE ("(b)"), G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS, cancellable, on_has_owner, g_object_ref (task));
 }
 
-static gboolean
-finish (VpndResolver *resolver, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, resolver), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static void
 on_report (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -581,14 +573,6 @@ describe_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCa
 
   g_task_set_source_tag (task, describe_async);
   vpnd_dns_report_async (self->connection, VPND_RESOLVER_FILE (self->file), self->path, self->plan, cancellable, on_report, task);
-}
-
-static GVariant *
-describe_finish (VpndResolver *resolver, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, resolver), NULL);
-
-  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 /* Appends the resolvers in @text that are not of this host. */
@@ -629,10 +613,7 @@ static void
 resolver_iface_init (VpndResolverInterface *iface)
 {
   iface->describe_async = describe_async;
-  iface->describe_finish = describe_finish;
   iface->dup_outside = dup_outside;
   iface->apply_async = apply_async;
-  iface->apply_finish = finish;
   iface->restore_async = restore_async;
-  iface->restore_finish = finish;
 }

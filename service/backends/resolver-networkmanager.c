@@ -653,19 +653,9 @@ restore_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCal
     get_property (self, cancellable, on_to_put_back, g_object_ref (task));
 }
 
-static gboolean
-finish (VpndResolver *resolver, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, resolver), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static void
 resolver_iface_init (VpndResolverInterface *iface)
 {
   iface->apply_async = apply_async;
-  iface->apply_finish = finish;
   iface->restore_async = restore_async;
-  iface->restore_finish = finish;
 }

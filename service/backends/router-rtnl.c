@@ -109,14 +109,6 @@ vpnd_router_rtnl_apply_async (VpndRouter *router, const VpndRouteDiff *diff, GCa
   vpnd_nl_socket_transact_async (self->socket, bytes, TRANSACTION_TIMEOUT_MS, cancellable, on_applied, g_steal_pointer (&task));
 }
 
-static gboolean
-vpnd_router_rtnl_boolean_finish (VpndRouter *router, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, router), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /* What is asked for when everything of ours is to go: all rules, and both tables, of both families. */
 typedef struct
 {
@@ -380,12 +372,9 @@ static void
 vpnd_router_rtnl_iface_init (VpndRouterInterface *iface)
 {
   iface->apply_async = vpnd_router_rtnl_apply_async;
-  iface->apply_finish = vpnd_router_rtnl_boolean_finish;
   iface->clear_async = vpnd_router_rtnl_clear_async;
-  iface->clear_finish = vpnd_router_rtnl_boolean_finish;
   iface->read_sysctl = vpnd_router_rtnl_read_sysctl;
   iface->write_sysctls_async = vpnd_router_rtnl_write_sysctls_async;
-  iface->write_sysctls_finish = vpnd_router_rtnl_boolean_finish;
   iface->watch = vpnd_router_rtnl_watch;
 }
 

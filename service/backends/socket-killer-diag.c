@@ -189,12 +189,6 @@ vpnd_socket_killer_diag_end_async (VpndSocketKiller *killer, VpndSocketPlan *pla
   list_next (task);
 }
 
-static gboolean
-vpnd_socket_killer_diag_end_finish (VpndSocketKiller *killer, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /**
  * vpnd_socket_killer_diag_new:
  * @error: return location for an error
@@ -229,7 +223,6 @@ static void
 vpnd_socket_killer_diag_iface_init (VpndSocketKillerInterface *iface)
 {
   iface->end_async = vpnd_socket_killer_diag_end_async;
-  iface->end_finish = vpnd_socket_killer_diag_end_finish;
 }
 
 static void

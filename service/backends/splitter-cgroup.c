@@ -219,12 +219,6 @@ vpnd_splitter_cgroup_apply_async (VpndSplitter *splitter, VpndSplitConfig *confi
     finish_apply (self);
 }
 
-static gboolean
-vpnd_splitter_cgroup_apply_finish (VpndSplitter *splitter, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static VpndSplitStanding *
 vpnd_splitter_cgroup_dup_standing (VpndSplitter *splitter)
 {
@@ -542,7 +536,6 @@ static void
 vpnd_splitter_cgroup_iface_init (VpndSplitterInterface *iface)
 {
   iface->apply_async = vpnd_splitter_cgroup_apply_async;
-  iface->apply_finish = vpnd_splitter_cgroup_apply_finish;
   iface->dup_standing = vpnd_splitter_cgroup_dup_standing;
   iface->check = vpnd_splitter_cgroup_check;
   iface->enter = vpnd_splitter_cgroup_enter;

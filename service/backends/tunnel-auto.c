@@ -41,14 +41,6 @@ begin (VpndTunnel *tunnel, const char *ifname, gpointer tag, GCancellable *cance
   return task;
 }
 
-static gboolean
-finish_boolean (VpndTunnel *tunnel, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, tunnel), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static void
 return_boolean (GTask *task, gboolean success, GError *error)
 {
@@ -171,14 +163,6 @@ read_stats_async (VpndTunnel *tunnel, const char *ifname, GCancellable *cancella
     vpnd_tunnel_read_stats_async (VPND_TUNNEL_AUTO (tunnel)->active, ifname, cancellable, on_stats, g_object_ref (task));
 }
 
-static GArray *
-read_stats_finish (VpndTunnel *tunnel, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, tunnel), NULL);
-
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 /* --- destroy: the active one, or both, since an earlier instance may have used either --- */
 
 static void
@@ -243,13 +227,9 @@ static void
 tunnel_iface_init (VpndTunnelInterface *iface)
 {
   iface->create_async = create_async;
-  iface->create_finish = finish_boolean;
   iface->configure_async = configure_async;
-  iface->configure_finish = finish_boolean;
   iface->read_stats_async = read_stats_async;
-  iface->read_stats_finish = read_stats_finish;
   iface->destroy_async = destroy_async;
-  iface->destroy_finish = finish_boolean;
   iface->get_active = get_active;
   iface->get_ifindex = get_ifindex;
 }

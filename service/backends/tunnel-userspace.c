@@ -304,14 +304,6 @@ begin (VpndTunnel *tunnel, const char *ifname, gpointer tag, GCancellable *cance
   return task;
 }
 
-static gboolean
-finish_boolean (VpndTunnel *tunnel, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, tunnel), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static void
 request (GTask *task, GBytes *bytes, GAsyncReadyCallback callback)
 {
@@ -462,14 +454,6 @@ read_stats_async (VpndTunnel *tunnel, const char *ifname, GCancellable *cancella
   request_get (task, on_stats);
 }
 
-static GArray *
-read_stats_finish (VpndTunnel *tunnel, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, tunnel), NULL);
-
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 static void
 on_destroyed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -506,13 +490,9 @@ static void
 tunnel_iface_init (VpndTunnelInterface *iface)
 {
   iface->create_async = create_async;
-  iface->create_finish = finish_boolean;
   iface->configure_async = configure_async;
-  iface->configure_finish = finish_boolean;
   iface->read_stats_async = read_stats_async;
-  iface->read_stats_finish = read_stats_finish;
   iface->destroy_async = destroy_async;
-  iface->destroy_finish = finish_boolean;
   iface->get_active = get_active;
   iface->get_ifindex = get_ifindex;
 }

@@ -46,7 +46,7 @@ vpnd_facts_source_start_async (VpndFactsSource *self, GCancellable *cancellable,
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndFactsSourceInterface.
+ * What the implementation answered; see VpndFactsSourceInterface.
  *
  * Returns: see VpndFactsSourceInterface
  */
@@ -54,8 +54,9 @@ gboolean
 vpnd_facts_source_start_finish (VpndFactsSource *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_FACTS_SOURCE (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_FACTS_SOURCE_GET_IFACE (self)->start_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**

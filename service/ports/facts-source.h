@@ -27,7 +27,6 @@ struct _VpndFactsSourceInterface
   GTypeInterface parent_iface;
 
   void (*start_async) (VpndFactsSource *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*start_finish) (VpndFactsSource *self, GAsyncResult *result, GError **error);
   VpndFacts *(*get) (VpndFactsSource *self);
 };
 

@@ -47,7 +47,7 @@ vpnd_firewall_apply_async (VpndFirewall *self, VpndRuleset *ruleset, GCancellabl
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndFirewallInterface.
+ * What the implementation answered; see VpndFirewallInterface.
  *
  * Returns: see VpndFirewallInterface
  */
@@ -55,8 +55,9 @@ gboolean
 vpnd_firewall_apply_finish (VpndFirewall *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_FIREWALL (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_FIREWALL_GET_IFACE (self)->apply_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**
@@ -82,7 +83,7 @@ vpnd_firewall_remove_async (VpndFirewall *self, GCancellable *cancellable, GAsyn
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndFirewallInterface.
+ * What the implementation answered; see VpndFirewallInterface.
  *
  * Returns: see VpndFirewallInterface
  */
@@ -90,8 +91,9 @@ gboolean
 vpnd_firewall_remove_finish (VpndFirewall *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_FIREWALL (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_FIREWALL_GET_IFACE (self)->remove_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**

@@ -20,7 +20,7 @@ G_DECLARE_INTERFACE (VpndFirewall, vpnd_firewall, VPND, FIREWALL, GObject)
  * VpndFirewallInterface:
  * @apply_async: replace the table by @ruleset; errors: VPND_ERROR_FIREWALL (with the kernel's word),
  *   VPND_ERROR_KERNEL_FEATURE (names the CONFIG_ option)
- * @apply_finish: TRUE when the table that was read back equals the ruleset. On FALSE the former table may still be
+ *   Answers: TRUE when the table that was read back equals the ruleset. On FALSE the former table may still be
  *   in force: the transaction is atomic, never half applied
  * @remove_async: delete the table; not an error when it is missing
  *
@@ -31,9 +31,7 @@ struct _VpndFirewallInterface
   GTypeInterface parent_iface;
 
   void (*apply_async) (VpndFirewall *self, VpndRuleset *ruleset, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*apply_finish) (VpndFirewall *self, GAsyncResult *result, GError **error);
   void (*remove_async) (VpndFirewall *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*remove_finish) (VpndFirewall *self, GAsyncResult *result, GError **error);
 };
 
 void vpnd_firewall_apply_async (VpndFirewall *self, VpndRuleset *ruleset, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

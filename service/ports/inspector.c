@@ -38,7 +38,7 @@ vpnd_inspector_survey_async (VpndInspector *self, const char *ifname, GCancellab
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndInspectorInterface.
+ * What the implementation answered; see VpndInspectorInterface.
  *
  * Returns: (transfer full) (nullable): see VpndInspectorInterface
  */
@@ -46,8 +46,9 @@ VpndRouteSurvey *
 vpnd_inspector_survey_finish (VpndInspector *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_INSPECTOR (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
 
-  return VPND_INSPECTOR_GET_IFACE (self)->survey_finish (self, result, error);
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 /**
@@ -75,7 +76,7 @@ vpnd_inspector_inspect_async (VpndInspector *self, const char *ifname, const cha
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndInspectorInterface.
+ * What the implementation answered; see VpndInspectorInterface.
  *
  * Returns: (transfer full) (nullable): see VpndInspectorInterface
  */
@@ -83,6 +84,7 @@ VpndEvidence *
 vpnd_inspector_inspect_finish (VpndInspector *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_INSPECTOR (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
 
-  return VPND_INSPECTOR_GET_IFACE (self)->inspect_finish (self, result, error);
+  return g_task_propagate_pointer (G_TASK (result), error);
 }

@@ -18,19 +18,17 @@ G_DECLARE_INTERFACE (VpndInspector, vpnd_inspector, VPND, INSPECTOR, GObject)
 /**
  * VpndInspectorInterface:
  * @survey_async: read links, rules, our routing tables, default routes, and the addresses of the link @ifname
- * @survey_finish: Returns: (transfer full) (nullable): NULL with VPND_ERROR_ROUTING when the kernel did not answer
+ *   Answers: (transfer full) (nullable): NULL with VPND_ERROR_ROUTING when the kernel did not answer
  * @inspect_async: collect what the host shows: the part of VpndEvidence from @survey on, without DNS. The link @physical is the one whose
  *   reverse path filter counts, "" for none. What cannot be found out within a second is as on a host without fault
- * @inspect_finish: Returns: (transfer full) (nullable): NULL only when cancelled
+ *   Answers: (transfer full) (nullable): NULL only when cancelled
  */
 struct _VpndInspectorInterface
 {
   GTypeInterface parent_iface;
 
   void (*survey_async) (VpndInspector *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  VpndRouteSurvey *(*survey_finish) (VpndInspector *self, GAsyncResult *result, GError **error);
   void (*inspect_async) (VpndInspector *self, const char *ifname, const char *physical, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  VpndEvidence *(*inspect_finish) (VpndInspector *self, GAsyncResult *result, GError **error);
 };
 
 void vpnd_inspector_survey_async (VpndInspector *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

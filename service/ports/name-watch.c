@@ -47,16 +47,20 @@ vpnd_name_watch_start_async (VpndNameWatch *self, GCancellable *cancellable, GAs
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndNameWatchInterface.
+ * What the implementation answered; see VpndNameWatchInterface.
  *
  * Returns: see VpndNameWatchInterface
  */
 VpndQueueForm
 vpnd_name_watch_start_finish (VpndNameWatch *self, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (VPND_IS_NAME_WATCH (self), VPND_QUEUE_NONE);
+  gssize form;
 
-  return VPND_NAME_WATCH_GET_IFACE (self)->start_finish (self, result, error);
+  g_return_val_if_fail (VPND_IS_NAME_WATCH (self), VPND_QUEUE_NONE);
+  g_return_val_if_fail (g_task_is_valid (result, self), VPND_QUEUE_NONE);
+
+  form = g_task_propagate_int (G_TASK (result), error);
+  return form > 0 ? (VpndQueueForm) form : VPND_QUEUE_NONE;
 }
 
 /**

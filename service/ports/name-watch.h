@@ -21,7 +21,7 @@ G_DECLARE_INTERFACE (VpndNameWatch, vpnd_name_watch, VPND, NAME_WATCH, GObject)
 /**
  * VpndNameWatchInterface:
  * @start_async: listen to the queue and find out in which form the kernel holds packets; starting twice is no error
- * @start_finish: Returns: the form that rules have to use; VPND_QUEUE_NONE with VPND_ERROR_KERNEL_FEATURE (names the CONFIG_ option) or a
+ *   Answers: the form that rules have to use; VPND_QUEUE_NONE with VPND_ERROR_KERNEL_FEATURE (names the CONFIG_ option) or a
  *   G_IO_ERROR, and then nothing is listened to
  * @stop: let everything go and listen no more; rules that still hold packets hold none from then on
  * @release: let the answer go that has this ticket; a no-op when it is gone
@@ -34,7 +34,6 @@ struct _VpndNameWatchInterface
   GTypeInterface parent_iface;
 
   void (*start_async) (VpndNameWatch *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  VpndQueueForm (*start_finish) (VpndNameWatch *self, GAsyncResult *result, GError **error);
   void (*stop) (VpndNameWatch *self);
   void (*release) (VpndNameWatch *self, guint64 ticket);
 };

@@ -38,7 +38,7 @@ vpnd_names_lookup_lookup_async (VpndNamesLookup *self, const char *host, GCancel
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndNamesLookupInterface.
+ * What the implementation answered; see VpndNamesLookupInterface.
  *
  * Returns: see VpndNamesLookupInterface
  */
@@ -46,6 +46,7 @@ GArray *
 vpnd_names_lookup_lookup_finish (VpndNamesLookup *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_NAMES_LOOKUP (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
 
-  return VPND_NAMES_LOOKUP_GET_IFACE (self)->lookup_finish (self, result, error);
+  return g_task_propagate_pointer (G_TASK (result), error);
 }

@@ -17,7 +17,7 @@ G_DECLARE_INTERFACE (VpndNamesLookup, vpnd_names_lookup, VPND, NAMES_LOOKUP, GOb
 
 /**
  * VpndNamesLookupInterface:
- * @lookup_finish: Returns: (transfer container) (element-type VpndAddr): at least one address, in the order answered.
+ *   Answers: (transfer container) (element-type VpndAddr): at least one address, in the order answered.
  *   Errors: VPND_ERROR_ENDPOINT_UNRESOLVABLE
  */
 struct _VpndNamesLookupInterface
@@ -25,7 +25,6 @@ struct _VpndNamesLookupInterface
   GTypeInterface parent_iface;
 
   void (*lookup_async) (VpndNamesLookup *self, const char *host, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  GArray *(*lookup_finish) (VpndNamesLookup *self, GAsyncResult *result, GError **error);
 };
 
 void vpnd_names_lookup_lookup_async (VpndNamesLookup *self, const char *host, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

@@ -79,7 +79,7 @@ vpnd_prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr
  * @result: what the callback received
  * @error: return location for an error: G_IO_ERROR_CANCELLED
  *
- * Dispatches; see VpndProberInterface.
+ * What the implementation answered; see VpndProberInterface.
  *
  * Returns: see VpndProberInterface
  */
@@ -87,6 +87,7 @@ gboolean
 vpnd_prober_try_size_finish (VpndProber *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_PROBER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_PROBER_GET_IFACE (self)->try_size_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }

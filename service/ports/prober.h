@@ -23,7 +23,7 @@ G_DECLARE_INTERFACE (VpndProber, vpnd_prober, VPND, PROBER, GObject)
  *   unknown. Never blocks, sends nothing
  * @try_size_async: send a packet of @bytes (with its IP header) that must not be cut up to each of @targets, with TTL 1 and bound to the link @ifname, and
  *   wait at most @timeout_ms for any answer to one of them
- * @try_size_finish: TRUE when an answer came; FALSE without an error when none did
+ *   Answers: TRUE when an answer came; FALSE without an error when none did
  */
 struct _VpndProberInterface
 {
@@ -32,7 +32,6 @@ struct _VpndProberInterface
   gboolean (*probe) (VpndProber *self, const char *ifname, const VpndAddr *target, GError **error);
   guint32 (*read_path_mtu) (VpndProber *self, const VpndEndpoint *peer, guint32 fwmark);
   void (*try_size_async) (VpndProber *self, const char *ifname, const VpndAddr *targets, guint n_targets, guint32 bytes, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*try_size_finish) (VpndProber *self, GAsyncResult *result, GError **error);
 };
 
 gboolean vpnd_prober_probe (VpndProber *self, const char *ifname, const VpndAddr *target, GError **error);

@@ -49,7 +49,7 @@ vpnd_resolver_apply_async (VpndResolver *self, VpndDnsPlan *plan, GCancellable *
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndResolverInterface.
+ * What the implementation answered; see VpndResolverInterface.
  *
  * Returns: see VpndResolverInterface
  */
@@ -57,8 +57,9 @@ gboolean
 vpnd_resolver_apply_finish (VpndResolver *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_RESOLVER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_RESOLVER_GET_IFACE (self)->apply_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**
@@ -84,7 +85,7 @@ vpnd_resolver_restore_async (VpndResolver *self, GCancellable *cancellable, GAsy
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndResolverInterface.
+ * What the implementation answered; see VpndResolverInterface.
  *
  * Returns: see VpndResolverInterface
  */
@@ -92,8 +93,9 @@ gboolean
 vpnd_resolver_restore_finish (VpndResolver *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_RESOLVER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_RESOLVER_GET_IFACE (self)->restore_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**
@@ -122,7 +124,7 @@ vpnd_resolver_describe_async (VpndResolver *self, GCancellable *cancellable, GAs
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndResolverInterface.
+ * What the implementation answered; see VpndResolverInterface.
  *
  * Returns: (transfer full) (nullable): a{sv}
  */
@@ -130,10 +132,9 @@ GVariant *
 vpnd_resolver_describe_finish (VpndResolver *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_RESOLVER (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
 
-  if (g_async_result_is_tagged (result, vpnd_resolver_describe_async))
-    return g_task_propagate_pointer (G_TASK (result), error);
-  return VPND_RESOLVER_GET_IFACE (self)->describe_finish (self, result, error);
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 /**

@@ -34,11 +34,8 @@ struct _VpndResolverInterface
   GTypeInterface parent_iface;
 
   void (*apply_async) (VpndResolver *self, VpndDnsPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*apply_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
   void (*restore_async) (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*restore_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
   void (*describe_async) (VpndResolver *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  GVariant *(*describe_finish) (VpndResolver *self, GAsyncResult *result, GError **error);
   GArray *(*dup_outside) (VpndResolver *self);
 };
 

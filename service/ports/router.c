@@ -47,7 +47,7 @@ vpnd_router_apply_async (VpndRouter *self, const VpndRouteDiff *diff, GCancellab
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndRouterInterface.
+ * What the implementation answered; see VpndRouterInterface.
  *
  * Returns: see VpndRouterInterface
  */
@@ -55,8 +55,9 @@ gboolean
 vpnd_router_apply_finish (VpndRouter *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_ROUTER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_ROUTER_GET_IFACE (self)->apply_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**
@@ -82,7 +83,7 @@ vpnd_router_clear_async (VpndRouter *self, GCancellable *cancellable, GAsyncRead
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndRouterInterface.
+ * What the implementation answered; see VpndRouterInterface.
  *
  * Returns: see VpndRouterInterface
  */
@@ -90,8 +91,9 @@ gboolean
 vpnd_router_clear_finish (VpndRouter *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_ROUTER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_ROUTER_GET_IFACE (self)->clear_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**
@@ -135,7 +137,7 @@ vpnd_router_write_sysctls_async (VpndRouter *self, GHashTable *values, GCancella
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndRouterInterface.
+ * What the implementation answered; see VpndRouterInterface.
  *
  * Returns: see VpndRouterInterface
  */
@@ -143,8 +145,9 @@ gboolean
 vpnd_router_write_sysctls_finish (VpndRouter *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_ROUTER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_ROUTER_GET_IFACE (self)->write_sysctls_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**

@@ -35,12 +35,9 @@ struct _VpndRouterInterface
   GTypeInterface parent_iface;
 
   void (*apply_async) (VpndRouter *self, const VpndRouteDiff *diff, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*apply_finish) (VpndRouter *self, GAsyncResult *result, GError **error);
   void (*clear_async) (VpndRouter *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*clear_finish) (VpndRouter *self, GAsyncResult *result, GError **error);
   char *(*read_sysctl) (VpndRouter *self, const char *name);
   void (*write_sysctls_async) (VpndRouter *self, GHashTable *values, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*write_sysctls_finish) (VpndRouter *self, GAsyncResult *result, GError **error);
   void (*watch) (VpndRouter *self, VpndRoutePlan *plan);
 };
 

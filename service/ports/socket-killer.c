@@ -38,7 +38,7 @@ vpnd_socket_killer_end_async (VpndSocketKiller *self, VpndSocketPlan *plan, GCan
  * @result: what the callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndSocketKillerInterface.
+ * What the implementation answered; see VpndSocketKillerInterface.
  *
  * Returns: see VpndSocketKillerInterface
  */
@@ -46,6 +46,7 @@ gboolean
 vpnd_socket_killer_end_finish (VpndSocketKiller *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_SOCKET_KILLER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_SOCKET_KILLER_GET_IFACE (self)->end_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }

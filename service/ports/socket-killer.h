@@ -19,14 +19,13 @@ G_DECLARE_INTERFACE (VpndSocketKiller, vpnd_socket_killer, VPND, SOCKET_KILLER, 
  * VpndSocketKillerInterface:
  * @end_async: end every TCP connection and every connected UDP socket of this network namespace that @plan ends; their programs are told
  *   ECONNABORTED
- * @end_finish: FALSE with VPND_ERROR_KERNEL_FEATURE where the kernel cannot, VPND_ERROR_FAILED where it did not; what could be ended has been
+ *   Answers: FALSE with VPND_ERROR_KERNEL_FEATURE where the kernel cannot, VPND_ERROR_FAILED where it did not; what could be ended has been
  */
 struct _VpndSocketKillerInterface
 {
   GTypeInterface parent_iface;
 
   void (*end_async) (VpndSocketKiller *self, VpndSocketPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*end_finish) (VpndSocketKiller *self, GAsyncResult *result, GError **error);
 };
 
 void vpnd_socket_killer_end_async (VpndSocketKiller *self, VpndSocketPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

@@ -52,7 +52,7 @@ vpnd_splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancell
  * @result: what the callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndSplitterInterface.
+ * What the implementation answered; see VpndSplitterInterface.
  *
  * Returns: see VpndSplitterInterface
  */
@@ -60,8 +60,9 @@ gboolean
 vpnd_splitter_apply_finish (VpndSplitter *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_SPLITTER (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_SPLITTER_GET_IFACE (self)->apply_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**

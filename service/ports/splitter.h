@@ -89,7 +89,7 @@ G_DECLARE_INTERFACE (VpndSplitter, vpnd_splitter, VPND, SPLITTER, GObject)
  * Signal "standing-changed" (): vpnd_splitter_dup_standing () is another one: a class was made anew with another id, a unit came or went,
  *   a program was installed or removed, or launches are held or held no more.
  * @apply_async: make the classes that @config needs, have its programs put into them at their launch, and move those that run already
- * @apply_finish: FALSE with VPND_ERROR_KERNEL_FEATURE where the host has no ground for classes; what a single rule lacks stands in the standing
+ *   Answers: FALSE with VPND_ERROR_KERNEL_FEATURE where the host has no ground for classes; what a single rule lacks stands in the standing
  * @dup_standing: (transfer full): what is so now
  * @check: whether @rule names something that can ever take effect here. FALSE with VPND_ERROR_INVALID_ARGUMENT for a path that is no program, or that
  *   the rule's owner may not run; VPND_ERROR_NOT_FOUND for an application that is not installed; VPND_ERROR_NOT_SUPPORTED; VPND_ERROR_KERNEL_FEATURE
@@ -105,7 +105,6 @@ struct _VpndSplitterInterface
   GTypeInterface parent_iface;
 
   void (*apply_async) (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*apply_finish) (VpndSplitter *self, GAsyncResult *result, GError **error);
   VpndSplitStanding *(*dup_standing) (VpndSplitter *self);
   gboolean (*check) (VpndSplitter *self, const VpndSplitRule *rule, GError **error);
   gboolean (*enter) (VpndSplitter *self, const VpndSplitProcess *process, VpndSplitClass class_, const char *profile, char **out_origin, GError **error);

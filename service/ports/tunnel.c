@@ -48,7 +48,7 @@ vpnd_tunnel_create_async (VpndTunnel *self, const char *ifname, VpndBackend back
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndTunnelInterface.
+ * What the implementation answered; see VpndTunnelInterface.
  *
  * Returns: see VpndTunnelInterface
  */
@@ -56,8 +56,9 @@ gboolean
 vpnd_tunnel_create_finish (VpndTunnel *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_TUNNEL (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_TUNNEL_GET_IFACE (self)->create_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**
@@ -85,7 +86,7 @@ vpnd_tunnel_configure_async (VpndTunnel *self, const char *ifname, VpndTunnelCon
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndTunnelInterface.
+ * What the implementation answered; see VpndTunnelInterface.
  *
  * Returns: see VpndTunnelInterface
  */
@@ -93,8 +94,9 @@ gboolean
 vpnd_tunnel_configure_finish (VpndTunnel *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_TUNNEL (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_TUNNEL_GET_IFACE (self)->configure_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**
@@ -121,7 +123,7 @@ vpnd_tunnel_read_stats_async (VpndTunnel *self, const char *ifname, GCancellable
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndTunnelInterface.
+ * What the implementation answered; see VpndTunnelInterface.
  *
  * Returns: see VpndTunnelInterface
  */
@@ -129,8 +131,9 @@ GArray *
 vpnd_tunnel_read_stats_finish (VpndTunnel *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_TUNNEL (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
 
-  return VPND_TUNNEL_GET_IFACE (self)->read_stats_finish (self, result, error);
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 /**
@@ -157,7 +160,7 @@ vpnd_tunnel_destroy_async (VpndTunnel *self, const char *ifname, GCancellable *c
  * @result: what @callback received
  * @error: return location for an error
  *
- * Dispatches; see VpndTunnelInterface.
+ * What the implementation answered; see VpndTunnelInterface.
  *
  * Returns: see VpndTunnelInterface
  */
@@ -165,8 +168,9 @@ gboolean
 vpnd_tunnel_destroy_finish (VpndTunnel *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VPND_IS_TUNNEL (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
-  return VPND_TUNNEL_GET_IFACE (self)->destroy_finish (self, result, error);
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 /**

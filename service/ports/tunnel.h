@@ -24,7 +24,7 @@ G_DECLARE_INTERFACE (VpndTunnel, vpnd_tunnel, VPND, TUNNEL, GObject)
  * @configure_async: give the device its key, mark and whole set of peers. Works on a device that is up: a peer that stays keeps
  *   its session
  * @read_stats_async: counters and handshake times
- * @read_stats_finish: Returns: (transfer container) (element-type VpndPeerStats): one entry a peer
+ *   Answers: (transfer container) (element-type VpndPeerStats): one entry a peer
  * @destroy_async: remove the link and whatever serves it; not an error when it is missing
  * @get_active: which backend serves the device now; VPND_BACKEND_AUTO for none
  * @get_ifindex: index of the link that create has made, 0 for none
@@ -36,13 +36,9 @@ struct _VpndTunnelInterface
   GTypeInterface parent_iface;
 
   void (*create_async) (VpndTunnel *self, const char *ifname, VpndBackend backend, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*create_finish) (VpndTunnel *self, GAsyncResult *result, GError **error);
   void (*configure_async) (VpndTunnel *self, const char *ifname, VpndTunnelConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*configure_finish) (VpndTunnel *self, GAsyncResult *result, GError **error);
   void (*read_stats_async) (VpndTunnel *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  GArray *(*read_stats_finish) (VpndTunnel *self, GAsyncResult *result, GError **error);
   void (*destroy_async) (VpndTunnel *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-  gboolean (*destroy_finish) (VpndTunnel *self, GAsyncResult *result, GError **error);
   VpndBackend (*get_active) (VpndTunnel *self);
   guint (*get_ifindex) (VpndTunnel *self);
 };

@@ -66,12 +66,6 @@ begin (gpointer port, const char *name, VpndError code, GTask *task)
   return FALSE;
 }
 
-static gboolean
-finish_boolean (gpointer port, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /* --- firewall --- */
 
 static void
@@ -103,9 +97,7 @@ static void
 firewall_iface_init (VpndFirewallInterface *iface)
 {
   iface->apply_async = firewall_apply_async;
-  iface->apply_finish = (gboolean (*) (VpndFirewall *, GAsyncResult *, GError **)) finish_boolean;
   iface->remove_async = firewall_remove_async;
-  iface->remove_finish = (gboolean (*) (VpndFirewall *, GAsyncResult *, GError **)) finish_boolean;
 }
 
 /* --- tunnel --- */
@@ -165,12 +157,6 @@ tunnel_read_stats_async (VpndTunnel *self, const char *ifname, GCancellable *can
   g_task_return_pointer (task, stats, (GDestroyNotify) g_array_unref);
 }
 
-static GArray *
-tunnel_read_stats_finish (VpndTunnel *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 static void
 tunnel_destroy_async (VpndTunnel *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
@@ -198,13 +184,9 @@ static void
 tunnel_iface_init (VpndTunnelInterface *iface)
 {
   iface->create_async = tunnel_create_async;
-  iface->create_finish = (gboolean (*) (VpndTunnel *, GAsyncResult *, GError **)) finish_boolean;
   iface->configure_async = tunnel_configure_async;
-  iface->configure_finish = (gboolean (*) (VpndTunnel *, GAsyncResult *, GError **)) finish_boolean;
   iface->read_stats_async = tunnel_read_stats_async;
-  iface->read_stats_finish = tunnel_read_stats_finish;
   iface->destroy_async = tunnel_destroy_async;
-  iface->destroy_finish = (gboolean (*) (VpndTunnel *, GAsyncResult *, GError **)) finish_boolean;
   iface->get_active = tunnel_get_active;
   iface->get_ifindex = tunnel_get_ifindex;
 }
@@ -274,12 +256,9 @@ router_iface_init (VpndRouterInterface *iface)
 {
   iface->watch = router_watch;
   iface->apply_async = router_apply_async;
-  iface->apply_finish = (gboolean (*) (VpndRouter *, GAsyncResult *, GError **)) finish_boolean;
   iface->clear_async = router_clear_async;
-  iface->clear_finish = (gboolean (*) (VpndRouter *, GAsyncResult *, GError **)) finish_boolean;
   iface->read_sysctl = router_read_sysctl;
   iface->write_sysctls_async = router_write_sysctls_async;
-  iface->write_sysctls_finish = (gboolean (*) (VpndRouter *, GAsyncResult *, GError **)) finish_boolean;
 }
 
 /* --- resolver --- */
@@ -313,9 +292,7 @@ static void
 resolver_iface_init (VpndResolverInterface *iface)
 {
   iface->apply_async = resolver_apply_async;
-  iface->apply_finish = (gboolean (*) (VpndResolver *, GAsyncResult *, GError **)) finish_boolean;
   iface->restore_async = resolver_restore_async;
-  iface->restore_finish = (gboolean (*) (VpndResolver *, GAsyncResult *, GError **)) finish_boolean;
 }
 
 /* --- facts --- */
@@ -338,7 +315,6 @@ static void
 facts_iface_init (VpndFactsSourceInterface *iface)
 {
   iface->start_async = facts_start_async;
-  iface->start_finish = (gboolean (*) (VpndFactsSource *, GAsyncResult *, GError **)) finish_boolean;
   iface->get = facts_get;
 }
 
@@ -357,17 +333,10 @@ names_lookup_async (VpndNamesLookup *self, const char *name, GCancellable *cance
     g_task_return_pointer (task, g_array_ref (host->lookup), (GDestroyNotify) g_array_unref);
 }
 
-static GArray *
-names_lookup_finish (VpndNamesLookup *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 static void
 names_iface_init (VpndNamesLookupInterface *iface)
 {
   iface->lookup_async = names_lookup_async;
-  iface->lookup_finish = names_lookup_finish;
 }
 
 /* --- prober --- */
@@ -401,19 +370,12 @@ prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr *tar
   g_task_return_boolean (task, host->path_bytes == 0 || bytes + 60 <= host->path_bytes); /* the overhead over IPv4 */
 }
 
-static gboolean
-prober_try_size_finish (VpndProber *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static void
 prober_iface_init (VpndProberInterface *iface)
 {
   iface->probe = prober_probe;
   iface->read_path_mtu = prober_read_path_mtu;
   iface->try_size_async = prober_try_size_async;
-  iface->try_size_finish = prober_try_size_finish;
 }
 
 /* --- sockets --- */
@@ -444,7 +406,6 @@ static void
 sockets_iface_init (VpndSocketKillerInterface *iface)
 {
   iface->end_async = sockets_end_async;
-  iface->end_finish = (gboolean (*) (VpndSocketKiller *, GAsyncResult *, GError **)) finish_boolean;
 }
 
 /* --- inspector: what the router was told last, and a host without fault --- */
@@ -499,19 +460,11 @@ inspector_inspect_async (VpndInspector *self, const char *ifname, const char *ph
   g_task_return_pointer (task, evidence, (GDestroyNotify) vpnd_evidence_free);
 }
 
-static gpointer
-finish_inspection (VpndInspector *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 static void
 inspector_iface_init (VpndInspectorInterface *iface)
 {
   iface->survey_async = inspector_survey_async;
-  iface->survey_finish = (VpndRouteSurvey * (*) (VpndInspector *, GAsyncResult *, GError **) ) finish_inspection;
   iface->inspect_async = inspector_inspect_async;
-  iface->inspect_finish = (VpndEvidence * (*) (VpndInspector *, GAsyncResult *, GError **) ) finish_inspection;
 }
 
 /* --- clock --- */
@@ -569,14 +522,6 @@ name_watch_start_async (VpndNameWatch *self, GCancellable *cancellable, GAsyncRe
     g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no CONFIG_NFT_QUEUE");
 }
 
-static VpndQueueForm
-name_watch_start_finish (VpndNameWatch *self, GAsyncResult *result, GError **error)
-{
-  const gssize form = g_task_propagate_int (G_TASK (result), error);
-
-  return form > 0 ? (VpndQueueForm) form : VPND_QUEUE_NONE;
-}
-
 static void
 name_watch_stop (VpndNameWatch *self)
 {
@@ -601,7 +546,6 @@ static void
 name_watch_iface_init (VpndNameWatchInterface *iface)
 {
   iface->start_async = name_watch_start_async;
-  iface->start_finish = name_watch_start_finish;
   iface->stop = name_watch_stop;
   iface->release = name_watch_release;
 }
@@ -641,12 +585,6 @@ splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable 
     g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no ground");
   else
     g_task_return_boolean (task, TRUE);
-}
-
-static gboolean
-splitter_apply_finish (VpndSplitter *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 static VpndSplitStanding *
@@ -733,7 +671,6 @@ static void
 splitter_iface_init (VpndSplitterInterface *iface)
 {
   iface->apply_async = splitter_apply_async;
-  iface->apply_finish = splitter_apply_finish;
   iface->dup_standing = splitter_dup_standing;
   iface->check = splitter_check;
   iface->enter = splitter_enter;
