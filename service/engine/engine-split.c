@@ -121,6 +121,7 @@ void
 vpnd_engine_make_split (VpndEngine *self, VpndSplitStore *store)
 {
   self->split = vpnd_split_tunnel_new (self->ports.splitter, store, self->ports.clock);
+  vpnd_split_tunnel_set_profiles (self->split, self->profiles);
   if (self->ports.name_watch != NULL)
     vpnd_split_tunnel_watch_names (self->split, self->ports.name_watch);
   g_signal_connect_swapped (self->split, "plan-changed", G_CALLBACK (on_plan_changed), self);

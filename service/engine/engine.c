@@ -668,6 +668,7 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
   self->ports.clock = g_object_ref (ports->clock);
   self->ports.socket_killer = g_object_ref (ports->socket_killer);
   self->ports.inspector = g_object_ref (ports->inspector);
+  self->profiles = g_object_ref (profiles);
   if (ports->splitter != NULL)
     {
       self->ports.splitter = g_object_ref (ports->splitter);
@@ -675,7 +676,6 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
       vpnd_engine_make_split (self, split_store);
     }
   self->ledger = ledger;
-  self->profiles = g_object_ref (profiles);
   self->settings_store = g_object_ref (settings_store);
   self->since_us = vpnd_clock_wall_us (self->ports.clock);
   self->executor = vpnd_executor_new (&executor_ports, ledger, profiles, on_local_effect, self);

@@ -17,6 +17,7 @@ struct _VpndSplitTunnel
   GObject parent_instance;
 
   VpndSplitter *splitter;      /* (owned) */
+  VpndProfileStore *profiles;  /* (owned) (nullable): which profiles there are, for rules that bind to one */
   VpndSplitStore *store;       /* (owned) */
   VpndClock *clock;            /* (owned) */
   VpndSplitConfig *config;     /* (owned) */

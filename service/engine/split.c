@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define WARNINGS_NAMED 3u
+#define NO_PROFILE_REASON "there is no profile of that name any more, so what the rule names is refused the network"
 #define LOST_REASON "launches were too many to follow, or vpnd-classifier stood still: a program that was started meanwhile uses the tunnel until it is started anew"
 
 enum
@@ -367,6 +368,31 @@ vpnd_split_tunnel_get_standing (VpndSplitTunnel *self)
 }
 
 /**
+ * vpnd_split_tunnel_set_profiles:
+ * @self: the coordinator
+ * @profiles: what is stored
+ *
+ * So that a rule that is bound to a profile which is gone can be told.
+ */
+void
+vpnd_split_tunnel_set_profiles (VpndSplitTunnel *self, VpndProfileStore *profiles)
+{
+  g_set_object (&self->profiles, profiles);
+}
+
+/* Of all kinds but domains, for which one reason holds. */
+static const char *
+find_reason (VpndSplitTunnel *self, const VpndSplitRule *rule)
+{
+  g_autoptr (VpndProfile) profile = NULL;
+
+  if (rule->profile == NULL || self->profiles == NULL)
+    return vpnd_split_standing_get_reason (self->standing, rule);
+  profile = vpnd_profile_store_lookup (self->profiles, rule->profile, NULL);
+  return profile != NULL ? vpnd_split_standing_get_reason (self->standing, rule) : NO_PROFILE_REASON;
+}
+
+/**
  * vpnd_split_tunnel_get_reason:
  * @self: the coordinator
  * @rule: a rule
@@ -377,7 +403,7 @@ const char *
 vpnd_split_tunnel_get_reason (VpndSplitTunnel *self, const VpndSplitRule *rule)
 {
   if (rule->kind != VPND_SPLIT_DOMAIN)
-    return vpnd_split_standing_get_reason (self->standing, rule);
+    return find_reason (self, rule);
   return self->names != NULL ? vpnd_split_names_get_problem (self->names) : "names cannot be watched here";
 }
 
@@ -436,8 +462,7 @@ vpnd_split_tunnel_set_protected (VpndSplitTunnel *self, gboolean is_protected)
 void
 vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
 {
-  const guint n = g_hash_table_size (self->standing->reasons);
-  guint named = 0;
+  guint n = 0, named = 0;
 
   if (self->trouble != NULL)
     g_ptr_array_add (warnings, g_strdup (self->trouble));
@@ -450,12 +475,13 @@ vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
       g_ptr_array_add (warnings, g_strdup_printf ("split: %s", self->standing->trouble));
       return;
     }
-  for (guint i = 0; i < self->config->rules->len && named < MIN (n, WARNINGS_NAMED); i++)
+  for (guint i = 0; i < self->config->rules->len; i++)
     {
       const VpndSplitRule *rule = g_ptr_array_index (self->config->rules, i);
-      const char *reason = rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM ? vpnd_split_standing_get_reason (self->standing, rule) : NULL; /* everybody reads the status */
+      const char *reason = rule->kind != VPND_SPLIT_DOMAIN ? find_reason (self, rule) : NULL;
 
-      if (reason == NULL)
+      n += reason != NULL;
+      if (reason == NULL || named == WARNINGS_NAMED || rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM) /* everybody reads the status */
         continue;
       g_ptr_array_add (warnings, g_strdup_printf ("split: %s %s takes no effect: %s", vpnd_split_kind_to_string (rule->kind), rule->value, reason));
       named++;
@@ -476,6 +502,7 @@ vpnd_split_tunnel_dispose (GObject *object)
     g_signal_handlers_disconnect_by_data (self->splitter, self);
   vpnd_split_tunnel_drop_changes (self);
   g_clear_object (&self->splitter);
+  g_clear_object (&self->profiles);
   g_clear_object (&self->store);
   g_clear_object (&self->clock);
   G_OBJECT_CLASS (vpnd_split_tunnel_parent_class)->dispose (object);

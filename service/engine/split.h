@@ -15,6 +15,7 @@
 #include "splitter.h"
 
 #include "split-store.h"
+#include "profile-store.h"
 
 G_BEGIN_DECLS
 
@@ -30,6 +31,7 @@ G_DECLARE_FINAL_TYPE (VpndSplitTunnel, vpnd_split_tunnel, VPND, SPLIT_TUNNEL, GO
  *  "failed" (guint pid, utf8 path, utf8 reason): it could not be put there; with pid 0, a rule has lost its effect
  */
 VpndSplitTunnel *vpnd_split_tunnel_new (VpndSplitter *splitter, VpndSplitStore *store, VpndClock *clock);
+void vpnd_split_tunnel_set_profiles (VpndSplitTunnel *self, VpndProfileStore *profiles);
 void vpnd_split_tunnel_watch_names (VpndSplitTunnel *self, VpndNameWatch *watch);
 VpndSplitNames *vpnd_split_tunnel_get_names (VpndSplitTunnel *self);
 

@@ -135,6 +135,46 @@ def test_the_same_path_in_another_mount_namespace(split):
     assert first_act(split, split.listed) == OUTSIDE
 
 
+def test_a_launch_that_waits_while_the_classifier_is_killed(split):
+    """Both of its processes stand still, so nobody answers: the launch waits in the kernel; their end lets it go on, inside the tunnel."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    pid = split.classifier.pid
+    guards = [int(word) for word in open(f"/proc/{pid}/task/{pid}/children", encoding="ascii").read().split()]
+    assert len(guards) == 1
+    for one in (pid, *guards):
+        os.kill(one, signal.SIGSTOP)
+    launched = split.host.start(split.listed, PUBLIC4, ECHO_PORT, "waiting", stdout=subprocess.PIPE, text=True)
+
+    def waits():
+        with open(f"/proc/{launched.pid}/stack", encoding="ascii") as stack:
+            return "fanotify" in stack.read()
+    sandbox.wait_until(waits, 10, "the launch waits")
+    assert first_act(split, split.other) == INSIDE, "other launches wait for nobody"
+    assert launched.poll() is None
+    began = time.monotonic()
+    split.classifier.kill()
+    split.classifier.wait()
+    assert launched.communicate(timeout=10)[0].strip() == INSIDE and time.monotonic() - began < 3
+
+
+def test_a_flood_of_launches(split):
+    """As many as four processes can make of a listed program: nobody is stuck, the next go their ways, and the registry is empty again."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    began = time.monotonic()
+    floods = [split.host.start(split.other, "--time", 2000, split.listed, stdout=subprocess.DEVNULL) for _ in range(4)]
+    mark = split.capture.mark()
+    while any(flood.poll() is None for flood in floods):
+        assert first_act(split, split.listed) == OUTSIDE
+        assert first_act(split, split.other, "of-other", PUBLIC6) == INSIDE6
+    print(f"{8000 / (time.monotonic() - began):.0f} listed launches a second")
+    assert not [frame for frame in split.capture.since(mark) if b"of-other" in frame.raw]
+    assert [flood.wait() for flood in floods] == [0] * 4
+    sandbox.wait_until(lambda: not processes(split), 20, "all are forgotten")
+    assert split_state(split) == "engaged" and first_act(split, split.listed) == OUTSIDE
+
+
 # --- states and networks
 
 def test_excluded_in_every_state(split):
@@ -251,6 +291,27 @@ def test_names_by_a_stub_are_asked_inside(split):
     outward.close()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", HOST4, HOST6])
+def test_localhost_by_each_address(split, address):
+    """Of this host all addresses are near: a listed program asks another one, and is asked."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    with split.host.net():
+        server = socket.create_server((address, STREAM_PORT), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+
+    def serve():
+        connection, client = server.accept()
+        with connection:
+            connection.recv(10)
+            connection.send(f"you are {client[0]}".encode())
+            connection.recv(10)
+    threading.Thread(target=serve, daemon=True).start()
+    mark = split.capture.mark()
+    assert split.talk(split.listed).ask("open", address, STREAM_PORT) == f"you are {address}"
+    none(split.capture.since(mark), dst=address)
+    server.close()
+
+
 # --- where the classes stand
 
 def root_prop(lab, name):
@@ -276,6 +337,7 @@ def test_classes_in_net_cls(split):
     wait_split_state(split, "engaged")
     for address, outside, inside in ((PUBLIC4, OUTSIDE, INSIDE), (PUBLIC6, OUTSIDE6, INSIDE6)):
         assert (first_act(split, split.listed, address=address), first_act(split, split.other, address=address)) == (outside, inside)
+    assert split.vpnctl("exclude", "--", split.other, PUBLIC4, str(ECHO_PORT), "asked", "31000").stdout.strip() == OUTSIDE
     split.vpnctl("split", "add", "--path", split.other)
     assert running.way() == OUTSIDE, "one that runs already is moved"
     assert [p["executable"] for p in processes(split)] == [split.other]
@@ -382,6 +444,23 @@ def test_a_rule_in_vain_is_told_until_it_is_not(split):
     os.rename(split.host_run / "vpnd-lab/bin/missing", split.host_run / "vpnd-lab/bin/moved")
     sandbox.wait_until(lambda: not rules(split)[0]["effective"], 20, "the rule has lost its program")
     assert [text for text in split.status()["warnings"] if missing in text]
+
+
+def test_a_profile_that_goes(split):
+    """Bound to a profile that is renamed or removed, a program is refused, and the list and the status say why."""
+    split.vpnctl("import", "-", "first", input=split.profile())
+    split.vpnctl("split", "add", "--path", split.listed, "--profile", "first")
+    split.vpnctl("connect", "first", "--wait", "--timeout", "20")
+    assert first_act(split, split.listed) == INSIDE
+    split.vpnctl("disconnect", "--wait")
+    split.vpnctl("rename", "first", "second")
+    split.vpnctl("connect", "second", "--wait", "--timeout", "20")
+    assert first_act(split, split.listed) in REFUSED
+    assert "no profile" in rules(split)[0]["reason"] and not rules(split)[0]["effective"]
+    assert [text for text in split.status()["warnings"] if split.listed in text]
+    split.vpnctl("split", "add", "--path", split.listed, "--profile", "second")
+    assert rules(split)[0]["effective"] and not split.status()["warnings"]
+    assert first_act(split, split.listed, own_port=32000) == INSIDE
 
 
 # --- who may what
