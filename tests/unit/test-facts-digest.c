@@ -165,6 +165,24 @@ test_lans_are_private (void)
     }
 }
 
+/* A link of a VRF that the host's own table leads to is a way out like any other; what the table of the VRF says is not looked at, so it has no local network. */
+static void
+test_way_out_through_vrf (void)
+{
+  g_auto (World) world = new_world ();
+  g_autoptr (VpndFacts) facts = NULL;
+
+  add_link (&world, 2, "eth0", VPND_LINK_KIND_OTHER)->master = 5;
+  add_link (&world, 5, "blue", VPND_LINK_KIND_OTHER);
+  add_route (&world, "0.0.0.0/0", 2, "198.51.100.1", 0);
+  add_route (&world, "::/0", 2, "fe80::1", 1024);
+  facts = digest (&world);
+  g_assert_cmpstr (facts->default4.ifname, ==, "eth0");
+  g_assert_cmpstr (facts->default6.ifname, ==, "eth0");
+  g_assert_cmpuint (facts->next_hops->len, ==, 2);
+  g_assert_cmpuint (facts->lans->len, ==, 0);
+}
+
 /* A local network on two links has the metric of either, and of two routes by one link the better. */
 static void
 test_lans_have_metrics (void)
@@ -378,6 +396,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/facts-digest/lans-are-private", test_lans_are_private);
+  g_test_add_func ("/facts-digest/way-out-through-vrf", test_way_out_through_vrf);
   g_test_add_func ("/facts-digest/lans-have-metrics", test_lans_have_metrics);
   g_test_add_func ("/facts-digest/nothing", test_nothing);
   g_test_add_func ("/facts-digest/lowest-metric-of-running-links", test_lowest_metric_of_running_links);

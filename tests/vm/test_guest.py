@@ -12,7 +12,7 @@ import lab as lab_module
 import sandbox
 import test_bridge as bridges
 from capture import TCP, UDP, none, seen
-from lab import ECHO_PORT, GATEWAY4, HOST4, NOBODY, PEER4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from lab import ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, PEER4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from probes import leak_probes
 
 
@@ -149,6 +149,49 @@ def test_a_vrf_is_another_network(guest):
     guest.host.ip("link del red0\nlink del red")
     guest.host.run("sh", "-c", "ip rule del priority 1000; ip -6 rule del priority 1000", check=False)  # the kernel's own, of the first VRF; it stays
     assert guest.difference(before, guest.snapshot()) == ""
+
+
+LEAK_SYSCTLS = ("net.ipv4.udp_l3mdev_accept", "net.ipv4.tcp_l3mdev_accept")
+
+
+def test_the_way_out_leads_through_a_vrf(guest):
+    """The physical link belongs to a VRF, and the host's own table leads there (route leaking): that is a way out. It is found, the tunnel works, with the local network
+    allowed too, and nothing but the transport leaves; when the route goes, the host is offline, and it comes back with it."""
+    way = f"route add default via {GATEWAY4} dev eth0\nroute add default via {GATEWAY6} dev eth0"
+    guest.host.ip(f"""link add blue type vrf table 78
+        link set blue up
+        link set eth0 master blue
+        link set eth0 up
+        addr replace {HOST6}/64 dev eth0 nodad
+        {way}""")
+    for name in LEAK_SYSCTLS:  # what such a host has: sockets that are in no VRF hear what comes in by one
+        guest.host.sysctl(name, 1)
+    assert guest.echo(PUBLIC4) == HOST4 and guest.echo(PUBLIC6, "tcp") == HOST6, "the control: the host reaches the internet"
+    connect(guest)
+    guest.vpnctl("lan", "allow")
+    assert transport_links(guest) == {"eth0"}
+    mark = guest.capture.mark()
+    assert guest.echo(PUBLIC4) == TUNNEL_HOST4 and guest.echo(PUBLIC6, "tcp") == TUNNEL_HOST6
+    guest.probe(leak_probes(0) + [{"kind": kind, "address": address, "port": ECHO_PORT, "device": device} for kind in ("udp", "tcp") for address in (PUBLIC4, PUBLIC6) for device in ("blue", "eth0")])
+    for address in (PUBLIC4, PUBLIC6):
+        none(guest.capture.since(mark), from_host=True, dst=address)
+    seen(guest.capture.since(mark), from_host=True, dst=PEER4, dport=PEER_PORT)
+    guest.host.ip(f"route del default via {GATEWAY4} dev eth0\nroute del default via {GATEWAY6} dev eth0")
+    sandbox.wait_until(lambda: guest.status()["cause"] == "offline", 20, "offline")
+    guest.host.ip(way)
+    sandbox.wait_until(lambda: guest.echo(PUBLIC4, wait=300) == TUNNEL_HOST4, 60, "connected again")
+    guest.vpnctl("lan", "block")
+    guest.vpnctl("disconnect", "--wait", timeout=120)
+    for name in LEAK_SYSCTLS:
+        guest.host.sysctl(name, 0)
+    guest.host.ip(f"""link set eth0 nomaster
+        link del blue
+        link set eth0 up
+        addr replace {HOST6}/64 dev eth0 nodad
+        route replace default via {GATEWAY4} dev eth0
+        route replace default via {GATEWAY6} dev eth0""")
+    guest.host.run("sh", "-c", "ip rule del priority 1000; ip -6 rule del priority 1000", check=False)
+    assert guest.echo(PUBLIC4) == HOST4
 
 
 def test_bridge_with_the_kernels_transport(guest):
