@@ -549,6 +549,8 @@ def test_clock_jumps(host, slept_s, moves):
     only_transport(frames)
     assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
 
+    if moves:
+        return
     # What is scheduled from now on comes in its time: a rule is put back, and a server that dies is noticed.
     host.host.ip("rule", "del", "priority", "4890")
     sandbox.wait_until(lambda: "4890:" in host.host.run("ip", "rule").stdout, REPAIR_SECONDS, "the rule is back")

@@ -158,6 +158,8 @@ def test_the_way_out_leads_through_a_vrf(guest):
     """The physical link belongs to a VRF, and the host's own table leads there (route leaking): that is a way out. It is found, the tunnel works, with the local network
     allowed too, and nothing but the transport leaves; when the route goes, the host is offline, and it comes back with it."""
     way = f"route add default via {GATEWAY4} dev eth0\nroute add default via {GATEWAY6} dev eth0"
+    for family in ("-4", "-6"):  # the kernel makes them for the first VRF only, and they may have been deleted since
+        guest.host.run("ip", family, "rule", "add", "l3mdev", "priority", "1000", check=False)
     guest.host.ip(f"""link add blue type vrf table 78
         link set blue up
         link set eth0 master blue
