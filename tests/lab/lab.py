@@ -33,6 +33,7 @@ TUNNEL_HOST4, TUNNEL_HOST6 = "10.64.0.2", "fd00:64::2"
 TUNNEL_PEER4, TUNNEL_PEER6 = "10.64.0.1", "fd00:64::1"     # echo and DNS at the far end of the tunnel
 DEAD4 = "203.0.113.99"                                     # nobody answers there
 ECHO_PORT = 1337
+IS_SANITIZED = bool(os.environ.get("VPND_SANITIZED"))      # the build is looked at for memory errors; the wire is looked at with the other one
 NOBODY = 65534
 
 RESOLV_CONF = f"# written by the lab, must come back byte for byte\nnameserver {OUTSIDE_DNS4}\nsearch lab.example\n\n"

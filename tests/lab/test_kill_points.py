@@ -23,9 +23,9 @@ import pytest
 import sandbox
 from capture import ICMP, ICMPV6, TCP, UDP, select_frames
 from flooding import Flood, only_transport
-from lab import PUBLIC4, PUBLIC6, Lab
+from lab import IS_SANITIZED, PUBLIC4, PUBLIC6, Lab
 
-RANDOM_MOMENTS = 200
+RANDOM_MOMENTS = 50 if IS_SANITIZED else 200
 RECOVERIES = ("block", "reconnect", "release")
 LONGEST_S = 0.06       # of a change on a quiet machine, from the call to the end
 SETTLE_S = 20
