@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -352,6 +353,18 @@ locate (const char *root, const char *program)
   return NULL;
 }
 
+/* Whether @path is a link to a program that runs others: what is in /snap/bin all leads to the one snap, which would be matched for every snap. */
+static gboolean
+leads_to_shared (const char *root, const char *path)
+{
+  g_autofree char *full = in_root (root, path);
+  char *target = realpath (full, NULL);
+  const gboolean is_launcher = target != NULL && is_shared (target);
+
+  free (target);
+  return is_launcher;
+}
+
 /* Whether @folder cannot even be seen (ProtectHome= of the unit). */
 static gboolean
 is_closed (const char *folder)
@@ -430,6 +443,11 @@ add_program (VpndApp *app, const Reading *reading, gboolean is_own, GKeyFile *fi
   g_autofree char *program = exec != NULL ? vpnd_app_parse_program (exec, &is_shared_program) : NULL;
   g_autofree char *path = program != NULL && !is_shared_program ? locate (reading->root, program) : NULL;
 
+  if (path != NULL && leads_to_shared (reading->root, path))
+    {
+      is_shared_program = TRUE;
+      g_clear_pointer (&path, g_free);
+    }
   if (path != NULL && is_own && !vpnd_app_user_may_run (reading->root, path, reading->uid))
     g_clear_pointer (&path, g_free);
   if (path != NULL && !g_ptr_array_find_with_equal_func (app->paths, path, g_str_equal, NULL))

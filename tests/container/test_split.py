@@ -189,6 +189,43 @@ def test_an_application_as_a_desktop_launches_it(system):
     assert system.ada("systemd-run", "--user", "--scope", "--quiet", "--unit=app-gnome-org.lab.Other-18.scope", "/usr/local/bin/lab-other").stdout.split()[-1] == TUNNEL_HOST4
 
 
+FLATPAK = "[Desktop Entry]\nType=Application\nName=Flat\nExec=/usr/bin/flatpak run --branch=stable --arch=x86_64 --command=ask org.lab.Flat-er\nX-Flatpak=org.lab.Flat-er\n"
+SNAP = "[Desktop Entry]\nX-SnapInstanceName=lab-snap\nType=Application\nName=Snap\nExec=env BAMF_DESKTOP_FILE_HINT=/x /snap/bin/lab-snap.ask %U\n"
+BOXED = [  # id, folder of what is installed, .desktop file, its text, scope as flatpak-run(1) and snap run make it, scope of another one
+    ("org.lab.Flat-er", "var/lib/flatpak/app/org.lab.Flat-er", "var/lib/flatpak/exports/share/applications/org.lab.Flat-er.desktop", FLATPAK,
+     r"app-flatpak-org.lab.Flat\x2der-2718281828.scope", r"app-flatpak-org.lab.Flat\x2derest-2718281829.scope"),
+    ("lab-snap_ask", "snap/lab-snap", "var/lib/snapd/desktop/applications/lab-snap_ask.desktop", SNAP,
+     "snap.lab-snap.ask-6f3b4a2e-6c5f-4f0e-9a3b-3f6d1c2b7a10.scope", "snap.lab-snapper.ask-6f3b4a2e-6c5f-4f0e-9a3b-3f6d1c2b7a11.scope"),
+]
+
+
+@pytest.mark.parametrize("app, folder, entry, text, scope, other", BOXED, ids=["flatpak", "snap"])
+def test_what_runs_in_a_box_by_its_scope(system, app, folder, entry, text, scope, other):
+    """The .desktop file names a launcher, which runs others, too; the program has a name of the box. What is left is the scope in the user's systemd."""
+    (system.root / folder).mkdir(parents=True)
+    (system.root / entry).parent.mkdir(parents=True, exist_ok=True)
+    (system.root / entry).write_text(text, encoding="ascii")
+    if app.startswith("lab-snap"):  # as snapd makes it: each program of /snap/bin is the one that launches all of them
+        shutil.copy(system.root / "usr/local/bin/lab-other", system.root / "usr/bin/snap")
+        (system.root / "snap/bin").mkdir()
+        (system.root / "snap/bin/lab-snap.ask").symlink_to("/usr/bin/snap")
+    told = lambda: json.loads(system.vpnctl("split", "list", "--json").stdout)["rules"][0]
+    done = system.vpnctl("split", "add", "--app", app, check=False)
+    assert done.returncode == 1 and not told()["effective"] and "runs in no unit" in told()["reason"], done.stderr
+    for name, unit in (("box", scope), ("other", other)):
+        system.host.run("sh", "-c", f"touch /run/{name}.said; chown ada /run/{name}.said")
+        system.host.start("systemd-run", "--quiet", "--wait", "--collect", f"--uid={ADA}", f"--setenv=XDG_RUNTIME_DIR=/run/user/{ADA}",
+                          "systemd-run", "--user", "--scope", "--quiet", f"--unit={unit}", "/usr/local/bin/lab-other", f"/run/{name}.said")
+    try:
+        system.now_said("box", HOST4)
+        system.said("other", f"{TUNNEL_HOST4} {TUNNEL_HOST4}")
+        assert told()["effective"] and told()["reason"] == ""
+        system.vpnctl("split", "remove", "--app", app)
+        system.now_said("box", TUNNEL_HOST4)
+    finally:
+        system.ada("systemctl", "--user", "stop", scope, other)
+
+
 def test_an_id_that_names_nothing(system):
     done = system.vpnctl("split", "add", "--app", "org.lab.Nothing", check=False)
     assert done.returncode == 4 and "org.lab.Nothing" in done.stderr

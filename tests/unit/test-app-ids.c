@@ -309,6 +309,25 @@ test_units (Fixture *fixture, gconstpointer data)
   check (fixture, "web", VPND_APP_IDS_NO_OWNER, "");
 }
 
+/* Each program of /snap/bin is the one that launches all snaps: matched by its file it would be every snap. */
+static void
+test_links_to_launchers (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *launcher = g_build_filename (fixture->root, "snap/bin/web.tool", NULL);
+  g_autofree char *plain = g_build_filename (fixture->root, "usr/bin/plain", NULL);
+
+  put (fixture, "snap/web/current/x", "", 0644);
+  put (fixture, "snap/bin/x", "", 0644);
+  put (fixture, "usr/bin/snap", "", 0755);
+  put (fixture, "usr/bin/plain-3.1", "", 0755);
+  g_assert_cmpint (symlink ("../../usr/bin/snap", launcher), ==, 0);
+  g_assert_cmpint (symlink ("plain-3.1", plain), ==, 0);
+  put (fixture, "var/lib/snapd/desktop/applications/web_tool.desktop", ENTRY "Exec=env A=B /snap/bin/web.tool %U\n", 0644);
+  put (fixture, SYSTEM_ENTRIES "/plain.desktop", ENTRY "Exec=plain\n", 0644);
+  check (fixture, "web_tool", VPND_APP_IDS_NO_OWNER, "");
+  check (fixture, "plain", VPND_APP_IDS_NO_OWNER, "/usr/bin/plain");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -320,6 +339,7 @@ main (int argc, char **argv)
   ADD ("/app-ids/links-of-users-lead-nowhere", test_links_of_users_lead_nowhere);
   ADD ("/app-ids/closed-programs-of-users", test_closed_programs_of_users);
   ADD ("/app-ids/units", test_units);
+  ADD ("/app-ids/links-to-launchers", test_links_to_launchers);
 #undef ADD
   return g_test_run ();
 }
