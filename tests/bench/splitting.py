@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import types
 import uuid
 
 sys.dont_write_bytecode = True
@@ -22,7 +21,7 @@ from lab import ECHO_PORT, HOST4, HOST6, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_
 PROCESSES = int(os.environ.get("VPND_BENCH_PROCESSES", "10000"))
 LAUNCHES = int(os.environ.get("VPND_BENCH_LAUNCHES", "20000"))
 TIMED_LAUNCHES = 400
-TIMED_ROUNDS = 5
+TIMED_ROUNDS = 7
 ROUNDS = 5
 INSIDE, OUTSIDE = (f"you are {TUNNEL_HOST4}", f"you are {TUNNEL_HOST6}"), (f"you are {HOST4}", f"you are {HOST6}")
 CROWD = """import os, signal
@@ -81,8 +80,8 @@ class SplitLab:
         assert done.returncode == 0, done.stderr
         return time.perf_counter() - begun
 
-    def members(self):
-        return (self.classes / "vpnd-excluded/cgroup.procs").read_text(encoding="ascii").split()
+    def members(self, name="vpnd-excluded"):
+        return (self.classes / name / "cgroup.procs").read_text(encoding="ascii").split()
 
     def close(self):
         for folder in sorted(self.classes.rglob("*"), reverse=True):
@@ -99,24 +98,25 @@ def remove(folder):
     return True
 
 
-def launch_times(split, files):
-    """Microseconds of each launch, in turns: a list for each file."""
-    lines = split.lab.host.run(split.other, "--time", TIMED_LAUNCHES, *files, timeout=120).stdout.splitlines()
-    return [[int(word) / 1000 for word in column] for column in zip(*(text.split() for text in lines))]
+def launch_times(split):
+    """Microseconds of launches in turns, one of the listed program and one of the other: the median of the other's, and of what the listed one takes more in the same turn."""
+    lines = split.lab.host.run(split.other, "--time", TIMED_LAUNCHES, split.listed, split.other, timeout=120).stdout.splitlines()
+    pairs = [[int(word) / 1000 for word in text.split()] for text in lines]
+    return statistics.median(other for _, other in pairs), statistics.median(listed - other for listed, other in pairs)
 
 
 def exec_rows(split):
-    """Rounds without and with vpnd in turns, so that what else the machine does falls on both; of each round the median, of the rounds the median difference."""
+    """Rounds without and with vpnd in turns, so that what else the machine does falls on both. The two files differ a little also without vpnd, which is taken off."""
     matched, unmatched, plain = [], [], []
-    for turn in range(TIMED_ROUNDS):
-        before = statistics.median(launch_times(split, [split.other])[0])
+    for _ in range(TIMED_ROUNDS):
+        other_before, more_before = launch_times(split)
         split.start()
         split.rule("Add")
         sandbox.wait_until(lambda: split_state(split) in ("ready", "engaged"), 20, "vpnd-classifier holds launches")
-        listed, other = map(statistics.median, launch_times(split, [split.listed, split.other]))
-        matched.append(listed - before)
-        unmatched.append(other - before)
-        plain.append(before)
+        other, more = launch_times(split)
+        matched.append(more - more_before)
+        unmatched.append(other - other_before)
+        plain.append(other_before)
         split.stop()
     base = statistics.median(plain)
     for what, values, aim in (("launch of a listed program, added", matched, "120 us"), ("launch of another program, added", unmatched, "not to be measured")):
@@ -133,25 +133,45 @@ def pss_kb(process):
     return int(values["Pss"].split()[0])
 
 
+def used_ms(process):
+    """Processor time so far, of all its threads."""
+    return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir()) / 1e6
+
+
 def settled(process):
     """Whether it has used no time of a processor for a tenth of a second: what it has to tell is told."""
-    def used():
-        return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
-    before = used()
+    before = used_ms(process)
     time.sleep(0.1)  # measuring silence is what this is for
-    return used() == before
+    return used_ms(process) == before
+
+
+class Work:
+    """Processor time of vpnd and vpnd-classifier from now until both rest."""
+
+    def __init__(self, split):
+        self.processes = [split.daemon.process, split.classifier]
+        self.before = [used_ms(process) for process in self.processes]
+
+    def end(self):
+        sandbox.wait_until(lambda: all([settled(process) for process in self.processes]), 20, "vpnd and vpnd-classifier rest")
+        return [used_ms(process) - before for process, before in zip(self.processes, self.before)]
+
+
+def work_text(works):
+    ours, classifier = (statistics.median(column) for column in zip(*works))
+    return f"; processor: vpnd {ours:.0f} ms, vpnd-classifier {classifier:.0f} ms"
 
 
 def crowd_rows(split, number=PROCESSES):
     crowd = split.lab.host.start("/usr/bin/python3", "-c", CROWD.format(number=number, file=split.listed), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert crowd.stdout.readline() == "ready\n"
-    moved, returned, shown, small, large = [], [], [], [], []
+    moved, returned, home, shown, small, large, moves, returns = [], [], [], [], [], [], [], []
     for _ in range(ROUNDS):
         split.start()
-        before = pss_kb(split.daemon.process)
+        before, work = pss_kb(split.daemon.process), Work(split)
         moved.append(split.rule("Add") * 1000)
         assert len(split.members()) == number, len(split.members())
-        sandbox.wait_until(lambda: settled(split.daemon.process), 20, "vpnd rests")
+        moves.append(work.end())
         small.append((pss_kb(split.daemon.process) - before) * 1024 / number)
         for _ in range(ROUNDS):
             begun = time.perf_counter()
@@ -159,11 +179,16 @@ def crowd_rows(split, number=PROCESSES):
             shown.append((time.perf_counter() - begun) * 1000)
             assert len(json.loads(text)["processes"]) == number
         large.append((pss_kb(split.daemon.process) - before) * 1024 / number)
+        work, begun = Work(split), time.perf_counter()
         returned.append(split.rule("Remove") * 1000)
         assert not split.members()
+        sandbox.wait_until(lambda: not split.members("vpnd-returning"), 20, "all are where they came from")
+        home.append((time.perf_counter() - begun) * 1000)
+        returns.append(work.end())
         split.stop()
-    line(f"{number} processes moved into a class", statistics.median(moved), "ms", "1000", f"   {min(moved):.0f} to {max(moved):.0f}")
-    line(f"{number} processes returned", statistics.median(returned), "ms", "1000", f"   {min(returned):.0f} to {max(returned):.0f}")
+    line(f"{number} processes moved into a class", statistics.median(moved), "ms", "1000", f"   {min(moved):.0f} to {max(moved):.0f}{work_text(moves)}")
+    line(f"{number} processes returned", statistics.median(returned), "ms", "1000", f"   {min(returned):.0f} to {max(returned):.0f}{work_text(returns)}")
+    line("and are where they came from", statistics.median(home), "ms", "1000", f"   {min(home):.0f} to {max(home):.0f}, as seen from outside, which also costs")
     line(f"vpnctl split ps --all --json, {number}", statistics.median(shown), "ms", "50", f"   {min(shown):.0f} to {max(shown):.0f}")
     line("PSS of vpnd for each of them", statistics.median(small), "bytes", "200", f"   after they were listed {statistics.median(large):.0f}")
     crowd.stdin.close()  # which ends them all
@@ -172,11 +197,9 @@ def crowd_rows(split, number=PROCESSES):
     crowd.wait()
 
 
-def race(split, load, addresses=types.MappingProxyType({"listed": PUBLIC4, "other": PUBLIC6})):
+def race_once(split, number, addresses):
     """The one program asks by IPv4, the other by IPv6: with one address a port that the other one has just used would be refused, and its launch prove nothing."""
-    lab, number = split.lab, LAUNCHES
-    busy = [lab.host.start("sh", "-c", "while :; do :; done") for _ in range(os.cpu_count() if load else 0)]
-    mark, ways = lab.capture.mark(), {}
+    lab, mark, ways = split.lab, split.lab.capture.mark(), {}
 
     def run(name, file):
         process = lab.host.start(split.other, "--launch", number, file, addresses[name], ECHO_PORT, f"of-{name}", stdout=subprocess.PIPE, text=True)
@@ -186,17 +209,24 @@ def race(split, load, addresses=types.MappingProxyType({"listed": PUBLIC4, "othe
         runner.start()
     for runner in runners:
         runner.join()
-    for process in busy:
-        process.kill()
-        process.wait()
 
     def count(name, answers):
         return sum(map(ways[name].count, answers))
     clear = sum(b"of-other" in frame.raw and frame.dst == addresses["other"] for frame in lab.capture.since(mark))
-    inside, outside = count("listed", INSIDE), max(count("other", OUTSIDE), clear)
-    right = count("listed", OUTSIDE) + count("other", INSIDE)
-    line(f"{number} + {number} first packets, {'loaded' if load else 'idle'}", inside + outside, "on the wrong side", "0",
-         f"   {inside} inside, {outside} outside; {right} on the right one, {count('listed', ['EPERM']) + count('other', ['EPERM'])} refused")
+    refused = ["EPERM"]
+    return (count("listed", INSIDE), max(count("other", OUTSIDE), clear), count("listed", OUTSIDE) + count("other", INSIDE), count("listed", refused) + count("other", refused))
+
+
+def race(split, load):
+    """Half of the launches with each family for the listed program."""
+    busy = [split.lab.host.start("sh", "-c", "while :; do :; done") for _ in range(os.cpu_count() if load else 0)]
+    parts = [race_once(split, LAUNCHES // 2, {"listed": listed, "other": other}) for listed, other in ((PUBLIC4, PUBLIC6), (PUBLIC6, PUBLIC4))]
+    for process in busy:
+        process.kill()
+        process.wait()
+    inside, outside, right, refused = map(sum, zip(*parts))
+    line(f"{LAUNCHES} + {LAUNCHES} first packets, {'loaded' if load else 'idle'}", inside + outside, "on the wrong side", "0",
+         f"   {inside} inside, {outside} outside; {right} on the right one, {refused} refused")
 
 
 def race_rows(split):

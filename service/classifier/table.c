@@ -1,0 +1,409 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See table.h. Files that are replaced are noticed by inotify(7) on the folders that their paths lead through.
+ */
+#include "config.h"
+
+#include "table.h"
+
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define LINKS_MAX 16 /* half of what the kernel follows (MAXSYMLINKS is 40): a program behind more is a loop or a joke */
+#define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
+
+struct _VpndTable
+{
+  int fanotify_fd;     /* (unowned) */
+  GPtrArray *rules;    /* (element-type VpndClassifierRule) (owned) */
+  GPtrArray *targets;  /* (element-type VpndTarget) (owned): one a rule, in order */
+  GHashTable *by_file; /* (element-type VpndFileId GPtrArray(VpndTarget)) (owned): whose launch is held, in the order of the rules */
+  GHashTable *folders; /* (element-type gint GPtrArray) (owned): inotify's number -> targets whose path leads through */
+  int inotify_fd;
+  guint inotify_source;
+  int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
+  char *places[VPND_CLASSIFIER_MAX_CLASSES]; /* (owned) (nullable): of the classes, as /proc/PID/cgroup has them, once known */
+  guint n_classes;
+  gboolean is_unified; /* the classes are cgroups of cgroup2 */
+  gboolean is_in_force;
+  VpndTableFunc func;
+  gpointer func_data;
+};
+
+static guint
+file_id_hash (gconstpointer key)
+{
+  const VpndFileId *id = key;
+
+  return (guint) id->inode ^ (guint) (id->inode >> 32) ^ ((guint) id->device << 16);
+}
+
+static gboolean
+file_id_equal (gconstpointer a, gconstpointer b)
+{
+  const VpndFileId *x = a, *y = b;
+
+  return x->device == y->device && x->inode == y->inode;
+}
+
+/**
+ * vpnd_table_free:
+ * @table: (transfer full): a table; its marks stay
+ */
+void
+vpnd_table_free (VpndTable *table)
+{
+  g_clear_handle_id (&table->inotify_source, g_source_remove);
+  if (table->inotify_fd >= 0)
+    close (table->inotify_fd);
+  for (guint i = 0; i < table->n_classes; i++)
+    {
+      close (table->class_fds[i]);
+      g_free (table->places[i]);
+    }
+  g_hash_table_unref (table->by_file);
+  g_hash_table_unref (table->folders);
+  g_ptr_array_unref (table->targets);
+  g_ptr_array_unref (table->rules);
+  g_free (table);
+}
+
+static int
+mark (const VpndTable *self, guint how, int path_fd)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", path_fd);
+
+  return fanotify_mark (self->fanotify_fd, how, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) < 0 ? errno : 0;
+}
+
+/* Watches @folder, or the nearest one above it that exists, for @target. */
+static void
+watch_folder (VpndTable *table, const char *folder, VpndTarget *target)
+{
+  g_autofree char *place = g_strdup (folder);
+  int number;
+  GPtrArray *targets;
+
+  while ((number = inotify_add_watch (table->inotify_fd, place, FOLDER_EVENTS)) < 0 && strcmp (place, "/") != 0)
+    {
+      g_autofree char *below = g_steal_pointer (&place);
+
+      place = g_path_get_dirname (below);
+    }
+  if (number < 0)
+    return;
+
+  targets = g_hash_table_lookup (table->folders, GINT_TO_POINTER (number));
+  if (targets == NULL)
+    {
+      targets = g_ptr_array_new ();
+      g_hash_table_insert (table->folders, GINT_TO_POINTER (number), targets);
+    }
+  if (targets->len == 0 || (g_ptr_array_index (targets, targets->len - 1) != target && !g_ptr_array_find (targets, target, NULL)))
+    g_ptr_array_add (targets, target);
+}
+
+/* Follows the path link by link, so that a change of any of them is noticed (/usr/bin/x -> /etc/alternatives/x -> ...). */
+static void
+watch_way (VpndTable *table, VpndTarget *target)
+{
+  g_autofree char *path = g_strdup (target->rule->path);
+
+  for (guint i = 0; i < LINKS_MAX; i++)
+    {
+      g_autofree char *folder = g_path_get_dirname (path);
+      g_autofree char *link = g_file_read_link (path, NULL);
+
+      watch_folder (table, folder, target);
+      if (link == NULL)
+        return;
+      g_free (path);
+      path = g_path_is_absolute (link) ? g_steal_pointer (&link) : g_build_filename (folder, link, NULL);
+    }
+}
+
+static int
+open_program (const char *path, VpndFileId *out_file, int *out_code)
+{
+  int fd = open (path, O_PATH | O_CLOEXEC);
+  struct stat info;
+
+  *out_code = fd < 0 || fstat (fd, &info) < 0 ? errno : 0;
+  if (*out_code == 0 && S_ISDIR (info.st_mode))
+    *out_code = EISDIR;
+  else if (*out_code == 0 && (!S_ISREG (info.st_mode) || (info.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0))
+    *out_code = EACCES; /* what execve(2) says of both */
+  if (*out_code == 0)
+    *out_file = (VpndFileId){ info.st_dev, info.st_ino };
+  return fd;
+}
+
+static gint
+compare_targets (gconstpointer a, gconstpointer b)
+{
+  const VpndTarget *x = *(const VpndTarget *const *) a, *y = *(const VpndTarget *const *) b;
+
+  return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void
+add_target (VpndTable *table, VpndTarget *target)
+{
+  GPtrArray *targets = g_hash_table_lookup (table->by_file, &target->file);
+
+  if (targets == NULL)
+    {
+      targets = g_ptr_array_new ();
+      g_hash_table_insert (table->by_file, g_memdup2 (&target->file, sizeof target->file), targets);
+    }
+  g_ptr_array_add (targets, target);
+  g_ptr_array_sort (targets, compare_targets);
+}
+
+static void
+drop_target (VpndTable *table, VpndTarget *target)
+{
+  GPtrArray *targets = g_hash_table_lookup (table->by_file, &target->file);
+
+  if (targets != NULL && g_ptr_array_remove (targets, target) && targets->len == 0)
+    g_hash_table_remove (table->by_file, &target->file);
+}
+
+/* Points @target at what its path leads to now, with the mark on it before anything is told. */
+static void
+resolve (VpndTable *table, VpndTarget *target)
+{
+  VpndFileId file = { 0 };
+  int code;
+  const int fd = open_program (target->rule->path, &file, &code);
+
+  if (code == 0)
+    code = mark (table, FAN_MARK_ADD, fd);
+  if (fd >= 0)
+    close (fd);
+
+  /* The old inode keeps its mark: processes may still launch it by a link or a descriptor, and it is not in the table any more. */
+  if (target->code == 0 && (code != 0 || !file_id_equal (&target->file, &file)))
+    drop_target (table, target);
+  if (code == 0 && (target->code != 0 || !file_id_equal (&target->file, &file)))
+    {
+      target->file = file;
+      add_target (table, target);
+    }
+  if (table->is_in_force && (code == 0) != (target->code == 0))
+    table->func (target->rule, code, table->func_data);
+  target->code = code;
+}
+
+static void
+resolve_folder (VpndTable *table, int number)
+{
+  g_autoptr (GPtrArray) targets = NULL;
+  GPtrArray *present = g_hash_table_lookup (table->folders, GINT_TO_POINTER (number));
+
+  if (present == NULL)
+    return;
+  targets = g_ptr_array_copy (present, NULL, NULL); /* following the new way may add to it */
+  for (guint i = 0; i < targets->len; i++)
+    {
+      watch_way (table, g_ptr_array_index (targets, i));
+      resolve (table, g_ptr_array_index (targets, i));
+    }
+}
+
+static void
+resolve_all (VpndTable *table)
+{
+  for (guint i = 0; i < table->targets->len; i++)
+    {
+      watch_way (table, g_ptr_array_index (table->targets, i));
+      resolve (table, g_ptr_array_index (table->targets, i));
+    }
+}
+
+static gboolean
+on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
+{
+  VpndTable *self = user_data;
+  char buffer[8192] __attribute__ ((aligned (__alignof__(struct inotify_event))));
+  ssize_t n = read (fd, buffer, sizeof buffer);
+
+  for (ssize_t at = 0; at < n;)
+    {
+      const struct inotify_event *event = (const struct inotify_event *) (buffer + at);
+
+      if (event->mask & IN_Q_OVERFLOW)
+        resolve_all (self);
+      else
+        resolve_folder (self, event->wd);
+      if (event->mask & IN_IGNORED)
+        g_hash_table_remove (self->folders, GINT_TO_POINTER (event->wd));
+      at += (ssize_t) sizeof *event + event->len;
+    }
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+is_in_cgroup2 (int fd)
+{
+  struct statfs info;
+
+  return fstatfs (fd, &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/**
+ * vpnd_table_new:
+ * @fanotify_fd: the group that gets the marks; must stay open
+ * @rules: (transfer none) (element-type VpndClassifierRule): the whole table
+ * @class_fds: cgroup.procs of each class, open for writing; copies are kept
+ * @n_classes: how many, at most VPND_CLASSIFIER_MAX_CLASSES
+ * @func: (scope notified): called when launches of a rule's program come to be seen or are not seen any more, once the table is in force
+ * @user_data: passed to @func
+ *
+ * Returns: (transfer full): the table, with marks on all that can be seen; not in force yet
+ */
+VpndTable *
+vpnd_table_new (int fanotify_fd, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, gpointer user_data)
+{
+  VpndTable *table = g_new0 (VpndTable, 1);
+
+  table->fanotify_fd = fanotify_fd;
+  table->func = func;
+  table->func_data = user_data;
+  table->rules = g_ptr_array_ref (rules);
+  table->targets = g_ptr_array_new_full (rules->len, g_free);
+  table->by_file = g_hash_table_new_full (file_id_hash, file_id_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
+  table->folders = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_ptr_array_unref);
+  table->inotify_fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
+  table->n_classes = n_classes;
+  for (guint i = 0; i < n_classes; i++)
+    table->class_fds[i] = fcntl (class_fds[i], F_DUPFD_CLOEXEC, 0);
+  table->is_unified = n_classes > 0 && is_in_cgroup2 (class_fds[0]);
+  for (guint i = 0; i < rules->len; i++)
+    {
+      VpndTarget *target = g_new0 (VpndTarget, 1);
+
+      target->rule = g_ptr_array_index (rules, i);
+      target->index = i;
+      target->code = ENOENT;
+      g_ptr_array_add (table->targets, target);
+    }
+  if (table->inotify_fd >= 0)
+    table->inotify_source = g_unix_fd_add (table->inotify_fd, G_IO_IN, on_folder_changed, table);
+  resolve_all (table);
+  return table;
+}
+
+/* Marks that no rule needs any more would only cost time. An inode that is gone lost its mark with it. */
+static void
+remove_marks (const VpndTable *old, const VpndTable *table)
+{
+  for (guint i = 0; i < old->targets->len; i++)
+    {
+      const VpndTarget *target = g_ptr_array_index (old->targets, i);
+      VpndFileId file;
+      int code, fd;
+
+      if (target->code != 0 || g_hash_table_contains (table->by_file, &target->file))
+        continue;
+      fd = open_program (target->rule->path, &file, &code);
+      if (code == 0)
+        (void) mark (old, FAN_MARK_REMOVE, fd);
+      if (fd >= 0)
+        close (fd);
+    }
+}
+
+/**
+ * vpnd_table_enter_force:
+ * @self: a new table
+ * @old: (transfer full) (nullable): which it replaces
+ *
+ * Says of each rule whose program cannot be watched why.
+ */
+void
+vpnd_table_enter_force (VpndTable *self, VpndTable *old)
+{
+  self->is_in_force = TRUE;
+  if (old != NULL)
+    {
+      remove_marks (old, self);
+      vpnd_table_free (old);
+    }
+  for (guint i = 0; i < self->targets->len; i++)
+    {
+      const VpndTarget *target = g_ptr_array_index (self->targets, i);
+
+      if (target->code != 0)
+        self->func (target->rule, target->code, self->func_data);
+    }
+}
+
+/**
+ * vpnd_table_lookup:
+ * @self: a table
+ * @file: what is launched
+ *
+ * Returns: (nullable) (element-type VpndTarget): the rules for it, in order
+ */
+const GPtrArray *
+vpnd_table_lookup (const VpndTable *self, const VpndFileId *file)
+{
+  return g_hash_table_lookup (self->by_file, file);
+}
+
+/**
+ * vpnd_table_get_class_fd:
+ * @self: a table
+ * @index: of a class
+ *
+ * Returns: its cgroup.procs
+ */
+int
+vpnd_table_get_class_fd (const VpndTable *self, guint index)
+{
+  return self->class_fds[index];
+}
+
+/**
+ * vpnd_table_is_unified:
+ * @self: a table
+ *
+ * Returns: whether the classes are cgroups of cgroup2; else of net_cls
+ */
+gboolean
+vpnd_table_is_unified (const VpndTable *self)
+{
+  return self->is_unified;
+}
+
+/**
+ * vpnd_table_is_elsewhere:
+ * @self: a table
+ * @index: of a class
+ * @process: of vpnd_process_open(): one that was moved into it just now
+ * @origin: where it stood before
+ *
+ * Returns: whether that was not the class itself. Where the class stands, the first who was moved says for all
+ */
+gboolean
+vpnd_table_is_elsewhere (VpndTable *self, guint index, int process, const char *origin)
+{
+  char now[PATH_MAX];
+
+  if (self->places[index] == NULL && vpnd_process_get_cgroup (process, self->is_unified, now, sizeof now))
+    self->places[index] = g_strdup (now);
+  return self->places[index] != NULL && strcmp (self->places[index], origin) != 0;
+}
