@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Large transfers over paths of every size, in both directions and families, for the host and for a container behind it."""
 import json
+import socket
 import struct
 import subprocess
 
@@ -197,6 +198,30 @@ def test_a_way_that_is_smaller_with_ipv6_only(lab_with):
     lab.host.run("ip", "link", "set", "eth0", "mtu", "1499")  # another way, as when roaming
     sandbox.wait_until(lambda: tunnel_mtu(lab) == 1320, 15, f"1320; {tunnel_mtu(lab)}; {lab.daemons[-1].log()}")
     transfer_all(lab, (PUBLIC6,))
+
+
+def test_answers_in_pieces(connected):
+    """A server that lets its packets be cut up: the pieces behind the first have no ports, and come in all the same, also by a strict reverse path filter."""
+    lab = connected
+    for key in ("all", "eth0"):
+        lab.host.sysctl(f"net.ipv4.conf.{key}.rp_filter", 1)
+    lab.wan.sysctl("net.ipv4.ip_no_pmtu_disc", 1)
+    lab.wan.run("wg", "set", "wg0", "listen-port", PEER_PORT)  # another socket, which no longer forbids it
+    lab.wan.run("ip", "link", "set", "wg0", "mtu", 1500)
+    lab.wait_until_works(TUNNEL_HOST4)
+    with lab.host.net():
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with lab.wan.net():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with receiver, sender:
+        receiver.bind((TUNNEL_HOST4, 0))
+        receiver.settimeout(5)
+        sender.bind((PUBLIC4, 0))
+        mark = lab.capture.mark()
+        sender.sendto(bytes(1460), receiver.getsockname())
+        assert len(receiver.recv(2000)) == 1460
+    lab.capture.fence()
+    assert [frame for frame in lab.capture.since(mark) if frame.src == PEER4 and struct.unpack_from("!H", frame.raw, 20)[0] & 0x1fff], "the control: pieces"
 
 
 def too_large(inner, code=4, mtu=600):
