@@ -411,8 +411,12 @@ def test_states_and_events(split):
     watch.wait("returned", **said)
     split.classifier.send_signal(signal.SIGSTOP)
     assert first_act(split, split.listed) == INSIDE
+    missed = split.talk(split.listed)
+    assert missed.way() == INSIDE
     split.classifier.send_signal(signal.SIGCONT)
-    assert "stood still" in watch.wait("failed", pid=0, path="")["reason"], "a launch that was missed is told"
+    assert "in time" in watch.wait("failed", path=split.listed)["reason"], "a launch that was missed is told"
+    sandbox.wait_until(lambda: missed.way() == OUTSIDE, 10, "and it is moved all the same")
+    missed.end()
     split.classifier.kill()
     split.classifier.wait()
     assert "vpnd-classifier" in watch.wait("failed", pid=0, path=split.listed)["reason"]
