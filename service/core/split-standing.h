@@ -73,7 +73,6 @@ void vpnd_split_standing_add_bound (VpndSplitStanding *standing, const char *pro
 void vpnd_split_standing_add_unit (VpndSplitStanding *standing, VpndSplitClass class_, const char *profile, guint level, guint64 id);
 void vpnd_split_standing_add_reason (VpndSplitStanding *standing, VpndSplitRule *rule, const char *reason);
 const char *vpnd_split_standing_get_reason (const VpndSplitStanding *standing, const VpndSplitRule *rule);
-gboolean vpnd_split_standing_has_same_ids (const VpndSplitStanding *a, const VpndSplitStanding *b);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSplitStanding, vpnd_split_standing_unref)
 

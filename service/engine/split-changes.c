@@ -259,22 +259,6 @@ vpnd_split_tunnel_change_finish (VpndSplitTunnel *self, GAsyncResult *result, GE
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
-/**
- * vpnd_split_tunnel_check:
- * @self: the coordinator
- * @rule: a rule that somebody wants
- * @error: return location for an error
- *
- * Before anybody is asked for a password.
- *
- * Returns: FALSE when it would be refused
- */
-gboolean
-vpnd_split_tunnel_check (VpndSplitTunnel *self, const VpndSplitRule *rule, GError **error)
-{
-  return vpnd_splitter_check (self->splitter, rule, error);
-}
-
 static void
 clear_process (VpndSplitProcess *process)
 {

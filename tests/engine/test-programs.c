@@ -114,10 +114,10 @@ test_classes_that_the_kernel_refuses (void)
 int
 main (int argc, char **argv)
 {
-  g_autoptr (VpndLogRing) ring = rig_init (&argc, &argv);
+  VpndLogRing *ring = rig_init (&argc, &argv);
 
   g_test_add_func ("/engine/classes-stand-when-they-are-needed", test_classes_stand_when_they_are_needed);
   g_test_add_func ("/engine/classes-of-before", test_classes_of_before);
   g_test_add_func ("/engine/classes-that-the-kernel-refuses", test_classes_that_the_kernel_refuses);
-  return g_test_run ();
+  return rig_run (ring);
 }
