@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define STAT_MAX_BYTES 1024
@@ -18,6 +20,19 @@
 #define CGROUP_MAX_BYTES 8192 /* a line a hierarchy */
 #define STAT_PARENT 4         /* numbers of fields in proc(5), /proc/PID/stat */
 #define STAT_START_TIME 22
+
+/* The beginning of struct pidfd_info, PIDFD_GET_INFO and PIDFD_INFO_CGROUPID (linux/pidfd.h of Linux 6.13), which older headers lack. */
+typedef struct
+{
+  guint64 mask;
+  guint64 cgroup_id;
+  guint32 others[12];
+} PidfdInfo;
+
+G_STATIC_ASSERT (sizeof (PidfdInfo) == 64); /* PIDFD_INFO_SIZE_VER0 */
+
+#define GET_INFO _IOWR (0xff, 11, PidfdInfo)
+#define INFO_CGROUP_ID (G_GUINT64_CONSTANT (1) << 2)
 
 /* Returns: text behind the blank that precedes field @field of @text, whose field 2 may hold blanks and parentheses; NULL when it is short */
 static const char *
@@ -108,6 +123,52 @@ vpnd_process_get_start_time (int folder)
   char text[STAT_MAX_BYTES];
 
   return read_file_at (folder, "stat", text, sizeof text) ? parse_start_time (text) : 0;
+}
+
+/**
+ * vpnd_process_hold:
+ * @pid: a process
+ *
+ * Returns: a descriptor that means this process (pidfd_open(2)), which costs a tenth of its folder in /proc; -1 when there is none, or the kernel has no
+ *   such thing (before Linux 5.3). Close it after use
+ */
+int
+vpnd_process_hold (pid_t pid)
+{
+  return (int) syscall (SYS_pidfd_open, pid, 0);
+}
+
+/**
+ * vpnd_process_get_cgroup_id:
+ * @held: of vpnd_process_hold()
+ *
+ * Returns: the number of its cgroup in cgroup2, which no other one gets; 0 when the kernel does not tell (before Linux 6.13), or it has ended
+ */
+guint64
+vpnd_process_get_cgroup_id (int held)
+{
+  PidfdInfo info = { .mask = INFO_CGROUP_ID };
+
+  return held >= 0 && ioctl (held, GET_INFO, &info) == 0 && (info.mask & INFO_CGROUP_ID) != 0 ? info.cgroup_id : 0;
+}
+
+/**
+ * vpnd_process_open_held:
+ * @held: of vpnd_process_hold()
+ * @pid: its number
+ *
+ * Returns: as vpnd_process_open(), of just this process
+ */
+int
+vpnd_process_open_held (int held, pid_t pid)
+{
+  const int folder = vpnd_process_open (pid);
+
+  /* While it has not been waited for the number is its own; EPERM says the same. */
+  if (folder < 0 || syscall (SYS_pidfd_send_signal, held, 0, NULL, 0) == 0 || errno == EPERM)
+    return folder;
+  close (folder);
+  return -1;
 }
 
 /**

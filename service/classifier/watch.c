@@ -27,6 +27,7 @@
 
 #define ORIGIN_MAX_BYTES 4096 /* PATH_MAX: a longer place could not be opened again */
 #define EVENTS_PER_TURN 64    /* then the rest of the loop has its turn */
+#define ORIGINS_MAX 1024u     /* cgroups of those that start programs; then they are learnt anew */
 #define PROCESSES_PER_TURN 32 /* of a walk over those that run already: 1 ms at most, while execs wait */
 #define ROOM_MS 2             /* until the reader is looked at again that did not keep up */
 
@@ -37,10 +38,11 @@ struct _VpndWatch
   int fanotify_fd;
   guint fanotify_source;
   guint let_go_source;
-  VpndGuard *guard;   /* (unowned): lives as long as we */
-  VpndMounts *mounts; /* (owned) */
-  VpndTable *table;   /* (owned) (nullable) */
-  GArray *walk;       /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
+  VpndGuard *guard;    /* (unowned): lives as long as we */
+  VpndMounts *mounts;  /* (owned) */
+  VpndTable *table;    /* (owned) (nullable) */
+  GHashTable *origins; /* (element-type guint64 utf8) (owned): where cgroups stand, by their numbers, which nobody gets anew (cgroup2 renames none) */
+  GArray *walk;        /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
   guint walk_source;
   VpndWatchReportFunc func;
   VpndWatchRoomFunc room_func;
@@ -124,37 +126,73 @@ report_late (VpndWatch *self, const VpndClassifierRule *rule, int process, pid_t
   vpnd_errands_tell_sockets (self->func, self->func_data, process, pid, start_time);
 }
 
+/* A process that is held by us or by the kernel, and what is known of it. */
+typedef struct
+{
+  pid_t pid;
+  int held;   /* vpnd_process_hold(), -1 when its folder is there at once */
+  int folder; /* vpnd_process_open(), -1 while that is not needed */
+  char origin[ORIGIN_MAX_BYTES];
+} Held;
+
+/* Where a process stands that is to be moved, with as little as possible: its launch waits. The folder of a new process in /proc costs as much as the move. */
+static void
+read_origin (VpndWatch *self, Held *it)
+{
+  const gboolean is_unified = vpnd_table_is_unified (self->table);
+  const guint64 id = is_unified ? vpnd_process_get_cgroup_id (it->held) : 0;
+  const char *known = id != 0 ? g_hash_table_lookup (self->origins, &id) : NULL;
+
+  if (known != NULL)
+    {
+      g_strlcpy (it->origin, known, sizeof it->origin);
+      return;
+    }
+  it->folder = vpnd_process_open (it->pid);
+  if (!vpnd_process_get_cgroup (it->folder, is_unified, it->origin, sizeof it->origin) || id == 0)
+    return;
+  if (g_hash_table_size (self->origins) >= ORIGINS_MAX)
+    g_hash_table_remove_all (self->origins);
+  g_hash_table_insert (self->origins, g_memdup2 (&id, sizeof id), g_strdup (it->origin));
+}
+
 /* Between the move and the answer there is nothing that can be done later. */
 static void
 judge (VpndWatch *self, const struct fanotify_event_metadata *event)
 {
   const VpndClassifierRule *rule = NULL;
   struct fanotify_response response = { .fd = event->fd, .response = FAN_ALLOW };
-  char origin[ORIGIN_MAX_BYTES] = "";
+  Held it = { .pid = event->pid, .held = -1, .folder = -1 };
   Program program;
   guint64 start_time;
-  int code = ESRCH, process = -1;
+  gboolean is_late;
+  int code = ESRCH;
   ssize_t n;
 
   if (self->table != NULL && look_at (event->fd, &program))
     rule = find_rule (self, &program, event->pid);
   if (rule != NULL && event->pid > 0)
     {
-      process = vpnd_process_open (event->pid); /* while it waits: the number is its own */
-      (void) vpnd_process_get_cgroup (process, vpnd_table_is_unified (self->table), origin, sizeof origin);
+      it.held = vpnd_process_hold (event->pid); /* while it waits: the number is its own */
+      read_origin (self, &it);
       code = vpnd_process_move (event->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
     }
   while ((n = write (self->fanotify_fd, &response, sizeof response)) < 0 && errno == EINTR)
     ;
+  is_late = n < 0 && errno == ENOENT; /* the guard was first */
   if (rule == NULL)
     return;
-  start_time = vpnd_process_get_start_time (process);
-  if (n < 0 && errno == ENOENT) /* the guard was first */
-    report_late (self, rule, process, event->pid, start_time, code, origin);
+  if (it.folder < 0)
+    it.folder = vpnd_process_open_held (it.held, event->pid);
+  start_time = vpnd_process_get_start_time (it.folder);
+  if (is_late)
+    report_late (self, rule, it.folder, event->pid, start_time, code, it.origin);
   else
-    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, rule, event->pid, start_time, code, origin);
-  if (process >= 0)
-    close (process);
+    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, rule, event->pid, start_time, code, it.origin);
+  if (it.held >= 0)
+    close (it.held);
+  if (it.folder >= 0)
+    close (it.folder);
 }
 
 static gboolean
@@ -398,6 +436,7 @@ vpnd_watch_dispose (GObject *object)
   g_clear_handle_id (&self->let_go_source, g_source_remove);
   g_clear_pointer (&self->table, vpnd_table_free);
   g_clear_pointer (&self->walk, g_array_unref);
+  g_clear_pointer (&self->origins, g_hash_table_unref);
   g_clear_pointer (&self->mounts, vpnd_mounts_free);
   if (self->fanotify_fd >= 0)
     close (g_steal_fd (&self->fanotify_fd)); /* the kernel lets go of whom it holds when the guard's copy is closed, too */
@@ -415,4 +454,5 @@ vpnd_watch_init (VpndWatch *self)
 {
   self->fanotify_fd = -1;
   self->walk = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  self->origins = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
 }

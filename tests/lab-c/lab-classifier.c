@@ -641,6 +641,28 @@ ask_for_crowd (const Lab *lab, const GPid *pids, guint n, const char *origin, in
     }
 }
 
+/* Where a launched program stood before is told of each, also of those that come from a place that is known already. */
+static void
+test_origins (Lab *lab, gconstpointer data)
+{
+  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
+
+  g_assert_no_errno (mkdir (home, 0700));
+  apply_rule (lab, lab->program);
+  for (guint i = 0; i < 4; i++)
+    {
+      g_auto (VpndClassifierReport) report = { 0 };
+
+      put_into (i % 2 == 0 ? home : lab->cgroups, getpid ());
+      g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+      report = next_report (lab);
+      g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_ARRIVED);
+      g_assert_cmpstr (report.origin, ==, i % 2 == 0 ? name : "/");
+    }
+  remove_cgroup (home);
+}
+
 /* More than the kernel lists at once; nobody is overlooked, for who asked may write to the file meanwhile, which moves its place: that one is not ours. */
 static void
 test_a_crowd_returns (Lab *lab, gconstpointer data)
@@ -982,6 +1004,7 @@ main (int argc, char **argv)
     { "/classifier/caller-leaves", test_caller_leaves },
     { "/classifier/looks", test_looks },
     { "/classifier/returns", test_returns },
+    { "/classifier/origins", test_origins },
     { "/classifier/a-crowd-returns", test_a_crowd_returns },
     { "/classifier/children-return", test_children_return },
     { "/classifier/into-a-class-nobody-is-put-back", test_into_a_class_nobody_is_put_back },
