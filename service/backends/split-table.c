@@ -310,6 +310,8 @@ describe (int code)
       return g_strdup ("it is a folder");
     case EACCES:
       return g_strdup ("it is not executable");
+    case EPERM:
+      return g_strdup ("a user's link leads to a program that is not that user's, or a folder on the way is closed to the user of the rule");
     case ELOOP:
       return g_strdup ("its links lead in a circle");
     default:

@@ -16,6 +16,7 @@
 #include "split-sockets.h"
 #include "split-table.h"
 #include "split-units.h"
+#include "way.h"
 
 #include "error.h"
 
@@ -23,6 +24,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define APPLY_TIMEOUT_MS 10000 /* 100 000 rules take one or two seconds; then the answer is what is known */
 
@@ -231,11 +233,16 @@ check_path (const char *path, guint32 uid, GError **error)
 {
   const char *why = NULL;
   struct stat info;
+  const int fd = vpnd_way_open (path, uid == VPND_SPLIT_OWNER_SYSTEM ? VPND_CLASSIFIER_ANY_UID : uid, &info);
 
-  if (uid != VPND_SPLIT_OWNER_SYSTEM && !vpnd_app_user_may_run ("", path, uid))
+  if (fd >= 0)
+    close (fd);
+  if (uid != VPND_SPLIT_OWNER_SYSTEM && (fd == -EPERM || !vpnd_app_user_may_run ("", path, uid)))
     why = "there is no such program that this user may run";
-  else if (stat (path, &info) != 0)
-    why = errno == ENOENT || errno == EACCES ? NULL : g_strerror (errno);
+  else if (fd == -EPERM)
+    why = "a user's link leads to a program that is not that user's";
+  else if (fd < 0)
+    why = fd == -ENOENT || fd == -EACCES ? NULL : g_strerror (-fd);
   else if (S_ISDIR (info.st_mode))
     why = "it is a folder";
   else if (!S_ISREG (info.st_mode))

@@ -8,6 +8,7 @@
 #include "table.h"
 
 #include "process.h"
+#include "way.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,12 +136,12 @@ watch_way (VpndTable *table, VpndTarget *target)
 }
 
 static int
-open_program (const char *path, VpndFileId *out_file, int *out_code)
+open_program (const VpndClassifierRule *rule, VpndFileId *out_file, int *out_code)
 {
-  int fd = open (path, O_PATH | O_CLOEXEC);
   struct stat info;
+  const int fd = vpnd_way_open (rule->path, rule->uid, &info);
 
-  *out_code = fd < 0 || fstat (fd, &info) < 0 ? errno : 0;
+  *out_code = fd < 0 ? -fd : 0;
   if (*out_code == 0 && S_ISDIR (info.st_mode))
     *out_code = EISDIR;
   else if (*out_code == 0 && (!S_ISREG (info.st_mode) || (info.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0))
@@ -187,7 +188,7 @@ resolve (VpndTable *table, VpndTarget *target)
 {
   VpndFileId file = { 0 };
   int code;
-  const int fd = open_program (target->rule->path, &file, &code);
+  const int fd = open_program (target->rule, &file, &code);
 
   if (code == 0)
     code = mark (table, FAN_MARK_ADD, fd);
@@ -202,7 +203,7 @@ resolve (VpndTable *table, VpndTarget *target)
       target->file = file;
       add_target (table, target);
     }
-  if (table->is_in_force && (code == 0) != (target->code == 0))
+  if (table->is_in_force && code != target->code)
     table->func (target->rule, code, table->func_data);
   target->code = code;
 }
@@ -233,24 +234,34 @@ resolve_all (VpndTable *table)
     }
 }
 
+/* However often a folder has changed, its rules are looked at once: whoever may write there could keep us from the launches that wait. */
 static gboolean
 on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
 {
   VpndTable *self = user_data;
   char buffer[8192] __attribute__ ((aligned (__alignof__(struct inotify_event))));
   ssize_t n = read (fd, buffer, sizeof buffer);
+  g_autoptr (GHashTable) changed = g_hash_table_new (NULL, NULL); /* number -> whether it means nothing any more */
+  GHashTableIter iter;
+  gpointer number, is_over;
 
   for (ssize_t at = 0; at < n;)
     {
       const struct inotify_event *event = (const struct inotify_event *) (buffer + at);
+      gpointer key = GINT_TO_POINTER (event->wd);
 
       if (event->mask & IN_Q_OVERFLOW)
         resolve_all (self);
       else
-        resolve_folder (self, event->wd);
-      if (event->mask & IN_IGNORED)
-        g_hash_table_remove (self->folders, GINT_TO_POINTER (event->wd));
+        g_hash_table_insert (changed, key, GINT_TO_POINTER ((event->mask & IN_IGNORED) != 0 || GPOINTER_TO_INT (g_hash_table_lookup (changed, key)) != 0));
       at += (ssize_t) sizeof *event + event->len;
+    }
+  g_hash_table_iter_init (&iter, changed);
+  while (g_hash_table_iter_next (&iter, &number, &is_over))
+    {
+      resolve_folder (self, GPOINTER_TO_INT (number));
+      if (GPOINTER_TO_INT (is_over))
+        g_hash_table_remove (self->folders, number);
     }
   return G_SOURCE_CONTINUE;
 }
@@ -318,7 +329,7 @@ remove_marks (const VpndTable *old, const VpndTable *table)
 
       if (target->code != 0 || g_hash_table_contains (table->by_file, &target->file))
         continue;
-      fd = open_program (target->rule->path, &file, &code);
+      fd = open_program (target->rule, &file, &code);
       if (code == 0)
         (void) mark (old, FAN_MARK_REMOVE, fd);
       if (fd >= 0)

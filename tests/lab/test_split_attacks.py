@@ -1,13 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Attacks on split tunnelling: by users without rights, by the network that the host is in, and by kill -9."""
+import json
+import os
+import pwd
+import shutil
 import socket
 import subprocess
 
 import pytest
 
+import sandbox
 from capture import UDP, select_frames
-from lab import ECHO_PORT, HOST4, PUBLIC4, PYTHON
+from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PYTHON
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, wait_split_state  # noqa: F401
 
 
@@ -44,6 +49,10 @@ def outside_sends(lab, packets):
 
 
 LISTEN = """
+import json
+import os
+import pwd
+import shutil
 import socket
 stream = socket.create_server(("", 5555))
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -92,3 +101,101 @@ def test_killed_vpnd_opens_nothing(split):
     assert other.way() in ("EPERM", "ECONNREFUSED")
     frames = select_frames(split.capture.since(mark), from_host=True, proto=UDP, dst=PUBLIC4)
     assert {frame.raw[-4:] for frame in frames} <= {b"talk", b"late"} and len([f for f in frames if f.raw.endswith(b"talk")]) == 2
+
+
+def home_of_nobody(lab, mode=0o755):
+    home = lab.host_run / "vpnd-lab/home"
+    home.mkdir(mode=mode)
+    os.chown(home, NOBODY, NOBODY)
+    shutil.copy(lab.host_run / "vpnd-lab/bin/listed", home / "app")
+    os.chown(home / "app", NOBODY, NOBODY)
+    return "/run/vpnd-lab/home"
+
+
+def allow_split(lab, uid):
+    """The right that an active local session has; the lab has none."""
+    folder = lab.scratch.path / "etc/polkit-1/rules.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = pwd.getpwuid(uid).pw_name
+    (folder / "10-lab.rules").write_text(f'polkit.addRule(function(action, subject) {{ if (action.id == "org.vpnd1.split" && subject.user == "{name}") return "yes"; }});',
+                                         encoding="ascii")
+
+
+def rule_works(lab):
+    rules = json.loads(lab.vpnctl("split", "list", "--json").stdout)["rules"]
+    return [rule["effective"] for rule in rules] == [True]
+
+
+def test_link_of_a_user_names_no_program_of_others(split):
+    """A rule for everybody leads into a user's home: the user says which of the own programs it is, and not which of the others'."""
+    home = home_of_nobody(split)
+    split.vpnctl("split", "add", "--path", f"{home}/app")
+    split.connect()
+    assert first_act(split, f"{home}/app") == OUTSIDE
+    split.host.run(*split.as_user(NOBODY), "ln", "-sf", split.other, f"{home}/app")
+    sandbox.wait_until(lambda: not rule_works(split), 20, "the link is not followed")
+    assert first_act(split, split.other) == INSIDE
+    split.host.run(*split.as_user(NOBODY), "cp", split.listed, f"{home}/mine")
+    split.host.run(*split.as_user(NOBODY), "ln", "-sf", "mine", f"{home}/app")
+    sandbox.wait_until(lambda: rule_works(split), 20, "the user's own program is")
+    assert first_act(split, f"{home}/mine") == OUTSIDE
+    split.host.run(*split.as_user(NOBODY), "rm", f"{home}/app")
+    split.host.run(*split.as_user(NOBODY), "ln", "-s", "/run/vpnd-lab/bin", f"{home}/bin")
+    assert split.vpnctl("split", "add", "--path", f"{home}/bin/other", check=False).returncode != 0
+    assert first_act(split, split.other) == INSIDE
+
+
+def test_own_rule_tells_nothing_of_closed_folders(split):
+    """What is there, executable or a folder looks all the same to who may not go there, also by a link that was something else when the rule came."""
+    home, closed = home_of_nobody(split), split.host_run / "vpnd-lab/closed"
+    closed.mkdir(mode=0o700)
+    (closed / "folder").mkdir()
+    shutil.copy(split.host_run / "vpnd-lab/bin/listed", closed / "program")
+    (closed / "text").write_text("secret", encoding="ascii")
+    allow_split(split, NOBODY)
+    added = split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn", "path", f"{home}/app", "excluded", "", uid=NOBODY)
+    assert added.returncode == 0, added.stderr
+    told = set()
+    for name in ("folder", "program", "text", "nothing"):
+        split.host.run(*split.as_user(NOBODY), "ln", "-sf", f"/run/vpnd-lab/closed/{name}", f"{home}/new")
+        added = split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn", "path", f"{home}/new", "excluded", "", uid=NOBODY)
+        told.add(added.stderr)
+        split.host.run(*split.as_user(NOBODY), "mv", "-f", f"{home}/new", f"{home}/app")
+        sandbox.wait_until(lambda: not rule_works(split), 20, "the rule has no effect")
+        told.add(json.loads(split.vpnctl("split", "list", "--json").stdout)["rules"][0]["reason"])
+        split.host.run(*split.as_user(NOBODY), "rm", f"{home}/app")
+        sandbox.wait_until(lambda: "not there" in split.vpnctl("split", "list", "--json").stdout, 20, "the next look is a new one")
+    assert len(told) == 2, told
+
+
+CHURN = """
+import os, sys
+names = [f"{sys.argv[1]}/{n}" for n in range(64)]
+print("begun", flush=True)
+while True:
+    for name in names:
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+    for name in names:
+        os.unlink(name)
+"""
+
+
+def test_churn_in_a_folder_of_rules(split):
+    """Who changes a folder that many own rules lead through, without end, keeps no launch of others from its class."""
+    home = home_of_nobody(split)
+    allow_split(split, NOBODY)
+    config = split.host_run / "vpnd-lab/state/split.json"
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.daemon.stop()
+    rules = json.loads(config.read_text(encoding="utf-8"))
+    rules["rules"] += [dict(rules["rules"][0], value=f"{home}/app{n}", owner=NOBODY) for n in range(256)]
+    config.write_text(json.dumps(rules), encoding="utf-8")
+    split.daemon = split.start_daemon(env=environment(split))
+    split.connect()
+    wait_split_state(split, "engaged")
+    assert len(json.loads(split.vpnctl("split", "list", "--json").stdout)["rules"]) == 257
+    churn = split.host.start(*split.as_user(NOBODY), PYTHON, "-c", CHURN, home, stdout=subprocess.PIPE)
+    assert churn.stdout.readline() == b"begun\n"
+    ways = [first_act(split, split.listed) for _ in range(60)]
+    churn.kill()
+    assert set(ways) == {OUTSIDE}, ways
