@@ -255,13 +255,28 @@ add_facts (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitFa
     }
 }
 
+/* In include mode what is in no class is in the clear. While launches are not seen nobody can be told from the programs that are to be inside the tunnel. */
+static gboolean
+is_blind (const VpndSplitConfig *config, const VpndSplitStanding *standing)
+{
+  for (guint i = 0; standing != NULL && !standing->holds_launches && i < config->rules->len; i++)
+    {
+      const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
+
+      if (rule->class_ != VPND_SPLIT_EXCLUDED && (rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP))
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /**
  * vpnd_split_plan_build:
  * @config: what the users want
  * @facts: what is there
  *
  * A class without an id is left out, so what was to be in it goes by the tunnel; so is a domain of which nothing is known yet. A resolver on loopback
- * is nobody that a packet could be sent to outside.
+ * is nobody that a packet could be sent to outside. Include mode is not in force as long as programs that it is about could not be told apart: all that has no
+ * class goes by the tunnel then.
  *
  * Returns: (transfer full): the plan
  */
@@ -271,7 +286,7 @@ vpnd_split_plan_build (const VpndSplitConfig *config, const VpndSplitFacts *fact
   VpndSplitPlan *plan = plan_new ();
   g_autoptr (GHashTable) names = index_names (facts->names);
 
-  plan->mode = config->mode;
+  plan->mode = is_blind (config, facts->standing) ? VPND_SPLIT_MODE_EXCLUDE : config->mode;
   add_facts (plan, config, facts);
   for (guint i = 0; i < config->rules->len; i++)
     add_rule (plan, g_ptr_array_index (config->rules, i), names);

@@ -13,7 +13,7 @@ import pytest
 import sandbox
 from capture import UDP, select_frames
 from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PYTHON
-from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, wait_split_state  # noqa: F401
+from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, split_state, wait_split_state  # noqa: F401
 
 
 @pytest.mark.parametrize("what", ["mode", "uid", "subnet"])
@@ -199,3 +199,38 @@ def test_churn_in_a_folder_of_rules(split):
     ways = [first_act(split, split.listed) for _ in range(60)]
     churn.kill()
     assert set(ways) == {OUTSIDE}, ways
+
+
+def test_include_mode_without_the_classifier(split):
+    """While nobody can be told from the programs that are to be inside the tunnel, nobody goes beside it."""
+    split.vpnctl("split", "add", "--path", split.listed, "--include")
+    split.vpnctl("split", "mode", "include")
+    split.connect()
+    wait_split_state(split, "engaged")
+    talker = split.talk(split.other)
+    assert [first_act(split, split.listed), talker.way()] == [INSIDE, OUTSIDE]
+    split.classifier.kill()
+    split.classifier.wait()
+    wait_split_state(split, "initialized")
+    sandbox.wait_until(lambda: talker.way() == INSIDE, 20, "the rules follow")
+    mark = split.capture.mark()
+    assert first_act(split, split.listed, "unseen") == INSIDE
+    assert not [frame for frame in split.capture.since(mark) if b"unseen" in frame.raw]
+    split.start_classifier()
+    sandbox.wait_until(lambda: talker.way() == OUTSIDE, 20, "the mode is in force again")
+    assert first_act(split, split.listed) == INSIDE
+
+
+def test_nobody_else_tells_the_classifier(split):
+    """A user who reaches for its socket gets nothing, and takes it from nobody."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    wait_split_state(split, "engaged")
+    knock = ("import socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\ntry:\n    s.connect('/run/vpnd-lab/classifier')\n    s.send(b'x')\n    print(len(s.recv(10)))\n"
+             "except OSError as error:\n    print(type(error).__name__)\n")
+    for mode in (0o600, 0o666):
+        (split.host_run / "vpnd-lab/classifier").chmod(mode)
+        said = split.host.run(*split.as_user(NOBODY), PYTHON, "-c", knock).stdout.strip()
+        assert said in ("PermissionError",) if mode == 0o600 else said in ("0", "BrokenPipeError", "ConnectionResetError"), said
+        assert first_act(split, split.listed) == OUTSIDE
+    assert split_state(split) == "engaged"

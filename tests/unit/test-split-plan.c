@@ -215,6 +215,35 @@ test_connections_of_before (void)
     }
 }
 
+/* Include mode is not in force while a program that is to be inside the tunnel would not be known at its launch; other rules do not wait for that. */
+static void
+test_unseen_launches (void)
+{
+  static const VpndSplitKind kinds[] = { VPND_SPLIT_PATH, VPND_SPLIT_APP, VPND_SPLIT_UNIT };
+  static const char *const values[] = { "/usr/bin/firefox", "org.example.app", "example.service" };
+  static const VpndSplitClass classes[] = { VPND_SPLIT_EXCLUDED, VPND_SPLIT_INCLUDED, VPND_SPLIT_BOUND };
+
+  for (guint i = 0; i < G_N_ELEMENTS (kinds) * G_N_ELEMENTS (classes) * 2; i++)
+    {
+      const VpndSplitKind kind = kinds[i % 3];
+      const VpndSplitClass class_ = classes[i / 3 % 3];
+      g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
+      g_autoptr (VpndSplitConfig) config = NULL;
+      g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, 2);
+      const VpndSplitFacts facts = { .standing = standing };
+      g_autoptr (VpndSplitPlan) plan = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_ptr_array_add (rules, vpnd_split_rule_new (kind, values[i % 3], class_, class_ == VPND_SPLIT_BOUND ? "work" : NULL, VPND_SPLIT_OWNER_SYSTEM, &error));
+      g_assert_no_error (error);
+      config = vpnd_split_config_new_from_rules (VPND_SPLIT_MODE_INCLUDE, rules, &error);
+      g_assert_no_error (error);
+      standing->holds_launches = i / 9 == 1;
+      plan = vpnd_split_plan_build (config, &facts);
+      g_assert_cmpint (plan->mode, ==, standing->holds_launches || class_ == VPND_SPLIT_EXCLUDED || kind == VPND_SPLIT_UNIT ? VPND_SPLIT_MODE_INCLUDE : VPND_SPLIT_MODE_EXCLUDE);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -224,6 +253,7 @@ main (int argc, char **argv)
   g_test_add_func ("/split-plan/equal", test_equal);
   g_test_add_func ("/split-plan/empty", test_empty);
   g_test_add_func ("/split-plan/is-beside", test_is_beside);
+  g_test_add_func ("/split-plan/unseen-launches", test_unseen_launches);
   g_test_add_func ("/split-plan/connections-of-before", test_connections_of_before);
   return g_test_run ();
 }
