@@ -98,25 +98,24 @@ def remove(folder):
     return True
 
 
-def launch_times(split):
-    """Microseconds of launches in turns, one of the listed program and one of the other: the median of the other's, and of what the listed one takes more in the same turn."""
-    lines = split.lab.host.run(split.other, "--time", TIMED_LAUNCHES, split.listed, split.other, timeout=120).stdout.splitlines()
-    pairs = [[int(word) / 1000 for word in text.split()] for text in lines]
-    return statistics.median(other for _, other in pairs), statistics.median(listed - other for listed, other in pairs)
+def launch_time(split, file):
+    """Microseconds of a launch, the median of many, one after the other."""
+    return statistics.median(int(word) / 1000 for word in split.lab.host.run(split.other, "--time", TIMED_LAUNCHES, file, timeout=120).stdout.split())
 
 
 def exec_rows(split):
-    """Rounds without and with vpnd in turns, so that what else the machine does falls on both. The two files differ a little also without vpnd, which is taken off."""
+    """Rounds without and with vpnd in turns, so that what else the machine does falls on both. Each program by itself: what vpnd does after the launch of a
+    listed one (it tells everybody) takes a processor for a moment, and would be counted as the other's."""
     matched, unmatched, plain = [], [], []
     for _ in range(TIMED_ROUNDS):
-        other_before, more_before = launch_times(split)
+        before = [launch_time(split, file) for file in (split.other, split.listed)]
         split.start()
         split.rule("Add")
         sandbox.wait_until(lambda: split_state(split) in ("ready", "engaged"), 20, "vpnd-classifier holds launches")
-        other, more = launch_times(split)
-        matched.append(more - more_before)
-        unmatched.append(other - other_before)
-        plain.append(other_before)
+        after = [launch_time(split, file) for file in (split.other, split.listed)]
+        unmatched.append(after[0] - before[0])
+        matched.append(after[1] - before[1])
+        plain.append(before[0])
         split.stop()
     base = statistics.median(plain)
     for what, values, aim in (("launch of a listed program, added", matched, "120 us"), ("launch of another program, added", unmatched, "not to be measured")):
