@@ -31,7 +31,7 @@
  * @links: (element-type guint VpndRtnlLink) (owned): by ifindex, as read in the look under way
  * @found: (owned) (nullable): what the look under way has read; NULL when none is
  * @next: question that comes next
- * @down: (element-type guint) (owned): links that were told to be down
+ * @lost: (element-type guint) (owned): links that were told to be down, or to have lost an address
  * @is_stale: something changed since the look began
  */
 struct _VpndRouteWatch
@@ -45,7 +45,7 @@ struct _VpndRouteWatch
   gpointer func_data;
   GCancellable *cancellable;
   GHashTable *links;
-  GHashTable *down;
+  GHashTable *lost;
   VpndRoutePlan *found;
   gsize next;
   gboolean is_stale;
@@ -298,22 +298,24 @@ look_step (VpndRouteWatch *self)
   vpnd_nl_socket_transact_async (self->questions, messages, TRANSACTION_TIMEOUT_MS, self->cancellable, on_dumped, g_object_ref (self));
 }
 
-/* A link that goes down takes our routes by it along, those of IPv4 without a word of the kernel's (fib_sync_down_dev). When it is back sooner than the facts
- * are read again, they are the same as before, and nobody else would see that the routes are not. */
+/* A link that goes down takes our routes by it along, and so does one that loses its last address of IPv4; those of IPv4 go without a word of the kernel's
+ * (fib_sync_down_dev, fib_disable_ip). When it is back sooner than the facts are read again, they are the same as before, and nobody else would see that the routes
+ * are not. */
 static gboolean
-has_come_back (VpndRouteWatch *self, const VpndRtnlLink *link)
+has_come_back (VpndRouteWatch *self, guint ifindex, gboolean is_there)
 {
+  char name[IF_NAMESIZE];
   gboolean is_used = FALSE;
 
-  if (!link->is_gone && (link->flags & IFF_UP) == 0)
+  if (!is_there)
     {
-      g_hash_table_add (self->down, GUINT_TO_POINTER (link->ifindex));
+      g_hash_table_add (self->lost, GUINT_TO_POINTER (ifindex));
       return FALSE;
     }
-  if (!g_hash_table_remove (self->down, GUINT_TO_POINTER (link->ifindex)) || link->is_gone)
+  if (!g_hash_table_remove (self->lost, GUINT_TO_POINTER (ifindex)) || if_indextoname (ifindex, name) == NULL)
     return FALSE;
   for (guint i = 0; i < self->plan->routes->len && !is_used; i++)
-    is_used = strcmp (g_array_index (self->plan->routes, VpndRoute, i).ifname, link->name) == 0;
+    is_used = strcmp (g_array_index (self->plan->routes, VpndRoute, i).ifname, name) == 0;
   return is_used;
 }
 
@@ -333,9 +335,9 @@ is_relevant (VpndRouteWatch *self, const struct nlmsghdr *message)
   if (vpnd_rtnl_decode_route (message, message->nlmsg_len, &route))
     return route.table == VPND_TABLE_TUNNEL || route.table == VPND_TABLE_LOCAL;
   if (vpnd_rtnl_decode_address (message, message->nlmsg_len, &address))
-    return address.is_gone && address.ifindex == own;
+    return address.ifindex == own ? address.is_gone : has_come_back (self, address.ifindex, !address.is_gone);
   if (vpnd_rtnl_decode_link (message, message->nlmsg_len, &link))
-    return link.ifindex == own ? !link.is_gone && ((link.flags & IFF_UP) == 0 || link.mtu != self->plan->mtu) : has_come_back (self, &link);
+    return link.ifindex == own ? !link.is_gone && ((link.flags & IFF_UP) == 0 || link.mtu != self->plan->mtu) : has_come_back (self, link.ifindex, (link.flags & IFF_UP) != 0);
   if (vpnd_rtnl_is_of_other_family (message, message->nlmsg_len))
     return FALSE;
   vpnd_nl_socket_tell_unreadable (self->questions, message->nlmsg_len); /* it outlives the watch, and remembers that it has been told */
@@ -407,7 +409,7 @@ vpnd_route_watch_finalize (GObject *object)
   g_clear_pointer (&self->plan, vpnd_route_plan_unref);
   g_clear_pointer (&self->found, vpnd_route_plan_unref);
   g_clear_pointer (&self->links, g_hash_table_unref);
-  g_clear_pointer (&self->down, g_hash_table_unref);
+  g_clear_pointer (&self->lost, g_hash_table_unref);
   G_OBJECT_CLASS (vpnd_route_watch_parent_class)->finalize (object);
 }
 
@@ -423,7 +425,7 @@ vpnd_route_watch_init (VpndRouteWatch *self)
 {
   self->cancellable = g_cancellable_new ();
   self->links = g_hash_table_new_full (NULL, NULL, NULL, g_free);
-  self->down = g_hash_table_new (NULL, NULL);
+  self->lost = g_hash_table_new (NULL, NULL);
 }
 
 /**

@@ -335,6 +335,18 @@ def test_a_local_network_on_two_links(connected):
     assert not listed(connected, "-4", "route", "show", "table", "22097") and not listed(connected, "-6", "route", "show", "table", "22097")
 
 
+def test_a_network_that_blinks(connected):
+    """The link, or its last address of IPv4, goes and comes back sooner than anybody looks: the kernel takes our routes by that link along without a word."""
+    def local():
+        return listed(connected, "-4", "route", "show", "table", "22097")
+    before = local()
+    assert before
+    back = f"addr replace {HOST4}/24 dev eth0\nroute replace default via {GATEWAY4} dev eth0"
+    for words in (f"addr del {HOST4}/24 dev eth0\n{back}", f"link set eth0 down\nlink set eth0 up\n{back}"):
+        connected.host.ip(words)
+        sandbox.wait_until(lambda: local() == before, TRAFFIC_SECONDS, f"the routes past the tunnel; {connected.vpnctl('routes').stdout}")
+
+
 def test_address_changes(connected, flow):
     """A new lease: another address on the same link, by the same router."""
     mark = connected.capture.mark()
