@@ -243,11 +243,10 @@ class Lab:
                                    env={"PATH": os.environ["PATH"], "WG_PROCESS_FOREGROUND": "1", "LOG_LEVEL": "error"})
         log.close()
         socket_path = self.wan_run / "wireguard" / "wg0.sock"
-        sandbox.wait_until(lambda: socket_path.exists() or self.peer.poll() is not None, 20, "wireguard-go of the peer")
-        try:
-            sandbox.wait_until(lambda: self.wan.run("wg", "show", "wg0", check=False).returncode == 0, 20, "wireguard-go of the peer listens")  # its socket is there before
+        try:  # not by wg(8): it removes a socket that does not listen yet
+            sandbox.wait_until(lambda: sandbox.listens(socket_path), 20, "wireguard-go of the peer listens")
         except TimeoutError as error:
-            said = (self.scratch.path / "peer.log").read_text(encoding="utf-8", errors="replace") + self.wan.run("wg", "show", "wg0", check=False).stderr
+            said = (self.scratch.path / "peer.log").read_text(encoding="utf-8", errors="replace")
             raise RuntimeError(f"wireguard-go of the peer does not listen, its status is {self.peer.poll()}: {said}") from error
         config = (f"[Interface]\nPrivateKey = {self.peer_private}\nListenPort = {PEER_PORT}\n[Peer]\nPublicKey = {self.host_public}\n"
                   f"PresharedKey = {self.preshared}\nAllowedIPs = {TUNNEL_HOST4}/32, {TUNNEL_HOST6}/128\n")

@@ -10,6 +10,7 @@ import ctypes
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -96,6 +97,16 @@ def run_session(main):
     _libc.umount2(scratch.encode(), 2)  # MNT_DETACH: this process shares the session's mounts
     os.rmdir(scratch)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def listens(path):
+    """Whether somebody takes connections to the socket at that path now."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 class Scratch:

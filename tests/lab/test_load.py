@@ -25,6 +25,7 @@ CHOICES = {
     "ApiEndpoints": [[], [f"{PEER4}:1337/tcp"]],
     "CrashRecovery": ["block", "reconnect", "release"],
 }
+PORT = "ListenPort = 51777"  # else the device has another one with every connection, and the rules are about it
 STATE = ("nft", "rule4", "rule6", "route4", "route6", "addr", "sysctl", "resolv.conf")
 
 
@@ -64,10 +65,10 @@ def test_settings_toggled_under_flood(host, backdrop):
     if backdrop == "disconnected":
         writer.write("Lockdown", True)
     elif backdrop == "connected":
-        host.connect()
+        host.connect(extra=PORT)
     else:
         host.silence_peer()
-        host.vpnctl("import", "-", "demo", input=host.profile())
+        host.vpnctl("import", "-", "demo", input=host.profile(extra=PORT))
         host.vpnctl("connect", "demo")
     mark = host.capture.mark()
     flood.on()
