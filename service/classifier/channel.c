@@ -23,6 +23,7 @@
 
 #define SYSTEMD_FIRST_FD 3 /* sd_listen_fds(3) */
 #define FDS_MAX (1 + VPND_CLASSIFIER_MAX_CLASSES)
+#define LATER_MS 5        /* nobody waits to hear of a launch, but the next launch would wait for the processor that whoever hears of it uses */
 #define PENDING_MAX 20000 /* about 8 MB: the processes of a program of which ten thousand run, and as many launches meanwhile */
 
 struct _VpndChannel
@@ -33,9 +34,10 @@ struct _VpndChannel
   int caller;
   guint listener_source;
   guint caller_source;
-  GQueue pending; /* (element-type GBytes) (owned): reports that the caller has no room for yet */
-  guint pending_source;
-  gboolean has_lost; /* reports, since the caller last took all */
+  GQueue pending;       /* (element-type GBytes) (owned): reports that wait for others, or that the caller has no room for yet */
+  guint later_source;   /* they are to be sent */
+  guint pending_source; /* there was no room */
+  gboolean has_lost;    /* reports, since the caller last took all */
   VpndChannelRulesFunc func;
   VpndChannelErrandsFunc errands_func;
   gpointer func_data;
@@ -52,6 +54,7 @@ drop_caller (VpndChannel *self)
   if (self->caller < 0)
     return;
   close (g_steal_fd (&self->caller));
+  g_clear_handle_id (&self->later_source, g_source_remove);
   g_clear_handle_id (&self->pending_source, g_source_remove);
   g_queue_clear_full (&self->pending, (GDestroyNotify) g_bytes_unref);
   self->has_lost = FALSE;
@@ -196,25 +199,51 @@ send_bytes (VpndChannel *self, GBytes *bytes)
   return send (self->caller, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
+/* Returns: whether all has been sent */
 static gboolean
-on_room (gint fd, GIOCondition condition, gpointer user_data)
+send_pending (VpndChannel *self)
 {
-  VpndChannel *self = user_data;
   const VpndClassifierReport lost = { .kind = VPND_CLASSIFIER_OVERFLOW };
   g_autoptr (GBytes) overflow = NULL;
 
   while (!g_queue_is_empty (&self->pending) && send_bytes (self, g_queue_peek_head (&self->pending)))
     g_bytes_unref (g_queue_pop_head (&self->pending));
   if (!g_queue_is_empty (&self->pending))
-    return G_SOURCE_CONTINUE; /* a caller that has gone is noticed where it is read */
+    return FALSE; /* a caller that has gone is noticed where it is read */
   if (self->has_lost)
     {
       overflow = vpnd_classifier_encode_report (&lost);
-      if (!send_bytes (self, overflow))
-        return G_SOURCE_CONTINUE;
-      self->has_lost = FALSE;
+      self->has_lost = !send_bytes (self, overflow);
     }
+  return !self->has_lost;
+}
+
+static gboolean
+on_room (gint fd, GIOCondition condition, gpointer user_data)
+{
+  VpndChannel *self = user_data;
+
+  if (!send_pending (self))
+    return G_SOURCE_CONTINUE;
   self->pending_source = 0;
+  return G_SOURCE_REMOVE;
+}
+
+static void
+send_now (VpndChannel *self)
+{
+  g_clear_handle_id (&self->later_source, g_source_remove);
+  if (self->pending_source == 0 && !send_pending (self))
+    self->pending_source = g_unix_fd_add (self->caller, G_IO_OUT, on_room, self);
+}
+
+static gboolean
+on_later (gpointer user_data)
+{
+  VpndChannel *self = user_data;
+
+  self->later_source = 0;
+  send_now (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -223,27 +252,24 @@ on_room (gint fd, GIOCondition condition, gpointer user_data)
  * @self: the channel
  * @report: what to tell the caller; nobody is told when there is none
  *
- * Never waits. A caller that is busy gets it later, in order; of one that falls far behind reports are lost, which it is told, but for the one that
- * it waits for (VPND_CLASSIFIER_APPLIED).
+ * Never waits. Launches are told some milliseconds later, several together; all else at once, behind them. A caller that is busy gets it later, in order; of one
+ * that falls far behind reports are lost, which it is told, but for the one that it waits for (VPND_CLASSIFIER_APPLIED).
  */
 void
 vpnd_channel_report (VpndChannel *self, const VpndClassifierReport *report)
 {
-  g_autoptr (GBytes) bytes = NULL;
-
   g_return_if_fail (VPND_IS_CHANNEL (self));
 
   if (self->caller < 0)
     return;
-  bytes = vpnd_classifier_encode_report (report);
-  if (g_queue_is_empty (&self->pending) && !self->has_lost && send_bytes (self, bytes))
-    return;
   if (g_queue_get_length (&self->pending) < PENDING_MAX || report->kind == VPND_CLASSIFIER_APPLIED)
-    g_queue_push_tail (&self->pending, g_steal_pointer (&bytes));
+    g_queue_push_tail (&self->pending, vpnd_classifier_encode_report (report));
   else
     self->has_lost = TRUE;
-  if (self->pending_source == 0)
-    self->pending_source = g_unix_fd_add (self->caller, G_IO_OUT, on_room, self);
+  if (report->kind != VPND_CLASSIFIER_ARRIVED)
+    send_now (self);
+  else if (self->later_source == 0 && self->pending_source == 0)
+    self->later_source = g_timeout_add (LATER_MS, on_later, self);
 }
 
 /**
@@ -318,6 +344,7 @@ vpnd_channel_dispose (GObject *object)
   VpndChannel *self = VPND_CHANNEL (object);
 
   g_clear_handle_id (&self->caller_source, g_source_remove);
+  g_clear_handle_id (&self->later_source, g_source_remove);
   g_clear_handle_id (&self->pending_source, g_source_remove);
   g_queue_clear_full (&self->pending, (GDestroyNotify) g_bytes_unref);
   g_clear_handle_id (&self->listener_source, g_source_remove);
