@@ -336,6 +336,13 @@ class Lab:
         """Imports the lab's profile and connects."""
         self.vpnctl("import", "-", name, input=self.profile(**options))
         self.vpnctl("connect", name, "--wait", "--timeout", "20")
+        sandbox.wait_until(self._takes_answers, 5, "the routes of the tunnel's addresses")
+
+    def _takes_answers(self):
+        """Linux uses a new IPv6 address as a source some milliseconds before it takes packets to it (addrconf_dad_start()); what is answered sooner is lost."""
+        def words(*command):
+            return self.host.run("ip", "-6", "-o", *command, "dev", "vpnd0", check=False).stdout.split()
+        return {word.partition("/")[0] for word in words("addr", "show", "scope", "global") if ":" in word and "/" in word} <= set(words("route", "show", "table", "local"))
 
     # --- what tests look at
 
