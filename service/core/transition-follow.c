@@ -66,6 +66,23 @@ update_network_cause (VpndDecision *d)
   return config != NULL;
 }
 
+/* The primary peer has an address in the profile that the network of now leads to rather than to the one that the device has. */
+static gboolean
+has_other_endpoint (VpndDecision *d)
+{
+  const VpndPeer *primary = vpnd_profile_primary_peer (d->state->profile);
+  const VpndEndpoint outer = vpnd_tunnel_plan_outer (d->state->profile, d->context->facts);
+
+  for (guint i = 0; !vpnd_bridge_is_set (&d->state->config->bridge) && vpnd_addr_is_set (&outer.addr) && i < d->state->config->peers->len; i++)
+    {
+      const VpndTunnelPeer *peer = g_ptr_array_index (d->state->config->peers, i);
+
+      if (vpnd_public_key_equal (&peer->public_key, &primary->public_key))
+        return !vpnd_endpoint_equal (&peer->endpoint, &outer);
+    }
+  return FALSE;
+}
+
 /* A tunnel on a network that has changed. When the way to the peer is another one the device is told anew where the peer is, also when that
  * is the same: wireguard-go would go on sending from an address that is gone. Then a packet tells the peer where we are. */
 static void
@@ -73,10 +90,11 @@ follow_network (VpndDecision *d)
 {
   VpndState *state = d->state;
   g_autoptr (VpndTunnelConfig) before = vpnd_tunnel_config_ref (state->config);
-  gboolean moved = vpnd_decision_has_moved (d);
+  gboolean is_elsewhere = vpnd_decision_has_other_way (d) || has_other_endpoint (d);
+  gboolean moved = is_elsewhere || vpnd_decision_has_moved (d);
   VpndCause cause;
 
-  if (moved && state->kind == VPND_STATE_CONNECTING && vpnd_decision_has_other_way (d))
+  if (is_elsewhere && state->kind == VPND_STATE_CONNECTING)
     {
       vpnd_decision_connect_to (d, state->profile, state->attempt + 1, FALSE); /* what was sent the old way is lost */
       return;
@@ -88,7 +106,7 @@ follow_network (VpndDecision *d)
     }
   if (moved && state->config == before)
     vpnd_decision_configure (d, state->config);
-  if (vpnd_decision_has_other_way (d))
+  if (is_elsewhere)
     state->measured_mtu = 0;
   refresh_tunnel (d, FALSE);
   if (moved)

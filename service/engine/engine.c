@@ -149,6 +149,22 @@ cancel_retry (VpndEngine *self)
   self->retry = 0;
 }
 
+/* What the watch of before has told meanwhile is about sessions that have been forgotten, or about a device that is gone. */
+static void
+drop_reports (VpndEngine *self)
+{
+  for (GList *link = self->queue.head, *next; link != NULL; link = next)
+    {
+      const VpndEventKind kind = ((const VpndEngineItem *) link->data)->event.kind;
+
+      next = link->next;
+      if (kind != VPND_EVENT_HANDSHAKE && kind != VPND_EVENT_ESTABLISH_TIMEOUT && kind != VPND_EVENT_PEER_LOST)
+        continue;
+      item_free (link->data);
+      g_queue_delete_link (&self->queue, link);
+    }
+}
+
 static void
 on_local_effect (const VpndEffect *effect, gpointer user_data)
 {
@@ -156,6 +172,7 @@ on_local_effect (const VpndEffect *effect, gpointer user_data)
 
   if (effect->kind == VPND_EFFECT_WATCH_ESTABLISH)
     {
+      drop_reports (self);
       cancel_retry (self);
       self->attempt_started_us = vpnd_clock_now_us (self->ports.clock);
       vpnd_path_mtu_stop (self->path_mtu); /* of another attempt, and maybe of another path */

@@ -7,6 +7,7 @@
 
 #include "engine-rig.h"
 
+#include "engine-private.h"
 #include "transition.h"
 
 /* An address that arrives just when the peer has answered does not throw the answer away; another way does. */
@@ -27,11 +28,36 @@ test_address_arrives_while_connecting (void)
         facts->default4.gateway.bytes[3]++;
       facts->ipv6_enabled = rig->host->facts->ipv6_enabled;
       fake_host_set_facts (rig->host, facts);
+      if (other_way)
+        vpnd_engine_post (rig->engine, VPND_EVENT_HANDSHAKE); /* the watch saw it a moment ago; the session is being forgotten */
       settle ();
       g_assert_cmpint (rig->host->handshake_s, ==, other_way ? 0 : 1000);
       fake_host_advance (rig->host, 20);
       g_assert_cmpuint (rig->connected, ==, other_way ? 0 : 1);
     }
+}
+
+/* A router of IPv6 is heard while a server of IPv4 is asked, as at boot: that is another way, but not the one to the server. */
+static void
+test_other_family_while_connecting (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  const VpndPeer *peer = g_ptr_array_index (profile->peers, 0);
+  VpndFacts *facts = vpnd_facts_new ();
+
+  g_assert_cmpint (g_array_index (peer->endpoints, VpndEndpoint, 0).addr.family, ==, AF_INET);
+  g_assert_true (activate (rig, profile, NULL));
+  rig->host->handshake_s = 1000;
+  facts->default4 = rig->host->facts->default4;
+  facts->default6 = (VpndDefaultRoute){ .present = !rig->host->facts->default6.present, .ifindex = 2, .ifname = "eth0", .mtu = 1500, .sources = 1 };
+  facts->ipv6_enabled = TRUE;
+  g_ptr_array_set_size (rig->host->journal, 0);
+  fake_host_set_facts (rig->host, facts);
+  settle ();
+  g_assert_cmpuint (count_calls (rig->host, "tunnel.configure"), ==, 0);
+  fake_host_advance (rig->host, 20);
+  g_assert_cmpuint (rig->connected, ==, 1);
 }
 
 /* The address of the uplink changes, and nothing else: the device is told anew where the peer is, the peer where we are, and nobody that the
@@ -278,6 +304,7 @@ main (int argc, char **argv)
   VpndLogRing *ring = rig_init (&argc, &argv);
 
   g_test_add_func ("/engine/address-arrives-while-connecting", test_address_arrives_while_connecting);
+  g_test_add_func ("/engine/other-family-while-connecting", test_other_family_while_connecting);
   g_test_add_func ("/engine/network-moves", test_network_moves);
   g_test_add_func ("/engine/path-is-small", test_path_is_small);
   g_test_add_func ("/engine/resume", test_resume);
