@@ -53,16 +53,31 @@ add_dns_ports (VpndPolicyChains *chains)
   vpnd_set_add_port (ports, DNS_TLS_PORT, NULL);
 }
 
-/* Names that hosts of one link tell each other have no business at the far end of the tunnel: asked there, by multicast or not, they tell it what this
- * host looks for, and anybody may answer. On a link outside they are the local network's (7). @only_local: other names are not restricted. */
-static void
-add_name_ports (VpndPolicyChains *chains, gboolean only_local)
+/* The ports of names; the first two are those of names that are only of a link. */
+static const guint16 name_ports[] = { MDNS_PORT, LLMNR_PORT, DNS_PORT, DNS_TLS_PORT };
+
+static gboolean
+has_dns (const VpndPolicyInput *input)
 {
-  static const guint16 numbers[] = { MDNS_PORT, LLMNR_PORT, DNS_PORT, DNS_TLS_PORT };
+  return input->dns != NULL && !vpnd_dns_plan_is_empty (input->dns);
+}
+
+/* How many of @name_ports are restricted inside the tunnel. A working one without resolvers of its own does not restrict those of DNS. */
+static guint
+count_name_ports (const VpndPolicyInput *input)
+{
+  return input->kind == VPND_POLICY_CONNECTED && !has_dns (input) ? 2 : G_N_ELEMENTS (name_ports);
+}
+
+/* Names that hosts of one link tell each other have no business at the far end of the tunnel: asked there, by multicast or not, they tell it what this
+ * host looks for, and anybody may answer. On a link outside they are the local network's (7). */
+static void
+add_name_ports (VpndPolicyChains *chains, const VpndPolicyInput *input)
+{
   VpndSet *ports = vpnd_ruleset_add_set (chains->ruleset, SET_NAME_PORTS, VPND_FIELD_UDP_DPORT, FALSE, FALSE);
 
-  for (guint i = 0; i < (only_local ? 2 : G_N_ELEMENTS (numbers)); i++)
-    vpnd_set_add_port (ports, numbers[i], NULL);
+  for (guint i = 0; i < count_name_ports (input); i++)
+    vpnd_set_add_port (ports, name_ports[i], NULL);
 }
 
 /* The resolvers of one family that are asked inside the tunnel; NULL when there is none. */
@@ -139,13 +154,12 @@ add_tunnel (VpndPolicyChains *chains, const VpndPolicyInput *input)
     const char *set;
   } families[] = { { AF_INET, VPND_FIELD_IP_DADDR, SET_DNS4 }, { AF_INET6, VPND_FIELD_IP6_DADDR, SET_DNS6 } };
   static const VpndField ports[] = { VPND_FIELD_UDP_DPORT, VPND_FIELD_TCP_DPORT };
-  gboolean has_dns = input->dns != NULL && !vpnd_dns_plan_is_empty (input->dns);
   gboolean is_connected = input->kind == VPND_POLICY_CONNECTED;
   VpndChain *names;
 
-  add_name_ports (chains, is_connected && !has_dns);
+  add_name_ports (chains, input);
   vpnd_rule_drop (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->tunnel_out)));
-  if (is_connected && has_dns)
+  if (is_connected && has_dns (input))
     {
       names = vpnd_policy_add_chain (chains, CHAIN_TUNNEL_NAMES);
       for (guint i = 0; i < G_N_ELEMENTS (families); i++)
@@ -194,7 +208,7 @@ add_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
 }
 
 /* 6, for nearly every packet of a busy host. What leaves by the tunnel's link is known by the index of the link, a number, which is compared sooner than
- * a name; while the index is not known, with any mark and to a port of names (of whatever protocol, also by chance where there are no ports), the longer
+ * a name; while the index is not known, with any mark, and to a port of names (of whatever protocol, also by chance where there are no ports), the longer
  * way by the name leads to the same end. The transport's own packets are not of it; they would loop. Nothing here asks conntrack: the kernel tracks every packet
  * of a network namespace as soon as one rule of it asks, and that alone costs more than all of these rules. A link that is gone leaves its index behind, and when vpnd is dead, too, the rules keep it: a physical link that comes back from
  * another namespace may have it then, but is not of the kind of a tunnel, which has no link layer. */
@@ -209,7 +223,13 @@ add_short_ways (VpndPolicyChains *chains, const VpndPolicyInput *input)
   rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chains->output), VPND_FIELD_MARK, VPND_OP_EQ, 0, G_MAXUINT32);
   vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_EQ, input->link_ifindex);
   vpnd_rule_match_oiftype (rule, ARPHRD_NONE);
-  vpnd_rule_accept (vpnd_rule_match_set (rule, VPND_FIELD_TH_DPORT, VPND_OP_NOT_IN, SET_NAME_PORTS));
+  for (guint i = 0; i < count_name_ports (input); i++) /* one by one: measured, four comparisons take less than a look into a set */
+    {
+      const guint16 port = g_htons (name_ports[i]);
+
+      vpnd_rule_match (rule, VPND_FIELD_TH_DPORT, VPND_OP_NE, &port);
+    }
+  vpnd_rule_accept (rule);
 }
 
 static void
