@@ -146,8 +146,9 @@ test_programs (void)
     {
       gboolean is_shared = TRUE;
       g_autofree char *program = vpnd_app_parse_program (cases[i].exec, &is_shared);
+      g_autofree char *printable = g_strescape (cases[i].exec, NULL); /* one is no UTF-8 */
 
-      g_test_message ("%s", cases[i].exec);
+      g_test_message ("%s", printable);
       g_assert_cmpstr (program, ==, cases[i].program);
       g_assert_cmpint (is_shared, ==, cases[i].is_shared);
     }
