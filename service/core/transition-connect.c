@@ -30,18 +30,33 @@ is_same_way (const VpndDefaultRoute *a, const VpndDefaultRoute *b)
   return a->present == b->present && a->ifindex == b->ifindex && vpnd_addr_equal (&a->gateway, &b->gateway);
 }
 
-/* Whether packets of the transport leave this host by @family, as the device is told now. */
+/* Whether packets of the transport leave this host by @family, as the device was told. */
 static gboolean
 is_used (const VpndTunnelConfig *config, int family)
 {
-  if (config == NULL)
-    return TRUE;
   if (vpnd_bridge_is_set (&config->bridge))
     return config->bridge.service.endpoint.addr.family == family;
   for (guint i = 0; i < config->peers->len; i++)
     if (((const VpndTunnelPeer *) g_ptr_array_index (config->peers, i))->endpoint.addr.family == family)
       return TRUE;
   return FALSE;
+}
+
+/**
+ * vpnd_decision_has_lost_way:
+ * @d: the decision, with a configuration
+ *
+ * What a device that has not been answered yet has sent went by a way that is no more.
+ *
+ * Returns: TRUE when it did
+ */
+gboolean
+vpnd_decision_has_lost_way (VpndDecision *d)
+{
+  const VpndState *state = d->state;
+
+  return (is_used (state->config, AF_INET) && !is_same_way (&state->way4, &d->context->facts->default4)) ||
+      (is_used (state->config, AF_INET6) && !is_same_way (&state->way6, &d->context->facts->default6));
 }
 
 /**
@@ -56,27 +71,22 @@ is_used (const VpndTunnelConfig *config, int family)
 gboolean
 vpnd_decision_has_other_way (VpndDecision *d)
 {
-  const VpndState *state = d->state;
-
-  return (is_used (state->config, AF_INET) && !is_same_way (&state->way4, &d->context->facts->default4)) ||
-      (is_used (state->config, AF_INET6) && !is_same_way (&state->way6, &d->context->facts->default6));
+  return !is_same_way (&d->state->way4, &d->context->facts->default4) || !is_same_way (&d->state->way6, &d->context->facts->default6);
 }
 
 /**
  * vpnd_decision_has_moved:
  * @d: the decision
  *
- * The way to the peer is another one: another route, link or source address, of the family that leads there.
+ * The way to the peer is another one: another route, link or source address. Of either family: the device follows the packets of the peer, and may have its other address by now.
  *
  * Returns: TRUE when it is
  */
 gboolean
 vpnd_decision_has_moved (VpndDecision *d)
 {
-  const VpndState *state = d->state;
-
-  return (is_used (state->config, AF_INET) && !vpnd_default_route_equal (&state->way4, &d->context->facts->default4)) ||
-      (is_used (state->config, AF_INET6) && !vpnd_default_route_equal (&state->way6, &d->context->facts->default6));
+  return !vpnd_default_route_equal (&d->state->way4, &d->context->facts->default4) ||
+      !vpnd_default_route_equal (&d->state->way6, &d->context->facts->default6);
 }
 
 /* The name of the wanted server is not known. The host is closed, but not every resolver is behind its link: a file, a cache, a service that the

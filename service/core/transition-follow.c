@@ -90,11 +90,13 @@ follow_network (VpndDecision *d)
 {
   VpndState *state = d->state;
   g_autoptr (VpndTunnelConfig) before = vpnd_tunnel_config_ref (state->config);
-  gboolean is_elsewhere = vpnd_decision_has_other_way (d) || has_other_endpoint (d);
+  gboolean is_elsewhere = has_other_endpoint (d);
   gboolean moved = is_elsewhere || vpnd_decision_has_moved (d);
   VpndCause cause;
 
-  if (is_elsewhere && state->kind == VPND_STATE_CONNECTING)
+  if (is_elsewhere || vpnd_decision_has_other_way (d))
+    state->measured_mtu = 0;
+  if (state->kind == VPND_STATE_CONNECTING && (is_elsewhere || vpnd_decision_has_lost_way (d)))
     {
       vpnd_decision_connect_to (d, state->profile, state->attempt + 1, FALSE); /* what was sent the old way is lost */
       return;
@@ -106,8 +108,6 @@ follow_network (VpndDecision *d)
     }
   if (moved && state->config == before)
     vpnd_decision_configure (d, state->config);
-  if (is_elsewhere)
-    state->measured_mtu = 0;
   refresh_tunnel (d, FALSE);
   if (moved)
     vpnd_decision_add_effect (d, VPND_EFFECT_PROBE);

@@ -45,6 +45,7 @@ void vpnd_decision_forget_peers (VpndDecision *d, const VpndTunnelConfig *config
 
 /* transition-connect.c */
 void vpnd_decision_note_way (VpndDecision *d);
+gboolean vpnd_decision_has_lost_way (VpndDecision *d);
 gboolean vpnd_decision_has_other_way (VpndDecision *d);
 gboolean vpnd_decision_has_moved (VpndDecision *d);
 void vpnd_decision_measure_path (VpndDecision *d);
