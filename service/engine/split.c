@@ -297,6 +297,8 @@ vpnd_split_tunnel_enter (VpndSplitTunnel *self, gint32 pid, guint64 start_time, 
 {
   if (!vpnd_split_members_enter (self->members, self->config, pid, start_time, uid, class_, error))
     return FALSE;
+  self->has_asked = TRUE; /* the rules may have gone while it waited: then they come again */
+  update_plan (self);
   vpnd_split_tunnel_update_state (self);
   return TRUE;
 }
@@ -446,7 +448,7 @@ vpnd_split_tunnel_set_protected (VpndSplitTunnel *self, gboolean is_protected)
   if (self->is_protected == is_protected)
     return;
   self->is_protected = is_protected;
-  if (!is_protected && vpnd_split_members_get_n (self->members) == 0)
+  if (!is_protected && self->has_asked && !vpnd_split_members_has_any (self->members))
     {
       self->has_asked = FALSE;
       update_plan (self);
