@@ -24,6 +24,7 @@
 #define SYSTEMD_FIRST_FD 3 /* sd_listen_fds(3) */
 #define FDS_MAX (1 + VPND_CLASSIFIER_MAX_CLASSES)
 #define LATER_MS 5        /* nobody waits to hear of a launch, but the next launch would wait for the processor that whoever hears of it uses */
+#define TOGETHER_MAX 64u  /* in a storm of launches the timer has no turn */
 #define PENDING_MAX 20000 /* about 8 MB: the processes of a program of which ten thousand run, and as many launches meanwhile */
 
 struct _VpndChannel
@@ -266,7 +267,7 @@ vpnd_channel_report (VpndChannel *self, const VpndClassifierReport *report)
     g_queue_push_tail (&self->pending, vpnd_classifier_encode_report (report));
   else
     self->has_lost = TRUE;
-  if (report->kind != VPND_CLASSIFIER_ARRIVED)
+  if (report->kind != VPND_CLASSIFIER_ARRIVED || g_queue_get_length (&self->pending) >= TOGETHER_MAX)
     send_now (self);
   else if (self->later_source == 0 && self->pending_source == 0)
     self->later_source = g_timeout_add (LATER_MS, on_later, self);
