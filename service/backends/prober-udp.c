@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define HOP_LIMIT 1
+#define PORT_TRIES 8
 #define DISCARD_PORT 9 /* RFC 863 */
 
 #define IP_HEADER_BYTES 20  /* RFC 791, without options */
@@ -250,9 +251,43 @@ vpnd_prober_udp_init (VpndProberUdp *self)
 {
 }
 
+/* Returns: the port that a socket of @family got, 0 when it got none; @port 0 asks for any */
+static guint16
+bind_once (int family, guint16 port)
+{
+  struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = g_htons (port) };
+  struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = g_htons (port) };
+  struct sockaddr *address = family == AF_INET ? (struct sockaddr *) &v4 : (struct sockaddr *) &v6;
+  socklen_t size = family == AF_INET ? sizeof v4 : sizeof v6;
+  const int fd = socket (family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+  guint16 bound = 0;
+
+  if (fd < 0)
+    return 0;
+  if (bind (fd, address, size) == 0 && getsockname (fd, address, &size) == 0)
+    bound = g_ntohs (family == AF_INET ? v4.sin_port : v6.sin6_port);
+  close (fd);
+  return bound;
+}
+
+/* A socket of IPv6 that is bound to no address takes the port for both families; a host without IPv6 has the other one. */
+static guint16
+vpnd_prober_udp_find_port (VpndProber *prober, guint16 first, guint16 last)
+{
+  const int family = bind_once (AF_INET6, 0) != 0 ? AF_INET6 : AF_INET;
+  guint16 port = 0;
+
+  for (guint i = 0; i < PORT_TRIES && port == 0; i++)
+    port = bind_once (family, (guint16) g_random_int_range (first, last + 1));
+  if (port == 0)
+    port = bind_once (family, 0);
+  return port != 0 ? port : first;
+}
+
 static void
 vpnd_prober_udp_iface_init (VpndProberInterface *iface)
 {
+  iface->find_port = vpnd_prober_udp_find_port;
   iface->probe = vpnd_prober_udp_probe;
   iface->read_path_mtu = vpnd_prober_udp_read_path_mtu;
   iface->try_size_async = vpnd_prober_udp_try_size_async;

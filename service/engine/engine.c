@@ -125,7 +125,7 @@ make_context (VpndEngine *self, VpndFacts *facts)
     .facts = facts,
     .split = self->split != NULL ? vpnd_split_tunnel_get_plan (self->split) : NULL,
     .attempt_age_ms = (guint64) (vpnd_clock_now_us (self->ports.clock) - self->attempt_started_us) / 1000,
-    .listen_port = (guint16) g_random_int_range (VPND_LISTEN_PORT_FIRST, VPND_LISTEN_PORT_LAST + 1),
+    .listen_port = vpnd_prober_find_port (self->ports.prober, VPND_LISTEN_PORT_FIRST, VPND_LISTEN_PORT_LAST),
     .link_ifindex = vpnd_tunnel_get_ifindex (self->ports.tunnel),
   };
 }

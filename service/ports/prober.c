@@ -91,3 +91,22 @@ vpnd_prober_try_size_finish (VpndProber *self, GAsyncResult *result, GError **er
 
   return g_task_propagate_boolean (G_TASK (result), error);
 }
+
+/**
+ * vpnd_prober_find_port:
+ * @self: the port
+ * @first: the lowest UDP port that is wanted, host byte order
+ * @last: the highest
+ *
+ * Dispatches; see VpndProberInterface.
+ *
+ * Returns: see VpndProberInterface
+ */
+guint16
+vpnd_prober_find_port (VpndProber *self, guint16 first, guint16 last)
+{
+  g_return_val_if_fail (VPND_IS_PROBER (self), first);
+  g_return_val_if_fail (first <= last, first);
+
+  return VPND_PROBER_GET_IFACE (self)->find_port (self, first, last);
+}

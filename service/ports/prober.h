@@ -24,6 +24,8 @@ G_DECLARE_INTERFACE (VpndProber, vpnd_prober, VPND, PROBER, GObject)
  * @try_size_async: send a packet of @bytes (with its IP header) that must not be cut up to each of @targets, with TTL 1 and bound to the link @ifname, and
  *   wait at most @timeout_ms for any answer to one of them
  *   Answers: TRUE when an answer came; FALSE without an error when none did
+ * @find_port: a UDP port from @first to @last that nobody has now, of both families; another one each time. Where all are taken, any that is free; @first when
+ *   nothing can be asked. Never blocks
  */
 struct _VpndProberInterface
 {
@@ -32,11 +34,13 @@ struct _VpndProberInterface
   gboolean (*probe) (VpndProber *self, const char *ifname, const VpndAddr *target, GError **error);
   guint32 (*read_path_mtu) (VpndProber *self, const VpndEndpoint *peer, guint32 fwmark);
   void (*try_size_async) (VpndProber *self, const char *ifname, const VpndAddr *targets, guint n_targets, guint32 bytes, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+  guint16 (*find_port) (VpndProber *self, guint16 first, guint16 last);
 };
 
 gboolean vpnd_prober_probe (VpndProber *self, const char *ifname, const VpndAddr *target, GError **error);
 guint32 vpnd_prober_read_path_mtu (VpndProber *self, const VpndEndpoint *peer, guint32 fwmark);
 void vpnd_prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr *targets, guint n_targets, guint32 bytes, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_prober_try_size_finish (VpndProber *self, GAsyncResult *result, GError **error);
+guint16 vpnd_prober_find_port (VpndProber *self, guint16 first, guint16 last);
 
 G_END_DECLS

@@ -370,9 +370,16 @@ prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr *tar
   g_task_return_boolean (task, host->path_bytes == 0 || bytes + 60 <= host->path_bytes); /* the overhead over IPv4 */
 }
 
+static guint16
+prober_find_port (VpndProber *self, guint16 first, guint16 last)
+{
+  return (guint16) g_test_rand_int_range (first, last + 1);
+}
+
 static void
 prober_iface_init (VpndProberInterface *iface)
 {
+  iface->find_port = prober_find_port;
   iface->probe = prober_probe;
   iface->read_path_mtu = prober_read_path_mtu;
   iface->try_size_async = prober_try_size_async;
