@@ -66,7 +66,8 @@ refuse_marks_of_users (VpndPolicyChains *chains)
 
 /* 3: the first hop, and nothing else at its address. What it sends comes to the port of the tunnel's device alone, which believes nobody without a key; so
  * nobody has to remember that it answers. Replies are marked before routing, so that a strict rp_filter looks them up like the requests (src_valid_mark);
- * also those that come in pieces, of which the first only has ports. */
+ * also those that come in pieces, of which the first only has ports. Pieces of IPv4 have been put together when they come to the input hook, those of IPv6 only
+ * if connection tracking does it; so a peer of IPv6 is tracked. */
 
 /**
  * vpnd_policy_add_first_hop:
@@ -96,6 +97,8 @@ vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *con
 
       rule = vpnd_rule_match_prefix (vpnd_chain_add_rule (chains->input), TRUE, VPND_OP_EQ, &host);
       vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
+      if (host.addr.family == AF_INET6)
+        vpnd_rule_match_established (rule);
       vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, config->listen_port));
 
       rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
@@ -210,8 +213,8 @@ vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const VpndPolicyInput *input
     {
       const VpndEndpoint *endpoint = &((const VpndTunnelPeer *) g_ptr_array_index (input->config->peers, i))->endpoint;
 
-      if (vpnd_addr_is_set (&endpoint->addr))
-        accept_too_large (chains, endpoint->addr.family, input->config->listen_port, endpoint, ifname);
+      if (vpnd_addr_is_set (&endpoint->addr)) /* what an IPv6 packet that was sent in pieces is quoted by has no ports in the place of ports */
+        accept_too_large (chains, endpoint->addr.family, input->config->listen_port, endpoint->addr.family == AF_INET ? endpoint : NULL, ifname);
     }
 }
 

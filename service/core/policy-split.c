@@ -292,6 +292,16 @@ refuse_untranslated (VpndChain *chain, const VpndPolicyInput *input)
     }
 }
 
+/* A TCP connection that conntrack meets in its middle, with an address of the tunnel: it began inside, before anything on this host was tracked. */
+static VpndRule *
+match_untracked_before (VpndRule *rule, const VpndAddr *address)
+{
+  VpndPrefix host = vpnd_prefix_host (address);
+
+  vpnd_rule_match_status (rule, 0, IPS_CONFIRMED | IPS_SRC_NAT);
+  return vpnd_rule_match_prefix (vpnd_rule_match_no_syn (rule), TRUE, VPND_OP_EQ, &host);
+}
+
 /* 8: the mark of the flow; not of one inside the tunnel, which may be somebody else's. */
 static void
 add_beside (VpndPolicyChains *chains, const VpndPolicyInput *input, const char *name, guint32 ct_mark)
@@ -299,6 +309,8 @@ add_beside (VpndPolicyChains *chains, const VpndPolicyInput *input, const char *
   VpndChain *chain = vpnd_policy_add_chain (chains, name);
 
   refuse_untranslated (chain, input);
+  for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
+    vpnd_rule_goto (match_untracked_before (vpnd_chain_add_rule (chain), &g_array_index (input->routes->addresses, VpndPrefix, i).addr), CHAIN_REFUSE);
   vpnd_rule_goto (vpnd_rule_set_mark (vpnd_chain_add_rule (chain), VPND_STATEMENT_SET_CT_MARK, ct_mark, VPND_CT_MARK_MASK), CHAIN_BESIDE_WAY);
 }
 
@@ -552,6 +564,7 @@ keep_old_flows (VpndChain *chain, const VpndPolicyInput *input)
 
       vpnd_rule_match_status (rule, IPS_CONFIRMED, IPS_CONFIRMED);
       vpnd_rule_accept (vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &host));
+      vpnd_rule_accept (match_untracked_before (vpnd_chain_add_rule (chain), &host.addr));
     }
 }
 

@@ -284,26 +284,24 @@ vpnd_rule_match_related (VpndRule *rule)
 
 /**
  * vpnd_rule_match_about:
- * @rule: a rule that matches the type of an ICMP error of the family of @endpoint
+ * @rule: a rule that matches the type of an ICMP error
  * @port: of this host, host byte order
- * @endpoint: the other side
+ * @endpoint: the other side, IPv4
  *
- * Matches an error about a UDP datagram from @port to @endpoint: the error carries the beginning of what it is about (RFC 792, RFC 4443). Without options
- * and extension headers before UDP, for what this host sends there has none.
+ * Matches an error about a UDP datagram from @port to @endpoint: the error carries the beginning of what it is about (RFC 792). Without options before UDP, for
+ * what this host sends there has none.
  *
  * Returns: (transfer none): @rule
  */
 VpndRule *
 vpnd_rule_match_about (VpndRule *rule, guint16 port, const VpndEndpoint *endpoint)
 {
-  const gboolean is_v4 = endpoint->addr.family == AF_INET;
   const guint16 ports[] = { g_htons (port), g_htons (endpoint->port) };
 
-  if (is_v4)
-    vpnd_rule_match_u8 (rule, VPND_FIELD_ICMP_INNER_START, IPV4_START_BYTE);
-  vpnd_rule_match_u8 (rule, is_v4 ? VPND_FIELD_ICMP_INNER_L4PROTO : VPND_FIELD_ICMPV6_INNER_L4PROTO, IPPROTO_UDP);
-  append_match (rule, is_v4 ? VPND_FIELD_ICMP_INNER_DADDR : VPND_FIELD_ICMPV6_INNER_DADDR, VPND_OP_EQ, endpoint->addr.bytes, NULL, NULL);
-  return append_match (rule, is_v4 ? VPND_FIELD_ICMP_INNER_PORTS : VPND_FIELD_ICMPV6_INNER_PORTS, VPND_OP_EQ, ports, NULL, NULL);
+  vpnd_rule_match_u8 (rule, VPND_FIELD_ICMP_INNER_START, IPV4_START_BYTE);
+  vpnd_rule_match_u8 (rule, VPND_FIELD_ICMP_INNER_L4PROTO, IPPROTO_UDP);
+  append_match (rule, VPND_FIELD_ICMP_INNER_DADDR, VPND_OP_EQ, endpoint->addr.bytes, NULL, NULL);
+  return append_match (rule, VPND_FIELD_ICMP_INNER_PORTS, VPND_OP_EQ, ports, NULL, NULL);
 }
 
 /**
@@ -339,6 +337,23 @@ vpnd_rule_match_first_syn (VpndRule *rule)
   static const guint8 mask[VPND_FIELD_MAX_BYTES] = { TCP_FLAG_SYN_BYTE | TCP_FLAG_ACK_BYTE };
 
   return append_match (rule, VPND_FIELD_TCP_FLAGS, VPND_OP_EQ, &syn, mask, NULL);
+}
+
+/**
+ * vpnd_rule_match_no_syn:
+ * @rule: a rule
+ *
+ * Matches the TCP segments that no connection begins with, and that none answers to that: SYN is not set.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_no_syn (VpndRule *rule)
+{
+  static const guint8 none = 0;
+  static const guint8 mask[VPND_FIELD_MAX_BYTES] = { TCP_FLAG_SYN_BYTE };
+
+  return append_match (rule, VPND_FIELD_TCP_FLAGS, VPND_OP_EQ, &none, mask, NULL);
 }
 
 static void

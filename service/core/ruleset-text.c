@@ -146,9 +146,6 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
     case VPND_FIELD_ICMP_INNER_L4PROTO:
     case VPND_FIELD_ICMP_INNER_DADDR:
     case VPND_FIELD_ICMP_INNER_PORTS:
-    case VPND_FIELD_ICMPV6_INNER_L4PROTO:
-    case VPND_FIELD_ICMPV6_INNER_DADDR:
-    case VPND_FIELD_ICMPV6_INNER_PORTS:
       append_number (text, bytes, vpnd_field_size_bytes (field));
       break;
     case VPND_FIELD_L4PROTO:
@@ -312,9 +309,6 @@ set_type (VpndField field)
     case VPND_FIELD_ICMP_INNER_L4PROTO:
     case VPND_FIELD_ICMP_INNER_DADDR:
     case VPND_FIELD_ICMP_INNER_PORTS:
-    case VPND_FIELD_ICMPV6_INNER_L4PROTO:
-    case VPND_FIELD_ICMPV6_INNER_DADDR:
-    case VPND_FIELD_ICMPV6_INNER_PORTS:
       return "integer";
     case VPND_FIELD_TCP_FLAGS:
       return "tcp_flag";

@@ -75,21 +75,18 @@ typedef enum
   VPND_FIELD_ICMPV6_TYPE, /* 1 byte; implies IPPROTO_ICMPV6 */
   VPND_FIELD_ICMPV6_CODE, /* 1 byte; implies IPPROTO_ICMPV6 */
   /* Of the packet that an ICMP error is about; behind a match of the error's type. */
-  VPND_FIELD_ICMP_INNER_START,     /* 1 byte: version and length of its header */
-  VPND_FIELD_ICMP_INNER_L4PROTO,   /* 1 byte */
-  VPND_FIELD_ICMP_INNER_DADDR,     /* 4 bytes, network order */
-  VPND_FIELD_ICMP_INNER_PORTS,     /* 4 bytes, network order: source, destination; where the header has no options */
-  VPND_FIELD_ICMPV6_INNER_L4PROTO, /* 1 byte; of a packet without extension headers */
-  VPND_FIELD_ICMPV6_INNER_DADDR,   /* 16 bytes, network order */
-  VPND_FIELD_ICMPV6_INNER_PORTS,   /* 4 bytes, network order */
-  VPND_FIELD_MARK,                 /* 4 bytes, host order */
-  VPND_FIELD_CT_MARK,              /* 4 bytes, host order */
-  VPND_FIELD_CT_STATE,             /* 4 bytes, host order: bits of NF_CT_STATE_BIT; matches when any bit of value is set */
-  VPND_FIELD_CT_STATUS,            /* 4 bytes, host order: bits of IPS_*, under a mask */
-  VPND_FIELD_SKUID,                /* 4 bytes, host order */
-  VPND_FIELD_SOCKET_CGROUP,        /* 8 bytes, host order: number of the cgroup2, at a level, that the packet's socket was made in */
-  VPND_FIELD_NET_CLS,              /* 4 bytes, host order: class number of the socket, net_cls.classid of cgroups v1 */
-  VPND_FIELD_FIB_SADDR_TYPE,       /* 4 bytes, host order: RTN_* */
+  VPND_FIELD_ICMP_INNER_START,   /* 1 byte: version and length of its header */
+  VPND_FIELD_ICMP_INNER_L4PROTO, /* 1 byte */
+  VPND_FIELD_ICMP_INNER_DADDR,   /* 4 bytes, network order */
+  VPND_FIELD_ICMP_INNER_PORTS,   /* 4 bytes, network order: source, destination; where the header has no options */
+  VPND_FIELD_MARK,               /* 4 bytes, host order */
+  VPND_FIELD_CT_MARK,            /* 4 bytes, host order */
+  VPND_FIELD_CT_STATE,           /* 4 bytes, host order: bits of NF_CT_STATE_BIT; matches when any bit of value is set */
+  VPND_FIELD_CT_STATUS,          /* 4 bytes, host order: bits of IPS_*, under a mask */
+  VPND_FIELD_SKUID,              /* 4 bytes, host order */
+  VPND_FIELD_SOCKET_CGROUP,      /* 8 bytes, host order: number of the cgroup2, at a level, that the packet's socket was made in */
+  VPND_FIELD_NET_CLS,            /* 4 bytes, host order: class number of the socket, net_cls.classid of cgroups v1 */
+  VPND_FIELD_FIB_SADDR_TYPE,     /* 4 bytes, host order: RTN_* */
   VPND_N_FIELDS
 } VpndField;
 
@@ -260,6 +257,7 @@ VpndRule *vpnd_rule_match_related (VpndRule *rule);
 VpndRule *vpnd_rule_match_about (VpndRule *rule, guint16 port, const VpndEndpoint *endpoint);
 VpndRule *vpnd_rule_match_syn (VpndRule *rule);
 VpndRule *vpnd_rule_match_first_syn (VpndRule *rule);
+VpndRule *vpnd_rule_match_no_syn (VpndRule *rule);
 
 void vpnd_rule_accept (VpndRule *rule);
 void vpnd_rule_drop (VpndRule *rule);

@@ -200,9 +200,11 @@ def test_a_way_that_is_smaller_with_ipv6_only(lab_with):
     transfer_all(lab, (PUBLIC6,))
 
 
-def test_answers_in_pieces(connected):
+@pytest.mark.parametrize("endpoint", [V4, V6], ids=["ipv4", "ipv6"])
+def test_answers_in_pieces(host, endpoint):
     """A server that lets its packets be cut up: the pieces behind the first have no ports, and come in all the same, also by a strict reverse path filter."""
-    lab = connected
+    lab = host
+    lab.connect(endpoint=endpoint)
     for key in ("all", "eth0"):
         lab.host.sysctl(f"net.ipv4.conf.{key}.rp_filter", 1)
     lab.wan.sysctl("net.ipv4.ip_no_pmtu_disc", 1)
@@ -221,7 +223,9 @@ def test_answers_in_pieces(connected):
         sender.sendto(bytes(1460), receiver.getsockname())
         assert len(receiver.recv(2000)) == 1460
     lab.capture.fence()
-    assert [frame for frame in lab.capture.since(mark) if frame.src == PEER4 and struct.unpack_from("!H", frame.raw, 20)[0] & 0x1fff], "the control: pieces"
+    frames = [frame for frame in lab.capture.since(mark) if frame.src in (PEER4, PEER6) and not frame.from_host]
+    later = [frame for frame in frames if (struct.unpack_from("!H", frame.raw, 20)[0] & 0x1fff if endpoint == V4 else frame.raw[20] == 44 and frame.raw[56:58] > b"\0\7")]
+    assert later, f"the control: pieces; {[str(frame) for frame in frames]}"
 
 
 def too_large(inner, code=4, mtu=600):

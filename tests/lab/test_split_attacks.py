@@ -39,6 +39,24 @@ def test_flows_end_with_what_led_them_out(split, what):
     assert talker.way() == INSIDE
 
 
+@pytest.mark.parametrize("what", ["mode", "uid", "subnet"])
+def test_flows_from_before_anything_was_tracked(split, what):
+    """A connection that began inside the tunnel, while no rule had connection tracking on, does not go on outside when the first one comes: nothing of it is seen there."""
+    words = {"uid": ["add", "--uid", "0"], "subnet": ["add", "--subnet", f"{PUBLIC4}/32"], "mode": ["mode", "include"]}[what]
+    split.host.sysctl("net.ipv4.ip_forward", 0)
+    split.host.sysctl("net.ipv6.conf.all.forwarding", 0)
+    split.connect()
+    talker = split.talk(split.other)
+    assert talker.ask("open", PUBLIC4, STREAM_PORT) == INSIDE
+    assert talker.ask("use") == INSIDE
+    assert int(split.host.run("cat", "/proc/sys/net/netfilter/nf_conntrack_count").stdout) == 0, "the control: nothing is tracked"
+    mark = split.capture.mark()
+    split.vpnctl("split", *words)
+    assert talker.ask("use") == ("ECONNRESET" if what == "mode" else INSIDE)
+    split.capture.fence()
+    assert not [frame for frame in split.capture.since(mark) if PUBLIC4 in (frame.src, frame.dst) and STREAM_PORT in (frame.sport, frame.dport)]
+
+
 def outside_sends(lab, packets):
     """The world sends to the host, from the address and to the ports that a program of it may be waiting at."""
     with lab.wan.net():

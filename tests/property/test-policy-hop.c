@@ -118,7 +118,7 @@ test_endpoint_is_exact (void)
       right.sport = hop.endpoint.port;
       right.dport = vpnd_bridge_is_set (&world.profile->bridge) ? (world.profile->bridge.local_port == 40000 ? 40001 : 40000) /* nothing comes to the proxy's port from elsewhere */
                                                                 : world.config->listen_port;
-      right.is_established = vpnd_bridge_is_set (&world.profile->bridge);
+      right.is_established = vpnd_bridge_is_set (&world.profile->bridge) || right.source.family == AF_INET6;
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_PREROUTING, &right), ==, FATE_ACCEPT);
       g_assert_cmphex (right.mark & VPND_MARK_MASK, ==, VPND_MARK_VALUE);
       g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &right), ==, FATE_ACCEPT);
@@ -269,7 +269,7 @@ test_api_is_exact (void)
 static gboolean
 tracks_errors (const World *world)
 {
-  return vpnd_bridge_is_set (&world->profile->bridge) || (world->kind == VPND_POLICY_CONNECTING && world->settings->api_endpoints->len > 0);
+  return vpnd_bridge_is_set (&world->profile->bridge) || first_hop_of (world).endpoint.addr.family == AF_INET6 || (world->kind == VPND_POLICY_CONNECTING && world->settings->api_endpoints->len > 0);
 }
 
 static void

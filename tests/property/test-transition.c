@@ -89,7 +89,7 @@ assert_port_is_open (const World *world, const VpndTunnelConfig *config)
   for (guint i = 0; i < config->peers->len && !vpnd_bridge_is_set (&config->bridge); i++)
     {
       const VpndEndpoint *peer = &((const VpndTunnelPeer *) g_ptr_array_index (config->peers, i))->endpoint;
-      Packet answer = { .iifname = "eth0", .oifname = "", .l4proto = IPPROTO_UDP, .source = peer->addr, .sport = peer->port, .dport = config->listen_port };
+      Packet answer = { .iifname = "eth0", .oifname = "", .l4proto = IPPROTO_UDP, .source = peer->addr, .sport = peer->port, .dport = config->listen_port, .is_established = peer->addr.family == AF_INET6 };
 
       answer.destination = random_public_addr (peer->addr.family);
       if (vpnd_addr_is_set (&peer->addr))

@@ -165,7 +165,7 @@ is_icmp (VpndField field)
 static gboolean
 is_inner (VpndField field)
 {
-  return field >= VPND_FIELD_ICMP_INNER_START && field <= VPND_FIELD_ICMPV6_INNER_PORTS;
+  return field >= VPND_FIELD_ICMP_INNER_START && field <= VPND_FIELD_ICMP_INNER_PORTS;
 }
 
 static gboolean

@@ -93,15 +93,12 @@ load (const Packet *packet, VpndField field, guint8 *out)
       *out = 0x45;
       return TRUE;
     case VPND_FIELD_ICMP_INNER_L4PROTO:
-    case VPND_FIELD_ICMPV6_INNER_L4PROTO:
       *out = packet->inner.l4proto;
       return TRUE;
     case VPND_FIELD_ICMP_INNER_DADDR:
-    case VPND_FIELD_ICMPV6_INNER_DADDR:
       memcpy (out, packet->inner.destination.bytes, VPND_FIELD_MAX_BYTES);
       return TRUE;
     case VPND_FIELD_ICMP_INNER_PORTS:
-    case VPND_FIELD_ICMPV6_INNER_PORTS:
       memcpy (out, inner_ports, sizeof inner_ports);
       return TRUE;
     case VPND_FIELD_TCP_FLAGS:
