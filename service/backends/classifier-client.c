@@ -135,7 +135,8 @@ send_packet (VpndClassifierClient *self, VpndClassifierPacket kind, GBytes *byte
   fds[0] = make_file (bytes);
   if (fds[0] < 0)
     return FALSE;
-  memcpy (fds + 1, more_fds, sizeof (int) * n);
+  for (guint i = 0; i < n; i++)
+    fds[1 + i] = more_fds[i];
   part->cmsg_level = SOL_SOCKET;
   part->cmsg_type = SCM_RIGHTS;
   part->cmsg_len = CMSG_LEN (size);
@@ -311,7 +312,8 @@ vpnd_classifier_client_set_table (VpndClassifierClient *self, GBytes *table, con
   g_clear_pointer (&self->table, g_bytes_unref);
   self->table = table;
   self->n_classes = n_classes;
-  memcpy (self->class_fds, class_fds, sizeof (int) * n_classes);
+  for (guint i = 0; i < n_classes; i++)
+    self->class_fds[i] = class_fds[i];
   if (table == NULL)
     {
       leave_table (self);
