@@ -77,6 +77,47 @@ test_classes_stand_when_they_are_needed (void)
   g_assert_false (has_classes (rig));
 }
 
+/* A program that entered, started another and ended: nobody knows that one, and it stands there all the same. */
+static void
+test_classes_of_those_that_nobody_knows (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (GError) error = NULL;
+
+  make_classes (rig);
+  connect_to (rig, profile);
+  want_classes (rig, &error);
+  g_assert_no_error (error);
+  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
+  g_assert_true (vpnd_split_tunnel_enter (vpnd_engine_get_split (rig->engine), 200, 2000, USER, VPND_SPLIT_INCLUDED, &error));
+  fake_host_run (rig->host, 201, 200, USER, "/bin/child");
+  fake_host_end (rig->host, 200);
+  settle ();
+  deactivate (rig);
+  connect_to (rig, profile);
+  g_assert_true (has_classes (rig));
+}
+
+/* The rules go while somebody waits to enter: they come again when it has. */
+static void
+test_classes_of_who_enters_late (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (GError) error = NULL;
+
+  make_classes (rig);
+  connect_to (rig, profile);
+  want_classes (rig, &error);
+  g_assert_no_error (error);
+  deactivate (rig);
+  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
+  g_assert_true (vpnd_split_tunnel_enter (vpnd_engine_get_split (rig->engine), 200, 2000, USER, VPND_SPLIT_EXCLUDED, &error));
+  connect_to (rig, profile);
+  g_assert_true (has_classes (rig));
+}
+
 /* Who stands in a class when we start goes on, without a moment inside. */
 static void
 test_classes_of_before (void)
@@ -117,6 +158,8 @@ main (int argc, char **argv)
   VpndLogRing *ring = rig_init (&argc, &argv);
 
   g_test_add_func ("/engine/classes-stand-when-they-are-needed", test_classes_stand_when_they_are_needed);
+  g_test_add_func ("/engine/classes-of-those-that-nobody-knows", test_classes_of_those_that_nobody_knows);
+  g_test_add_func ("/engine/classes-of-who-enters-late", test_classes_of_who_enters_late);
   g_test_add_func ("/engine/classes-of-before", test_classes_of_before);
   g_test_add_func ("/engine/classes-that-the-kernel-refuses", test_classes_that_the_kernel_refuses);
   return rig_run (ring);
