@@ -178,6 +178,34 @@ def test_who_forges_the_server_reaches_the_device_alone(connected):
             assert program.recv(100) == b"evil"
 
 
+SQUATTER = """
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (6000, 6000))
+taken = []
+for port in range(61000, 65536):
+    taken.append(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+    taken[-1].bind(("::", port))
+print(len(taken), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_user_who_takes_the_ports_of_the_device(host):
+    """Without a port the device would never come up: where somebody has all of those that vpnd takes by habit (VPND_LISTEN_PORT_FIRST to _LAST), it takes another."""
+    squatter = host.host.start(*host.as_user(NOBODY), PYTHON, "-c", SQUATTER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert squatter.stdout.readline() == b"4536\n"
+        host.connect()
+        assert host.echo(PUBLIC4) == TUNNEL_HOST4
+        mark = host.capture.mark()
+        assert host.echo(PUBLIC4) == TUNNEL_HOST4
+        ports = {frame.sport for frame in select_frames(host.capture.since(mark), from_host=True, proto=UDP, dport=PEER_PORT)}
+        assert len(ports) == 1 and not ports & set(range(61000, 65536)), ports
+    finally:
+        squatter.kill()
+        squatter.wait()
+
+
 def probes_to(src, dst, port):
     """A datagram, a SYN, a SYN+ACK and an echo request, also from the port of the transport."""
     for source_port in (PEER_PORT, 53):
