@@ -60,6 +60,39 @@ test_other_family_while_connecting (void)
   g_assert_cmpuint (rig->connected, ==, 1);
 }
 
+/* The server has addresses of both families, IPv6 first: when a way to that one is there before the other has answered, it is asked there. */
+static void
+test_nearer_address_while_connecting (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  GArray *endpoints = ((VpndPeer *) g_ptr_array_index (profile->peers, 0))->endpoints;
+  VpndFacts *facts = vpnd_facts_new ();
+  VpndEndpoint six = { .port = 51820 };
+  const VpndTunnelPeer *peer;
+
+  g_assert_true (vpnd_addr_parse ("2001:db8::51", &six.addr));
+  g_array_prepend_val (endpoints, six);
+  facts->default4 = rig->host->facts->default4;
+  facts->ipv6_enabled = TRUE;
+  fake_host_set_facts (rig->host, facts);
+  settle ();
+  g_assert_true (activate (rig, profile, NULL));
+  peer = g_ptr_array_index (rig->host->config->peers, 0);
+  g_assert_cmpint (peer->endpoint.addr.family, ==, AF_INET);
+
+  facts = vpnd_facts_new ();
+  facts->default4 = rig->host->facts->default4;
+  facts->default6 = (VpndDefaultRoute){ .present = TRUE, .ifindex = 2, .ifname = "eth0", .mtu = 1500 };
+  facts->ipv6_enabled = TRUE;
+  rig->host->handshake_s = 1000; /* of the address of before */
+  fake_host_set_facts (rig->host, facts);
+  settle ();
+  peer = g_ptr_array_index (rig->host->config->peers, 0);
+  g_assert_true (vpnd_endpoint_equal (&peer->endpoint, &six));
+  g_assert_cmpint (rig->host->handshake_s, ==, 0); /* another attempt */
+}
+
 /* The address of the uplink changes, and nothing else: the device is told anew where the peer is, the peer where we are, and nobody that the
  * tunnel was ever gone. The same facts once more are no reason for anything. */
 static void
@@ -305,6 +338,7 @@ main (int argc, char **argv)
 
   g_test_add_func ("/engine/address-arrives-while-connecting", test_address_arrives_while_connecting);
   g_test_add_func ("/engine/other-family-while-connecting", test_other_family_while_connecting);
+  g_test_add_func ("/engine/nearer-address-while-connecting", test_nearer_address_while_connecting);
   g_test_add_func ("/engine/network-moves", test_network_moves);
   g_test_add_func ("/engine/path-is-small", test_path_is_small);
   g_test_add_func ("/engine/resume", test_resume);
