@@ -1,12 +1,12 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What decisions are written in: the effects that each asks for, and what the state then counts as asked for. Order within one decision is
+ * The words of core/transition-effects.h: each asks for effects, and notes in the state what then counts as asked for. Order within one decision is
  * the order of the calls.
  */
 #include "config.h"
 
-#include "transition-private.h"
+#include "transition-effects.h"
 
 #include "tunnel-plan.h"
 

@@ -1,54 +1,13 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * How it begins and ends: what a start does with what it finds, taking the tunnel down, a host that nobody wants protected, and the stop of the
- * service.
+ * How it begins and ends: what a start does with what it finds, the end of a connection, and the stop of the service.
  */
 #include "config.h"
 
-#include "transition-private.h"
+#include "transition-events.h"
 
-#define CRASHES_THAT_BLOCK 2 /* two within a minute: whatever is done at start does not help */
-
-/**
- * vpnd_decision_settle_disconnected:
- * @d: the decision
- *
- * The rules of a host that nobody wants protected: none, or closed with lockdown. What is bound to a profile is refused as long as we are there.
- */
-void
-vpnd_decision_settle_disconnected (VpndDecision *d)
-{
-  g_autoptr (VpndRuleset) open = d->state->is_stopping ? NULL : vpnd_policy_build_open (vpnd_decision_get_split (d));
-
-  if (d->context->settings->lockdown)
-    vpnd_decision_want_blocked (d);
-  else if (open != NULL)
-    vpnd_decision_want_ruleset (d, open, TRUE);
-  else
-    vpnd_decision_want_no_policy (d);
-}
-
-/**
- * vpnd_decision_begin_disconnect:
- * @d: the decision
- * @is_announced: somebody waits to hear that it is done
- *
- * Takes the tunnel down; the rules of before stay in force until the end of it.
- */
-void
-vpnd_decision_begin_disconnect (VpndDecision *d, gboolean is_announced)
-{
-  guint host = d->state->host;
-
-  d->state->kind = VPND_STATE_DISCONNECTING;
-  d->state->cause = VPND_CAUSE_NONE;
-  d->state->next = VPND_STATE_DISCONNECTED;
-  d->state->is_announced = is_announced;
-  vpnd_state_clear_fallback (d->state);
-  vpnd_decision_tear_down (d, host);
-  vpnd_decision_end_own_sockets (d);
-}
+#include "transition-moves.h"
 
 /**
  * vpnd_on_start:
@@ -175,37 +134,4 @@ vpnd_on_stop (VpndDecision *d, const VpndEvent *event)
   d->state->cause = VPND_CAUSE_NONE;
   vpnd_state_clear_fallback (d->state);
   vpnd_decision_tear_down (d, host);
-}
-
-/**
- * vpnd_recovery_decide:
- * @input: what the start found
- * @settings: the settings, defaults when they were broken
- *
- * Returns: what the start shall do (docs/security.md, "Start, crash, stop")
- */
-VpndRecovery
-vpnd_recovery_decide (const VpndRecoveryInput *input, const VpndSettings *settings)
-{
-  if (input->settings_broken)
-    return VPND_RECOVERY_SETTINGS;
-  if (input->was_protected && !input->was_handover && input->crashes >= CRASHES_THAT_BLOCK)
-    return VPND_RECOVERY_BLOCK;
-  if (input->was_protected && input->was_handover)
-    return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_PROFILE;
-  if (settings->auto_connect)
-    return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_PROFILE;
-  if (!input->was_protected)
-    return VPND_RECOVERY_NONE;
-
-  switch (settings->crash_recovery)
-    {
-    case VPND_CRASH_RECOVERY_BLOCK:
-      return VPND_RECOVERY_BLOCK;
-    case VPND_CRASH_RECOVERY_RECONNECT:
-      return input->has_profile ? VPND_RECOVERY_RECONNECT : VPND_RECOVERY_PROFILE;
-    case VPND_CRASH_RECOVERY_RELEASE:
-      return VPND_RECOVERY_RELEASE;
-    }
-  g_assert_not_reached ();
 }

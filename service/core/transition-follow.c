@@ -5,9 +5,11 @@
  */
 #include "config.h"
 
-#include "transition-private.h"
+#include "transition-events.h"
 
+#include "transition-moves.h"
 #include "tunnel-plan.h"
+#include "peer-way.h"
 
 /* The plans of a tunnel that stays, after settings or facts have changed: only what differs. Rules come first, unless they are about to
  * let more through than before. */
@@ -26,31 +28,6 @@ refresh_tunnel (VpndDecision *d, gboolean rules_loosen)
     vpnd_decision_want_policy (d, kind, routes, dns, FALSE);
 }
 
-/**
- * vpnd_decision_adopt_config:
- * @d: the decision
- * @out_cause: (out): why there is none
- *
- * The configuration for the settings and facts of now: TRUE when the tunnel as it is can stay.
- *
- * Returns: FALSE when there is none for them
- */
-gboolean
-vpnd_decision_adopt_config (VpndDecision *d, VpndCause *out_cause)
-{
-  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, d->state->kind == VPND_STATE_CONNECTING, vpnd_decision_get_listen_port (d, FALSE), out_cause);
-
-  if (config == NULL)
-    return FALSE;
-  if (!vpnd_tunnel_config_equal (config, d->state->config))
-    {
-      vpnd_decision_configure (d, config);
-      g_clear_pointer (&d->state->config, vpnd_tunnel_config_unref);
-      d->state->config = g_steal_pointer (&config);
-    }
-  return TRUE;
-}
-
 /* An error of the network follows what is missing of it now, from the one to the other. TRUE when nothing is any more. */
 static gboolean
 update_network_cause (VpndDecision *d)
@@ -66,23 +43,6 @@ update_network_cause (VpndDecision *d)
   return config != NULL;
 }
 
-/* The primary peer has an address in the profile that the network of now leads to rather than to the one that the device has. */
-static gboolean
-has_other_endpoint (VpndDecision *d)
-{
-  const VpndPeer *primary = vpnd_profile_primary_peer (d->state->profile);
-  const VpndEndpoint outer = vpnd_tunnel_plan_outer (d->state->profile, d->context->facts);
-
-  for (guint i = 0; !vpnd_bridge_is_set (&d->state->config->bridge) && vpnd_addr_is_set (&outer.addr) && i < d->state->config->peers->len; i++)
-    {
-      const VpndTunnelPeer *peer = g_ptr_array_index (d->state->config->peers, i);
-
-      if (vpnd_public_key_equal (&peer->public_key, &primary->public_key))
-        return !vpnd_endpoint_equal (&peer->endpoint, &outer);
-    }
-  return FALSE;
-}
-
 /* A tunnel on a network that has changed. When the way to the peer is another one the device is told anew where the peer is, also when that
  * is the same: wireguard-go would go on sending from an address that is gone. Then a packet tells the peer where we are. */
 static void
@@ -90,13 +50,13 @@ follow_network (VpndDecision *d)
 {
   VpndState *state = d->state;
   g_autoptr (VpndTunnelConfig) before = vpnd_tunnel_config_ref (state->config);
-  gboolean is_elsewhere = has_other_endpoint (d);
-  gboolean moved = is_elsewhere || vpnd_decision_has_moved (d);
+  gboolean is_elsewhere = vpnd_peer_way_has_nearer_endpoint (state, d->context->facts);
+  gboolean moved = is_elsewhere || vpnd_peer_way_has_moved (state, d->context->facts);
   VpndCause cause;
 
-  if (is_elsewhere || vpnd_decision_has_other_way (d))
+  if (is_elsewhere || vpnd_peer_way_is_other (state, d->context->facts))
     state->measured_mtu = 0;
-  if (state->kind == VPND_STATE_CONNECTING && (is_elsewhere || vpnd_decision_has_lost_way (d)))
+  if (state->kind == VPND_STATE_CONNECTING && (is_elsewhere || vpnd_peer_way_is_lost (state, d->context->facts)))
     {
       vpnd_decision_connect_to (d, state->profile, state->attempt + 1, FALSE); /* what was sent the old way is lost */
       return;
@@ -113,7 +73,7 @@ follow_network (VpndDecision *d)
     vpnd_decision_add_effect (d, VPND_EFFECT_PROBE);
   if (moved && state->kind == VPND_STATE_CONNECTED)
     vpnd_decision_measure_path (d);
-  vpnd_decision_note_way (d);
+  vpnd_peer_way_note (state, d->context->facts);
 }
 
 /**

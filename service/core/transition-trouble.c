@@ -5,64 +5,9 @@
  */
 #include "config.h"
 
-#include "transition-private.h"
+#include "transition-events.h"
 
-#define TROUBLE_DOUBLINGS 5 /* the same */
-
-/* Trouble of the host that nobody tells us the end of: a service that was not up yet, a disk that was full. Whether it has gone is known by trying. */
-static gboolean
-is_tried_again (const VpndState *state)
-{
-  switch (state->cause)
-    {
-    case VPND_CAUSE_FIREWALL:
-    case VPND_CAUSE_TUNNEL:
-    case VPND_CAUSE_ROUTING:
-    case VPND_CAUSE_DNS:
-      return state->profile != NULL;
-    case VPND_CAUSE_NONE:
-    case VPND_CAUSE_OFFLINE:
-    case VPND_CAUSE_ENDPOINT:
-    case VPND_CAUSE_FAMILY:
-    case VPND_CAUSE_PROFILE:
-    case VPND_CAUSE_CRASHED:
-    case VPND_CAUSE_SETTINGS:
-      return FALSE;
-    case VPND_N_CAUSES:
-      break;
-    }
-  g_assert_not_reached ();
-}
-
-static void
-try_again_later (VpndDecision *d)
-{
-  if (!is_tried_again (d->state))
-    return;
-  vpnd_decision_retry_after (d, MIN (VPND_ATTEMPT_MIN_MS << MIN (d->state->failures, TROUBLE_DOUBLINGS), VPND_TROUBLE_MAX_MS));
-  d->state->failures++;
-}
-
-/**
- * vpnd_decision_enter_error:
- * @d: the decision
- * @cause: the reason
- *
- * Closed, with the reason. What was wanted stays wanted: the state may be left by itself when its cause goes.
- */
-void
-vpnd_decision_enter_error (VpndDecision *d, VpndCause cause)
-{
-  VpndState *state = d->state;
-  guint host = state->host;
-
-  state->kind = VPND_STATE_ERROR;
-  state->cause = cause;
-  vpnd_state_clear_fallback (state);
-  vpnd_decision_want_blocked (d);
-  vpnd_decision_tear_down (d, host);
-  try_again_later (d);
-}
+#include "transition-moves.h"
 
 static void
 roll_back (VpndDecision *d)
@@ -155,13 +100,13 @@ vpnd_on_retry (VpndDecision *d, const VpndEvent *event)
       vpnd_decision_connect_to (d, state->profile, MAX (state->attempt, 1), TRUE);
       return;
     case VPND_STATE_ERROR:
-      if (state->ruleset != NULL && is_tried_again (state))
+      if (state->ruleset != NULL && vpnd_decision_is_tried_again (d))
         {
           vpnd_decision_connect_to (d, state->profile, 1, TRUE);
           return;
         }
       vpnd_decision_want_blocked (d); /* the rules first: they may be what failed */
-      try_again_later (d);
+      vpnd_decision_try_again_later (d);
       return;
     case VPND_STATE_DISCONNECTED:
       vpnd_decision_settle_disconnected (d);

@@ -6,7 +6,9 @@
  */
 #include "config.h"
 
-#include "transition-private.h"
+#include "transition.h"
+
+#include "transition-events.h"
 
 /* How an event is called in logs and tests, and who decides; nobody where there is nothing to decide. */
 static const struct

@@ -30,6 +30,9 @@ LAYERS = {
     "service/bus": CONTRACT | {"service/core", "service/ports", "service/store", "service/log", "service/engine"},
     "cli": CONTRACT,
 }
+# The state machine in service/core, from the lowest layer up; files of one line may not include one another.
+MACHINE = (("transition-effects",), ("transition-moves",), ("transition-events",),
+           ("transition-connect", "transition-ends", "transition-follow", "transition-trouble"), ("transition",))
 PURE_SUFFIXES = ("-encode", "-decode", "uapi")
 
 FORBIDDEN = {
@@ -138,6 +141,20 @@ def check_layers():
         for other in sorted(includes):
             if folder(other) != own and folder(other) not in LAYERS[own]:
                 yield f"{name}: may not include {other}"
+
+
+def check_machine():
+    """A file of the state machine includes only from the layers below it, and none stands outside of them."""
+    floors = {name: floor for floor, names in enumerate(MACHINE) for name in names}
+    graph = include_graph()
+    for name in sorted(n for n in graph if folder(n) == "service/core" and pathlib.PurePath(n).stem.startswith("transition")):
+        own = pathlib.PurePath(name).stem
+        if own not in floors:
+            yield f"{name}: is in no layer of the state machine"
+            continue
+        for other in (pathlib.PurePath(o).stem for o in graph[name]):
+            if other != own and floors.get(other, -1) >= floors[own]:
+                yield f"{name}: may not include {other}.h"
 
 
 def check_pure():

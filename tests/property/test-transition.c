@@ -9,6 +9,7 @@
 #include "random-values.h"
 #include "reserved.h"
 #include "ruleset-eval.h"
+#include "transition-moves.h"
 #include "transition.h"
 #include "tunnel-plan.h"
 
