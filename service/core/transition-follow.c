@@ -7,16 +7,29 @@
 
 #include "transition-events.h"
 
+#include "peer-way.h"
 #include "transition-moves.h"
 #include "tunnel-plan.h"
-#include "peer-way.h"
+
+static VpndPolicyKind
+get_policy_kind (const VpndState *state)
+{
+  return state->kind == VPND_STATE_CONNECTED ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING;
+}
+
+/* There is a device that knows its peer; else the attempt that is due makes all from what is known then. */
+static gboolean
+stands (const VpndState *state)
+{
+  return !state->is_waiting && state->config != NULL;
+}
 
 /* The plans of a tunnel that stays, after settings or facts have changed: only what differs. Rules come first, unless they are about to
  * let more through than before. */
 static void
 refresh_tunnel (VpndDecision *d, gboolean rules_loosen)
 {
-  VpndPolicyKind kind = d->state->kind == VPND_STATE_CONNECTED ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING;
+  VpndPolicyKind kind = get_policy_kind (d->state);
   g_autoptr (VpndRoutePlan) routes = vpnd_route_plan_build_measured (d->state->profile, d->context->settings, d->context->facts, d->state->measured_mtu);
   g_autoptr (VpndDnsPlan) dns = vpnd_dns_plan_build (d->state->profile, d->context->settings);
 
@@ -43,17 +56,32 @@ update_network_cause (VpndDecision *d)
   return config != NULL;
 }
 
+/* An error that has gone with what changed of the network; else the host stays closed, by the rules for the network of now. */
+static void
+follow_network_closed (VpndDecision *d)
+{
+  if (update_network_cause (d))
+    vpnd_decision_connect_to (d, d->state->profile, 1, TRUE);
+  else
+    vpnd_decision_want_blocked (d);
+}
+
 /* A tunnel on a network that has changed. When the way to the peer is another one the device is told anew where the peer is, also when that
  * is the same: wireguard-go would go on sending from an address that is gone. Then a packet tells the peer where we are. */
 static void
 follow_network (VpndDecision *d)
 {
   VpndState *state = d->state;
-  g_autoptr (VpndTunnelConfig) before = vpnd_tunnel_config_ref (state->config);
-  gboolean is_elsewhere = vpnd_peer_way_has_nearer_endpoint (state, d->context->facts);
-  gboolean moved = is_elsewhere || vpnd_peer_way_has_moved (state, d->context->facts);
+  g_autoptr (VpndTunnelConfig) before = NULL;
+  gboolean is_elsewhere;
+  gboolean moved;
   VpndCause cause;
 
+  if (!stands (state))
+    return;
+  before = vpnd_tunnel_config_ref (state->config);
+  is_elsewhere = vpnd_peer_way_has_nearer_endpoint (state, d->context->facts);
+  moved = is_elsewhere || vpnd_peer_way_has_moved (state, d->context->facts);
   if (is_elsewhere || vpnd_peer_way_is_other (state, d->context->facts))
     state->measured_mtu = 0;
   if (state->kind == VPND_STATE_CONNECTING && (is_elsewhere || vpnd_peer_way_is_lost (state, d->context->facts)))
@@ -76,6 +104,55 @@ follow_network (VpndDecision *d)
   vpnd_peer_way_note (state, d->context->facts);
 }
 
+static void
+follow_settings (VpndDecision *d)
+{
+  VpndCause cause;
+
+  if (stands (d->state) && vpnd_decision_adopt_config (d, &cause))
+    refresh_tunnel (d, d->context->settings->allow_lan);
+}
+
+/* Rules alone: which way a packet goes is said by marks, for which there is a way in every plan. */
+static void
+follow_split (VpndDecision *d)
+{
+  if (d->state->config != NULL && d->state->routes != NULL)
+    vpnd_decision_want_policy (d, get_policy_kind (d->state), d->state->routes, d->state->dns, FALSE);
+}
+
+/* A host that nobody wants protected has rules with lockdown, and where something is bound to a profile; those of before may have to go. */
+static void
+settle_again (VpndDecision *d)
+{
+  const VpndSplitPlan *split = vpnd_decision_get_split (d);
+
+  if (d->context->settings->lockdown || d->state->ruleset != NULL || (split != NULL && vpnd_split_plan_has_class (split, VPND_SPLIT_BOUND)))
+    vpnd_decision_settle_disconnected (d);
+}
+
+/* What each state does when something has changed that it was made from; NULL for nothing. */
+static const struct
+{
+  void (*facts) (VpndDecision *d);
+  void (*settings) (VpndDecision *d);
+  void (*split) (VpndDecision *d);
+} answers[] = {
+  [VPND_STATE_DISCONNECTED] = { settle_again, settle_again, settle_again },
+  [VPND_STATE_CONNECTING] = { follow_network, follow_settings, follow_split },
+  [VPND_STATE_CONNECTED] = { follow_network, follow_settings, follow_split },
+  [VPND_STATE_DISCONNECTING] = { NULL, NULL, NULL }, /* what follows is made from what is known then */
+  [VPND_STATE_ERROR] = { follow_network_closed, vpnd_decision_want_blocked, vpnd_decision_want_blocked },
+};
+G_STATIC_ASSERT (G_N_ELEMENTS (answers) == VPND_N_STATES);
+
+static void
+answer (VpndDecision *d, void (*follow) (VpndDecision *d))
+{
+  if (follow != NULL)
+    follow (d);
+}
+
 /**
  * vpnd_on_facts_changed:
  * @d: the decision
@@ -84,31 +161,7 @@ follow_network (VpndDecision *d)
 void
 vpnd_on_facts_changed (VpndDecision *d, const VpndEvent *event)
 {
-  VpndState *state = d->state;
-
-  switch (state->kind)
-    {
-    case VPND_STATE_CONNECTING:
-    case VPND_STATE_CONNECTED:
-      if (!state->is_waiting && state->config != NULL)
-        follow_network (d);
-      return;
-    case VPND_STATE_ERROR:
-      if (update_network_cause (d))
-        vpnd_decision_connect_to (d, state->profile, 1, TRUE);
-      else
-        vpnd_decision_want_blocked (d);
-      return;
-    case VPND_STATE_DISCONNECTED:
-      if (d->context->settings->lockdown)
-        vpnd_decision_want_blocked (d);
-      return;
-    case VPND_STATE_DISCONNECTING:
-      return;
-    case VPND_N_STATES:
-      break;
-    }
-  g_assert_not_reached ();
+  answer (d, answers[d->state->kind].facts);
 }
 
 /**
@@ -119,64 +172,18 @@ vpnd_on_facts_changed (VpndDecision *d, const VpndEvent *event)
 void
 vpnd_on_settings_changed (VpndDecision *d, const VpndEvent *event)
 {
-  VpndState *state = d->state;
-  VpndCause cause;
-
-  switch (state->kind)
-    {
-    case VPND_STATE_CONNECTING:
-    case VPND_STATE_CONNECTED:
-      if (!state->is_waiting && state->config != NULL && vpnd_decision_adopt_config (d, &cause))
-        refresh_tunnel (d, d->context->settings->allow_lan);
-      return;
-    case VPND_STATE_ERROR:
-      vpnd_decision_want_blocked (d);
-      return;
-    case VPND_STATE_DISCONNECTED:
-      if (d->context->settings->lockdown || state->ruleset != NULL)
-        vpnd_decision_settle_disconnected (d);
-      return;
-    case VPND_STATE_DISCONNECTING:
-      return;
-    case VPND_N_STATES:
-      break;
-    }
-  g_assert_not_reached ();
+  answer (d, answers[d->state->kind].settings);
 }
 
 /**
  * vpnd_on_split_changed:
  * @d: the decision
  * @event: what happened
- *
- * Rules alone: which way a packet goes is said by marks, for which there is a way in every plan.
  */
 void
 vpnd_on_split_changed (VpndDecision *d, const VpndEvent *event)
 {
-  VpndState *state = d->state;
-  const VpndSplitPlan *split = vpnd_decision_get_split (d);
-
-  switch (state->kind)
-    {
-    case VPND_STATE_CONNECTING:
-    case VPND_STATE_CONNECTED:
-      if (state->config != NULL && state->routes != NULL)
-        vpnd_decision_want_policy (d, state->kind == VPND_STATE_CONNECTED ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING, state->routes, state->dns, FALSE);
-      return;
-    case VPND_STATE_ERROR:
-      vpnd_decision_want_blocked (d);
-      return;
-    case VPND_STATE_DISCONNECTED:
-      if (d->context->settings->lockdown || state->ruleset != NULL || (split != NULL && vpnd_split_plan_has_class (split, VPND_SPLIT_BOUND)))
-        vpnd_decision_settle_disconnected (d);
-      return;
-    case VPND_STATE_DISCONNECTING:
-      return;
-    case VPND_N_STATES:
-      break;
-    }
-  g_assert_not_reached ();
+  answer (d, answers[d->state->kind].split);
 }
 
 /**
