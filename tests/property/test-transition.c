@@ -534,6 +534,48 @@ test_repeated_facts (void)
     }
 }
 
+/* Whichever of its inputs has changed, a state follows it whole: the other two events find nothing left to do. */
+static void
+test_inputs_are_followed (void)
+{
+  static const VpndEventKind kinds[] = { VPND_EVENT_FACTS_CHANGED, VPND_EVENT_SETTINGS_CHANGED, VPND_EVENT_SPLIT_CHANGED };
+  guint seen[VPND_N_STATES] = { 0 };
+
+  for (guint round = 0; round < 3000; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("first");
+      const VpndEventKind changed = kinds[round % G_N_ELEMENTS (kinds)];
+      VpndEvent event;
+
+      world_init (&world);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_START, .recovery = VPND_RECOVERY_NONE }, 0);
+      do
+        {
+          event = random_event (&world, profile);
+          feed (&world, event, 0);
+        }
+      while (event.kind != changed);
+      if (world.state->is_waiting)
+        continue; /* the attempt that is due makes all anew */
+      for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+        {
+          VpndContext context = { world.settings, world.facts, 5000, random_listen_port (), world.link ? 7 : 0, world.split };
+          VpndEvent other = { .kind = kinds[i] };
+          g_autoptr (GPtrArray) effects = NULL;
+          g_autoptr (VpndState) next = vpnd_transition (world.state, &other, &context, &effects);
+
+          g_assert_cmpint (next->kind, ==, world.state->kind);
+          g_assert_cmpuint (effects->len, ==, 0);
+        }
+      seen[world.state->kind]++;
+    }
+  g_assert_cmpuint (seen[VPND_STATE_DISCONNECTED], >, 100);
+  g_assert_cmpuint (seen[VPND_STATE_CONNECTING], >, 100);
+  g_assert_cmpuint (seen[VPND_STATE_CONNECTED], >, 5); /* handshakes are rare in a walk */
+  g_assert_cmpuint (seen[VPND_STATE_ERROR], >, 100);
+}
+
 /* What another program took away is asked for whole, by a diff that does not ask what was there, and nothing else happens. */
 static void
 test_disturbed (void)
@@ -865,6 +907,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transition/walk", test_walk);
   g_test_add_func ("/transition/walk-with-failures", test_walk_with_failures);
   g_test_add_func ("/transition/repeated-facts", test_repeated_facts);
+  g_test_add_func ("/transition/inputs-are-followed", test_inputs_are_followed);
   g_test_add_func ("/transition/disturbed", test_disturbed);
   g_test_add_func ("/transition/split-changed", test_split_changed);
   g_test_add_func ("/transition/split-refused", test_split_refused);
