@@ -41,19 +41,11 @@ def line(what, value, unit, aim, more=""):
     print(f"{what:44} {value:9.2f} {unit}   aim {aim}{more}", flush=True)
 
 
-def cgroup2():
-    for text in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields = text.split()
-        if " - cgroup2 " in text and fields[3] == "/":
-            return pathlib.Path(fields[4])
-    raise FileNotFoundError("this host has no cgroup2")
-
-
 class SplitLab:
     """The lab with copies of the static program, and a folder of its own for the classes; vpnd and vpnd-classifier start and stop together."""
 
     def __init__(self, lab):
-        self.lab, self.classes = lab, cgroup2() / f"vpnd-bench-{uuid.uuid4().hex[:12]}"
+        self.lab, self.classes = lab, sandbox.session_cgroup() / uuid.uuid4().hex[:12]
         self.classes.mkdir()
         self.listed, self.other = "/run/vpnd-lab/bin/listed", "/run/vpnd-lab/bin/other"
         for name in ("listed", "other"):
@@ -84,18 +76,7 @@ class SplitLab:
         return (self.classes / name / "cgroup.procs").read_text(encoding="ascii").split()
 
     def close(self):
-        for folder in sorted(self.classes.rglob("*"), reverse=True):
-            if folder.is_dir():
-                sandbox.wait_until(lambda folder=folder: remove(folder), 60, f"nobody stands in {folder}")
-        remove(self.classes)
-
-
-def remove(folder):
-    try:
-        folder.rmdir()
-    except OSError:
-        return False
-    return True
+        sandbox.remove_cgroups(self.classes)
 
 
 def launch_time(split, file):

@@ -276,7 +276,8 @@ class Lab:
 
     def environment(self):
         keep = {key: os.environ[key] for key in ("PATH", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TERM") if key in os.environ}
-        return keep | {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/run/dbus/system_bus_socket", "STATE_DIRECTORY": "/run/vpnd-lab/state",
+        classes = {"VPND_CGROUP_PATH": str(sandbox.session_cgroup())} if "VPND_LAB_CGROUP" in os.environ else {}
+        return keep | classes | {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/run/dbus/system_bus_socket", "STATE_DIRECTORY": "/run/vpnd-lab/state",
                        "RUNTIME_DIRECTORY": "/run/vpnd", "LOGS_DIRECTORY": "/run/vpnd-lab/logs", "G_DEBUG": "fatal-criticals", "HOME": "/root"}
 
     def _start_bus(self, with_polkit):

@@ -55,9 +55,40 @@ def wait_until(predicate, timeout, what):
         pause.wait(0.005)
 
 
+def own_cgroups():
+    """The control groups of this process in the hierarchies that systemd and vpnd use, where they can be written: kind of file system -> folder."""
+    paths = dict(line.split(":", 2)[1:] for line in pathlib.Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines())
+    found = {}
+    for line in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields, (kind, _, options) = line.split(" - ")[0].split(), line.split(" - ")[1].split()
+        hierarchy = {"cgroup2": "", "cgroup": "name=systemd"}.get(kind)
+        if fields[3] == "/" and hierarchy in paths and (kind == "cgroup2" or hierarchy in options.split(",")):
+            found.setdefault(kind, pathlib.Path(fields[4] + paths[hierarchy]))
+    return {kind: folder for kind, folder in found.items() if os.access(folder, os.W_OK)}
+
+
+def session_cgroup():
+    """The session's folder in cgroup2."""
+    return pathlib.Path(os.environ["VPND_LAB_CGROUP"])
+
+
+def remove_folder(folder):
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def remove_cgroups(top):
+    """Removes the folder and what is in it, as soon as the last process has left."""
+    for folder in [*sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True), top]:
+        wait_until(lambda folder=folder: remove_folder(folder), 20, f"nobody stands in {folder}")
+
+
 def run_session(main):
-    """Runs main() as first process of a new process namespace; does not return. When the session's parent or its first process
-    ends, by whatever signal, the kernel ends every process in it, and with them the namespaces."""
+    """Runs main() as first process of a new process namespace, in control groups of its own; does not return. When the session's
+    parent or its first process ends, by whatever signal, the kernel ends every process in it, and with them the namespaces."""
     if os.geteuid() != 0:
         sys.exit("the lab needs root (network namespaces)")
     try:
@@ -65,9 +96,15 @@ def run_session(main):
     except OSError as error:
         sys.exit(f"cannot make process and mount namespaces here: {error}")
     scratch = tempfile.mkdtemp(prefix="vpnd-lab.")
+    # Two systemds, or two vpnds, of sessions side by side would take each other's folders for their own.
+    cgroups = {kind: folder / f"lab-session-{os.getpid()}" for kind, folder in own_cgroups().items()}
+    for folder in cgroups.values():
+        folder.mkdir()
     child = os.fork()
     if child == 0:
         _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
+        for folder in cgroups.values():
+            (folder / "cgroup.procs").write_text("0", encoding="ascii")
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
         code = 1
@@ -76,6 +113,8 @@ def run_session(main):
             mount("proc", "/proc", "proc")
             mount("vpnd-lab", scratch, "tmpfs", data="mode=0755")
             os.environ["VPND_LAB_SCRATCH"] = scratch
+            if "cgroup2" in cgroups:
+                os.environ["VPND_LAB_CGROUP"] = str(cgroups["cgroup2"])
             code = main() or 0
         except SystemExit as error:
             if isinstance(error.code, str):
@@ -96,6 +135,8 @@ def run_session(main):
     _, status = os.waitpid(child, 0)
     _libc.umount2(scratch.encode(), 2)  # MNT_DETACH: this process shares the session's mounts
     os.rmdir(scratch)
+    for folder in cgroups.values():
+        remove_cgroups(folder)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 

@@ -22,14 +22,6 @@ STREAM_PORT = 7777
 INSIDE, OUTSIDE = f"you are {TUNNEL_HOST4}", f"you are {HOST4}"
 
 
-def cgroup2():
-    for line in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields = line.split()
-        if " - cgroup2 " in line and fields[3] == "/":
-            return pathlib.Path(fields[4])
-    raise RuntimeError("this host has no cgroup2")
-
-
 class Streams:
     """A server on the internet whose connections stay: each byte is answered with the address that it came from."""
 
@@ -82,7 +74,7 @@ class Talker:
 @pytest.fixture(name="split")
 def fixture_split(lab):
     """The lab with vpnd and vpnd-classifier, a folder of its own for the classes, and copies of the program."""
-    lab.classes = cgroup2() / f"vpnd-lab-{uuid.uuid4().hex[:12]}"
+    lab.classes = sandbox.session_cgroup() / uuid.uuid4().hex[:12]
     lab.classes.mkdir()
     lab.talkers = []
     programs = lab.host_run / "vpnd-lab/bin"
@@ -100,18 +92,7 @@ def fixture_split(lab):
         talker.process.kill()
         talker.process.wait()
     lab.close()
-    for folder in sorted(lab.classes.rglob("*"), reverse=True):
-        if folder.is_dir():
-            sandbox.wait_until(lambda folder=folder: remove(folder), 20, f"nobody stands in {folder}")
-    remove(lab.classes)
-
-
-def remove(folder):
-    try:
-        folder.rmdir()
-    except OSError:
-        return False
-    return True
+    sandbox.remove_cgroups(lab.classes)
 
 
 def environment(lab):
@@ -299,7 +280,7 @@ def test_class_that_another_program_removes(split):
     assert first_act(split, split.listed) == OUTSIDE
     folder = split.classes / "vpnd-excluded"
     before = folder.stat().st_ino
-    sandbox.wait_until(lambda: remove(folder) or (folder.exists() and folder.stat().st_ino != before), 20, "the class is removed")
+    sandbox.wait_until(lambda: sandbox.remove_folder(folder) or (folder.exists() and folder.stat().st_ino != before), 20, "the class is removed")
     sandbox.wait_until(lambda: folder.exists() and folder.stat().st_ino != before, 20, "the class is there again")
     sandbox.wait_until(lambda: first_act(split, split.listed) == OUTSIDE, 20, "the rules know the new number")
     assert first_act(split, split.other) == INSIDE
