@@ -22,6 +22,9 @@
 
 #define TRANSACTION_TIMEOUT_MS 5000 /* the kernel answers inside send (); this only bounds a bug */
 #define CLEAR_PASSES_MAX 8u         /* a dump is repeated when others change the tables meanwhile */
+/* The kernel removes inside send (), and each removal waits for the lock that all network namespaces share: as many at a time as take some milliseconds, so that the main
+ * loop is not away for as long as all of them take. */
+#define REMOVALS_AT_ONCE 256u
 
 struct _VpndRouterRtnl
 {
@@ -129,6 +132,7 @@ static const Question questions[] = {
  * Clearing:
  * @next: question that comes next
  * @found: (element-type GBytes) (owned): what is ours
+ * @removed: how many of @found the kernel was asked to remove
  * @passes: how often the questions were asked
  * @is_unsure: others changed the tables during a dump
  */
@@ -136,11 +140,13 @@ typedef struct
 {
   gsize next;
   GPtrArray *found;
+  guint removed;
   guint passes;
   gboolean is_unsure;
 } Clearing;
 
 static void clearing_step (GTask *task);
+static void clearing_remove (GTask *task, Clearing *clearing);
 
 static void
 clearing_free (gpointer data)
@@ -207,11 +213,14 @@ static void
 on_removed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
+  Clearing *clearing = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
   g_autoptr (VpndNlReply) reply = vpnd_nl_socket_transact_finish (VPND_NL_SOCKET (source), result, &error);
 
   if (reply == NULL || !only_gone_errors (reply, "removing rules and routes", &error))
     g_task_return_error (task, g_steal_pointer (&error));
+  else if (clearing->found->len > 0)
+    clearing_remove (task, clearing);
   else
     clearing_step (task);
 }
@@ -238,17 +247,22 @@ clearing_remove (GTask *task, Clearing *clearing)
   VpndRouterRtnl *self = g_task_get_source_object (task);
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   g_autoptr (GBytes) messages = NULL;
-  guint32 seq = vpnd_nl_socket_next_seq (self->socket, clearing->found->len);
+  const guint count = MIN (clearing->found->len - clearing->removed, REMOVALS_AT_ONCE);
+  guint32 seq = vpnd_nl_socket_next_seq (self->socket, count);
   guint last_offset = 0;
 
-  for (guint i = 0; i < clearing->found->len; i++)
+  for (guint i = 0; i < count; i++)
     {
-      GBytes *message = g_ptr_array_index (clearing->found, i);
+      GBytes *message = g_ptr_array_index (clearing->found, clearing->removed++);
 
       last_offset = bytes->len;
       (void) vpnd_rtnl_encode_delete_of (bytes, seq + i, 0, g_bytes_get_data (message, NULL), g_bytes_get_size (message)); /* is_ours () saw it whole */
     }
-  g_ptr_array_set_size (clearing->found, 0);
+  if (clearing->removed == clearing->found->len)
+    {
+      g_ptr_array_set_size (clearing->found, 0);
+      clearing->removed = 0;
+    }
   ((struct nlmsghdr *) (bytes->data + last_offset))->nlmsg_flags |= NLM_F_ACK;
   messages = g_bytes_new (bytes->data, bytes->len);
   vpnd_nl_socket_transact_async (self->socket, messages, TRANSACTION_TIMEOUT_MS, g_task_get_cancellable (task), on_removed, g_object_ref (task));

@@ -70,11 +70,7 @@ typedef gboolean (*Condition) (const VpndFacts *facts);
 static void
 wait_until (Fixture *fixture, Condition condition)
 {
-  guint deadline = g_timeout_add (NETNS_DEADLINE_MS, netns_on_deadline, NULL);
-
-  while (!condition (fixture->facts))
-    g_main_context_iteration (NULL, TRUE);
-  g_source_remove (deadline);
+  NETNS_WAIT (condition (fixture->facts));
 }
 
 static gboolean

@@ -163,22 +163,19 @@ has_arrived (Rig *rig)
 static void
 wait_signal (Rig *rig, guint count)
 {
-  const guint deadline = g_timeout_add (NETNS_DEADLINE_MS, netns_on_deadline, NULL);
-
-  while (rig->signals < count)
-    g_main_context_iteration (NULL, TRUE);
-  g_source_remove (deadline);
+  NETNS_WAIT (rig->signals >= count);
 }
 
 /* Lets the watch work until the datagram is there. */
 static void
 wait_arrival (Rig *rig)
 {
-  const guint deadline = g_timeout_add (NETNS_DEADLINE_MS, netns_on_deadline, NULL);
+  guint left = NETNS_DEADLINE_MS / NETNS_TICK_MS;
+  const guint tick = netns_add_tick (&left);
 
   while (!has_arrived (rig))
     (void) g_main_context_iteration (NULL, FALSE);
-  g_source_remove (deadline);
+  g_source_remove (tick);
 }
 
 static void

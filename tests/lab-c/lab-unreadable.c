@@ -165,20 +165,18 @@ start (VpndFactsSource *source)
   g_assert_no_error (error);
 }
 
+static gboolean
+says_online (VpndFactsSource *source)
+{
+  g_autoptr (VpndFacts) facts = vpnd_facts_source_get (source);
+
+  return facts->default4.present;
+}
+
 static void
 wait_online (VpndFactsSource *source, gboolean is_online)
 {
-  guint deadline = g_timeout_add (NETNS_DEADLINE_MS, netns_on_deadline, NULL);
-
-  for (;;)
-    {
-      g_autoptr (VpndFacts) facts = vpnd_facts_source_get (source);
-
-      if (facts->default4.present == is_online)
-        break;
-      g_main_context_iteration (NULL, TRUE);
-    }
-  g_source_remove (deadline);
+  NETNS_WAIT (says_online (source) == is_online);
 }
 
 /* What was damaged says at least that something happened: everything is read, and the picture is right. */
@@ -259,18 +257,15 @@ test_watch_of_damaged_notifications (gconstpointer data)
     {
       g_autoptr (GError) error = NULL;
       g_autoptr (VpndRouteWatch) watch = vpnd_route_watch_new (questions, plan, on_missing, &found, &error);
-      guint deadline = g_timeout_add (NETNS_DEADLINE_MS, netns_on_deadline, NULL);
 
       g_assert_no_error (error);
       while (g_main_context_iteration (NULL, FALSE)) /* the first look, which finds nothing missing */
         ;
       g_assert_cmpuint (found, ==, i);
       NETNS_DO ("ip link set " VPND_IFNAME " mtu 1400");
-      while (found == i)
-        g_main_context_iteration (NULL, TRUE);
+      NETNS_WAIT (found != i);
       vpnd_route_watch_stop (watch);
       NETNS_DO ("ip link set " VPND_IFNAME " mtu 1500");
-      g_source_remove (deadline);
     }
   g_assert_cmpuint (world.damaged, >=, ROUNDS);
   if (world.notifications == DAMAGE_UNKNOWN)
