@@ -14,6 +14,7 @@
 #include "failure.h"
 #include "input.h"
 #include "names.h"
+#include "own-app.h"
 #include "split-text.h"
 
 static const char *const kind_words[] = {
@@ -132,10 +133,24 @@ report_added (const Change *change, const char *kind, const char *value, GError 
   return FALSE;
 }
 
+/* An application of the caller's own home is for the caller to look at: vpnd sees no homes. */
+static GVariant *
+call_add (const Change *change, const char *kind, const char *value, GError **error)
+{
+  const gboolean may_be_own = change->owner != VPND_SPLIT_TEXT_EVERYBODY && g_str_equal (kind, "app");
+  g_auto (GStrv) programs = NULL;
+
+  if (may_be_own && !vpnd_own_app_find (value, &programs, error))
+    return NULL;
+  if (programs == NULL)
+    return vpnd_client_call (change->client, VPND_INTERFACE_SPLIT, change->method, g_variant_new ("(ssss)", kind, value, change->class_, change->profile), "(s)", error);
+  return vpnd_client_call (change->client, VPND_INTERFACE_SPLIT, "AddOwnApp", g_variant_new ("(s^asss)", value, programs, change->class_, change->profile), "(s)", error);
+}
+
 static gboolean
 add_rule (const Change *change, const char *kind, const char *value, GError **error)
 {
-  g_autoptr (GVariant) reply = vpnd_client_call (change->client, VPND_INTERFACE_SPLIT, change->method, g_variant_new ("(ssss)", kind, value, change->class_, change->profile), "(s)", error);
+  g_autoptr (GVariant) reply = call_add (change, kind, value, error);
   const char *kept;
 
   if (reply == NULL)

@@ -45,8 +45,9 @@ static const VpndCommand commands[] = {
       N_ ("Choose what goes beside the tunnel, and see it"),
       N_ ("RULE is an option and its value: --path, --app, --unit, --uid, --subnet, --domain.\n"
           "Without --include or --profile what it names goes beside the tunnel. --own is for\n"
-          "your programs alone. list shows the rules, ps the processes they hold for, watch\n"
-          "both as they change. In the mode include all else goes beside the tunnel.") },
+          "your programs alone, and --app then for applications of your home, too. list shows\n"
+          "the rules, ps the processes they hold for, watch both as they change. In the mode\n"
+          "include all else goes beside the tunnel.") },
   { "exclude", "-- COMMAND [ARGUMENT...]", 1, G_MAXUINT, VPND_COMMAND_RUNS, vpnd_command_exclude, N_ ("Run a command beside the tunnel"),
       N_ ("What it starts goes beside the tunnel, too. The exit code is that of COMMAND; 125\n"
           "says that it was not started, for it would have used the tunnel, 126 that it\n"

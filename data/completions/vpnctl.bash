@@ -15,7 +15,8 @@ _vpnctl_values() {
 
 _vpnctl_apps() {
   local file
-  for file in /usr/share/applications/*.desktop /var/lib/flatpak/exports/share/applications/*.desktop "${XDG_DATA_HOME:-$HOME/.local/share}"/applications/*.desktop; do
+  for file in /usr/share/applications/*.desktop /var/lib/flatpak/exports/share/applications/*.desktop "${XDG_DATA_HOME:-$HOME/.local/share}"/applications/*.desktop \
+    "${XDG_DATA_HOME:-$HOME/.local/share}"/flatpak/exports/share/applications/*.desktop; do
     [ ! -e "$file" ] || basename "$file" .desktop
   done
 }

@@ -1,13 +1,14 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See app-ids.h. Desktop Entry Specification 1.5 (keys, quoting of Exec); names of units as the "Desktop Environments" page of systemd, flatpak-run(1)
- * and snapd make them. I/O is synchronous: a handful of files of a few hundred bytes on local file systems.
+ * See app-ids.h. Names of units as the "Desktop Environments" page of systemd, flatpak-run(1) and snapd make them. I/O is synchronous: a handful of files of a
+ * few hundred bytes on local file systems, written by root.
  */
 #include "config.h"
 
 #include "app-ids.h"
 
+#include "app-entry.h"
 #include "error.h"
 
 #include <errno.h>
@@ -18,11 +19,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define ENTRY_MAX_BYTES (256 * 1024) /* the largest of Debian's have 60 KiB, for their translations */
-#define ENTRY "Desktop Entry"
-#define ACTION_PREFIX "Desktop Action "
-#define SUFFIX ".desktop"
 
 /* Where programs are looked up that Exec names without a path: that of a session, without what a user may write. */
 static const char *const program_folders[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/games", "/usr/games", "/snap/bin" };
@@ -37,71 +33,6 @@ static const char *const entry_folders[] = {
 
 static const char *const flatpak_folders[] = { "/var/lib/flatpak/app" };
 static const char *const snap_folders[] = { "/snap", "/var/lib/snapd/snap" };
-
-/* Programs that run others: a rule for one of them would be a rule for everything that it runs. Without the version at the end of the name. */
-static const char *const shared_programs[] = {
-  "ash",
-  "bash",
-  "busybox",
-  "csh",
-  "dash",
-  "dbus-launch",
-  "dbus-run-session",
-  "dbus-send",
-  "dotnet",
-  "electron",
-  "env",
-  "fish",
-  "flatpak",
-  "gapplication",
-  "gdbus",
-  "gio",
-  "gjs",
-  "gnome-terminal",
-  "gtk-launch",
-  "guile",
-  "java",
-  "javaw",
-  "kde-open",
-  "kioclient",
-  "konsole",
-  "ksh",
-  "kstart",
-  "lua",
-  "luajit",
-  "mono",
-  "nice",
-  "node",
-  "nodejs",
-  "nohup",
-  "perl",
-  "php",
-  "pkexec",
-  "pypy",
-  "python",
-  "python-config",
-  "qmlscene",
-  "ruby",
-  "runuser",
-  "setsid",
-  "sh",
-  "snap",
-  "stdbuf",
-  "su",
-  "sudo",
-  "systemd-inhibit",
-  "systemd-run",
-  "tclsh",
-  "timeout",
-  "wine",
-  "wine-stable",
-  "wish",
-  "x-terminal-emulator",
-  "x-www-browser",
-  "xdg-open",
-  "xterm",
-  "zsh",
-};
 
 /**
  * vpnd_app_free:
@@ -118,100 +49,7 @@ vpnd_app_free (VpndApp *app)
   g_free (app);
 }
 
-/* --- Exec --- */
-
-static gboolean
-is_shared (const char *program)
-{
-  g_autofree char *name = g_path_get_basename (program);
-  gsize length = strlen (name);
-
-  while (length > 1 && (g_ascii_isdigit (name[length - 1]) || name[length - 1] == '.' || name[length - 1] == '-'))
-    length--;
-  name[length] = '\0';
-  for (guint i = 0; i < G_N_ELEMENTS (shared_programs); i++)
-    if (strcmp (shared_programs[i], name) == 0)
-      return TRUE;
-  return FALSE;
-}
-
-/* Index of what env(1) runs; 0 where that cannot be told. */
-static guint
-skip_env (char **words)
-{
-  guint i = 1;
-
-  for (; words[i] != NULL; i++)
-    {
-      if (strcmp (words[i], "-u") == 0 && words[i + 1] != NULL)
-        i++;
-      else if (words[i][0] == '-' && strcmp (words[i], "-i") != 0 && strcmp (words[i], "-") != 0 && strcmp (words[i], "--") != 0)
-        return 0; /* -S and others */
-      else if (words[i][0] != '-' && strchr (words[i], '=') == NULL)
-        return i;
-    }
-  return 0;
-}
-
-/* Returns: (transfer full): @word with "%%" as the sign itself; NULL with a field code, which no program may come from */
-static char *
-without_codes (const char *word)
-{
-  g_autoptr (GString) text = g_string_new (NULL);
-
-  for (; *word != '\0'; word++)
-    {
-      if (*word == '%' && word[1] != '%')
-        return NULL;
-      if (*word == '%')
-        word++;
-      g_string_append_c (text, *word);
-    }
-  return g_string_free (g_steal_pointer (&text), FALSE);
-}
-
-/**
- * vpnd_app_parse_program:
- * @exec: the value of the key Exec, with the escapes of the file format undone
- * @out_is_shared: (out): the program runs others, too: an interpreter, a launcher
- *
- * Returns: (transfer full) (nullable): the program, a path or a name; %NULL when @exec is malformed or names none
- */
-char *
-vpnd_app_parse_program (const char *exec, gboolean *out_is_shared)
-{
-  g_auto (GStrv) words = NULL;
-  g_autofree char *program = NULL;
-  g_autofree char *name = NULL;
-  guint at = 0;
-
-  *out_is_shared = FALSE;
-  if (!g_utf8_validate (exec, -1, NULL) || strpbrk (exec, "\n\r") != NULL || !g_shell_parse_argv (exec, NULL, &words, NULL))
-    return NULL;
-  name = g_path_get_basename (words[0]);
-  if (strcmp (name, "env") == 0)
-    at = skip_env (words);
-  program = without_codes (words[at]);
-  if (program == NULL || *program == '\0' || strchr (program, '=') != NULL)
-    return NULL;
-  *out_is_shared = is_shared (program);
-  return g_steal_pointer (&program);
-}
-
 /* --- files --- */
-
-/**
- * Reading: where one id is looked for.
- * @root: (unowned): of the host
- * @uid: whose files may be read, too; VPND_APP_IDS_NO_OWNER for none but root's
- * @home: (owned) (nullable): folder of that user
- */
-typedef struct
-{
-  const char *root;
-  guint32 uid;
-  char *home;
-} Reading;
 
 static char *
 in_root (const char *root, const char *path)
@@ -226,7 +64,7 @@ read_regular (int fd)
   g_autofree char *text = NULL;
   ssize_t n;
 
-  if (fstat (fd, &info) < 0 || !S_ISREG (info.st_mode) || info.st_size > ENTRY_MAX_BYTES)
+  if (fstat (fd, &info) < 0 || !S_ISREG (info.st_mode) || info.st_size > VPND_APP_ENTRY_MAX_BYTES)
     return NULL;
   text = g_malloc0 ((gsize) info.st_size + 1);
   n = read (fd, text, (gsize) info.st_size);
@@ -234,11 +72,11 @@ read_regular (int fd)
 }
 
 static gboolean
-is_of (int fd, guint32 uid)
+is_of_system (int fd)
 {
   struct stat info;
 
-  return fstat (fd, &info) == 0 && info.st_uid == uid && (info.st_mode & S_IWOTH) == 0;
+  return fstat (fd, &info) == 0 && info.st_uid == geteuid () && (info.st_mode & S_IWOTH) == 0;
 }
 
 /* A file of the system: links are root's, for the folder is; what they lead to must be root's, too. */
@@ -247,30 +85,8 @@ read_system_file (const char *root, const char *path)
 {
   g_autofree char *full = in_root (root, path);
   const int fd = open (full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  char *text = fd >= 0 && is_of (fd, geteuid ()) ? read_regular (fd) : NULL;
+  char *text = fd >= 0 && is_of_system (fd) ? read_regular (fd) : NULL;
 
-  if (fd >= 0)
-    close (fd);
-  return text;
-}
-
-/* A file of a user: no step may be a link, and each must be the user's, so that it leads to nothing that the user could not read. */
-static char *
-read_user_file (const char *home, const char *path, guint32 uid)
-{
-  g_auto (GStrv) steps = g_strsplit (path, "/", -1);
-  int fd = open (home, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  char *text = NULL;
-
-  for (guint i = 0; fd >= 0 && is_of (fd, uid) && steps[i] != NULL; i++)
-    {
-      const int next = openat (fd, steps[i], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | (steps[i + 1] != NULL ? O_DIRECTORY : 0));
-
-      close (fd);
-      fd = next;
-      if (steps[i + 1] == NULL && fd >= 0 && is_of (fd, uid))
-        text = read_regular (fd);
-    }
   if (fd >= 0)
     close (fd);
   return text;
@@ -293,20 +109,18 @@ find_home (const char *root, guint32 uid)
   return home;
 }
 
-/* Returns: (transfer full) (nullable): the text of the .desktop file; @out_is_own: it is the user's own */
+/* Returns: (transfer full) (nullable): the text of the .desktop file */
 static char *
-read_entry (const Reading *reading, const char *id, gboolean *out_is_own)
+read_entry (const char *root, const char *id)
 {
-  g_autofree char *name = g_strconcat (id, SUFFIX, NULL);
-  g_autofree char *own = g_build_filename (".local/share/applications", name, NULL);
-  char *text = reading->home != NULL ? read_user_file (reading->home, own, reading->uid) : NULL;
+  g_autofree char *name = g_strconcat (id, VPND_APP_ENTRY_SUFFIX, NULL);
+  char *text = NULL;
 
-  *out_is_own = text != NULL; /* it takes the place of the system's, as in menus */
   for (guint i = 0; text == NULL && i < G_N_ELEMENTS (entry_folders); i++)
     {
       g_autofree char *path = g_build_filename (entry_folders[i], name, NULL);
 
-      text = read_system_file (reading->root, path);
+      text = read_system_file (root, path);
     }
   return text;
 }
@@ -359,7 +173,7 @@ leads_to_shared (const char *root, const char *path)
 {
   g_autofree char *full = in_root (root, path);
   char *target = realpath (full, NULL);
-  const gboolean is_launcher = target != NULL && is_shared (target);
+  const gboolean is_launcher = target != NULL && vpnd_app_entry_is_shared (target);
 
   free (target);
   return is_launcher;
@@ -374,8 +188,16 @@ is_closed (const char *folder)
   return stat (folder, &info) < 0 && errno == EACCES;
 }
 
-static gboolean
-is_in_closed_home (const char *root, const char *path, guint32 uid)
+/**
+ * vpnd_app_is_in_closed_home:
+ * @root: of the host, "" but in tests
+ * @path: absolute path of a program
+ * @uid: a user
+ *
+ * Returns: whether it is in the home of that user, and that home is closed to us: then what is there is for the user to know, and for vpnd-classifier to see
+ */
+gboolean
+vpnd_app_is_in_closed_home (const char *root, const char *path, guint32 uid)
 {
   g_autofree char *home = find_home (root, uid);
   g_autofree char *full = in_root (root, path);
@@ -410,7 +232,7 @@ vpnd_app_user_may_run (const char *root, const char *path, guint32 uid)
 
   if (!g_path_is_absolute (path))
     return FALSE;
-  if (is_in_closed_home (root, path, uid))
+  if (vpnd_app_is_in_closed_home (root, path, uid))
     return TRUE;
   for (guint i = 1; steps[i] != NULL; i++)
     {
@@ -426,110 +248,93 @@ vpnd_app_user_may_run (const char *root, const char *path, guint32 uid)
 
 /* --- the id --- */
 
+/* Adds @program. Returns: whether it is there, or is one that runs others, too */
 static gboolean
-is_application (GKeyFile *file)
+add_program (VpndApp *app, const char *root, const char *program)
 {
-  g_autofree char *type = g_key_file_get_string (file, ENTRY, "Type", NULL);
+  g_autofree char *path = locate (root, program);
 
-  return g_strcmp0 (type, "Application") == 0 && !g_key_file_get_boolean (file, ENTRY, "Hidden", NULL);
-}
-
-/* Adds the program of one group. @out_missing gets one that is not there. */
-static void
-add_program (VpndApp *app, const Reading *reading, gboolean is_own, GKeyFile *file, const char *group, char **out_missing)
-{
-  g_autofree char *exec = g_key_file_get_string (file, group, "Exec", NULL);
-  gboolean is_shared_program = FALSE;
-  g_autofree char *program = exec != NULL ? vpnd_app_parse_program (exec, &is_shared_program) : NULL;
-  g_autofree char *path = program != NULL && !is_shared_program ? locate (reading->root, program) : NULL;
-
-  if (path != NULL && leads_to_shared (reading->root, path))
-    {
-      is_shared_program = TRUE;
-      g_clear_pointer (&path, g_free);
-    }
-  if (path != NULL && is_own && !vpnd_app_user_may_run (reading->root, path, reading->uid))
-    g_clear_pointer (&path, g_free);
-  if (path != NULL && !g_ptr_array_find_with_equal_func (app->paths, path, g_str_equal, NULL))
+  if (path == NULL)
+    return FALSE;
+  if (!leads_to_shared (root, path) && !g_ptr_array_find_with_equal_func (app->paths, path, g_str_equal, NULL))
     g_ptr_array_add (app->paths, g_steal_pointer (&path));
-  else if (path == NULL && program != NULL && !is_shared_program && *out_missing == NULL)
-    *out_missing = g_steal_pointer (&program);
-}
-
-static void
-add_programs (VpndApp *app, const Reading *reading, gboolean is_own, GKeyFile *file, char **out_missing)
-{
-  g_auto (GStrv) groups = g_key_file_get_groups (file, NULL);
-
-  for (guint i = 0; groups[i] != NULL; i++)
-    if (strcmp (groups[i], ENTRY) == 0 || g_str_has_prefix (groups[i], ACTION_PREFIX))
-      add_program (app, reading, is_own, file, groups[i], out_missing);
+  return TRUE;
 }
 
 /* The name of the snap: SNAP for SNAP and SNAP_APP, as its .desktop files are called. */
 static char *
-find_snap (const Reading *reading, const char *id)
+find_snap (const char *root, const char *id)
 {
   const char *separator = strchr (id, '_');
   g_autofree char *name = separator != NULL ? g_strndup (id, (gsize) (separator - id)) : g_strdup (id);
 
-  if (*name == '\0' || strcmp (name, "bin") == 0 || !is_folder_below (reading->root, snap_folders, G_N_ELEMENTS (snap_folders), name))
+  if (*name == '\0' || strcmp (name, "bin") == 0 || !is_folder_below (root, snap_folders, G_N_ELEMENTS (snap_folders), name))
     return NULL;
   return g_steal_pointer (&name);
 }
 
-static gboolean
-is_flatpak (const Reading *reading, const char *id)
+static VpndApp *
+app_new (const char *root, const char *id)
 {
-  g_autofree char *own = reading->home != NULL ? g_build_filename (reading->home, ".local/share/flatpak/app", id, NULL) : NULL;
+  VpndApp *app = g_new0 (VpndApp, 1);
 
-  if (is_folder_below (reading->root, flatpak_folders, G_N_ELEMENTS (flatpak_folders), id))
-    return TRUE;
-  return own != NULL && g_file_test (own, G_FILE_TEST_IS_DIR) && !g_file_test (own, G_FILE_TEST_IS_SYMLINK);
+  app->id = g_strdup (id);
+  app->paths = g_ptr_array_new_with_free_func (g_free);
+  app->snap = find_snap (root, id);
+  return app;
+}
+
+/**
+ * vpnd_app_new_own:
+ * @root: of the host, "" but in tests
+ * @id: the value of a rule of the kind "app"
+ * @programs: (array zero-terminated=1): what its .desktop file starts, as the user says whose file it is
+ *
+ * Returns: (transfer full): the application; nothing is looked for in anybody's home
+ */
+VpndApp *
+vpnd_app_new_own (const char *root, const char *id, const char *const *programs)
+{
+  VpndApp *app = app_new (root, id);
+
+  for (guint i = 0; programs[i] != NULL; i++)
+    g_ptr_array_add (app->paths, g_strdup (programs[i]));
+  return app;
 }
 
 /**
  * vpnd_app_find:
  * @root: of the host, "" but in tests
  * @id: the value of a rule of the kind "app"
- * @owner_uid: user whose rule it is, whose own files count, too; %VPND_APP_IDS_NO_OWNER for a rule of the system
  * @error: return location
  *
- * A user's id that names nothing may be of a .desktop file or Flatpak in a home that is closed to us: then it stands for units by its name.
- *
- * Returns: (transfer full): what it names, which may be units alone (vpnd_app_has_unit()); %NULL with %VPND_ERROR_NOT_FOUND when it names nothing
- *   here, %VPND_ERROR_INVALID_ARGUMENT when its .desktop file cannot be used
+ * Returns: (transfer full): what it names on the system, which may be units alone (vpnd_app_has_unit()); %NULL with %VPND_ERROR_NOT_FOUND when it names
+ *   nothing here, %VPND_ERROR_INVALID_ARGUMENT when its .desktop file cannot be used
  */
 VpndApp *
-vpnd_app_find (const char *root, const char *id, guint32 owner_uid, GError **error)
+vpnd_app_find (const char *root, const char *id, GError **error)
 {
-  g_autofree char *home = owner_uid != VPND_APP_IDS_NO_OWNER ? find_home (root, owner_uid) : NULL;
-  const Reading reading = { root, owner_uid, home };
-  gboolean is_own = FALSE;
-  g_autofree char *text = read_entry (&reading, id, &is_own);
-  g_autofree char *missing = NULL;
-  g_autoptr (GKeyFile) file = g_key_file_new ();
-  g_autoptr (VpndApp) app = g_new0 (VpndApp, 1);
+  g_autoptr (VpndApp) app = app_new (root, id);
+  g_autofree char *text = read_entry (root, id);
+  g_autoptr (GPtrArray) programs = NULL;
+  const char *missing = NULL;
 
-  app->id = g_strdup (id);
-  app->paths = g_ptr_array_new_with_free_func (g_free);
-  app->snap = find_snap (&reading, id);
-  if (text == NULL && app->snap == NULL && !is_flatpak (&reading, id) && (home == NULL || !is_closed (home)))
+  if (text == NULL && app->snap == NULL && !is_folder_below (root, flatpak_folders, G_N_ELEMENTS (flatpak_folders), id))
     {
-      g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "app: no application has the id \"%s\": no .desktop file, Flatpak or snap of that name that vpnd can read", id);
+      g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "app: no application of this system has the id \"%s\": no .desktop file, Flatpak or snap of that name", id);
       return NULL;
     }
   if (text == NULL)
     return g_steal_pointer (&app);
-  if (!g_key_file_load_from_data (file, text, (gsize) -1, G_KEY_FILE_NONE, NULL) || !is_application (file))
-    {
-      g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "app: the .desktop file of \"%s\" describes no application", id);
-      return NULL;
-    }
-  add_programs (app, &reading, is_own, file, &missing);
+  programs = vpnd_app_entry_parse (id, text, error);
+  if (programs == NULL)
+    return NULL;
+  for (guint i = 0; i < programs->len; i++)
+    if (!add_program (app, root, g_ptr_array_index (programs, i)) && missing == NULL)
+      missing = g_ptr_array_index (programs, i);
   if (app->paths->len > 0 || missing == NULL)
     return g_steal_pointer (&app);
-  g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "app: the program of \"%s\" is not there, or its user may not run it: %s", id, missing);
+  g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "app: the program of \"%s\" is not there: %s", id, missing);
   return NULL;
 }
 

@@ -2,15 +2,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What the id of an application names on this host: the programs that its .desktop file starts, and the units that systemd, Flatpak and snap
- * run it in. Reads files that users may have written; opens none through a link that a user could have put there, and runs nothing.
+ * run it in. Reads files of the system alone, never one that a user has written, and runs nothing.
  */
 #pragma once
 
 #include <glib.h>
 
 G_BEGIN_DECLS
-
-#define VPND_APP_IDS_NO_OWNER G_MAXUINT32
 
 /**
  * VpndApp: what an id names
@@ -25,11 +23,12 @@ typedef struct
   char *snap;
 } VpndApp;
 
-VpndApp *vpnd_app_find (const char *root, const char *id, guint32 owner_uid, GError **error);
+VpndApp *vpnd_app_find (const char *root, const char *id, GError **error);
+VpndApp *vpnd_app_new_own (const char *root, const char *id, const char *const *programs);
 void vpnd_app_free (VpndApp *app);
 gboolean vpnd_app_has_unit (const VpndApp *app, const char *unit);
 
-char *vpnd_app_parse_program (const char *exec, gboolean *out_is_shared);
+gboolean vpnd_app_is_in_closed_home (const char *root, const char *path, guint32 uid);
 gboolean vpnd_app_user_may_run (const char *root, const char *path, guint32 uid);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndApp, vpnd_app_free)

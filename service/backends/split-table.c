@@ -66,6 +66,7 @@ add_row (VpndSplitTable *self, const VpndSplitClasses *classes, VpndSplitRule *r
   Row *row;
   guint index;
 
+  G_STATIC_ASSERT (VPND_SPLIT_MAX_RULES * VPND_SPLIT_MAX_PROGRAMS <= VPND_CLASSIFIER_MAX_RULES);
   if (self->rows->len >= VPND_CLASSIFIER_MAX_RULES || !vpnd_split_classes_find (classes, rule->class_, rule->profile, &index))
     return;
   row = g_new0 (Row, 1);
@@ -83,9 +84,8 @@ static void
 add_app (VpndSplitTable *self, const VpndSplitClasses *classes, VpndSplitRule *rule)
 {
   g_autoptr (GError) error = NULL;
-  VpndApp *app = vpnd_app_find ("", rule->value, rule->owner_uid, &error);
+  VpndApp *app = rule->programs != NULL ? vpnd_app_new_own ("", rule->value, (const char *const *) rule->programs) : vpnd_app_find ("", rule->value, &error);
 
-  G_STATIC_ASSERT (VPND_APP_IDS_NO_OWNER == VPND_SPLIT_OWNER_SYSTEM);
   if (app == NULL)
     {
       g_hash_table_insert (self->unresolved, vpnd_split_rule_ref (rule), g_strdup (error->message));

@@ -233,8 +233,11 @@ check_path (const char *path, guint32 uid, GError **error)
 {
   const char *why = NULL;
   struct stat info;
-  const int fd = vpnd_way_open (path, uid == VPND_SPLIT_OWNER_SYSTEM ? VPND_CLASSIFIER_ANY_UID : uid, &info);
+  int fd;
 
+  if (uid != VPND_SPLIT_OWNER_SYSTEM && vpnd_app_is_in_closed_home ("", path, uid))
+    return TRUE;
+  fd = vpnd_way_open (path, uid == VPND_SPLIT_OWNER_SYSTEM ? VPND_CLASSIFIER_ANY_UID : uid, &info);
   if (fd >= 0)
     close (fd);
   if (uid != VPND_SPLIT_OWNER_SYSTEM && (fd == -EPERM || !vpnd_app_user_may_run ("", path, uid)))
@@ -256,13 +259,27 @@ check_path (const char *path, guint32 uid, GError **error)
   return FALSE;
 }
 
+/* What a user says of an application of the own home is no more than so many rules by path would be; the system's is looked for. */
+static gboolean
+check_app (const VpndSplitRule *rule, GError **error)
+{
+  g_autoptr (VpndApp) app = NULL;
+
+  for (guint i = 0; rule->programs != NULL && rule->programs[i] != NULL; i++)
+    if (!check_path (rule->programs[i], rule->owner_uid, error))
+      return FALSE;
+  if (rule->programs != NULL)
+    return TRUE;
+  app = vpnd_app_find ("", rule->value, error);
+  return app != NULL;
+}
+
 static gboolean
 vpnd_splitter_cgroup_check (VpndSplitter *splitter, const VpndSplitRule *rule, GError **error)
 {
   VpndSplitterCgroup *self = VPND_SPLITTER_CGROUP (splitter);
   const gboolean is_of_program = rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP;
   const VpndSplitGround ground = vpnd_split_classes_get_ground (self->classes);
-  g_autoptr (VpndApp) app = NULL;
 
   if ((is_of_program && ground == VPND_SPLIT_GROUND_NONE) || (rule->kind == VPND_SPLIT_UNIT && ground != VPND_SPLIT_GROUND_CGROUP2))
     {
@@ -272,10 +289,7 @@ vpnd_splitter_cgroup_check (VpndSplitter *splitter, const VpndSplitRule *rule, G
     }
   if (rule->kind == VPND_SPLIT_PATH)
     return check_path (rule->value, rule->owner_uid, error);
-  if (rule->kind != VPND_SPLIT_APP)
-    return TRUE;
-  app = vpnd_app_find ("", rule->value, rule->owner_uid, error);
-  return app != NULL;
+  return rule->kind != VPND_SPLIT_APP || check_app (rule, error);
 }
 
 /* --- processes --- */

@@ -20,6 +20,7 @@
  * @value: (owned) (nullable): of a rule, as sent
  * @class_word: (owned) (nullable): of a rule or of Enter, as sent; NULL when a rule goes
  * @profile: (owned) (nullable): of a rule, as sent
+ * @programs: (owned) (nullable): of an application of the caller's own, as sent
  * @rule: (owned) (nullable): the rule
  * @class_: of Enter
  * @caller: who calls, for what depends on it
@@ -31,6 +32,7 @@ typedef struct
   char *value;
   char *class_word;
   char *profile;
+  char **programs;
   VpndSplitRule *rule;
   VpndSplitClass class_;
   VpndCaller caller;
@@ -46,6 +48,7 @@ request_free (gpointer data)
   g_free (request->value);
   g_free (request->class_word);
   g_free (request->profile);
+  g_strfreev (request->programs);
   g_clear_pointer (&request->rule, vpnd_split_rule_unref);
   g_free (request);
 }
@@ -82,7 +85,8 @@ make_rule (const VpndServices *services, Request *request, guint32 owner_uid, GE
       g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "class: expected excluded, included or bound");
       return FALSE;
     }
-  request->rule = vpnd_split_rule_new (kind, request->value, class_, request->profile, owner_uid, error);
+  request->rule = request->programs != NULL ? vpnd_split_rule_new_own_app (request->value, (const char *const *) request->programs, class_, request->profile, owner_uid, error)
+                                            : vpnd_split_rule_new (kind, request->value, class_, request->profile, owner_uid, error);
   if (request->rule == NULL || request->rule->profile == NULL)
     return request->rule != NULL;
   profile = vpnd_profile_store_lookup (services->profiles, request->rule->profile, error);
@@ -113,6 +117,16 @@ static gpointer
 decode_own_rule (const VpndServices *services, GVariant *parameters, GError **error)
 {
   return take_words (parameters);
+}
+
+static gpointer
+decode_own_app (const VpndServices *services, GVariant *parameters, GError **error)
+{
+  Request *request = g_new0 (Request, 1);
+
+  request->kind_word = g_strdup (vpnd_split_kind_to_string (VPND_SPLIT_APP));
+  g_variant_get (parameters, "(s^asss)", &request->value, &request->programs, &request->class_word, &request->profile);
+  return request;
 }
 
 static gboolean
@@ -260,6 +274,8 @@ add_rule (GVariantBuilder *list, VpndSplitTunnel *split, const VpndSplitRule *ru
   g_variant_builder_add (list, "{sv}", "owner", g_variant_new_uint32 (rule->owner_uid));
   g_variant_builder_add (list, "{sv}", "effective", g_variant_new_boolean (reason == NULL));
   g_variant_builder_add (list, "{sv}", "reason", g_variant_new_string (reason != NULL ? reason : ""));
+  if (rule->programs != NULL)
+    g_variant_builder_add (list, "{sv}", "programs", g_variant_new_strv ((const char *const *) rule->programs, -1));
   g_variant_builder_close (list);
 }
 
@@ -423,6 +439,7 @@ vpnd_methods_split (guint *out_n)
   static const VpndMethod methods[] = {
     ROW ("Add", VPND_METHOD_CHANGES, decode_rule, run_change, NULL, NULL),
     ROW ("AddOwn", VPND_METHOD_CHANGES, decode_own_rule, run_change, NULL, set_owner),
+    ROW ("AddOwnApp", VPND_METHOD_CHANGES, decode_own_app, run_change, NULL, set_owner),
     ROW ("Remove", VPND_METHOD_CHANGES, decode_rule, run_change, NULL, NULL),
     ROW ("RemoveOwn", VPND_METHOD_CHANGES, decode_own_rule, run_change, NULL, set_owner),
     ROW ("List", VPND_METHOD_READS, decode_caller, NULL, read_rules, set_caller),

@@ -295,6 +295,7 @@ rule_clear (VpndSplitRule *rule)
 {
   g_free (rule->value);
   g_free (rule->profile);
+  g_strfreev (rule->programs);
 }
 
 /**
@@ -332,6 +333,63 @@ vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class
   return NULL;
 }
 
+static gint
+compare_paths (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Returns: (transfer full) (nullable): @programs, each in its one form and once; NULL with @out_why */
+static char **
+normalize_programs (const char *const *programs, const char **out_why)
+{
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  gsize n_bytes = 0;
+
+  *out_why = NULL;
+  for (guint i = 0; programs[i] != NULL && *out_why == NULL; i++)
+    {
+      g_autofree char *path = normalize_path (programs[i], out_why);
+
+      if (path == NULL || g_ptr_array_find_with_equal_func (paths, path, g_str_equal, NULL))
+        continue;
+      n_bytes += strlen (path);
+      if (paths->len == VPND_SPLIT_MAX_PROGRAMS || n_bytes > PATH_MAX_BYTES)
+        *out_why = "there are more than eight, or their paths have more than 4095 characters together";
+      g_ptr_array_add (paths, g_steal_pointer (&path));
+    }
+  if (*out_why != NULL)
+    return NULL;
+  g_ptr_array_sort (paths, compare_paths);
+  g_ptr_array_add (paths, NULL);
+  return (char **) g_ptr_array_free (g_steal_pointer (&paths), FALSE);
+}
+
+/**
+ * vpnd_split_rule_new_own_app:
+ * @id: of the application; in any form
+ * @programs: (array zero-terminated=1): absolute paths of what it starts, in any form; may be empty
+ * @class_: where it puts what it names
+ * @profile: (nullable): as of vpnd_split_rule_new ()
+ * @owner_uid: whose processes it is for, and who says what the application starts
+ * @error: return location for an error
+ *
+ * Returns: (transfer full) (nullable): the rule for an application of the user's own. Errors: VPND_ERROR_INVALID_ARGUMENT; a rule of the system has none
+ */
+VpndSplitRule *
+vpnd_split_rule_new_own_app (const char *id, const char *const *programs, VpndSplitClass class_, const char *profile, guint32 owner_uid, GError **error)
+{
+  g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new (VPND_SPLIT_APP, id, class_, profile, owner_uid, error);
+  const char *why = "they are for a user to tell, of applications of the user's own";
+
+  if (rule != NULL && owner_uid != VPND_SPLIT_OWNER_SYSTEM)
+    rule->programs = normalize_programs (programs, &why);
+  if (rule == NULL || rule->programs != NULL)
+    return g_steal_pointer (&rule);
+  g_set_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT, "programs: %s", why);
+  return NULL;
+}
+
 /**
  * vpnd_split_rule_ref:
  * @rule: a rule
@@ -364,7 +422,11 @@ vpnd_split_rule_unref (VpndSplitRule *rule)
 gboolean
 vpnd_split_rule_equal (const VpndSplitRule *a, const VpndSplitRule *b)
 {
-  return vpnd_split_rule_compare (a, b) == 0 && a->class_ == b->class_ && g_strcmp0 (a->profile, b->profile) == 0;
+  const gboolean has_programs = a->programs != NULL && b->programs != NULL;
+
+  if (vpnd_split_rule_compare (a, b) != 0 || a->class_ != b->class_ || g_strcmp0 (a->profile, b->profile) != 0)
+    return FALSE;
+  return has_programs ? g_strv_equal ((const char *const *) a->programs, (const char *const *) b->programs) : a->programs == b->programs;
 }
 
 /**

@@ -31,6 +31,7 @@ typedef enum
 
 #define VPND_SPLIT_OWNER_SYSTEM G_MAXUINT32 /* no user has it: (uid_t) -1 */
 #define VPND_SPLIT_MAX_RULES 10000          /* a change of so many takes a second and 60 MB */
+#define VPND_SPLIT_MAX_PROGRAMS 8           /* of one application of a user's own: 10 000 of these are no more than vpnd-classifier takes */
 #define VPND_SPLIT_MAX_PROFILES 6           /* that programs are bound to: each is a class of its own, and vpnd-classifier takes eight */
 
 /**
@@ -40,6 +41,7 @@ typedef enum
  * @class_: where it puts what it names
  * @profile: (owned) (nullable): with VPND_SPLIT_BOUND, the profile's name
  * @owner_uid: user whose processes it is for; VPND_SPLIT_OWNER_SYSTEM for everybody's
+ * @programs: (owned) (nullable) (array zero-terminated=1): of a user's own application, as the user says, absolute paths; NULL for all else
  */
 typedef struct
 {
@@ -48,6 +50,7 @@ typedef struct
   VpndSplitClass class_;
   char *profile;
   guint32 owner_uid;
+  char **programs;
 } VpndSplitRule;
 
 const char *vpnd_split_kind_to_string (VpndSplitKind kind);
@@ -57,6 +60,7 @@ char *vpnd_split_class_dup_word (VpndSplitClass class_, const char *profile);
 gboolean vpnd_split_class_from_string (const char *text, VpndSplitClass *out_class);
 
 VpndSplitRule *vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class_, const char *profile, guint32 owner_uid, GError **error);
+VpndSplitRule *vpnd_split_rule_new_own_app (const char *id, const char *const *programs, VpndSplitClass class_, const char *profile, guint32 owner_uid, GError **error);
 VpndSplitRule *vpnd_split_rule_ref (VpndSplitRule *rule);
 void vpnd_split_rule_unref (VpndSplitRule *rule);
 gboolean vpnd_split_rule_equal (const VpndSplitRule *a, const VpndSplitRule *b);

@@ -24,6 +24,7 @@
 #define KEY_CLASS "class"
 #define KEY_PROFILE "profile"
 #define KEY_OWNER "owner"
+#define KEY_PROGRAMS "programs"
 #define MAX_BYTES (64 * 1024 * 1024) /* VPND_SPLIT_MAX_RULES with the longest paths */
 
 struct _VpndSplitStore
@@ -74,6 +75,33 @@ vpnd_split_store_new (int state_dirfd, GError **error)
 }
 
 static VpndSplitRule *
+read_own_app (JsonObject *object, VpndSplitKind kind, const char *id, VpndSplitClass class_, const char *profile, guint32 owner, GError **error)
+{
+  const char *programs[VPND_SPLIT_MAX_PROGRAMS + 1] = { NULL };
+  JsonArray *array;
+
+  if (!vpnd_json_get_array (object, KEY_PROGRAMS, TRUE, VPND_SPLIT_MAX_PROGRAMS, &array, error))
+    return NULL;
+  if (kind != VPND_SPLIT_APP)
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_JSON, KEY_PROGRAMS ": only an application has them");
+      return NULL;
+    }
+  for (guint i = 0; i < json_array_get_length (array); i++)
+    {
+      JsonNode *node = json_array_get_element (array, i);
+
+      programs[i] = JSON_NODE_HOLDS_VALUE (node) ? json_node_get_string (node) : NULL;
+      if (programs[i] == NULL)
+        {
+          g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_JSON, KEY_PROGRAMS ": one of them is no text");
+          return NULL;
+        }
+    }
+  return vpnd_split_rule_new_own_app (id, programs, class_, profile, owner, error);
+}
+
+static VpndSplitRule *
 read_rule (JsonNode *node, GError **error)
 {
   JsonObject *object = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
@@ -92,7 +120,8 @@ read_rule (JsonNode *node, GError **error)
   else if (!vpnd_split_kind_from_string (kind_word, &kind) || !vpnd_split_class_from_string (class_word, &class_))
     g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_JSON, KEY_RULES ": a rule of an unknown kind or class");
   else
-    return vpnd_split_rule_new (kind, value, class_, profile, (guint32) owner, error);
+    return json_object_has_member (object, KEY_PROGRAMS) ? read_own_app (object, kind, value, class_, profile, (guint32) owner, error)
+                                                         : vpnd_split_rule_new (kind, value, class_, profile, (guint32) owner, error);
   return NULL;
 }
 
@@ -161,6 +190,16 @@ vpnd_split_store_load (VpndSplitStore *self, char **out_trouble)
   return vpnd_split_config_new ();
 }
 
+static JsonArray *
+programs_to_json (char **programs)
+{
+  JsonArray *array = json_array_new ();
+
+  for (guint i = 0; programs[i] != NULL; i++)
+    json_array_add_string_element (array, programs[i]);
+  return array;
+}
+
 static JsonNode *
 rule_to_json (const VpndSplitRule *rule)
 {
@@ -174,6 +213,8 @@ rule_to_json (const VpndSplitRule *rule)
     json_object_set_string_member (object, KEY_PROFILE, rule->profile);
   if (rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM)
     json_object_set_int_member (object, KEY_OWNER, rule->owner_uid);
+  if (rule->programs != NULL)
+    json_object_set_array_member (object, KEY_PROGRAMS, programs_to_json (rule->programs));
   return json_node_init_object (node, object);
 }
 

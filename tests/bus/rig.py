@@ -117,6 +117,7 @@ METHOD_CALLS = {
     (SETTINGS, "Reset"): call(SETTINGS, "Reset"),
     (SPLIT, "Add"): call(SPLIT, "Add", "(ssss)", "('path', '/usr/bin/env', 'excluded', '')"),
     (SPLIT, "AddOwn"): call(SPLIT, "AddOwn", "(ssss)", "('path', '/usr/bin/env', 'excluded', '')"),
+    (SPLIT, "AddOwnApp"): call(SPLIT, "AddOwnApp", "(sasss)", "('org.x.Own', ['/usr/bin/env'], 'excluded', '')"),
     (SPLIT, "Remove"): call(SPLIT, "Remove", "(ss)", "('path', '/usr/bin/env')"),
     (SPLIT, "RemoveOwn"): call(SPLIT, "RemoveOwn", "(ss)", "('path', '/usr/bin/env')"),
     (SPLIT, "List"): call(SPLIT, "List"), (SPLIT, "Enter"): call(SPLIT, "Enter", "(s)", "('excluded',)"), (SPLIT, "Leave"): call(SPLIT, "Leave"),

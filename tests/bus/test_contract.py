@@ -66,7 +66,7 @@ def test_what_can_open_the_network_is_weaken():
 
 def test_what_concerns_others_needs_more_than_own_rules():
     actions = {n: a for i, _k, n, a, _x in rigs.contract() if i == rigs.SPLIT}
-    assert {n for n, a in actions.items() if a == "org.vpnd1.split"} == {"AddOwn", "RemoveOwn", "Enter", "Leave"}
+    assert {n for n, a in actions.items() if a == "org.vpnd1.split"} == {"AddOwn", "AddOwnApp", "RemoveOwn", "Enter", "Leave"}
     assert actions["Add"] == actions["Remove"] == "org.vpnd1.configure" and actions["ProcessesAll"] == "org.vpnd1.logs"
 
 

@@ -109,6 +109,42 @@ def test_users_set_nothing_for_others(loaded):
     assert answers[0]["message"].replace(str(program), "") == answers[1]["message"].replace(str(secret / "none"), ""), "the answer tells what is there"
 
 
+def own_app(app, programs, class_="excluded", profile=""):
+    return call(SPLIT, "AddOwnApp", "(sasss)", repr((app, programs, class_, profile)) if programs else f"({app!r}, @as [], {class_!r}, {profile!r})")
+
+
+def test_applications_of_a_users_own(loaded):
+    """What the caller says of the own home is the caller's alone, and no more than rules by path would be."""
+    other = call(SPLIT, "AddOwnApp", "(sasss)", "('org.x.Own', ['/usr/bin/env'], 'included', '')")
+    assert loaded.calls(own_app("org.x.Own.desktop", [PROGRAM, "/usr/bin//true", PROGRAM]), own_app("org.x.Flat", []))[0]["ok"] == "('org.x.Own',)"
+    assert [(r["value"], r["class"], r["programs"], r["owner"]) for r in listed(loaded)] == [
+        ("org.x.Flat", "excluded", [], rigs.NOBODY), ("org.x.Own", "excluded", sorted([PROGRAM, "/usr/bin/true"]), rigs.NOBODY)]
+    assert listed(loaded, OTHER) == [], "a user's rules are that user's matter"
+    assert loaded.calls(other, uid=OTHER)[0]["ok"] == "('org.x.Own',)"
+    assert [(r["programs"], r["owner"]) for r in listed(loaded) if r["value"] == "org.x.Own"] == [(["/usr/bin/env"], OTHER), (sorted([PROGRAM, "/usr/bin/true"]), rigs.NOBODY)]
+    loaded.calls(own_app("org.x.Own", ["/usr/bin/true"]))
+    assert [r["programs"] for r in listed(loaded, rigs.NOBODY) if r["value"] == "org.x.Own"] == [["/usr/bin/true"]], "called again, it has the new programs"
+    assert loaded.calls(rule("RemoveOwn", "app", "org.x.Own"))[0]["ok"] == "()"
+    assert [r["value"] for r in listed(loaded, rigs.NOBODY)] == ["org.x.Flat"]
+
+
+def test_bad_applications_of_a_users_own(loaded):
+    secret = loaded.scratch / "secret"
+    secret.mkdir(mode=0o700)
+    (secret / "program").write_text("#!/bin/sh\n", encoding="ascii")
+    (secret / "program").chmod(0o755)
+    fifo = loaded.scratch / "fifo"
+    os.mkfifo(fifo, 0o755)
+    bad = [("org.x.Own", [str(secret / "program")]), ("org.x.Own", [str(secret / "none")]), ("org.x.Own", [PROGRAM, "/usr"]), ("org.x.Own", [str(fifo)]), ("org.x.Own", ["true"]),
+           ("org.x.Own", ["/usr/bin/a\nb"]), ("org.x.Own", ["/usr/bin/../bin/true"]), ("../x", [PROGRAM]), ("", [PROGRAM]), ("org.x.Own", [f"/usr/bin/{n}" for n in range(9)]),
+           ("org.x.Own", [PROGRAM], "nothing"), ("org.x.Own", [PROGRAM], "bound")]
+    for case, result in zip(bad, loaded.calls(*(own_app(*case) for case in bad))):
+        assert result.get("error") == error_name("InvalidArgument"), (case, result)
+    assert loaded.calls(own_app("org.x.Own", [PROGRAM], "bound", "no-such-profile"))[0]["error"] == error_name("NotFound")
+    assert listed(loaded) == []
+    assert not (loaded.scratch / "state/split.json").exists()
+
+
 def test_refused_changes_nothing(loaded):
     loaded.calls(rule("Add", "path", PROGRAM, "excluded"), uid=0)
     loaded.answers(any="no", read="yes", split="yes")
@@ -118,7 +154,7 @@ def test_refused_changes_nothing(loaded):
     assert loaded.snapshot() == before
     assert names(loaded) == [("path", PROGRAM, "excluded", SYSTEM)]
     loaded.answers(any="no")
-    for one in (rule("AddOwn", "path", PROGRAM, "excluded"), rule("RemoveOwn", "path", PROGRAM), call(SPLIT, "Enter", "(s)", "('excluded',)"), call(SPLIT, "Leave"), call(SPLIT, "List"), call(SPLIT, "Processes")):
+    for one in (rule("AddOwn", "path", PROGRAM, "excluded"), own_app("org.x.Own", [PROGRAM]), rule("RemoveOwn", "path", PROGRAM), call(SPLIT, "Enter", "(s)", "('excluded',)"), call(SPLIT, "Leave"), call(SPLIT, "List"), call(SPLIT, "Processes")):
         assert loaded.calls(one)[0]["error"] == error_name("NotAuthorized"), one
 
 

@@ -37,7 +37,7 @@ def bus(tmp_path_factory):
 
 def environment(address, **extra):
     keep = {k: v for k, v in os.environ.items() if k.startswith(('ASAN_', 'UBSAN_', 'LSAN_', 'G_DEBUG'))}
-    return dict(keep, PATH='/usr/bin:/bin', LC_ALL='C.UTF-8', TZ='UTC', DBUS_SYSTEM_BUS_ADDRESS=address, **extra)
+    return dict(keep, PATH='/usr/bin:/bin', LC_ALL='C.UTF-8', TZ='UTC', DBUS_SYSTEM_BUS_ADDRESS=address) | extra
 
 
 class Daemon:

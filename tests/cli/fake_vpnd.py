@@ -163,8 +163,9 @@ class Fake:
             return tuple([texts.index(p[key]) if isinstance(p[key], str) else p[key] for p in self.processes]
                          for key in ('pid', 'startTime', 'uid', 'executable', 'class', 'reason', 'since')) + (texts,),
         if member.startswith(('Add', 'Remove')):
-            kind, value = args[0], args[1].removesuffix('.desktop')
-            owner = os.getuid() if member.endswith('Own') else EVERYBODY
+            kind, value = ('app', args[0]) if member == 'AddOwnApp' else (args[0], args[1])
+            value = value.removesuffix('.desktop')
+            owner = os.getuid() if 'Own' in member else EVERYBODY
             self.rules = [r for r in self.rules if (r['kind'], r['value'], r['owner']) != (kind, value, owner)]
             if member.startswith('Add'):
                 reason = 'there is no such file' if 'missing' in value else ''
@@ -201,7 +202,7 @@ class Fake:
         return {'activate': (True,), 'deactivate': (True,)}.get(member, ())
 
     def on_call(self, bus, sender, path, interface, member, params, invocation):
-        self.calls.append([member, [a if not isinstance(a, list) else f'({len(a)} bytes)' for a in params.unpack()]])
+        self.calls.append([member, [a if not isinstance(a, list) or member == 'AddOwnApp' else f'({len(a)} bytes)' for a in params.unpack()]])
         named = {p['name'] for p in self.profiles}
         steps = self.on.get(member)
         self.sender = sender

@@ -64,6 +64,66 @@ def test_add(vpnd, vpnctl, args, call):
     assert [c for c in vpnd.calls() if c[0] != 'List'] == [call]
 
 
+ENTRY = '[Desktop Entry]\nType=Application\nName=X\nExec='
+
+
+def put(path, text='', mode=0o644):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture(name='home')
+def home_fixture(tmp_path):
+    """A user's: an application in ~/bin, a script's, a Flatpak, one that replaces the system's, and links as users make them."""
+    home = tmp_path / 'home'
+    share = home / '.local/share'
+    own, tool = put(home / 'bin/own', mode=0o755), put(home / 'tools/tool', mode=0o755)
+    (home / 'bin/linked').symlink_to('/usr/bin/python3')
+    for name, text in {'org.x.Own': f'"{own}" %U\n[Desktop Action a]\nExec=env A=1 tool --a\n', 'org.x.Script': f'python3 {own}\n', 'org.x.Linked': f'{home}/bin/linked x\n',
+                       'org.x.Gone': f'{home}/bin/gone\n', 'org.x.Some': f'{own}\n[Desktop Action a]\nExec={home}/bin/gone\n', 'org.x.Relative': 'bin/own\n', 'org.x.Hidden': f'{own}\nHidden=true\n'}.items():
+        put(share / f'applications/{name}.desktop', ENTRY + text)
+    put(share / 'flatpak/exports/share/applications/org.x.Flat.desktop', ENTRY + '/usr/bin/flatpak run org.x.Flat\n')
+    (share / 'flatpak/app/org.x.Bare').mkdir(parents=True)
+    (share / 'applications/org.x.Link.desktop').symlink_to(put(home / 'dotfiles/x.desktop', ENTRY + f'{tool}\n'))
+    return home
+
+
+@pytest.mark.parametrize('app, programs', [('org.x.Own', ['bin/own', 'tools/tool']), ('org.x.Script.desktop', []), ('org.x.Linked', []), ('org.x.Some', ['bin/own']), ('org.x.Flat', []), ('org.x.Bare', []),
+                                           ('org.x.Link', ['tools/tool'])])
+def test_an_application_of_the_own_home(vpnd, vpnctl, home, app, programs):
+    """Who calls may read the home, and vpnd may not: it is told the programs."""
+    result = vpnctl('split', 'add', '--own', '--app', app, HOME=str(home), PATH=f'{home}/tools:/usr/bin:/bin')
+    assert (result.code, result.err) == (0, '')
+    assert [c for c in vpnd.calls() if c[0] != 'List'] == [['AddOwnApp', [app, [str(home / name) for name in programs], 'excluded', '']]]
+
+
+def test_the_home_that_xdg_names(vpnd, vpnctl, home):
+    assert vpnctl('split', 'add', '--own', '--profile', 'home', '--app', 'org.x.Link', HOME='/nonexistent', XDG_DATA_HOME=str(home / '.local/share')).code == 0
+    assert ['AddOwnApp', ['org.x.Link', [str(home / 'tools/tool')], 'bound', 'home']] in vpnd.calls()
+
+
+@pytest.mark.parametrize('args', [['--own', '--app', 'org.x.System'], ['--app', 'org.x.Own'], ['--own', '--app', '../applications/org.x.Own'], ['--own', '--app', '.desktop'], ['--own', '--unit', 'org.x.Own']])
+def test_what_is_not_of_the_own_home(vpnd, vpnctl, home, args):
+    """Not there, for everybody, no id at all, another kind: vpnd says what it is."""
+    assert vpnctl('split', 'add', *args, HOME=str(home)).code == 0
+    assert [c[0] for c in vpnd.calls() if c[0] != 'List'] == ['AddOwn' if '--own' in args else 'Add']
+
+
+def test_bad_applications_of_the_own_home(vpnd, vpnctl, home):
+    """They are told, never hung on and never passed on; what is in a file that is none does not come out."""
+    folder = home / '.local/share/applications'
+    os.mkfifo(folder / 'org.x.Fifo.desktop')
+    put(folder / 'org.x.Large.desktop', ENTRY + '/bin/sh\n' + '#' * 300000)
+    (folder / 'org.x.Folder.desktop').mkdir()
+    (folder / 'org.x.Secret.desktop').symlink_to(put(home / 'secret', 'root:$6$swordfish:1::\n'))
+    for app, code in (('Fifo', 2), ('Large', 2), ('Folder', 2), ('Secret', 2), ('Hidden', 2), ('Gone', 4), ('Relative', 4)):
+        result = vpnctl('split', 'add', '--own', '--app', f'org.x.{app}', HOME=str(home))
+        assert result.code == code and f'org.x.{app}' in result.err and 'swordfish' not in result.err, (app, result.code, result.err)
+    assert vpnd.calls() == []
+
+
 def test_options_stand_anywhere(vpnd, vpnctl):
     assert vpnctl('--path', '/usr/bin/curl', 'split', '--own', 'add').code == 0
     assert ['AddOwn', ['path', '/usr/bin/curl', 'excluded', '']] in vpnd.calls()

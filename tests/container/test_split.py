@@ -245,6 +245,33 @@ def test_a_rule_of_a_users_own(system):
     assert system.ada("/usr/local/bin/lab-ask").stdout.strip() == TUNNEL_HOST4
 
 
+def test_an_application_of_a_users_own_home(system):
+    """vpnd sees no home (ProtectHome=): vpnctl reads the user's .desktop file as the user, and the program in the home is matched by its file. The system's of that id gives way to it."""
+    share = "/home/ada/.local/share"
+    entry = ENTRY.replace("/usr/local/bin/lab-ask %U", "mine %U")
+    put = "install -D -m 0700 /usr/local/bin/lab-ask /home/ada/bin/mine; mkdir -p {share}/applications {share}/flatpak/app/org.lab.Box; printf '{entry}' | tee {share}/applications/org.lab.Mine.desktop > {share}/applications/org.lab.Ask.desktop"
+    system.ada("sh", "-c", put.format(share=share, entry=entry.replace("\n", "\\n").replace("%", "%%")))
+    system.ada("chmod", "0700", "/home/ada")
+    path = "--setenv=PATH=/home/ada/bin:/usr/bin:/bin"
+    assert system.ada("/home/ada/bin/mine").stdout.strip() == TUNNEL_HOST4
+    for words in (("--app", "org.lab.Mine"), ("--app", "org.lab.Ask"), ("--path", "/home/ada/bin/mine")):
+        system.ada(path, "vpnctl", "split", "add", "--own", *words)
+        try:
+            rule = json.loads(system.ada("vpnctl", "split", "list", "--json").stdout)["rules"][0]
+            assert rule["effective"] and (words[0] == "--path" or rule["programs"] == ["/home/ada/bin/mine"]), rule
+            assert system.ada("/home/ada/bin/mine").stdout.strip() == HOST4
+            assert system.ada("/usr/local/bin/lab-ask").stdout.strip() == TUNNEL_HOST4
+            assert system.sh("/home/ada/bin/mine").stdout.strip() == TUNNEL_HOST4, "of another user's process"
+        finally:
+            system.ada("vpnctl", "split", "remove", "--own", *words)
+        assert system.ada("/home/ada/bin/mine").stdout.strip() == TUNNEL_HOST4
+    done = system.ada("vpnctl", "split", "add", "--own", "--app", "org.lab.Box", check=False)
+    assert done.returncode == 1 and "runs in no unit" in done.stderr, "a Flatpak of the user's own: its scope alone"
+    system.ada("vpnctl", "split", "remove", "--own", "--app", "org.lab.Box")
+    done = system.ada("vpnctl", "split", "add", "--own", "--app", "org.lab.Nowhere", check=False)
+    assert done.returncode == 4 and "org.lab.Nowhere" in done.stderr, "a wrong id is noticed"
+
+
 def test_a_process_goes_back_to_the_scope_of_its_user(system):
     """Taken out of its scope while the rule holds, put back when it goes: control groups of users belong to the users."""
     system.host.run("rm", "-f", "/run/back.said")

@@ -2,10 +2,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What the id of an application names: Exec as the specification quotes it, launchers that are no program of their own, units by their names;
- * and files that somebody wrote who means harm.
+ * and what lies in homes, which is not looked at.
  */
 #include "config.h"
 
+#include "app-entry.h"
 #include "app-ids.h"
 #include "error.h"
 #include "remove-tree.h"
@@ -95,10 +96,10 @@ join_paths (const VpndApp *app)
 
 /* @paths: NULL for "names nothing" */
 static void
-check (const Fixture *fixture, const char *id, guint32 owner, const char *paths)
+check (const Fixture *fixture, const char *id, const char *paths)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VpndApp) app = vpnd_app_find (fixture->root, id, owner, &error);
+  g_autoptr (VpndApp) app = vpnd_app_find (fixture->root, id, &error);
   g_autofree char *found = app != NULL ? join_paths (app) : NULL;
 
   if (paths == NULL && app == NULL)
@@ -145,7 +146,7 @@ test_programs (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       gboolean is_shared = TRUE;
-      g_autofree char *program = vpnd_app_parse_program (cases[i].exec, &is_shared);
+      g_autofree char *program = vpnd_app_entry_parse_program (cases[i].exec, &is_shared);
       g_autofree char *printable = g_strescape (cases[i].exec, NULL); /* one is no UTF-8 */
 
       g_test_message ("%s", printable);
@@ -173,82 +174,95 @@ test_system_entries (Fixture *fixture, gconstpointer data)
   put (fixture, SYSTEM_ENTRIES "/writable.desktop", ENTRY "Exec=tool\n", 0666);
   put (fixture, "usr/local/share/applications/plain.desktop", ENTRY "Exec=other\n", 0644);
 
-  check (fixture, "plain", VPND_APP_IDS_NO_OWNER, "/usr/bin/other"); /* /usr/local comes first */
-  check (fixture, "actions", VPND_APP_IDS_NO_OWNER, "/usr/bin/tool|/usr/bin/other");
-  check (fixture, "quoted", VPND_APP_IDS_NO_OWNER, "/opt/My App/app%1");
-  check (fixture, "script", VPND_APP_IDS_NO_OWNER, ""); /* never the interpreter */
-  check (fixture, "mixed", VPND_APP_IDS_NO_OWNER, "/usr/bin/other");
-  check (fixture, "gone", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "no-x", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "folder", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "relative", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "hidden", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "link", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "noise", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "empty", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "writable", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "nothing", VPND_APP_IDS_NO_OWNER, NULL);
+  check (fixture, "plain", "/usr/bin/other"); /* /usr/local comes first */
+  check (fixture, "actions", "/usr/bin/tool|/usr/bin/other");
+  check (fixture, "quoted", "/opt/My App/app%1");
+  check (fixture, "script", ""); /* never the interpreter */
+  check (fixture, "mixed", "/usr/bin/other");
+  check (fixture, "gone", NULL);
+  check (fixture, "no-x", NULL);
+  check (fixture, "folder", NULL);
+  check (fixture, "relative", NULL);
+  check (fixture, "hidden", NULL);
+  check (fixture, "link", NULL);
+  check (fixture, "noise", NULL);
+  check (fixture, "empty", NULL);
+  check (fixture, "writable", NULL);
+  check (fixture, "nothing", NULL);
 }
 
+/* What a user says of the own application counts as it is; what is in a home decides nothing: not for all, and not for its user. */
 static void
-test_own_entries (Fixture *fixture, gconstpointer data)
+test_homes_are_not_read (Fixture *fixture, gconstpointer data)
 {
-  put (fixture, SYSTEM_ENTRIES "/shared.desktop", ENTRY "Exec=tool\n", 0644);
-  put (fixture, OWN_ENTRIES "/shared.desktop", ENTRY "Exec=other\n", 0600);
-  put (fixture, OWN_ENTRIES "/mine.desktop", ENTRY "Exec=/home/ada/bin/own\n", 0600);
-  give (fixture, OWN_ENTRIES "/shared.desktop");
-  give (fixture, OWN_ENTRIES "/mine.desktop");
-
-  check (fixture, "shared", fixture->uid, "/usr/bin/other");
-  check (fixture, "mine", fixture->uid, "/home/ada/bin/own");
-  check (fixture, "shared", VPND_APP_IDS_NO_OWNER, "/usr/bin/tool"); /* nobody's own files decide for all */
-  check (fixture, "mine", VPND_APP_IDS_NO_OWNER, NULL);
-  check (fixture, "shared", fixture->uid + 1, "/usr/bin/tool"); /* nor for another user */
-}
-
-/* Links of a user, in each place of the way, to a file that is root's and that the user may not read. */
-static void
-test_links_of_users_lead_nowhere (Fixture *fixture, gconstpointer data)
-{
-  g_autofree char *secret = g_build_filename (fixture->root, "root/secret.desktop", NULL);
+  static const char *const programs[] = { "/home/ada/bin/own", "/usr/bin/other", NULL };
   g_autofree char *entry = g_build_filename (fixture->root, OWN_ENTRIES, "evil.desktop", NULL);
   g_autofree char *fifo = g_build_filename (fixture->root, OWN_ENTRIES, "fifo.desktop", NULL);
-  g_autofree char *folder = g_build_filename (fixture->root, OWN_ENTRIES, NULL);
-  g_autofree char *moved = g_build_filename (fixture->root, "home/ada/moved", NULL);
-  g_autofree char *large = g_strnfill (300 * 1024, '#');
+  g_autoptr (VpndApp) own = NULL;
+  g_autofree char *found = NULL;
 
-  put (fixture, "root/secret.desktop", ENTRY "Exec=tool\n", 0600);
-  put (fixture, OWN_ENTRIES "/large.desktop", large, 0600);
-  put (fixture, OWN_ENTRIES "/ok.desktop", ENTRY "Exec=tool\n", 0600);
-  give (fixture, OWN_ENTRIES "/large.desktop");
-  give (fixture, OWN_ENTRIES "/ok.desktop");
-  g_assert_cmpint (symlink (secret, entry), ==, 0);
+  put (fixture, SYSTEM_ENTRIES "/shared.desktop", ENTRY "Exec=tool\n", 0644);
+  put (fixture, OWN_ENTRIES "/shared.desktop", ENTRY "Exec=other\n", 0644);
+  put (fixture, OWN_ENTRIES "/mine.desktop", ENTRY "Exec=/home/ada/bin/own\n", 0644);
+  put (fixture, "home/ada/.local/share/flatpak/app/org.mine/x", "", 0644);
+  g_assert_cmpint (symlink ("../../../../../usr/share/applications/shared.desktop", entry), ==, 0);
   g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
-  give (fixture, OWN_ENTRIES "/evil.desktop");
-  give (fixture, OWN_ENTRIES "/fifo.desktop");
+  check (fixture, "shared", "/usr/bin/tool");
+  for (guint i = 0; i < 4; i++)
+    check (fixture, ((const char *const[]){ "mine", "org.mine", "evil", "fifo" })[i], NULL);
 
-  check (fixture, "ok", fixture->uid, "/usr/bin/tool");
-  check (fixture, "evil", fixture->uid, NULL);
-  check (fixture, "fifo", fixture->uid, NULL); /* and does not hang */
-  check (fixture, "large", fixture->uid, NULL);
-  g_assert_cmpint (g_rename (folder, moved), ==, 0);
-  g_assert_cmpint (symlink (moved, folder), ==, 0);
-  check (fixture, "ok", fixture->uid, NULL);
+  own = vpnd_app_new_own (fixture->root, "shared", programs);
+  found = join_paths (own);
+  g_assert_cmpstr (found, ==, "/home/ada/bin/own|/usr/bin/other");
+  g_assert_true (vpnd_app_has_unit (own, "app-gnome-shared-7.scope"));
+  g_assert_false (vpnd_app_has_unit (own, "app-gnome-other-7.scope"));
 }
 
-/* An entry of a user that names what is closed to the user tells nothing: not even that it is there. */
+static void
+test_entries (void)
+{
+  static const struct
+  {
+    const char *text;
+    const char *programs; /* NULL for "no application" */
+  } cases[] = {
+    { ENTRY "Exec=tool %U\n", "tool" },
+    { ENTRY "Exec=tool\n[Desktop Action a]\nExec=/opt/other --a\n[Desktop Action b]\nExec=tool --b\n[X-Foreign]\nExec=third\n", "tool|/opt/other" },
+    { ENTRY "Exec=python3 /home/ada/x.py\n", "" },
+    { ENTRY "Exec=env X=1 sh x\n[Desktop Action a]\nExec=other\n", "other" },
+    { ENTRY "Name[de]=\377\nExec=tool\n", "tool" },
+    { ENTRY, "" },
+    { ENTRY "Hidden=true\nExec=tool\n", NULL },
+    { "[Desktop Entry]\nType=Link\nExec=tool\n", NULL },
+    { "[Desktop Action a]\nExec=tool\n", NULL },
+    { "root:x:0:0:secret", NULL },
+    { "", NULL },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GPtrArray) programs = vpnd_app_entry_parse ("x", cases[i].text, &error);
+      VpndApp app = { .paths = programs };
+      g_autofree char *found = programs != NULL ? join_paths (&app) : NULL;
+
+      g_test_message ("case %u", i);
+      g_assert_cmpstr (found, ==, cases[i].programs);
+      g_assert_true ((programs == NULL) == g_error_matches (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT));
+      g_assert_null (error != NULL ? strstr (error->message, "secret") : NULL);
+    }
+}
+
+/* What the user may run, without telling what is closed to that user. */
 static void
 test_closed_programs_of_users (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *secret = g_build_filename (fixture->root, "opt/secret", NULL);
   g_autofree char *private = g_build_filename (fixture->root, "home/ada/bin/own", NULL);
 
-  put (fixture, OWN_ENTRIES "/peek.desktop", ENTRY "Exec=/opt/secret/tool\n", 0600);
-  give (fixture, OWN_ENTRIES "/peek.desktop");
   if (geteuid () == 0) /* else the folder would be the user's own */
     {
       g_assert_cmpint (g_chmod (secret, 0700), ==, 0);
-      check (fixture, "peek", fixture->uid, NULL);
       g_assert_false (vpnd_app_user_may_run (fixture->root, "/opt/secret/tool", fixture->uid));
     }
   g_assert_cmpint (g_chmod (private, 0700), ==, 0);
@@ -300,14 +314,14 @@ test_units (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autoptr (VpndApp) app = vpnd_app_find (fixture->root, cases[i].id, VPND_APP_IDS_NO_OWNER, &error);
+      g_autoptr (VpndApp) app = vpnd_app_find (fixture->root, cases[i].id, &error);
 
       g_assert_no_error (error);
       g_test_message ("%s %s", cases[i].id, cases[i].unit);
       g_assert_cmpint (vpnd_app_has_unit (app, cases[i].unit), ==, cases[i].is_its);
     }
-  check (fixture, "org.mozilla.firefox", VPND_APP_IDS_NO_OWNER, "");
-  check (fixture, "web", VPND_APP_IDS_NO_OWNER, "");
+  check (fixture, "org.mozilla.firefox", "");
+  check (fixture, "web", "");
 }
 
 /* Each program of /snap/bin is the one that launches all snaps: matched by its file it would be every snap. */
@@ -325,8 +339,8 @@ test_links_to_launchers (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (symlink ("plain-3.1", plain), ==, 0);
   put (fixture, "var/lib/snapd/desktop/applications/web_tool.desktop", ENTRY "Exec=env A=B /snap/bin/web.tool %U\n", 0644);
   put (fixture, SYSTEM_ENTRIES "/plain.desktop", ENTRY "Exec=plain\n", 0644);
-  check (fixture, "web_tool", VPND_APP_IDS_NO_OWNER, "");
-  check (fixture, "plain", VPND_APP_IDS_NO_OWNER, "/usr/bin/plain");
+  check (fixture, "web_tool", "");
+  check (fixture, "plain", "/usr/bin/plain");
 }
 
 int
@@ -334,10 +348,10 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/app-ids/programs", test_programs);
+  g_test_add_func ("/app-ids/entries", test_entries);
 #define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
   ADD ("/app-ids/system-entries", test_system_entries);
-  ADD ("/app-ids/own-entries", test_own_entries);
-  ADD ("/app-ids/links-of-users-lead-nowhere", test_links_of_users_lead_nowhere);
+  ADD ("/app-ids/homes-are-not-read", test_homes_are_not_read);
   ADD ("/app-ids/closed-programs-of-users", test_closed_programs_of_users);
   ADD ("/app-ids/units", test_units);
   ADD ("/app-ids/links-to-launchers", test_links_to_launchers);

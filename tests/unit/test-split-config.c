@@ -192,6 +192,8 @@ test_file_round_trip (Disk *disk, gconstpointer data)
   config = add (config, path_rule ("/opt/with \"quotes\" and \303\274", VPND_SPLIT_BOUND, "home", VPND_SPLIT_OWNER_SYSTEM), &error);
   config = add (config, path_rule ("/bin/x", VPND_SPLIT_EXCLUDED, NULL, 1000), &error);
   config = add (config, vpnd_split_rule_new (VPND_SPLIT_SUBNET, "203.0.113.0/24", VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, &error), &error);
+  config = add (config, vpnd_split_rule_new_own_app ("org.x.Y", (const char *const[]){ "/home/a/\303\274", "/b", NULL }, VPND_SPLIT_EXCLUDED, NULL, 1000, &error), &error);
+  config = add (config, vpnd_split_rule_new_own_app ("org.x.Z", (const char *const[]){ NULL }, VPND_SPLIT_BOUND, "home", 1000, &error), &error);
   g_assert_true (vpnd_split_store_save (disk->store, config, &error));
   g_assert_no_error (error);
   g_assert_no_errno (stat (file, &info));
@@ -216,6 +218,10 @@ test_broken_files (Disk *disk, gconstpointer data)
     "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"path\",\"value\":\"/bin/x\",\"class\":\"none\"}]}",
     "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"path\",\"value\":\"/bin/x\",\"class\":\"excluded\",\"owner\":-1}]}",
     "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"path\",\"value\":\"/x\",\"class\":\"excluded\"},{\"kind\":\"path\",\"value\":\"/x\",\"class\":\"included\"}]}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"path\",\"value\":\"/x\",\"class\":\"excluded\",\"owner\":7,\"programs\":[\"/y\"]}]}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"app\",\"value\":\"x\",\"class\":\"excluded\",\"owner\":7,\"programs\":[1]}]}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"app\",\"value\":\"x\",\"class\":\"excluded\",\"owner\":7,\"programs\":[\"y\"]}]}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"app\",\"value\":\"x\",\"class\":\"excluded\",\"programs\":[\"/y\"]}]}",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)

@@ -98,6 +98,50 @@ test_rules_of_a_user (void)
     }
 }
 
+/* What an application of a user's own starts, as the user says. */
+static void
+test_own_apps (void)
+{
+  static const char *const paths[] = { "/opt//b/./x", "/opt/a", "/opt/b/x", NULL };
+  static const char *const normal[] = { "/opt/a", "/opt/b/x", NULL };
+  static const char *const none[] = { NULL };
+  static const char *const bad[] = { "x", "/a/../b", "/", "/a\nb", "\377" };
+  const char *many[VPND_SPLIT_MAX_PROGRAMS + 2] = { "/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", NULL };
+  g_autofree char *long_path = g_strnfill (2100, '/');
+  g_autofree char *long_a = g_strnfill (2100, 'a');
+  g_autofree char *long_b = g_strnfill (2100, 'b');
+  const char *too_long[] = { NULL, NULL, NULL };
+  g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new_own_app ("org.x.Y.desktop", paths, VPND_SPLIT_EXCLUDED, NULL, 1000, NULL);
+  g_autoptr (VpndSplitRule) same = vpnd_split_rule_new_own_app ("org.x.Y", normal, VPND_SPLIT_EXCLUDED, NULL, 1000, NULL);
+  g_autoptr (VpndSplitRule) empty = vpnd_split_rule_new_own_app ("org.x.Y", none, VPND_SPLIT_EXCLUDED, NULL, 1000, NULL);
+  g_autoptr (VpndSplitRule) of_system = vpnd_split_rule_new (VPND_SPLIT_APP, "org.x.Y", VPND_SPLIT_EXCLUDED, NULL, 1000, NULL);
+
+  g_assert_true (g_strv_equal ((const char *const *) rule->programs, normal));
+  g_assert_cmpstr (rule->value, ==, "org.x.Y");
+  g_assert_true (vpnd_split_rule_equal (rule, same));
+  g_assert_false (vpnd_split_rule_equal (rule, empty));
+  g_assert_false (vpnd_split_rule_equal (empty, of_system)); /* nothing is not "look for it" */
+  g_assert_cmpint (vpnd_split_rule_compare (rule, of_system), ==, 0);
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (vpnd_split_rule_new_own_app ("x", (const char *const[]){ "/bin/x", bad[i], NULL }, VPND_SPLIT_EXCLUDED, NULL, 1000, &error));
+      g_assert_error (error, VPND_ERROR, VPND_ERROR_INVALID_ARGUMENT);
+    }
+  long_a[0] = long_b[0] = '/';
+  too_long[0] = long_a;
+  too_long[1] = long_b;
+  g_assert_null (vpnd_split_rule_new_own_app ("x", too_long, VPND_SPLIT_EXCLUDED, NULL, 1000, NULL));
+  g_assert_null (vpnd_split_rule_new_own_app ("x", (const char *const[]){ long_path, NULL }, VPND_SPLIT_EXCLUDED, NULL, 1000, NULL));
+  g_assert_null (vpnd_split_rule_new_own_app ("x", many, VPND_SPLIT_EXCLUDED, NULL, 1000, NULL));
+  many[VPND_SPLIT_MAX_PROGRAMS] = NULL;
+  same = (vpnd_split_rule_unref (same), vpnd_split_rule_new_own_app ("x", many, VPND_SPLIT_EXCLUDED, NULL, 1000, NULL));
+  g_assert_cmpint (g_strv_length (same->programs), ==, VPND_SPLIT_MAX_PROGRAMS);
+  g_assert_null (vpnd_split_rule_new_own_app ("x", paths, VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, NULL)); /* nobody tells it for all */
+}
+
 static void
 test_words (void)
 {
@@ -169,6 +213,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/split-rule/normal-forms", test_normal_forms);
   g_test_add_func ("/split-rule/rules-of-a-user", test_rules_of_a_user);
+  g_test_add_func ("/split-rule/own-apps", test_own_apps);
   g_test_add_func ("/split-rule/words", test_words);
   g_test_add_func ("/split-rule/merged-subnets", test_merged_subnets);
   return g_test_run ();
