@@ -75,7 +75,7 @@ typedef struct
  * @settings: the settings in force
  * @facts: the facts as known now
  * @attempt_age_ms: how long the present attempt has lasted, milliseconds
- * @listen_port: UDP port for a new device, another one each time; not 0
+ * @listen_port: UDP port for a new device, another one each time; 0 while none has been looked for, see vpnd_transition ()
  * @link_ifindex: index of the tunnel's link, 0 for none
  * @split: (nullable): what goes beside the tunnel by the users' wish; NULL for nothing
  */

@@ -321,21 +321,6 @@ vpnd_decision_make_link (VpndDecision *d)
 }
 
 /**
- * vpnd_decision_get_listen_port:
- * @d: the decision
- * @is_new_link: the device is made, not told anew
- *
- * A device keeps its port, for an answer may be on its way; a new one has another, in case somebody else has that of before.
- *
- * Returns: the UDP port of the device where the profile names none, host byte order
- */
-guint16
-vpnd_decision_get_listen_port (VpndDecision *d, gboolean is_new_link)
-{
-  return is_new_link || d->state->config == NULL ? d->context->listen_port : d->state->config->listen_port;
-}
-
-/**
  * vpnd_decision_forget_peers:
  * @d: the decision
  * @config: of the device

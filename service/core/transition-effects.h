@@ -16,12 +16,14 @@ G_BEGIN_DECLS
  * @state: (owned): the next state so far
  * @effects: (element-type VpndEffect) (owned): what to do so far, in order
  * @context: (unowned): what is known besides
+ * @lacks_port: a device is to be made, and @context has no port for it: whatever else is decided is thrown away
  */
 typedef struct
 {
   VpndState *state;
   GPtrArray *effects;
   const VpndContext *context;
+  gboolean lacks_port;
 } VpndDecision;
 
 VpndEffect *vpnd_decision_add_effect (VpndDecision *d, VpndEffectKind kind);
@@ -40,7 +42,6 @@ void vpnd_decision_configure (VpndDecision *d, VpndTunnelConfig *config);
 void vpnd_decision_want_routes (VpndDecision *d, VpndRoutePlan *routes);
 void vpnd_decision_want_dns (VpndDecision *d, VpndDnsPlan *dns, gboolean is_new_link);
 void vpnd_decision_make_link (VpndDecision *d);
-guint16 vpnd_decision_get_listen_port (VpndDecision *d, gboolean is_new_link);
 void vpnd_decision_forget_peers (VpndDecision *d, const VpndTunnelConfig *config);
 
 G_END_DECLS

@@ -45,15 +45,14 @@ refresh_tunnel (VpndDecision *d, gboolean rules_loosen)
 static gboolean
 update_network_cause (VpndDecision *d)
 {
-  g_autoptr (VpndTunnelConfig) config = NULL;
   VpndCause cause;
 
   if (d->state->profile == NULL || (d->state->cause != VPND_CAUSE_OFFLINE && d->state->cause != VPND_CAUSE_FAMILY))
     return FALSE;
-  config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, d->context->listen_port, &cause);
-  if (config == NULL && (cause == VPND_CAUSE_OFFLINE || cause == VPND_CAUSE_FAMILY))
+  cause = vpnd_tunnel_plan_check (d->state->profile, d->context->facts);
+  if (cause == VPND_CAUSE_OFFLINE || cause == VPND_CAUSE_FAMILY)
     d->state->cause = cause;
-  return config != NULL;
+  return cause == VPND_CAUSE_NONE;
 }
 
 /* An error that has gone with what changed of the network; else the host stays closed, by the rules for the network of now. */

@@ -97,7 +97,7 @@ vpnd_decision_look_up_again (VpndDecision *d)
 
 /**
  * vpnd_decision_adopt_config:
- * @d: the decision
+ * @d: the decision, with a configuration
  * @out_cause: (out): why there is none
  *
  * The configuration for the settings and facts of now: TRUE when the tunnel as it is can stay.
@@ -107,7 +107,7 @@ vpnd_decision_look_up_again (VpndDecision *d)
 gboolean
 vpnd_decision_adopt_config (VpndDecision *d, VpndCause *out_cause)
 {
-  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, d->state->kind == VPND_STATE_CONNECTING, vpnd_decision_get_listen_port (d, FALSE), out_cause);
+  g_autoptr (VpndTunnelConfig) config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, d->state->kind == VPND_STATE_CONNECTING, d->state->config->listen_port, out_cause);
 
   if (config == NULL)
     return FALSE;
@@ -220,23 +220,30 @@ ask_for_tunnel (VpndDecision *d, gboolean is_new_link)
  * @attempt: which attempt, from 1
  * @anew: link and routes are made afresh
  *
- * Enters connecting: everything from the rules to the watch for the first handshake; or error, where the peer cannot be reached from this host.
+ * Enters connecting: everything from the rules to the watch for the first handshake; or error, where the peer cannot be reached from this host. A device
+ * keeps its port, for an answer may be on its way; a new one has another, in case somebody else has that of before.
  */
 void
 vpnd_decision_connect_to (VpndDecision *d, VpndProfile *wanted, guint attempt, gboolean anew)
 {
   gboolean is_new_link = anew || !(d->state->host & VPND_HOST_LINK);
-  guint16 port = vpnd_decision_get_listen_port (d, is_new_link);
+  VpndCause cause = vpnd_tunnel_plan_check (wanted, d->context->facts);
   g_autoptr (VpndTunnelConfig) config = NULL;
-  VpndCause cause;
+  guint16 port;
 
   vpnd_state_set_profile (d->state, wanted);
-  config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, port, &cause);
-  if (config == NULL)
+  if (cause != VPND_CAUSE_NONE)
     {
       enter_unreachable (d, cause);
       return;
     }
+  port = is_new_link ? d->context->listen_port : d->state->config->listen_port;
+  if (port == 0 && d->state->profile->listen_port == 0)
+    {
+      d->lacks_port = TRUE;
+      return;
+    }
+  config = vpnd_tunnel_plan_build (d->state->profile, d->context->settings, d->context->facts, TRUE, port, &cause);
   note_attempt (d, config, attempt, anew);
   ask_for_tunnel (d, is_new_link);
 }

@@ -46,11 +46,12 @@ G_STATIC_ASSERT (G_N_ELEMENTS (events) == VPND_N_EVENTS);
  * @state: where we are
  * @event: what happened
  * @context: what is known besides
- * @out_effects: (out) (transfer full) (element-type VpndEffect): what to do, in order; may be empty
+ * @out_effects: (out) (transfer full) (nullable) (element-type VpndEffect): what to do, in order; may be empty
  *
- * Decides. Total: every event is legal in every state; one that says nothing there changes nothing.
+ * Decides. Total: every event is legal in every state; one that says nothing there changes nothing. Looking for a port costs the host something, and only a
+ * new device needs one, which shows only here: so nothing is decided when @context lacks one, and the caller asks again with one.
  *
- * Returns: (transfer full): the next state
+ * Returns: (transfer full) (nullable): the next state; NULL, with no effects, when a device is to be made and @context has no port for it
  */
 VpndState *
 vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndContext *context, GPtrArray **out_effects)
@@ -65,6 +66,11 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
   if (events[event->kind].decide != NULL)
     events[event->kind].decide (&decision, event);
 
+  if (decision.lacks_port)
+    {
+      g_clear_pointer (&decision.effects, g_ptr_array_unref);
+      g_clear_pointer (&decision.state, vpnd_state_unref);
+    }
   *out_effects = decision.effects;
   return decision.state;
 }

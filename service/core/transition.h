@@ -11,7 +11,8 @@
 
 G_BEGIN_DECLS
 
-/* Returns: (transfer full): the next state; @out_effects: (out) (transfer full) (element-type VpndEffect): what to do, in order */
+/* Returns: (transfer full) (nullable): the next state, NULL for "find a port for the device, and ask again"; @out_effects: (out) (transfer full) (nullable)
+ * (element-type VpndEffect): what to do, in order */
 VpndState *vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndContext *context, GPtrArray **out_effects);
 
 const char *vpnd_event_name (VpndEventKind kind);

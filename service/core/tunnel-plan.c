@@ -101,6 +101,28 @@ build_peer (const VpndPeer *peer, const VpndEndpoint *endpoint, const VpndProfil
 }
 
 /**
+ * vpnd_tunnel_plan_check:
+ * @profile: the profile that is wanted
+ * @facts: the facts
+ *
+ * Returns: why the primary peer, or its bridge, cannot be reached from this host: VPND_CAUSE_OFFLINE without any default route, VPND_CAUSE_FAMILY when
+ *   its addresses are of the other family, VPND_CAUSE_ENDPOINT when it has no address; VPND_CAUSE_NONE when it can
+ */
+VpndCause
+vpnd_tunnel_plan_check (const VpndProfile *profile, const VpndFacts *facts)
+{
+  const VpndPeer *primary = vpnd_profile_primary_peer (profile);
+  VpndEndpoint endpoint;
+
+  if (primary->endpoints->len == 0 && !vpnd_bridge_is_set (&profile->bridge))
+    return VPND_CAUSE_ENDPOINT;
+  endpoint = choose_first_hop (primary, profile, facts);
+  if (vpnd_addr_is_set (&endpoint.addr))
+    return VPND_CAUSE_NONE;
+  return vpnd_facts_is_online (facts) ? VPND_CAUSE_FAMILY : VPND_CAUSE_OFFLINE;
+}
+
+/**
  * vpnd_tunnel_plan_build:
  * @profile: the profile that is wanted
  * @settings: the settings
@@ -109,9 +131,7 @@ build_peer (const VpndPeer *peer, const VpndEndpoint *endpoint, const VpndProfil
  * @listen_port: its UDP port where the profile names none; the rules are about that port, so it is never left to the kernel
  * @out_cause: (out): on NULL, why
  *
- * Returns: (transfer full) (nullable): what to tell the device; NULL when the primary peer, or its bridge, cannot be reached from this host:
- *   VPND_CAUSE_OFFLINE without any default route, VPND_CAUSE_FAMILY when its addresses are of the other family, VPND_CAUSE_ENDPOINT when
- *   it has no address
+ * Returns: (transfer full) (nullable): what to tell the device; NULL when vpnd_tunnel_plan_check () has a cause
  */
 VpndTunnelConfig *
 vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing, guint16 listen_port, VpndCause *out_cause)
@@ -120,19 +140,12 @@ vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings
   const VpndPeer *primary = vpnd_profile_primary_peer (profile);
   VpndEndpoint endpoint;
 
+  *out_cause = vpnd_tunnel_plan_check (profile, facts);
+  if (*out_cause != VPND_CAUSE_NONE)
+    return NULL;
   g_return_val_if_fail (config->listen_port != 0, NULL);
-  if (primary->endpoints->len == 0 && !vpnd_bridge_is_set (&profile->bridge))
-    {
-      *out_cause = VPND_CAUSE_ENDPOINT;
-      return NULL;
-    }
-  endpoint = choose_first_hop (primary, profile, facts);
-  if (!vpnd_addr_is_set (&endpoint.addr))
-    {
-      *out_cause = vpnd_facts_is_online (facts) ? VPND_CAUSE_FAMILY : VPND_CAUSE_OFFLINE;
-      return NULL;
-    }
 
+  endpoint = choose_first_hop (primary, profile, facts);
   for (guint i = 0; i < profile->peers->len; i++)
     {
       const VpndPeer *peer = g_ptr_array_index (profile->peers, i);
@@ -141,7 +154,6 @@ vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings
       g_ptr_array_add (config->peers, build_peer (peer, &at, profile, settings, facts, is_establishing));
     }
   config->bridge = profile->bridge;
-  *out_cause = VPND_CAUSE_NONE;
   return g_steal_pointer (&config);
 }
 

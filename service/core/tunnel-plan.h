@@ -18,6 +18,7 @@ G_BEGIN_DECLS
  * start one sooner. Used only until the first handshake where the profile has none. */
 #define VPND_ESTABLISH_KEEPALIVE_S 5
 
+VpndCause vpnd_tunnel_plan_check (const VpndProfile *profile, const VpndFacts *facts);
 VpndTunnelConfig *vpnd_tunnel_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, gboolean is_establishing, guint16 listen_port, VpndCause *out_cause);
 VpndTunnelConfig *vpnd_tunnel_plan_build_empty (const VpndTunnelConfig *config);
 guint32 vpnd_tunnel_plan_overhead (const VpndProfile *profile, int family);

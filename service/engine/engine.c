@@ -125,9 +125,21 @@ make_context (VpndEngine *self, VpndFacts *facts)
     .facts = facts,
     .split = self->split != NULL ? vpnd_split_tunnel_get_plan (self->split) : NULL,
     .attempt_age_ms = (guint64) (vpnd_clock_now_us (self->ports.clock) - self->attempt_started_us) / 1000,
-    .listen_port = vpnd_prober_find_port (self->ports.prober, VPND_LISTEN_PORT_FIRST, VPND_LISTEN_PORT_LAST),
     .link_ifindex = vpnd_tunnel_get_ifindex (self->ports.tunnel),
   };
+}
+
+static VpndState *
+decide (VpndEngine *self, const VpndEvent *event, GPtrArray **out_effects)
+{
+  g_autoptr (VpndFacts) facts = vpnd_facts_source_get (self->ports.facts_source);
+  VpndContext context = make_context (self, facts);
+  VpndState *next = vpnd_transition (self->state, event, &context, out_effects);
+
+  if (next != NULL)
+    return next;
+  context.listen_port = vpnd_prober_find_port (self->ports.prober, VPND_LISTEN_PORT_FIRST, VPND_LISTEN_PORT_LAST);
+  return vpnd_transition (self->state, event, &context, out_effects);
 }
 
 /* --- effects that concern the daemon itself --- */
@@ -412,10 +424,8 @@ vpnd_engine_process (VpndEngine *self)
   while (self->is_started && !self->is_busy && !g_queue_is_empty (&self->queue))
     {
       VpndEngineItem *item = g_queue_pop_head (&self->queue);
-      g_autoptr (VpndFacts) facts = vpnd_facts_source_get (self->ports.facts_source);
       g_autoptr (GPtrArray) effects = NULL;
-      VpndContext context = make_context (self, facts);
-      VpndState *next = vpnd_transition (self->state, &item->event, &context, &effects);
+      VpndState *next = decide (self, &item->event, &effects);
 
       g_debug ("%s while %s: %u effects", vpnd_event_name (item->event.kind), vpnd_state_word (self->state->kind), effects->len);
       if (item->event.kind == VPND_EVENT_ACTIVATE)

@@ -8,6 +8,7 @@
 #include "engine-rig.h"
 
 #include "engine-private.h"
+#include "reserved.h"
 #include "transition.h"
 
 /* An address that arrives just when the peer has answered does not throw the answer away; another way does. */
@@ -122,6 +123,46 @@ test_network_moves (void)
     }
   assert_status (rig, "connected", "", TRUE);
   g_assert_cmpuint (rig->connected, ==, 1);
+}
+
+/* A free port is looked for when a device is made, and at no other event; the device keeps it. */
+static void
+test_port_of_the_device (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (VpndProfile) other = make_profile ("office");
+  VpndFacts *facts = vpnd_facts_new ();
+  guint16 port;
+
+  profile->listen_port = 0;
+  other->listen_port = 4711;
+  g_assert_cmpuint (count_calls (rig->host, "prober.find-port"), ==, 0);
+  g_assert_true (activate (rig, profile, NULL));
+  g_assert_cmpuint (count_calls (rig->host, "prober.find-port"), ==, 1);
+  port = rig->host->config->listen_port;
+  g_assert_cmpuint (port, >=, VPND_LISTEN_PORT_FIRST);
+
+  shake_hands (rig);
+  facts->default4 = rig->host->facts->default4;
+  facts->default4.gateway.bytes[3]++;
+  facts->ipv6_enabled = TRUE;
+  fake_host_set_facts (rig->host, facts);
+  settle ();
+  vpnd_engine_resume (rig->engine);
+  settle ();
+  assert_status (rig, "connecting", "", TRUE); /* another attempt, on the device of before */
+  g_assert_cmpuint (count_calls (rig->host, "prober.find-port"), ==, 1);
+  g_assert_cmpuint (rig->host->config->listen_port, ==, port);
+
+  vpnd_engine_post (rig->engine, VPND_EVENT_RECONNECT);
+  settle ();
+  g_assert_cmpuint (count_calls (rig->host, "tunnel.create"), ==, 2);
+  g_assert_cmpuint (count_calls (rig->host, "prober.find-port"), ==, 2);
+
+  g_assert_true (activate (rig, other, NULL));
+  g_assert_cmpuint (count_calls (rig->host, "prober.find-port"), ==, 2);
+  g_assert_cmpuint (rig->host->config->listen_port, ==, 4711);
 }
 
 /* A path that is smaller than it looks: by what a router said, or by trying, the link is made to fit, and the tunnel stays. A profile's own MTU is
@@ -340,6 +381,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/other-family-while-connecting", test_other_family_while_connecting);
   g_test_add_func ("/engine/nearer-address-while-connecting", test_nearer_address_while_connecting);
   g_test_add_func ("/engine/network-moves", test_network_moves);
+  g_test_add_func ("/engine/port-of-the-device", test_port_of_the_device);
   g_test_add_func ("/engine/path-is-small", test_path_is_small);
   g_test_add_func ("/engine/resume", test_resume);
   g_test_add_func ("/engine/suspend", test_suspend);

@@ -373,6 +373,7 @@ prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr *tar
 static guint16
 prober_find_port (VpndProber *self, guint16 first, guint16 last)
 {
+  g_ptr_array_add (host_of (self)->journal, g_strdup ("prober.find-port"));
   return (guint16) g_test_rand_int_range (first, last + 1);
 }
 

@@ -231,6 +231,31 @@ assert_same_effects (const GPtrArray *a, const GPtrArray *b)
     }
 }
 
+static gboolean
+has_effect (const GPtrArray *effects, VpndEffectKind kind)
+{
+  for (guint i = 0; i < effects->len; i++)
+    if (((const VpndEffect *) g_ptr_array_index (effects, i))->kind == kind)
+      return TRUE;
+  return FALSE;
+}
+
+/* Who has no port at hand is asked for one when a device is made that has none of its profile, and else hears the same: @effects, which @next came with. */
+static void
+assert_port_is_asked_for (const World *world, const VpndEvent *event, const VpndContext *context, const VpndState *next, const GPtrArray *effects)
+{
+  VpndContext without = *context;
+  g_autoptr (GPtrArray) others = NULL;
+  g_autoptr (VpndState) other = NULL;
+
+  without.listen_port = 0;
+  other = vpnd_transition (world->state, event, &without, &others);
+  g_assert_true ((other == NULL) == (has_effect (effects, VPND_EFFECT_CREATE_LINK) && next->profile->listen_port == 0));
+  g_assert_true ((others == NULL) == (other == NULL));
+  if (other != NULL)
+    assert_same_effects (others, effects);
+}
+
 /* L10 */
 static void
 assert_no_secret (const VpndEffect *effect, const VpndState *state)
@@ -292,6 +317,7 @@ feed (World *world, VpndEvent event, guint fail_one_in)
       gboolean is_decided = FALSE;
 
       assert_same_effects (effects, again);
+      assert_port_is_asked_for (world, &event, &context, next, effects);
       g_assert_cmpint (same->kind, ==, next->kind);
       vpnd_state_unref (world->state);
       world->state = next;
