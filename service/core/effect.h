@@ -34,8 +34,8 @@ typedef enum
   VPND_EFFECT_APPLY_DNS,    /* make @dns the host's */
   VPND_EFFECT_RESTORE_DNS,
   VPND_EFFECT_END_SOCKETS,     /* end what @sockets says of the connections of before */
-  VPND_EFFECT_WATCH_ESTABLISH, /* report the first handshake, or a timeout after @delay_ms */
-  VPND_EFFECT_WATCH_LIVENESS,  /* report when the peer stops answering */
+  VPND_EFFECT_WATCH_ESTABLISH, /* report the first handshake, or a timeout after @delay_ms; reports carry @watch */
+  VPND_EFFECT_WATCH_LIVENESS,  /* report when the peer stops answering; the same */
   VPND_EFFECT_WATCH_STOP,
   VPND_EFFECT_PROBE,          /* send one packet into the tunnel, so that the peer learns where we are now */
   VPND_EFFECT_MEASURE_PATH,   /* find out how large a packet may be, as @path says, and report what is smaller than @top of it */
@@ -59,6 +59,7 @@ typedef enum
  * @backend: which WireGuard
  * @path: (nullable) (owned)
  * @delay_ms: a delay in milliseconds
+ * @watch: what the reports of a watch for the peer are to carry
  * @text: (owned) (nullable)
  */
 typedef struct
@@ -74,6 +75,7 @@ typedef struct
   VpndBackend backend;
   VpndPathProbe *path;
   guint delay_ms;
+  guint watch;
   char *text;
 } VpndEffect;
 

@@ -30,12 +30,12 @@ typedef enum
   VPND_EVENT_ACTIVATE, /* @profile */
   VPND_EVENT_RECONNECT,
   VPND_EVENT_DEACTIVATE,
-  VPND_EVENT_EFFECTS_DONE,  /* every effect of the last decision has been performed */
-  VPND_EVENT_EFFECT_FAILED, /* @effect; the effects after it were not performed */
-  VPND_EVENT_HANDSHAKE,     /* the primary peer answered */
-  VPND_EVENT_ESTABLISH_TIMEOUT,
-  VPND_EVENT_PEER_LOST,
-  VPND_EVENT_LINK_LOST, /* the device or the process behind it went away */
+  VPND_EVENT_EFFECTS_DONE,      /* every effect of the last decision has been performed */
+  VPND_EVENT_EFFECT_FAILED,     /* @effect; the effects after it were not performed */
+  VPND_EVENT_HANDSHAKE,         /* @watch; the primary peer answered */
+  VPND_EVENT_ESTABLISH_TIMEOUT, /* @watch */
+  VPND_EVENT_PEER_LOST,         /* @watch */
+  VPND_EVENT_LINK_LOST,         /* the device or the process behind it went away */
   VPND_EVENT_RETRY,
   VPND_EVENT_LOOKED_UP, /* @profile with its addresses, NULL when its name is still unknown */
   VPND_EVENT_FACTS_CHANGED,
@@ -57,6 +57,7 @@ typedef enum
  * @profile: (nullable) (unowned)
  * @effect: the effect that failed
  * @recovery: what START shall do
+ * @watch: what the effect said with which the watch began that reports this
  * @mtu: what MEASURE_PATH found, bytes
  * @keep_rules: the rules stay in force after STOP
  */
@@ -66,6 +67,7 @@ typedef struct
   VpndProfile *profile;
   VpndEffectKind effect;
   VpndRecovery recovery;
+  guint watch;
   guint32 mtu;
   gboolean keep_rules;
 } VpndEvent;

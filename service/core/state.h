@@ -57,6 +57,7 @@ typedef enum
  * @cause: why, in VPND_STATE_ERROR
  * @attempt: which attempt of connecting, from 1; 0 outside VPND_STATE_CONNECTING
  * @is_asked_again: the first attempt has sent its second initiation
+ * @watch: which watch for the peer was asked for last, counted from 1; a report of another is about sessions that have been forgotten, or a device that is gone
  * @is_activating: a request to activate waits for the effects; a failure rolls back to @fallback_kind and @fallback
  * @fallback_kind: state to return to when the activation fails
  * @fallback_cause: its cause
@@ -87,6 +88,7 @@ typedef struct
   VpndCause cause;
   guint attempt;
   gboolean is_asked_again;
+  guint watch;
   gboolean is_activating;
   VpndStateKind fallback_kind;
   VpndCause fallback_cause;

@@ -17,7 +17,7 @@ ask_again (VpndDecision *d)
   d->state->is_asked_again = TRUE;
   vpnd_decision_forget_peers (d, d->state->config);
   vpnd_decision_configure (d, d->state->config);
-  vpnd_decision_add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = VPND_ESTABLISH_FIRST_MS - VPND_ESTABLISH_AGAIN_MS;
+  vpnd_decision_watch_establish (d, VPND_ESTABLISH_FIRST_MS - VPND_ESTABLISH_AGAIN_MS);
 }
 
 /**
@@ -81,7 +81,7 @@ vpnd_on_handshake (VpndDecision *d, const VpndEvent *event)
   vpnd_decision_want_policy (d, VPND_POLICY_CONNECTED, state->routes, state->dns, FALSE);
   vpnd_decision_add_effect (d, VPND_EFFECT_EMIT_CONNECTED)->text = g_strdup (vpnd_profile_primary_peer (state->profile)->public_key_text);
   (void) vpnd_decision_adopt_config (d, &cause); /* what only served the first handshake; a host that went offline this instant is told by the facts */
-  vpnd_decision_add_effect (d, VPND_EFFECT_WATCH_LIVENESS);
+  vpnd_decision_watch_liveness (d);
   vpnd_decision_measure_path (d);
 }
 

@@ -226,6 +226,34 @@ vpnd_decision_retry_after (VpndDecision *d, guint delay_ms)
 }
 
 /**
+ * vpnd_decision_watch_establish:
+ * @d: the decision
+ * @timeout_ms: milliseconds from now
+ *
+ * Asks for the event HANDSHAKE, or ESTABLISH_TIMEOUT, of sessions that begin now. What the watch of before has reported and nobody has heard yet counts no more.
+ */
+void
+vpnd_decision_watch_establish (VpndDecision *d, guint timeout_ms)
+{
+  VpndEffect *effect = vpnd_decision_add_effect (d, VPND_EFFECT_WATCH_ESTABLISH);
+
+  effect->delay_ms = timeout_ms;
+  effect->watch = ++d->state->watch;
+}
+
+/**
+ * vpnd_decision_watch_liveness:
+ * @d: the decision
+ *
+ * Asks for the event PEER_LOST, of the sessions that have begun.
+ */
+void
+vpnd_decision_watch_liveness (VpndDecision *d)
+{
+  vpnd_decision_add_effect (d, VPND_EFFECT_WATCH_LIVENESS)->watch = d->state->watch;
+}
+
+/**
  * vpnd_decision_remember_wanted:
  * @d: the decision
  * @profile: the profile

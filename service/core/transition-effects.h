@@ -37,6 +37,8 @@ void vpnd_decision_want_blocked (VpndDecision *d);
 void vpnd_decision_want_no_policy (VpndDecision *d);
 void vpnd_decision_tear_down (VpndDecision *d, guint what);
 void vpnd_decision_retry_after (VpndDecision *d, guint delay_ms);
+void vpnd_decision_watch_establish (VpndDecision *d, guint timeout_ms);
+void vpnd_decision_watch_liveness (VpndDecision *d);
 void vpnd_decision_remember_wanted (VpndDecision *d, VpndProfile *profile, gboolean keep_going);
 void vpnd_decision_configure (VpndDecision *d, VpndTunnelConfig *config);
 void vpnd_decision_want_routes (VpndDecision *d, VpndRoutePlan *routes);

@@ -210,7 +210,7 @@ ask_for_tunnel (VpndDecision *d, gboolean is_new_link)
   vpnd_decision_configure (d, state->config);
   vpnd_decision_want_routes (d, routes);
   vpnd_decision_want_dns (d, dns, is_new_link);
-  vpnd_decision_add_effect (d, VPND_EFFECT_WATCH_ESTABLISH)->delay_ms = is_first ? VPND_ESTABLISH_AGAIN_MS : vpnd_establish_timeout_ms (state->attempt);
+  vpnd_decision_watch_establish (d, is_first ? VPND_ESTABLISH_AGAIN_MS : vpnd_establish_timeout_ms (state->attempt));
 }
 
 /**

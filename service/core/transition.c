@@ -10,11 +10,13 @@
 
 #include "transition-events.h"
 
-/* How an event is called in logs and tests, and who decides; nobody where there is nothing to decide. */
+/* How an event is called in logs and tests, and who decides; nobody where there is nothing to decide. @is_report: of a watch for the peer, and only of the one
+ * that was asked for last: a handshake of sessions that the device is being told to forget is none. */
 static const struct
 {
   const char *name;
   void (*decide) (VpndDecision *d, const VpndEvent *event);
+  gboolean is_report;
 } events[] = {
   [VPND_EVENT_START] = { "start", vpnd_on_start },
   [VPND_EVENT_ACTIVATE] = { "activate", vpnd_on_activate },
@@ -22,9 +24,9 @@ static const struct
   [VPND_EVENT_DEACTIVATE] = { "deactivate", vpnd_on_deactivate },
   [VPND_EVENT_EFFECTS_DONE] = { "effects-done", vpnd_on_effects_done },
   [VPND_EVENT_EFFECT_FAILED] = { "effect-failed", vpnd_on_effect_failed },
-  [VPND_EVENT_HANDSHAKE] = { "handshake", vpnd_on_handshake },
-  [VPND_EVENT_ESTABLISH_TIMEOUT] = { "establish-timeout", vpnd_on_establish_timeout },
-  [VPND_EVENT_PEER_LOST] = { "peer-lost", vpnd_on_peer_lost },
+  [VPND_EVENT_HANDSHAKE] = { "handshake", vpnd_on_handshake, TRUE },
+  [VPND_EVENT_ESTABLISH_TIMEOUT] = { "establish-timeout", vpnd_on_establish_timeout, TRUE },
+  [VPND_EVENT_PEER_LOST] = { "peer-lost", vpnd_on_peer_lost, TRUE },
   [VPND_EVENT_LINK_LOST] = { "link-lost", vpnd_on_link_lost },
   [VPND_EVENT_RETRY] = { "retry", vpnd_on_retry },
   [VPND_EVENT_LOOKED_UP] = { "looked-up", vpnd_on_looked_up },
@@ -63,7 +65,7 @@ vpnd_transition (const VpndState *state, const VpndEvent *event, const VpndConte
   };
 
   g_assert (event->kind < VPND_N_EVENTS);
-  if (events[event->kind].decide != NULL)
+  if (events[event->kind].decide != NULL && (!events[event->kind].is_report || event->watch == state->watch))
     events[event->kind].decide (&decision, event);
 
   if (decision.lacks_port)

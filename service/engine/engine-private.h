@@ -57,6 +57,7 @@ struct _VpndEngine
 
   gint64 since_us;           /* wall clock */
   gint64 attempt_started_us; /* clock */
+  guint watch;               /* what the effect said that began the watch for the peer; its reports carry it */
   guint retry;               /* id of the clock's schedule, 0 for none */
   guint dns_repair;          /* id of the clock's schedule, 0 for none */
   VpndBackoff dns_backoff;   /* of the repairs of DNS */

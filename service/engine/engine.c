@@ -68,7 +68,10 @@ vpnd_engine_item_new (VpndEventKind kind, VpndProfile *profile, GTask *task)
 void
 vpnd_engine_post (VpndEngine *self, VpndEventKind kind)
 {
-  g_queue_push_tail (&self->queue, vpnd_engine_item_new (kind, NULL, NULL));
+  VpndEngineItem *item = vpnd_engine_item_new (kind, NULL, NULL);
+
+  item->event.watch = self->watch;
+  g_queue_push_tail (&self->queue, item);
   vpnd_engine_process (self);
 }
 
@@ -161,22 +164,6 @@ cancel_retry (VpndEngine *self)
   self->retry = 0;
 }
 
-/* What the watch of before has told meanwhile is about sessions that have been forgotten, or about a device that is gone. */
-static void
-drop_reports (VpndEngine *self)
-{
-  for (GList *link = self->queue.head, *next; link != NULL; link = next)
-    {
-      const VpndEventKind kind = ((const VpndEngineItem *) link->data)->event.kind;
-
-      next = link->next;
-      if (kind != VPND_EVENT_HANDSHAKE && kind != VPND_EVENT_ESTABLISH_TIMEOUT && kind != VPND_EVENT_PEER_LOST)
-        continue;
-      item_free (link->data);
-      g_queue_delete_link (&self->queue, link);
-    }
-}
-
 static void
 on_local_effect (const VpndEffect *effect, gpointer user_data)
 {
@@ -184,14 +171,17 @@ on_local_effect (const VpndEffect *effect, gpointer user_data)
 
   if (effect->kind == VPND_EFFECT_WATCH_ESTABLISH)
     {
-      drop_reports (self);
       cancel_retry (self);
       self->attempt_started_us = vpnd_clock_now_us (self->ports.clock);
       vpnd_path_mtu_stop (self->path_mtu); /* of another attempt, and maybe of another path */
+      self->watch = effect->watch;
       vpnd_handshake_watch_establish (self->handshake, self->state->profile, effect->delay_ms);
     }
   else if (effect->kind == VPND_EFFECT_WATCH_LIVENESS)
-    vpnd_handshake_watch_liveness (self->handshake, self->state->profile);
+    {
+      self->watch = effect->watch;
+      vpnd_handshake_watch_liveness (self->handshake, self->state->profile);
+    }
   else if (effect->kind == VPND_EFFECT_WATCH_STOP)
     {
       vpnd_handshake_stop (self->handshake);

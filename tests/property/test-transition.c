@@ -32,6 +32,7 @@ typedef struct
   gboolean dns;
   gboolean wanted;
   gboolean is_watching;
+  guint watch;     /* what its reports carry */
   gboolean is_due; /* a retry */
   gboolean ruleset_failed;
   guint connected;
@@ -176,9 +177,12 @@ perform (World *world, const VpndEffect *effect)
       return;
     case VPND_EFFECT_WATCH_ESTABLISH:
       g_assert_cmpuint (effect->delay_ms, >=, VPND_ATTEMPT_MIN_MS);
+      g_assert_cmpuint (effect->watch, >, world->watch); /* sessions that begin now */
+      world->watch = effect->watch;
       world->is_watching = TRUE;
       return;
     case VPND_EFFECT_WATCH_LIVENESS:
+      g_assert_cmpuint (effect->watch, ==, world->watch); /* those that have begun */
       world->is_watching = TRUE;
       return;
     case VPND_EFFECT_WATCH_STOP:
@@ -298,7 +302,7 @@ check_laws (World *world)
   if (state->kind == VPND_STATE_ERROR)
     g_assert_false (world->link || world->routes);
   if (state->kind == VPND_STATE_CONNECTED)
-    g_assert_true (world->link && world->is_watching);
+    g_assert_true (world->link && world->is_watching && world->watch == state->watch);
   if (state->kind == VPND_STATE_CONNECTED && !world->ruleset_failed)
     assert_port_is_open (world, state->config);
 }
@@ -362,10 +366,17 @@ world_init (World *world)
   world->split = random_boolean (2) ? random_split_plan ("first") : NULL;
 }
 
+/* Of the watch that is under way. */
+static VpndEvent
+report (const World *world, VpndEventKind kind)
+{
+  return (VpndEvent){ .kind = kind, .watch = world->watch };
+}
+
 static VpndEvent
 random_event (World *world, VpndProfile *profile)
 {
-  VpndEvent event = { .kind = g_test_rand_int_range (VPND_EVENT_ACTIVATE, VPND_EVENT_STOP) };
+  VpndEvent event = report (world, g_test_rand_int_range (VPND_EVENT_ACTIVATE, VPND_EVENT_STOP));
 
   if (event.kind == VPND_EVENT_ACTIVATE)
     event.profile = profile;
@@ -502,6 +513,46 @@ test_retry_of_before (void)
   g_assert_cmpuint (seen[VPND_STATE_CONNECTING], >, 20);
   g_assert_cmpuint (seen[VPND_STATE_CONNECTED], >, 0); /* handshakes are rare in a walk */
   g_assert_cmpuint (seen[VPND_STATE_ERROR], >, 20);
+}
+
+/* What an earlier watch has reported changes nothing, in whatever state; what the one of now reports does. */
+static void
+test_report_of_before (void)
+{
+  static const VpndEventKind kinds[] = { VPND_EVENT_HANDSHAKE, VPND_EVENT_ESTABLISH_TIMEOUT, VPND_EVENT_PEER_LOST };
+  guint heard = 0;
+
+  for (guint round = 0; round < 2000; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndProfile) profile = random_profile ("random");
+      VpndEvent event;
+
+      world_init (&world);
+      feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 0);
+      for (int i = g_test_rand_int_range (0, 4); i > 0; i--)
+        feed (&world, random_event (&world, profile), 0);
+      event = report (&world, kinds[round % G_N_ELEMENTS (kinds)]);
+      for (guint is_old = 0; is_old < 2; is_old++)
+        {
+          VpndContext context = { world.settings, world.facts, 1000, random_listen_port (), world.link ? 7 : 0, world.split };
+          g_autoptr (GPtrArray) effects = NULL;
+          g_autoptr (VpndState) next = NULL;
+
+          event.watch -= is_old;
+          next = vpnd_transition (world.state, &event, &context, &effects);
+          if (!is_old)
+            {
+              heard += effects->len > 0;
+              continue;
+            }
+          g_assert_cmpuint (effects->len, ==, 0);
+          g_assert_cmpint (next->kind, ==, world.state->kind);
+          g_assert_cmpuint (next->attempt, ==, world.state->attempt);
+          g_assert_true (next->ruleset == world.state->ruleset && next->config == world.state->config);
+        }
+    }
+  g_assert_cmpuint (heard, >, 100);
 }
 
 /* L1: total, also where the engine would never ask. */
@@ -712,7 +763,7 @@ test_split_refused (void)
       feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = profile }, 0);
       g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
       if (random_boolean (2))
-        feed (&world, (VpndEvent){ .kind = VPND_EVENT_HANDSHAKE }, 0);
+        feed (&world, report (&world, VPND_EVENT_HANDSHAKE), 0);
       feed (&world, (VpndEvent){ .kind = VPND_EVENT_EFFECT_FAILED, .effect = VPND_EFFECT_APPLY_RULESET }, 0);
       g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
       g_assert_true (world.state->is_split_refused);
@@ -797,17 +848,17 @@ test_connect_and_back (void)
   g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
   g_assert_true (world.wanted && world.link && world.routes && world.is_watching);
   g_assert_cmpuint (world.connected, ==, 0); /* not before the peer answered */
-  feed (&world, (VpndEvent){ .kind = VPND_EVENT_HANDSHAKE }, 0);
+  feed (&world, report (&world, VPND_EVENT_HANDSHAKE), 0);
   g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTED);
   g_assert_cmpuint (world.connected, ==, 1);
-  feed (&world, (VpndEvent){ .kind = VPND_EVENT_PEER_LOST }, 0);
+  feed (&world, report (&world, VPND_EVENT_PEER_LOST), 0);
   g_assert_cmpint (world.state->kind, ==, VPND_STATE_CONNECTING);
-  feed (&world, (VpndEvent){ .kind = VPND_EVENT_ESTABLISH_TIMEOUT }, 0);
+  feed (&world, report (&world, VPND_EVENT_ESTABLISH_TIMEOUT), 0);
   g_assert_cmpuint (world.state->attempt, ==, 1); /* its second initiation */
   g_assert_true (world.is_watching);
   for (guint attempt = 2; attempt < 10; attempt++)
     {
-      feed (&world, (VpndEvent){ .kind = VPND_EVENT_ESTABLISH_TIMEOUT }, 0);
+      feed (&world, report (&world, VPND_EVENT_ESTABLISH_TIMEOUT), 0);
       g_assert_cmpuint (world.state->attempt, ==, attempt); /* no give-up */
     }
   world.facts->default4.present = FALSE;
@@ -867,7 +918,7 @@ test_roll_back (void)
       g_assert_cmpuint (world.disconnected, ==, 0);
 
       feed (&world, (VpndEvent){ .kind = VPND_EVENT_ACTIVATE, .profile = first }, 0);
-      feed (&world, (VpndEvent){ .kind = VPND_EVENT_HANDSHAKE }, 0);
+      feed (&world, report (&world, VPND_EVENT_HANDSHAKE), 0);
       world.settings->backend = VPND_BACKEND_KERNEL; /* say, one that this host has not */
       fail_activation (&world, second, kinds[i]);
       g_assert_cmpint (world.state->backend, ==, VPND_BACKEND_AUTO);
@@ -929,6 +980,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/transition/dns-overwritten", test_dns_overwritten);
   g_test_add_func ("/transition/retry-of-before", test_retry_of_before);
+  g_test_add_func ("/transition/report-of-before", test_report_of_before);
   g_test_add_func ("/transition/total", test_total);
   g_test_add_func ("/transition/walk", test_walk);
   g_test_add_func ("/transition/walk-with-failures", test_walk_with_failures);
