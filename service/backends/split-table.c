@@ -60,8 +60,15 @@ wire_equal (gconstpointer a, gconstpointer b)
   return x->uid == y->uid && strcmp (x->path, y->path) == 0;
 }
 
+/* Whether a program of the rule would be in the clear, or in another profile's tunnel, where it stands in no class. */
+static gboolean
+is_strict (const VpndSplitConfig *config, const VpndSplitRule *rule)
+{
+  return rule->class_ == VPND_SPLIT_BOUND || (rule->class_ == VPND_SPLIT_INCLUDED && config->mode == VPND_SPLIT_MODE_INCLUDE);
+}
+
 static void
-add_row (VpndSplitTable *self, const VpndSplitClasses *classes, VpndSplitRule *rule, const char *path)
+add_row (VpndSplitTable *self, const VpndSplitConfig *config, const VpndSplitClasses *classes, VpndSplitRule *rule, const char *path)
 {
   Row *row;
   guint index;
@@ -73,6 +80,7 @@ add_row (VpndSplitTable *self, const VpndSplitClasses *classes, VpndSplitRule *r
   row->wire = g_new0 (VpndClassifierRule, 1);
   row->wire->path = g_strdup (path);
   row->wire->class_index = index;
+  row->wire->is_strict = is_strict (config, rule);
   row->wire->uid = rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM ? VPND_CLASSIFIER_ANY_UID : rule->owner_uid;
   row->rule = vpnd_split_rule_ref (rule);
   g_ptr_array_add (self->rows, row);
@@ -81,7 +89,7 @@ add_row (VpndSplitTable *self, const VpndSplitClasses *classes, VpndSplitRule *r
 }
 
 static void
-add_app (VpndSplitTable *self, const VpndSplitClasses *classes, VpndSplitRule *rule)
+add_app (VpndSplitTable *self, const VpndSplitConfig *config, const VpndSplitClasses *classes, VpndSplitRule *rule)
 {
   g_autoptr (GError) error = NULL;
   VpndApp *app = rule->programs != NULL ? vpnd_app_new_own ("", rule->value, (const char *const *) rule->programs) : vpnd_app_find ("", rule->value, &error);
@@ -93,7 +101,7 @@ add_app (VpndSplitTable *self, const VpndSplitClasses *classes, VpndSplitRule *r
     }
   g_hash_table_insert (self->apps, vpnd_split_rule_ref (rule), app);
   for (guint i = 0; i < app->paths->len; i++)
-    add_row (self, classes, rule, g_ptr_array_index (app->paths, i));
+    add_row (self, config, classes, rule, g_ptr_array_index (app->paths, i));
 }
 
 static void
@@ -106,9 +114,9 @@ add_rules (VpndSplitTable *self, const VpndSplitConfig *config, const VpndSplitC
       if ((rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM) != of_system)
         continue;
       if (rule->kind == VPND_SPLIT_PATH)
-        add_row (self, classes, rule, rule->value);
+        add_row (self, config, classes, rule, rule->value);
       else if (rule->kind == VPND_SPLIT_APP)
-        add_app (self, classes, rule);
+        add_app (self, config, classes, rule);
       else if (rule->kind == VPND_SPLIT_UNIT)
         {
           g_ptr_array_add (self->unit_rules, vpnd_split_rule_ref (rule));

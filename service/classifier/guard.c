@@ -3,8 +3,8 @@
  *
  * See guard.h. The two share one page: whether an event is being judged, and how many were. The guard sleeps until there is an event, then
  * looks again and again: when nothing moved until the limit is near, it answers what is being judged and what waits. Which number the
- * judged event has is known only to the first process, which may have been stopped before it could tell: all that it may be are answered.
- * Whom it let go it writes down: the first process puts them where they belong as soon as it can.
+ * judged event has is known only to the first process, which may have been stopped before it could tell: all that it may be are answered,
+ * and refused if there is any strict rule. Whom it let go it writes down: the first process puts them where they belong as soon as it can.
  */
 #include "config.h"
 
@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "process.h"
+#include "protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,32 +36,68 @@
  * (process_access_response): the guard's numbers must never be those of the first process, which holds few. */
 #define LOWEST_EVENT_FD 512
 
-#define LET_GO_MAX 256u /* 10 KB. Those above are looked for among all that run */
+#define LET_GO_MAX 256u /* 12 KB. Those above are looked for among all that run */
+
+#define STRICT_ALL G_MAXUINT32
+
+/* What is known of the event that is being judged. */
+typedef enum
+{
+  FATE_UNKNOWN, /* not even its number */
+  FATE_LENIENT, /* it is no strict rule's */
+  FATE_STRICT,  /* it is */
+  FATE_ALLOWED, /* the guard has answered before that was known */
+  FATE_REFUSED, /* as above */
+} Fate;
 
 struct _VpndGuard
 {
   _Atomic gint32 is_judging; /* an event is being read, judged or answered */
   _Atomic guint32 steps;     /* grows at each beginning and end */
+  _Atomic guint32 fate;      /* Fate */
   int event_fd;              /* tells the first process that there is something new below */
   _Atomic guint32 n_told;    /* written by the guard alone */
   _Atomic guint32 n_taken;   /* written by the first process alone */
   _Atomic gint32 has_lost;
   VpndGuardLetGo let_go[LET_GO_MAX];
+  _Atomic guint32 n_strict; /* STRICT_ALL while those below are being written, or when they are too many */
+  VpndGuardStrict strict[VPND_GUARD_MAX_STRICT];
 };
 
 /* ENOENT: there is no such event, or it is answered meanwhile. */
 static void
-allow (int fanotify_fd, int event_fd)
+answer (int fanotify_fd, int event_fd, gboolean is_refused)
 {
-  struct fanotify_response response = { .fd = event_fd, .response = FAN_ALLOW };
+  struct fanotify_response response = { .fd = event_fd, .response = is_refused ? FAN_DENY : FAN_ALLOW };
 
   while (write (fanotify_fd, &response, sizeof response) < 0 && errno == EINTR)
     ;
 }
 
+static gboolean
+is_strict (const VpndGuard *page, const struct fanotify_event_metadata *event)
+{
+  const guint32 n = atomic_load (&page->n_strict);
+  guint32 uid;
+  struct stat info;
+
+  if (n == 0 || n == STRICT_ALL || fstat (event->fd, &info) < 0)
+    return n != 0;
+  for (guint32 i = 0; i < n; i++)
+    {
+      const VpndGuardStrict *it = &page->strict[i];
+
+      if (it->device != info.st_dev || it->inode != info.st_ino)
+        continue;
+      if (it->uid == VPND_CLASSIFIER_ANY_UID || !vpnd_process_read_uid (event->pid, &uid) || it->uid == uid)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 /* Who is held now: afterwards it may be gone. */
 static void
-tell (VpndGuard *page, const struct fanotify_event_metadata *event)
+tell (VpndGuard *page, const struct fanotify_event_metadata *event, gboolean is_refused)
 {
   const guint32 n = atomic_load (&page->n_told);
   VpndGuardLetGo *it = &page->let_go[n % LET_GO_MAX];
@@ -72,7 +109,7 @@ tell (VpndGuard *page, const struct fanotify_event_metadata *event)
       return;
     }
   *it = (VpndGuardLetGo){ event->pid, vpnd_process_read_start_time (event->pid), makedev (info.stx_dev_major, info.stx_dev_minor), info.stx_ino,
-    info.stx_mask & STATX_MNT_ID ? info.stx_mnt_id : 0 };
+    info.stx_mask & STATX_MNT_ID ? info.stx_mnt_id : 0, is_refused };
   atomic_store (&page->n_told, n + 1);
 }
 
@@ -81,19 +118,33 @@ static void
 answer_waiting (VpndGuard *page, int fanotify_fd, guint32 steps)
 {
   struct fanotify_event_metadata event;
-  gboolean has_any = FALSE;
+  gboolean has_any = FALSE, is_refused;
 
   while (atomic_load (&page->steps) == steps && read (fanotify_fd, &event, sizeof event) == (ssize_t) sizeof event)
     {
       if (event.fd < 0)
         continue;
-      tell (page, &event);
-      allow (fanotify_fd, event.fd);
+      is_refused = is_strict (page, &event);
+      tell (page, &event, is_refused);
+      answer (fanotify_fd, event.fd, is_refused);
       close (event.fd);
       has_any = TRUE;
     }
   if (has_any)
     (void) eventfd_write (page->event_fd, 1); /* fails when 2^64 of them were not read */
+}
+
+/* Answers the event that is being judged. */
+static void
+answer_judged (VpndGuard *page, int fanotify_fd)
+{
+  const gboolean has_strict = atomic_load (&page->n_strict) != 0;
+  guint32 fate = FATE_UNKNOWN;
+
+  if (atomic_compare_exchange_strong (&page->fate, &fate, has_strict ? FATE_REFUSED : FATE_ALLOWED))
+    fate = has_strict ? FATE_REFUSED : FATE_ALLOWED;
+  for (int fd = 0; atomic_load (&page->is_judging) && fd < LOWEST_EVENT_FD; fd++)
+    answer (fanotify_fd, fd, fate == FATE_REFUSED || fate == FATE_STRICT);
 }
 
 G_GNUC_NORETURN static void
@@ -114,8 +165,8 @@ guard_run (VpndGuard *page, int fanotify_fd)
         nanosleep (&pause, NULL); /* lint: allow sleep: it only looks after the other, which never waits for it */
       if (looks < LOOKS || atomic_load (&page->steps) != steps)
         continue;
-      for (int fd = 0; atomic_load (&page->is_judging) && fd < LOWEST_EVENT_FD; fd++)
-        allow (fanotify_fd, fd);
+      if (atomic_load (&page->is_judging))
+        answer_judged (page, fanotify_fd);
       answer_waiting (page, fanotify_fd, steps);
     }
 }
@@ -176,6 +227,23 @@ vpnd_guard_start (int fanotify_fd, GError **error)
 }
 
 /**
+ * vpnd_guard_set_strict:
+ * @self: the guard
+ * @strict: (array length=n_strict): the programs that are not to be let go; all that were set before are forgotten
+ * @n_strict: how many; above VPND_GUARD_MAX_STRICT all programs are
+ */
+void
+vpnd_guard_set_strict (VpndGuard *self, const VpndGuardStrict *strict, guint n_strict)
+{
+  atomic_store (&self->n_strict, STRICT_ALL); /* stopped in the middle, we leave it closed */
+  if (n_strict > VPND_GUARD_MAX_STRICT)
+    return;
+  if (n_strict > 0)
+    memcpy (self->strict, strict, n_strict * sizeof *strict);
+  atomic_store (&self->n_strict, n_strict);
+}
+
+/**
  * vpnd_guard_begin:
  * @self: the guard
  *
@@ -184,8 +252,26 @@ vpnd_guard_start (int fanotify_fd, GError **error)
 void
 vpnd_guard_begin (VpndGuard *self)
 {
+  atomic_store (&self->fate, FATE_UNKNOWN);
   atomic_store (&self->is_judging, TRUE);
   atomic_fetch_add (&self->steps, 1);
+}
+
+/**
+ * vpnd_guard_decide:
+ * @self: the guard
+ * @is_strict: whether the event that was read is to be refused if it cannot be answered in time
+ *
+ * To be called before anybody is moved.
+ *
+ * Returns: FALSE if the guard has refused it already
+ */
+gboolean
+vpnd_guard_decide (VpndGuard *self, gboolean is_strict)
+{
+  guint32 fate = FATE_UNKNOWN;
+
+  return atomic_compare_exchange_strong (&self->fate, &fate, is_strict ? FATE_STRICT : FATE_LENIENT) || fate == FATE_ALLOWED;
 }
 
 /**

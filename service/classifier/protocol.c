@@ -104,7 +104,7 @@ vpnd_classifier_encode_rules (const GPtrArray *rules)
     {
       const VpndClassifierRule *rule = g_ptr_array_index (rules, i);
 
-      g_variant_builder_add (&builder, "(subu)", rule->path, rule->class_index, rule->any_mount_namespace, rule->uid);
+      g_variant_builder_add (&builder, "(subu)", rule->path, rule->class_index, rule->is_strict, rule->uid);
     }
   return take_bytes (g_variant_new (TABLE_TYPE, VERSION, &builder));
 }
@@ -145,7 +145,7 @@ vpnd_classifier_decode_rules (GBytes *bytes, guint n_classes, GError **error)
       g_autoptr (VpndClassifierRule) rule = g_new0 (VpndClassifierRule, 1);
       guint32 class_index;
 
-      g_variant_get_child (list, i, "(subu)", &rule->path, &class_index, &rule->any_mount_namespace, &rule->uid);
+      g_variant_get_child (list, i, "(subu)", &rule->path, &class_index, &rule->is_strict, &rule->uid);
       rule->class_index = class_index;
       if (rule->path[0] != '/' || strlen (rule->path) >= PATH_MAX_BYTES || rule->class_index >= n_classes)
         {

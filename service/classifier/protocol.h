@@ -22,14 +22,14 @@ G_BEGIN_DECLS
  * VpndClassifierRule:
  * @path: (owned): absolute path of an executable
  * @class_index: which of the cgroups that came with the table
- * @any_mount_namespace: also processes that see the file through another mount namespace
+ * @is_strict: who cannot be put into the class, or not in time, is not started: elsewhere it would be in the clear
  * @uid: only processes of this user; VPND_CLASSIFIER_ANY_UID for everybody's. Of the rules for one file that hold for a process the first counts
  */
 typedef struct
 {
   char *path;
   guint class_index;
-  gboolean any_mount_namespace;
+  gboolean is_strict;
   guint32 uid;
 } VpndClassifierRule;
 
@@ -40,7 +40,7 @@ typedef enum
   VPND_CLASSIFIER_UNWATCHED, /* launches of @path are not seen, for @code */
   VPND_CLASSIFIER_ARRIVED,   /* process @pid is about to run @path and stands in @class_index */
   VPND_CLASSIFIER_FOUND,     /* process @pid ran @path already and was moved into @class_index */
-  VPND_CLASSIFIER_FAILED,    /* process @pid runs @path and could not be put into @class_index, for @code */
+  VPND_CLASSIFIER_FAILED,    /* process @pid runs @path and could not be put into @class_index, for @code; ECANCELED: it was not started */
   VPND_CLASSIFIER_SEEN,      /* process @pid runs @path, which is no rule's: the answer to LOOK */
   VPND_CLASSIFIER_SOCKETS,   /* process @pid was moved, and has @sockets, which it may have opened before */
   VPND_CLASSIFIER_OVERFLOW,  /* launches or reports were lost: what was lost stands where it stood */

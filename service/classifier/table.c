@@ -28,6 +28,7 @@
 struct _VpndTable
 {
   int fanotify_fd;     /* (unowned) */
+  VpndGuard *guard;    /* (unowned) */
   GPtrArray *rules;    /* (element-type VpndClassifierRule) (owned) */
   GPtrArray *targets;  /* (element-type VpndTarget) (owned): one a rule, in order */
   GHashTable *by_file; /* (element-type VpndFileId GPtrArray(VpndTarget)) (owned): whose launch is held, in the order of the rules */
@@ -234,6 +235,22 @@ resolve_all (VpndTable *table)
     }
 }
 
+static void
+tell_guard (const VpndTable *self)
+{
+  g_autoptr (GArray) strict = g_array_new (FALSE, FALSE, sizeof (VpndGuardStrict));
+
+  for (guint i = 0; i < self->targets->len; i++)
+    {
+      const VpndTarget *target = g_ptr_array_index (self->targets, i);
+      const VpndGuardStrict it = { target->file.device, target->file.inode, target->rule->uid };
+
+      if (target->code == 0 && target->rule->is_strict)
+        g_array_append_val (strict, it);
+    }
+  vpnd_guard_set_strict (self->guard, (const VpndGuardStrict *) strict->data, strict->len);
+}
+
 /* However often a folder has changed, its rules are looked at once: whoever may write there could keep us from the launches that wait. */
 static gboolean
 on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
@@ -263,6 +280,7 @@ on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
       if (GPOINTER_TO_INT (is_over))
         g_hash_table_remove (self->folders, number);
     }
+  tell_guard (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -277,6 +295,7 @@ is_in_cgroup2 (int fd)
 /**
  * vpnd_table_new:
  * @fanotify_fd: the group that gets the marks; must stay open
+ * @guard: its guard; must stay
  * @rules: (transfer none) (element-type VpndClassifierRule): the whole table
  * @class_fds: cgroup.procs of each class, open for writing; copies are kept
  * @n_classes: how many, at most VPND_CLASSIFIER_MAX_CLASSES
@@ -286,11 +305,12 @@ is_in_cgroup2 (int fd)
  * Returns: (transfer full): the table, with marks on all that can be seen; not in force yet
  */
 VpndTable *
-vpnd_table_new (int fanotify_fd, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, gpointer user_data)
+vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, gpointer user_data)
 {
   VpndTable *table = g_new0 (VpndTable, 1);
 
   table->fanotify_fd = fanotify_fd;
+  table->guard = guard;
   table->func = func;
   table->func_data = user_data;
   table->rules = g_ptr_array_ref (rules);
@@ -348,6 +368,7 @@ void
 vpnd_table_enter_force (VpndTable *self, VpndTable *old)
 {
   self->is_in_force = TRUE;
+  tell_guard (self);
   if (old != NULL)
     {
       remove_marks (old, self);

@@ -1,11 +1,12 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The rules as the kernel knows them: which files they mean now, with a mark of fanotify(7) on each, followed when they are replaced. Holds and moves
- * nobody.
+ * The rules as the kernel knows them: which files they mean now, with a mark of fanotify(7) on each, followed when they are replaced. The guard is told
+ * which of them are strict. Holds and moves nobody.
  */
 #pragma once
 
+#include "guard.h"
 #include "protocol.h"
 
 #include <sys/types.h>
@@ -38,7 +39,7 @@ typedef struct
 /* @code is 0 when its launches are seen now, else why they are not (errno). */
 typedef void (*VpndTableFunc) (const VpndClassifierRule *rule, int code, gpointer user_data);
 
-VpndTable *vpnd_table_new (int fanotify_fd, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, gpointer user_data);
+VpndTable *vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, gpointer user_data);
 void vpnd_table_free (VpndTable *table);
 void vpnd_table_enter_force (VpndTable *self, VpndTable *old);
 const GPtrArray *vpnd_table_lookup (const VpndTable *self, const VpndFileId *file);

@@ -109,7 +109,7 @@ find_rule (VpndWatch *self, const Program *program, pid_t pid)
         is_known = vpnd_process_read_uid (pid, &uid);
       if (rule->uid != VPND_CLASSIFIER_ANY_UID && rule->uid != uid)
         continue;
-      if (rule->any_mount_namespace || vpnd_mounts_has (self->mounts, program->mount_id))
+      if (vpnd_mounts_has (self->mounts, program->mount_id))
         return rule;
     }
   return NULL;
@@ -165,17 +165,20 @@ judge (VpndWatch *self, const struct fanotify_event_metadata *event)
   Held it = { .pid = event->pid, .held = -1, .folder = -1 };
   Program program;
   guint64 start_time;
-  gboolean is_late;
+  gboolean is_late, is_refused;
   int code = ESRCH;
   ssize_t n;
 
   if (self->table != NULL && look_at (event->fd, &program))
     rule = find_rule (self, &program, event->pid);
-  if (rule != NULL && event->pid > 0)
+  is_refused = !vpnd_guard_decide (self->guard, rule != NULL && rule->is_strict);
+  if (rule != NULL && event->pid > 0 && !is_refused)
     {
       it.held = vpnd_process_hold (event->pid); /* while it waits: the number is its own */
       read_origin (self, &it);
       code = vpnd_process_move (event->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
+      if (code != 0 && rule->is_strict)
+        response.response = FAN_DENY;
     }
   while ((n = write (self->fanotify_fd, &response, sizeof response)) < 0 && errno == EINTR)
     ;
@@ -185,7 +188,9 @@ judge (VpndWatch *self, const struct fanotify_event_metadata *event)
   if (it.folder < 0)
     it.folder = vpnd_process_open_held (it.held, event->pid);
   start_time = vpnd_process_get_start_time (it.folder);
-  if (is_late)
+  if (is_refused || (is_late && rule->is_strict))
+    report_process (self, VPND_CLASSIFIER_FAILED, rule, event->pid, start_time, ECANCELED, it.origin);
+  else if (is_late)
     report_late (self, rule, it.folder, event->pid, start_time, code, it.origin);
   else
     report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, rule, event->pid, start_time, code, it.origin);
@@ -265,7 +270,7 @@ judge_late (VpndWatch *self, const VpndGuardLetGo *it)
   const Program program = { { it->device, it->inode }, it->mount_id };
   const VpndClassifierRule *rule = find_rule (self, &program, it->pid);
   const int process = rule != NULL ? vpnd_process_open (it->pid) : -1;
-  const gboolean is_there = it->start_time != 0 && vpnd_process_get_start_time (process) == it->start_time;
+  const gboolean is_there = !it->is_refused && it->start_time != 0 && vpnd_process_get_start_time (process) == it->start_time;
   char origin[ORIGIN_MAX_BYTES] = "";
   int code = ESRCH;
 
@@ -274,7 +279,9 @@ judge_late (VpndWatch *self, const VpndGuardLetGo *it)
       (void) vpnd_process_get_cgroup (process, vpnd_table_is_unified (self->table), origin, sizeof origin);
       code = vpnd_process_move (it->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
     }
-  if (rule != NULL)
+  if (rule != NULL && it->is_refused)
+    report_process (self, VPND_CLASSIFIER_FAILED, rule, it->pid, it->start_time, ECANCELED, origin);
+  else if (rule != NULL)
     report_late (self, rule, process, it->pid, it->start_time, code, origin);
   if (process >= 0)
     close (process);
@@ -370,7 +377,7 @@ vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, g
   g_return_if_fail (n_classes <= VPND_CLASSIFIER_MAX_CLASSES);
 
   old = g_steal_pointer (&self->table);
-  self->table = vpnd_table_new (self->fanotify_fd, rules, class_fds, n_classes, on_rule, self);
+  self->table = vpnd_table_new (self->fanotify_fd, self->guard, rules, class_fds, n_classes, on_rule, self);
   vpnd_table_enter_force (self->table, old);
   g_clear_handle_id (&self->walk_source, g_source_remove);
   if (rules->len > 0)

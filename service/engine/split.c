@@ -147,6 +147,17 @@ on_counted (gpointer user_data)
   vpnd_split_tunnel_update_state (user_data);
 }
 
+/* Returns: (transfer full): why a process does not stand where its rule wants it */
+static char *
+failure_reason (int code)
+{
+  if (code == ETIMEDOUT)
+    return g_strdup ("it went on before it stood in its class: vpnd-classifier did not answer in time; its connections of before are ended");
+  if (code == ECANCELED)
+    return g_strdup ("it was not started: vpnd-classifier did not answer in time, and outside its class it would not be in its tunnel. Start it again");
+  return g_strdup_printf ("it could not be put into its class: %s", g_strerror (code));
+}
+
 static void
 on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
 {
@@ -162,8 +173,7 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
       break;
     case VPND_SPLITTER_FAILED:
       is_private = report->rule == NULL || report->rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM;
-      reason = report->code == ETIMEDOUT ? g_strdup ("it went on before it stood in its class: vpnd-classifier did not answer in time; its connections of before are ended")
-                                         : g_strdup_printf ("it could not be put into its class: %s", g_strerror (report->code));
+      reason = failure_reason (report->code);
       vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: process %d: %s", report->pid, reason);
       g_signal_emit (self, signals[SIGNAL_FAILED], 0, (guint) report->pid, is_private ? "" : report->path, reason);
       break;

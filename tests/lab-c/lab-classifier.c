@@ -253,23 +253,34 @@ send_table (const Lab *lab, GBytes *bytes, gboolean is_sealed)
   close (procs_fd);
 }
 
+static void
+add_rule (GPtrArray *rules, const char *path, guint32 uid, gboolean is_strict)
+{
+  VpndClassifierRule *rule = g_new0 (VpndClassifierRule, 1);
+
+  rule->path = g_strdup (path);
+  rule->uid = uid;
+  rule->is_strict = is_strict;
+  g_ptr_array_add (rules, rule);
+}
+
+static void
+send_list (const Lab *lab, const GPtrArray *rules)
+{
+  g_autoptr (GBytes) bytes = vpnd_classifier_encode_rules (rules);
+
+  send_table (lab, bytes, TRUE);
+}
+
 /* Sends a table of @paths, NULL-terminated. */
 static void
 send_rules (const Lab *lab, const char *const *paths)
 {
   g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_classifier_rule_free);
-  g_autoptr (GBytes) bytes = NULL;
 
   for (guint i = 0; paths[i] != NULL; i++)
-    {
-      VpndClassifierRule *rule = g_new0 (VpndClassifierRule, 1);
-
-      rule->path = g_strdup (paths[i]);
-      rule->uid = VPND_CLASSIFIER_ANY_UID;
-      g_ptr_array_add (rules, rule);
-    }
-  bytes = vpnd_classifier_encode_rules (rules);
-  send_table (lab, bytes, TRUE);
+    add_rule (rules, paths[i], VPND_CLASSIFIER_ANY_UID, FALSE);
+  send_list (lab, rules);
 }
 
 /* Sends a table of one program that is there, and waits until it is in force. */
@@ -281,6 +292,10 @@ apply_rule (const Lab *lab, const char *path)
   send_rules (lab, paths);
   expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
 }
+
+#define IN_CLASS 0
+#define OUTSIDE 3
+#define REFUSED 4
 
 /* Launches @path by fork and exec; returns its exit status. */
 static int
@@ -294,7 +309,7 @@ launch (const Lab *lab, const char *path, gint64 *out_us)
   if (pid == 0)
     {
       execl (path, path, "--say-cgroup", wanted, NULL);
-      _exit (4);
+      _exit (errno == EPERM ? REFUSED : 5);
     }
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
   if (out_us != NULL)
@@ -302,9 +317,6 @@ launch (const Lab *lab, const char *path, gint64 *out_us)
   g_assert_true (WIFEXITED (status));
   return WEXITSTATUS (status);
 }
-
-#define IN_CLASS 0
-#define OUTSIDE 3
 
 /* --- the tests --- */
 
@@ -756,14 +768,8 @@ test_rules_of_users (Lab *lab, gconstpointer data)
   g_assert_no_errno (chmod (lab->folder, 0711)); /* a rule of a user's own leads through no folder that is closed to that user */
   for (guint n = 1; n <= G_N_ELEMENTS (uids); n++)
     {
-      VpndClassifierRule *rule = g_new0 (VpndClassifierRule, 1);
-      g_autoptr (GBytes) bytes = NULL;
-
-      rule->path = g_strdup (lab->program);
-      rule->uid = uids[n - 1];
-      g_ptr_array_add (rules, rule);
-      bytes = vpnd_classifier_encode_rules (rules);
-      send_table (lab, bytes, TRUE);
+      add_rule (rules, lab->program, uids[n - 1], FALSE);
+      send_list (lab, rules);
       expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
       g_assert_cmpint (launch (lab, lab->program, NULL), ==, n == 1 ? OUTSIDE : IN_CLASS);
     }
@@ -840,6 +846,87 @@ test_stopped_or_killed (Lab *lab, gconstpointer data)
   g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
 }
 
+/* The program of a strict rule starts in its class or not at all, which is told: stopped, the classifier lets go of everybody else only. */
+static void
+test_strict_or_not_at_all (Lab *lab, gconstpointer data)
+{
+  g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_classifier_rule_free);
+  g_autofree char *lenient = copy_program (lab, SAFE), *others = copy_program (lab, "others");
+  const gint64 deadline = g_get_monotonic_time () + DEADLINE_MS * 1000;
+
+  g_assert_no_errno (chmod (lab->folder, 0711));
+  add_rule (rules, lab->program, VPND_CLASSIFIER_ANY_UID, TRUE);
+  add_rule (rules, lenient, VPND_CLASSIFIER_ANY_UID, FALSE);
+  add_rule (rules, others, 4711, TRUE);
+  send_list (lab, rules);
+  expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+
+  g_assert_no_errno (kill (lab->classifier, SIGSTOP));
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, REFUSED);
+  g_assert_cmpint (launch (lab, others, NULL), ==, OUTSIDE);
+  g_assert_cmpint (launch (lab, lenient, NULL), ==, OUTSIDE);
+  g_assert_no_errno (kill (lab->classifier, SIGCONT));
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+  expect (lab, VPND_CLASSIFIER_FAILED, lab->program, ECANCELED);
+  expect (lab, VPND_CLASSIFIER_FAILED, lenient, ETIMEDOUT);
+  expect (lab, VPND_CLASSIFIER_ARRIVED, lab->program, 0);
+
+  g_assert_no_errno (rename (others, lab->program)); /* as a new version of it is put there */
+  while (launch (lab, lab->program, NULL) != IN_CLASS)
+    g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+  g_assert_no_errno (kill (lab->classifier, SIGSTOP));
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, REFUSED);
+  g_assert_no_errno (kill (lab->classifier, SIGCONT));
+
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+  remove_cgroup (lab->class);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, REFUSED);
+  g_assert_cmpint (launch (lab, lenient, NULL), ==, OUTSIDE);
+  g_assert_no_errno (mkdir (lab->class, 0700));
+}
+
+/* Stops the classifier and lets it go on, without end. */
+static pid_t
+start_disturber (const Lab *lab)
+{
+  const pid_t disturber = fork ();
+
+  if (disturber != 0)
+    return disturber;
+  (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+  for (guint i = 0;; i = (i + 1) % 64)
+    {
+      (void) kill (lab->classifier, SIGSTOP);
+      g_usleep (i * 1000); /* lint: allow sleep: it is a disturbance, and waits for nothing */
+      (void) kill (lab->classifier, SIGCONT);
+      g_usleep (1000); /* lint: allow sleep: as above */
+    }
+}
+
+/* Wherever in its work the classifier is stopped: a strict program is in its class or not there. Both happened. */
+static void
+test_strict_at_any_moment (Lab *lab, gconstpointer data)
+{
+  g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_classifier_rule_free);
+  guint n[REFUSED + 1] = { 0 };
+  pid_t disturber;
+
+  add_rule (rules, lab->program, VPND_CLASSIFIER_ANY_UID, TRUE);
+  send_list (lab, rules);
+  expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+  disturber = start_disturber (lab);
+  for (guint i = 0; i < DISTURBED || n[REFUSED] == 0; i++)
+    {
+      const int how = launch (lab, lab->program, NULL);
+
+      g_assert_true (how == IN_CLASS || how == REFUSED);
+      n[how]++;
+    }
+  end_process (disturber);
+  g_assert_no_errno (kill (lab->classifier, SIGCONT));
+  g_assert_cmpuint (n[IN_CLASS], >, 0);
+}
+
 static void
 await_socket (GPid pid)
 {
@@ -900,18 +987,7 @@ test_no_launch_is_forgotten (Lab *lab, gconstpointer data)
   pid_t disturber;
 
   apply_rule (lab, lab->program);
-  disturber = fork ();
-  if (disturber == 0)
-    {
-      (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
-      for (guint i = 0;; i = (i + 1) % 64)
-        {
-          (void) kill (lab->classifier, SIGSTOP);
-          g_usleep (i * 1000); /* lint: allow sleep: it is a disturbance, and waits for nothing */
-          (void) kill (lab->classifier, SIGCONT);
-          g_usleep (1000); /* lint: allow sleep: as above */
-        }
-    }
+  disturber = start_disturber (lab);
   for (guint i = 0; i < DISTURBED; i++)
     {
       const GPid pid = start_program (lab, "--wait");
@@ -999,6 +1075,8 @@ main (int argc, char **argv)
     { "/classifier/scripts-and-the-loader", test_scripts_and_the_loader },
     { "/classifier/other-mount-namespace", test_other_mount_namespace },
     { "/classifier/stopped-or-killed", test_stopped_or_killed },
+    { "/classifier/strict-or-not-at-all", test_strict_or_not_at_all },
+    { "/classifier/strict-at-any-moment", test_strict_at_any_moment },
     { "/classifier/late-is-better-than-never", test_late_is_better_than_never },
     { "/classifier/no-launch-is-forgotten", test_no_launch_is_forgotten },
     { "/classifier/is-urgent", test_is_urgent },

@@ -430,6 +430,28 @@ def test_states_and_events(split):
     assert all(abs(a - b) == 1 for a, b in zip(steps, steps[1:])), watch.states()
 
 
+@pytest.mark.parametrize("words", [("--include",), ("--profile", "second")])
+def test_what_must_not_be_in_the_clear_does_not_start_unheld(split, words):
+    """While nobody holds its launch, a program that is to be in a tunnel only is not started, which is told; others are."""
+    split.vpnctl("import", "-", "second", input=split.profile())
+    split.vpnctl("split", "add", "--path", split.listed, *words)
+    if "--include" in words:
+        split.vpnctl("split", "mode", "include")
+        split.connect()
+    assert first_act(split, split.other) == OUTSIDE
+    watch = Watch(split)
+    split.classifier.send_signal(signal.SIGSTOP)
+    mark = split.capture.mark()
+    refused = split.host.run(split.listed, PUBLIC4, ECHO_PORT, "unheld", 0, check=False)
+    assert refused.returncode == 126 and "not permitted" in refused.stderr, "as a shell says of a program that it may not run"
+    assert first_act(split, split.other, "goes-on") == OUTSIDE
+    split.classifier.send_signal(signal.SIGCONT)
+    assert "not started" in watch.wait("failed", path=split.listed)["reason"]
+    seen = split.capture.since(mark)
+    assert any(b"goes-on" in frame.raw for frame in seen) and not any(b"unheld" in frame.raw for frame in seen)
+    assert first_act(split, split.listed) in ((INSIDE,) if "--include" in words else ("EPERM", "ECONNREFUSED"))
+
+
 def test_a_rule_in_vain_is_told_until_it_is_not(split):
     """To who makes it, in the list, in the status for people and for programs; and when there is a program, nowhere any more."""
     missing = f"{BIN}/missing"
