@@ -139,6 +139,20 @@ vpnd_process_hold (pid_t pid)
 }
 
 /**
+ * vpnd_process_get_identity:
+ * @held: of vpnd_process_hold(), for which vpnd_process_get_cgroup_id() knows an answer: before Linux 6.9 there are no such numbers
+ *
+ * Returns: a number that no other process gets until the next start of the host (pidfs), also when its pid is given anew; 0 when the kernel does not tell
+ */
+guint64
+vpnd_process_get_identity (int held)
+{
+  struct stat info;
+
+  return fstat (held, &info) == 0 ? info.st_ino : 0;
+}
+
+/**
  * vpnd_process_get_cgroup_id:
  * @held: of vpnd_process_hold()
  *

@@ -14,6 +14,7 @@ guint64 vpnd_process_read_start_time (pid_t pid);
 int vpnd_process_open (pid_t pid);
 guint64 vpnd_process_get_start_time (int folder);
 int vpnd_process_hold (pid_t pid);
+guint64 vpnd_process_get_identity (int held);
 guint64 vpnd_process_get_cgroup_id (int held);
 int vpnd_process_open_held (int held, pid_t pid);
 gboolean vpnd_process_get_cgroup (int folder, gboolean is_unified, char *out_path, gsize size);

@@ -36,7 +36,8 @@ struct _VpndTable
   int inotify_fd;
   guint inotify_source;
   int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
-  char *places[VPND_CLASSIFIER_MAX_CLASSES]; /* (owned) (nullable): of the classes, as /proc/PID/cgroup has them, once known */
+  guint64 class_ids[VPND_CLASSIFIER_MAX_CLASSES]; /* numbers of the cgroups, 0 where they are not known */
+  char *places[VPND_CLASSIFIER_MAX_CLASSES];      /* (owned) (nullable): of the classes, as /proc/PID/cgroup has them, once known */
   guint n_classes;
   gboolean is_unified; /* the classes are cgroups of cgroup2 */
   gboolean is_in_force;
@@ -292,6 +293,20 @@ is_in_cgroup2 (int fd)
   return fstatfs (fd, &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
 }
 
+/* The number of the cgroup whose cgroup.procs that is: in cgroup2 that of its folder's inode. */
+static guint64
+find_class_id (int procs_fd)
+{
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", procs_fd);
+  g_autofree char *path = g_file_read_link (link, NULL);
+  g_autofree char *folder = path != NULL ? g_path_get_dirname (path) : NULL;
+  struct stat procs, class, again;
+
+  if (folder == NULL || fstat (procs_fd, &procs) < 0 || stat (path, &again) < 0 || stat (folder, &class) < 0)
+    return 0;
+  return again.st_ino == procs.st_ino && again.st_dev == procs.st_dev && class.st_dev == procs.st_dev ? class.st_ino : 0;
+}
+
 /**
  * vpnd_table_new:
  * @fanotify_fd: the group that gets the marks; must stay open
@@ -322,6 +337,8 @@ vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *
   for (guint i = 0; i < n_classes; i++)
     table->class_fds[i] = fcntl (class_fds[i], F_DUPFD_CLOEXEC, 0);
   table->is_unified = n_classes > 0 && is_in_cgroup2 (class_fds[0]);
+  for (guint i = 0; i < n_classes && table->is_unified; i++)
+    table->class_ids[i] = find_class_id (class_fds[i]);
   for (guint i = 0; i < rules->len; i++)
     {
       VpndTarget *target = g_new0 (VpndTarget, 1);
@@ -407,6 +424,19 @@ int
 vpnd_table_get_class_fd (const VpndTable *self, guint index)
 {
   return self->class_fds[index];
+}
+
+/**
+ * vpnd_table_get_class_id:
+ * @self: a table
+ * @index: of a class
+ *
+ * Returns: the number of its cgroup, as vpnd_process_get_cgroup_id() has it; 0 when it is not known
+ */
+guint64
+vpnd_table_get_class_id (const VpndTable *self, guint index)
+{
+  return self->class_ids[index];
 }
 
 /**

@@ -28,8 +28,16 @@
 #define ORIGIN_MAX_BYTES 4096 /* PATH_MAX: a longer place could not be opened again */
 #define EVENTS_PER_TURN 64    /* then the rest of the loop has its turn */
 #define ORIGINS_MAX 1024u     /* cgroups of those that start programs; then they are learnt anew */
+#define TOLD_MAX 4096u        /* 64 KB */
 #define PROCESSES_PER_TURN 32 /* of a walk over those that run already: 1 ms at most, while execs wait */
 #define ROOM_MS 2             /* until the reader is looked at again that did not keep up */
+
+/* A launch that was told: the process stands in the class of @rule since, as long as nobody takes it out. */
+typedef struct
+{
+  guint64 process;                /* vpnd_process_get_identity() */
+  const VpndClassifierRule *rule; /* (unowned): only compared */
+} Told;
 
 struct _VpndWatch
 {
@@ -42,6 +50,7 @@ struct _VpndWatch
   VpndMounts *mounts;  /* (owned) */
   VpndTable *table;    /* (owned) (nullable) */
   GHashTable *origins; /* (element-type guint64 utf8) (owned): where cgroups stand, by their numbers, which nobody gets anew (cgroup2 renames none) */
+  Told *told;          /* (array length=TOLD_MAX) (owned): the last one of those whose number leads to the same place; of the rules in @table */
   GArray *walk;        /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
   guint walk_source;
   VpndWatchReportFunc func;
@@ -130,18 +139,41 @@ report_late (VpndWatch *self, const VpndClassifierRule *rule, int process, pid_t
 typedef struct
 {
   pid_t pid;
-  int held;   /* vpnd_process_hold(), -1 when its folder is there at once */
-  int folder; /* vpnd_process_open(), -1 while that is not needed */
+  int held;          /* vpnd_process_hold(), -1 when its folder is there at once */
+  int folder;        /* vpnd_process_open(), -1 while that is not needed */
+  guint64 cgroup_id; /* where it stands, 0 when the kernel does not tell */
   char origin[ORIGIN_MAX_BYTES];
 } Held;
+
+static Told *
+find_told (VpndWatch *self, guint64 process)
+{
+  return &self->told[process % TOLD_MAX];
+}
+
+/* Whether nothing is to be done but to answer: who launches the same thing over and over is moved and told once, or it would take a processor from others. */
+static gboolean
+is_told (VpndWatch *self, const Held *it, const VpndClassifierRule *rule)
+{
+  const guint64 process = it->cgroup_id != 0 && it->cgroup_id == vpnd_table_get_class_id (self->table, rule->class_index) ? vpnd_process_get_identity (it->held) : 0;
+  const Told *told = find_told (self, process);
+
+  return process != 0 && told->process == process && told->rule == rule;
+}
+
+static void
+note_told (VpndWatch *self, const Held *it, const VpndClassifierRule *rule)
+{
+  const guint64 process = it->cgroup_id != 0 ? vpnd_process_get_identity (it->held) : 0;
+
+  *find_told (self, process) = (Told){ process, rule };
+}
 
 /* Where a process stands that is to be moved, with as little as possible: its launch waits. The folder of a new process in /proc costs as much as the move. */
 static void
 read_origin (VpndWatch *self, Held *it)
 {
-  const gboolean is_unified = vpnd_table_is_unified (self->table);
-  const guint64 id = is_unified ? vpnd_process_get_cgroup_id (it->held) : 0;
-  const char *known = id != 0 ? g_hash_table_lookup (self->origins, &id) : NULL;
+  const char *known = it->cgroup_id != 0 ? g_hash_table_lookup (self->origins, &it->cgroup_id) : NULL;
 
   if (known != NULL)
     {
@@ -149,11 +181,43 @@ read_origin (VpndWatch *self, Held *it)
       return;
     }
   it->folder = vpnd_process_open (it->pid);
-  if (!vpnd_process_get_cgroup (it->folder, is_unified, it->origin, sizeof it->origin) || id == 0)
+  if (!vpnd_process_get_cgroup (it->folder, vpnd_table_is_unified (self->table), it->origin, sizeof it->origin) || it->cgroup_id == 0)
     return;
   if (g_hash_table_size (self->origins) >= ORIGINS_MAX)
     g_hash_table_remove_all (self->origins);
-  g_hash_table_insert (self->origins, g_memdup2 (&id, sizeof id), g_strdup (it->origin));
+  g_hash_table_insert (self->origins, g_memdup2 (&it->cgroup_id, sizeof it->cgroup_id), g_strdup (it->origin));
+}
+
+/* Returns: 0, or why it does not stand in its class (errno); @out_is_told: nothing has changed since it was told */
+static int
+classify (VpndWatch *self, const VpndClassifierRule *rule, Held *it, gboolean *out_is_told)
+{
+  *out_is_told = FALSE;
+  if (it->pid <= 0)
+    return ESRCH;
+  it->held = vpnd_process_hold (it->pid); /* while it waits: the number is its own */
+  it->cgroup_id = vpnd_table_is_unified (self->table) ? vpnd_process_get_cgroup_id (it->held) : 0;
+  *out_is_told = is_told (self, it, rule);
+  if (*out_is_told)
+    return 0;
+  read_origin (self, it);
+  return vpnd_process_move (it->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
+}
+
+static void
+report_launch (VpndWatch *self, const VpndClassifierRule *rule, Held *it, int code, gboolean is_late)
+{
+  guint64 start_time;
+
+  if (it->folder < 0)
+    it->folder = vpnd_process_open_held (it->held, it->pid);
+  start_time = vpnd_process_get_start_time (it->folder);
+  if (is_late)
+    report_late (self, rule, it->folder, it->pid, start_time, code, it->origin);
+  else
+    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, rule, it->pid, start_time, code, it->origin);
+  if (code == 0 && !is_late)
+    note_told (self, it, rule);
 }
 
 /* Between the move and the answer there is nothing that can be done later. */
@@ -163,37 +227,24 @@ judge (VpndWatch *self, const struct fanotify_event_metadata *event)
   const VpndClassifierRule *rule = NULL;
   struct fanotify_response response = { .fd = event->fd, .response = FAN_ALLOW };
   Held it = { .pid = event->pid, .held = -1, .folder = -1 };
+  gboolean is_refused, is_late, is_known = FALSE;
   Program program;
-  guint64 start_time;
-  gboolean is_late, is_refused;
   int code = ESRCH;
   ssize_t n;
 
   if (self->table != NULL && look_at (event->fd, &program))
     rule = find_rule (self, &program, event->pid);
   is_refused = !vpnd_guard_decide (self->guard, rule != NULL && rule->is_strict);
-  if (rule != NULL && event->pid > 0 && !is_refused)
-    {
-      it.held = vpnd_process_hold (event->pid); /* while it waits: the number is its own */
-      read_origin (self, &it);
-      code = vpnd_process_move (event->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
-      if (code != 0 && rule->is_strict)
-        response.response = FAN_DENY;
-    }
+  if (rule != NULL && !is_refused)
+    code = classify (self, rule, &it, &is_known);
+  if (rule != NULL && code != 0 && rule->is_strict)
+    response.response = FAN_DENY;
   while ((n = write (self->fanotify_fd, &response, sizeof response)) < 0 && errno == EINTR)
     ;
   is_late = n < 0 && errno == ENOENT; /* the guard was first */
-  if (rule == NULL)
-    return;
-  if (it.folder < 0)
-    it.folder = vpnd_process_open_held (it.held, event->pid);
-  start_time = vpnd_process_get_start_time (it.folder);
-  if (is_refused || (is_late && rule->is_strict))
-    report_process (self, VPND_CLASSIFIER_FAILED, rule, event->pid, start_time, ECANCELED, it.origin);
-  else if (is_late)
-    report_late (self, rule, it.folder, event->pid, start_time, code, it.origin);
-  else
-    report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, rule, event->pid, start_time, code, it.origin);
+  is_refused = is_refused || (is_late && rule != NULL && rule->is_strict);
+  if (rule != NULL && (!is_known || is_refused))
+    report_launch (self, rule, &it, is_refused ? ECANCELED : code, is_late && !is_refused);
   if (it.held >= 0)
     close (it.held);
   if (it.folder >= 0)
@@ -379,6 +430,7 @@ vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, g
   old = g_steal_pointer (&self->table);
   self->table = vpnd_table_new (self->fanotify_fd, self->guard, rules, class_fds, n_classes, on_rule, self);
   vpnd_table_enter_force (self->table, old);
+  memset (self->told, 0, TOLD_MAX * sizeof *self->told);
   g_clear_handle_id (&self->walk_source, g_source_remove);
   if (rules->len > 0)
     begin_walk (self);
@@ -442,6 +494,7 @@ vpnd_watch_dispose (GObject *object)
   g_clear_handle_id (&self->fanotify_source, g_source_remove);
   g_clear_handle_id (&self->let_go_source, g_source_remove);
   g_clear_pointer (&self->table, vpnd_table_free);
+  g_clear_pointer (&self->told, g_free);
   g_clear_pointer (&self->walk, g_array_unref);
   g_clear_pointer (&self->origins, g_hash_table_unref);
   g_clear_pointer (&self->mounts, vpnd_mounts_free);
@@ -460,6 +513,7 @@ static void
 vpnd_watch_init (VpndWatch *self)
 {
   self->fanotify_fd = -1;
+  self->told = g_new0 (Told, TOLD_MAX);
   self->walk = g_array_new (FALSE, FALSE, sizeof (pid_t));
   self->origins = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
 }

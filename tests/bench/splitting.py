@@ -177,6 +177,34 @@ def crowd_rows(split, number=PROCESSES):
     crowd.wait()
 
 
+FLOODERS = 2
+FLOOD_MS = 3000
+
+
+def flood_rows(split):
+    """Launches that the kernel asks about, as many as there can be: of files that are no programs, since no machine starts so many. One file is told once, of two in turn each launch is."""
+    files = ["/run/vpnd-lab/bin/flood-a", "/run/vpnd-lab/bin/flood-b"]
+    for file in files:
+        path = split.lab.host_run / file.removeprefix("/run/")
+        path.write_text("no program\n", encoding="ascii")
+        path.chmod(0o755)
+    split.start()
+    for file in files:
+        assert split.lab.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.Add", "path", file, "excluded", "").returncode == 0
+    sandbox.wait_until(lambda: split_state(split) in ("ready", "engaged"), 20, "vpnd-classifier holds launches")
+    for what, some in (("launches of a listed file", files[:1]), ("launches of two listed files in turn", files)):
+        rates, works = [], []
+        for _ in range(ROUNDS):
+            work = Work(split)
+            asked = int(split.lab.host.run(split.other, "--flood", FLOODERS, FLOOD_MS, *some, timeout=60).stdout)
+            rates.append(asked * 1000 / FLOOD_MS)
+            works.append([used / FLOOD_MS * 100 for used in work.end()])
+        ours, classifier = (statistics.median(column) for column in zip(*works))
+        line(what, statistics.median(rates), "a second", "10000", f"   {min(rates):.0f} to {max(rates):.0f}; of a processor: vpnd-classifier {classifier:.0f} %, vpnd {ours:.0f} %")
+    line("PSS of vpnd after them", pss_kb(split.daemon.process) / 1024, "MiB", "bounded")
+    split.stop()
+
+
 def race_once(split, number, addresses):
     """The one program asks by IPv4, the other by IPv6: with one address a port that the other one has just used would be refused, and its launch prove nothing."""
     lab, mark, ways = split.lab, split.lab.capture.mark(), {}
@@ -226,7 +254,7 @@ def rows(*names):
     with Lab() as lab:
         split = SplitLab(lab)
         try:
-            for part in (exec_rows, crowd_rows, race_rows):
+            for part in (exec_rows, flood_rows, crowd_rows, race_rows):
                 if not names or part.__name__ in names:
                     part(split)
         finally:

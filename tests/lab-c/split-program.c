@@ -5,6 +5,7 @@
  *   FILE ADDRESS PORT TEXT [OWN_PORT]  sends one datagram as its first act; prints the answer, or what went wrong
  *   FILE --launch N FILE ADDRESS PORT TEXT   launches FILE ... N times, one after the other
  *   FILE --time N FILE...              launches each FILE in turn, N times; prints the nanoseconds of each launch, one line a turn
+ *   FILE --flood N MS FILE...          for MS ms N processes launch each FILE in turn, which must be no program, so that each launch fails; prints how many launches
  *   FILE --talk                        obeys lines: udp ADDRESS PORT | dns ADDRESS NAME | open ADDRESS PORT | use | class | child ADDRESS PORT | daemon ADDRESS PORT
  */
 #include <arpa/inet.h>
@@ -259,6 +260,51 @@ talk (void)
   return 0;
 }
 
+static long long
+now_ns (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Ends when the time is over, and writes how many launches there were. */
+static void
+flood_until (long long end_ns, char **files, int words)
+{
+  unsigned long n = 0;
+
+  for (int i = 0; now_ns () < end_ns; i = files[i + 1] != NULL ? i + 1 : 0, n++)
+    if (execve (files[i], files + i, NULL) == 0 || errno != ENOEXEC)
+      _exit (1);
+  _exit (write (words, &n, sizeof n) == sizeof n ? 0 : 1);
+}
+
+static int
+flood (int number, long long ms, char **files)
+{
+  const long long end_ns = now_ns () + ms * 1000000;
+  unsigned long total = 0, n;
+  int words[2];
+
+  if (pipe (words) < 0)
+    return 1;
+  for (int i = 0; i < number; i++)
+    if (fork () == 0)
+      flood_until (end_ns, files, words[1]);
+  for (int i = 0; i < number; i++)
+    {
+      int status;
+
+      if (wait (&status) < 0 || status != 0 || read (words[0], &n, sizeof n) != sizeof n)
+        return 1;
+      total += n;
+    }
+  printf ("%lu\n", total);
+  return 0;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -266,6 +312,8 @@ main (int argc, char **argv)
     return launch (atoi (argv[2]), argv + 3);
   if (argc > 3 && strcmp (argv[1], "--time") == 0)
     return time_launches (atoi (argv[2]), argv + 3);
+  if (argc > 4 && strcmp (argv[1], "--flood") == 0)
+    return flood (atoi (argv[2]), atoll (argv[3]), argv + 4);
   if (argc > 1 && strcmp (argv[1], "--talk") == 0)
     return talk ();
   return argc > 3 ? ask_by_datagram (argv[1], argv[2], argv[3], argc > 4 ? argv[4] : "0") : 2;

@@ -175,6 +175,36 @@ def test_a_flood_of_launches(split):
     assert split_state(split) == "engaged" and first_act(split, split.listed) == OUTSIDE
 
 
+def memory_kb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(next(line.split()[1] for line in status if line.startswith("VmHWM:")))
+
+
+FLOOD = 50000
+
+
+def test_more_launches_than_a_machine_can_make(split):
+    """Of files that are listed and are no programs: each launch is asked about, answered and told, and fails. Meanwhile programs go their ways, and neither service grows."""
+    nothing = [program(split, name, "no program\n") for name in ("nothing-a", "nothing-b")]
+    split.vpnctl("split", "add", *(word for file in (*nothing, split.listed) for word in ("--path", file)))
+    split.connect()
+    services = [split.daemon.process.pid, split.classifier.pid]
+    before, asked, began, mark = [memory_kb(pid) for pid in services], 0, time.monotonic(), split.capture.mark()
+    while asked < FLOOD:
+        flood = split.host.start(split.other, "--flood", 2, 1000, *nothing, stdout=subprocess.PIPE, text=True)
+        while flood.poll() is None:
+            assert first_act(split, split.listed) == OUTSIDE
+            assert first_act(split, split.other, "of-other", PUBLIC6) == INSIDE6
+        assert flood.returncode == 0, "a launch was not answered as the kernel does"
+        asked += int(flood.communicate()[0])
+    print(f"{asked / (time.monotonic() - began):.0f} launches a second")
+    assert not [frame for frame in split.capture.since(mark) if b"of-other" in frame.raw]
+    assert all(memory_kb(pid) < kb + 32768 for pid, kb in zip(services, before)), [memory_kb(pid) for pid in services]
+    assert split.classifier.poll() is None and split.daemon.process.poll() is None
+    sandbox.wait_until(lambda: not processes(split), 20, "all are forgotten")
+    assert split_state(split) == "engaged" and first_act(split, split.listed) == OUTSIDE
+
+
 # --- states and networks
 
 def test_excluded_in_every_state(split):
