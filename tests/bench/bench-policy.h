@@ -1,0 +1,22 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The rules of some hosts, as the engine has them made: what the benchmarks measure beside random ones.
+ */
+#pragma once
+
+#include "policy.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  BENCH_HOST_ORDINARY,   /* one profile, its resolver, nothing else */
+  BENCH_HOST_ROUTER,     /* the same, and it forwards for others */
+  BENCH_HOST_SPLIT,      /* an ordinary one with 50 rules of split tunnelling and 500 subnets */
+  BENCH_HOST_EVERYTHING, /* all of that, the LAN, resolvers of one's own, API endpoints, containers with a way of their own, a domain beside the tunnel */
+} BenchHost;
+
+VpndRuleset *bench_policy_new (BenchHost host, VpndPolicyKind kind);
+
+G_END_DECLS
