@@ -49,7 +49,7 @@ typedef enum
  * @first_seq: sequence number of its first message
  * @flags: table flags in it
  * @readings: how often it was read back and differed
- * @is_change: the batch changes elements of sets only
+ * @is_change: the batch changes what differs from what is in force
  * @is_whole: the whole table has to go, because a change did not do
  */
 typedef struct
@@ -336,11 +336,11 @@ on_apply_sent (GObject *source, GAsyncResult *result, gpointer user_data)
     read_back (self, operation);
 }
 
-/* A change of elements is cheap, and packets that are held stay held. */
+/* A change of what differs is cheap, and packets that are held stay held. Where another program may have touched the table, it is not known what differs. */
 static gboolean
 may_change (VpndFirewallNft *self, const Operation *operation)
 {
-  return operation->kind == OPERATION_APPLY && !operation->is_whole && self->applied != NULL && vpnd_ruleset_equal_but_elements (self->applied, operation->ruleset) &&
+  return operation->kind == OPERATION_APPLY && !operation->is_whole && self->applied != NULL && self->look == NULL && !self->has_restore &&
       vpnd_nft_change_messages (self->applied, operation->ruleset) > 0;
 }
 

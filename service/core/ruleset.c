@@ -236,12 +236,30 @@ rule_equal (const VpndRule *a, const VpndRule *b)
   return TRUE;
 }
 
-static gboolean
-chain_equal (const VpndChain *a, const VpndChain *b)
+/**
+ * vpnd_chain_has_form:
+ * @a: a chain
+ * @b: a chain
+ *
+ * Returns: TRUE when both have the same name and, where they have a hook, are attached to the same and say the same of what no rule is about
+ */
+gboolean
+vpnd_chain_has_form (const VpndChain *a, const VpndChain *b)
 {
-  if (strcmp (a->name, b->name) != 0 || a->hook != b->hook || a->rules->len != b->rules->len)
-    return FALSE;
-  if (a->hook != VPND_HOOK_NONE && (a->type != b->type || a->priority != b->priority || a->policy != b->policy))
+  return strcmp (a->name, b->name) == 0 && a->hook == b->hook && (a->hook == VPND_HOOK_NONE || (a->type == b->type && a->priority == b->priority && a->policy == b->policy));
+}
+
+/**
+ * vpnd_chain_equal:
+ * @a: a chain
+ * @b: a chain
+ *
+ * Returns: TRUE when both are the same, rules included, whatever is in the sets that these name
+ */
+gboolean
+vpnd_chain_equal (const VpndChain *a, const VpndChain *b)
+{
+  if (!vpnd_chain_has_form (a, b) || a->rules->len != b->rules->len)
     return FALSE;
 
   for (guint i = 0; i < a->rules->len; i++)
@@ -273,8 +291,15 @@ vpnd_set_element_equal (const VpndSet *set, const VpndSetElement *a, const VpndS
   return memcmp (a->key, b->key, size) == 0 && memcmp (a->key_end, b->key_end, size) == 0 && (!set->is_map || verdict_equal (&a->verdict, &b->verdict));
 }
 
-static gboolean
-set_equal (const VpndSet *a, const VpndSet *b)
+/**
+ * vpnd_set_equal:
+ * @a: a set
+ * @b: a set
+ *
+ * Returns: TRUE when both have the same name, the same form and the same elements
+ */
+gboolean
+vpnd_set_equal (const VpndSet *a, const VpndSet *b)
 {
   if (!set_has_form (a, b) || a->elements->len != b->elements->len)
     return FALSE;
@@ -293,7 +318,7 @@ set_equal (const VpndSet *a, const VpndSet *b)
 static gboolean
 sets_equal (const VpndSet *a, const VpndSet *b, gboolean by_form)
 {
-  return by_form ? set_has_form (a, b) : set_equal (a, b);
+  return by_form ? set_has_form (a, b) : vpnd_set_equal (a, b);
 }
 
 static gboolean
@@ -307,7 +332,7 @@ rulesets_equal (const VpndRuleset *a, const VpndRuleset *b, gboolean by_form)
       const VpndChain *chain = g_ptr_array_index (a->chains, i);
       const VpndChain *other = vpnd_ruleset_find_chain (b, chain->name);
 
-      if (other == NULL || !chain_equal (chain, other))
+      if (other == NULL || !vpnd_chain_equal (chain, other))
         return FALSE;
     }
   for (guint i = 0; i < a->sets->len; i++)

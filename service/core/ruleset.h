@@ -230,6 +230,9 @@ void vpnd_ruleset_unref (VpndRuleset *ruleset);
 gboolean vpnd_ruleset_is_closed (const VpndRuleset *ruleset);
 gboolean vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b);
 gboolean vpnd_set_element_equal (const VpndSet *set, const VpndSetElement *a, const VpndSetElement *b);
+gboolean vpnd_set_equal (const VpndSet *a, const VpndSet *b);
+gboolean vpnd_chain_has_form (const VpndChain *a, const VpndChain *b);
+gboolean vpnd_chain_equal (const VpndChain *a, const VpndChain *b);
 gboolean vpnd_ruleset_equal_but_elements (const VpndRuleset *a, const VpndRuleset *b);
 char *vpnd_ruleset_to_text (const VpndRuleset *ruleset);
 

@@ -3,9 +3,10 @@
  *
  * How long the firewall takes to put a ruleset in force and to read it back, in a network namespace of its own: while another process floods the
  * tunnel's link with packets, then at rest. First from a random blocked to a random connected one, then from connecting to connected on an ordinary host, and on one with
- * everything (bench-policy.h). Writes the random ruleset as text to the file that is named, so that nft(8) can be timed with the same. Prints for each of the three the median
- * and the 99th percentile under load, by the clock and by the time of the processor: in one line until the new rules hold (the kernel has acknowledged them), in the
- * next until they have been read back and compared; then the median of the latter at rest. All in milliseconds.
+ * everything (bench-policy.h). Writes the random ruleset as text to the file that is named, so that nft(8) can be timed with the same. Prints for each of the three, in
+ * milliseconds: the median and the 99th percentile under load, by the clock and by the time of the processor, in one line with the whole table made anew until the new
+ * rules hold (the kernel has acknowledged them), in the next with what the firewall sends, a change where that is less, and in the third until it has been read back and
+ * compared, too; then, at rest, the median of the latter with the whole table and with what the firewall sends.
  */
 #include "config.h"
 
@@ -26,7 +27,7 @@
 #include <unistd.h>
 
 #define ROUNDS 301
-#define FLOOD_SECONDS 60
+#define FLOOD_SECONDS 60 /* at most */
 
 typedef struct
 {
@@ -75,13 +76,28 @@ processor_ms (void)
   return (double) now.tv_sec * 1e3 + (double) now.tv_nsec / 1e6;
 }
 
-/* How long until the kernel has acknowledged @ruleset. */
+typedef enum
+{
+  WAY_WHOLE,        /* the whole table anew, until the kernel has acknowledged it */
+  WAY_SENT,         /* what the firewall sends, until then */
+  WAY_READ_BACK,    /* what the firewall does */
+  WAY_READ_BACK_ALL /* the same by one that knows of no rules before */
+} Way;
+
+typedef struct
+{
+  int netlink;
+  VpndFirewall *firewall;
+} Bench;
+
+/* How long until the kernel has acknowledged @to. */
 static double
-replace_ms (int netlink, const VpndRuleset *ruleset)
+send_ms (int netlink, const VpndRuleset *from, const VpndRuleset *to)
 {
   static const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
   gint64 begun_us = g_get_monotonic_time ();
-  g_autoptr (GBytes) batch = vpnd_nft_encode_replace (ruleset, 0, 0, 1);
+  const gboolean is_change = from != NULL && vpnd_nft_change_messages (from, to) > 0;
+  g_autoptr (GBytes) batch = is_change ? vpnd_nft_encode_change (from, to, 1) : vpnd_nft_encode_replace (to, 0, 0, 1);
   guint8 reply[4096];
   const struct nlmsgerr *error = (const struct nlmsgerr *) (reply + NLMSG_HDRLEN);
 
@@ -91,17 +107,45 @@ replace_ms (int netlink, const VpndRuleset *ruleset)
   return (double) (g_get_monotonic_time () - begun_us) / 1000;
 }
 
-/* Changes to @connected and back, ROUNDS times; @out_processor_ms gets the time of the processor. Both are sorted. */
-static void
-measure (VpndFirewall *firewall, int netlink, VpndRuleset *blocked, VpndRuleset *connected, double *out_ms, double *out_processor_ms)
+static double
+change_ms (Bench *bench, Way way, VpndRuleset *from, VpndRuleset *to)
 {
+  switch (way)
+    {
+    case WAY_WHOLE:
+    case WAY_SENT:
+      return send_ms (bench->netlink, way == WAY_SENT ? from : NULL, to);
+    case WAY_READ_BACK_ALL:
+    case WAY_READ_BACK:
+      return apply_ms (bench->firewall, to);
+    }
+  g_assert_not_reached ();
+}
+
+static void
+renew_firewall (Bench *bench)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_clear_object (&bench->firewall);
+  if ((bench->firewall = vpnd_firewall_nft_new (&error)) == NULL)
+    g_error ("%s", error->message);
+}
+
+/* Changes to @after and back, ROUNDS times; @out_processor_ms gets the time of the processor. Both are sorted. */
+static void
+measure (Bench *bench, Way way, VpndRuleset *before, VpndRuleset *after, double *out_ms, double *out_processor_ms)
+{
+  (void) change_ms (bench, way == WAY_SENT ? WAY_WHOLE : way, before, after);
   for (guint i = 0; i < ROUNDS; i++)
     {
       double begun_ms;
 
-      (void) (firewall != NULL ? apply_ms (firewall, blocked) : replace_ms (netlink, blocked));
+      (void) change_ms (bench, way, after, before);
+      if (way == WAY_READ_BACK_ALL)
+        renew_firewall (bench);
       begun_ms = processor_ms ();
-      out_ms[i] = firewall != NULL ? apply_ms (firewall, connected) : replace_ms (netlink, connected);
+      out_ms[i] = change_ms (bench, way, before, after);
       out_processor_ms[i] = processor_ms () - begun_ms;
     }
   qsort (out_ms, ROUNDS, sizeof *out_ms, compare);
@@ -123,35 +167,30 @@ flood (void)
     bench_flow_send (flow, 1);
 }
 
-static void
-print_times (const double *times, const double *processor)
-{
-  g_print ("%.4f %.4f %.4f %.4f\n", times[ROUNDS / 2], times[ROUNDS * 99 / 100], processor[ROUNDS / 2], processor[ROUNDS * 99 / 100]);
-}
-
 /* In a namespace of their own. */
 static void
 measure_change (VpndRuleset *before, VpndRuleset *after)
 {
   const int link = bench_link_new ();
-  const int netlink = socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-  g_autoptr (VpndFirewall) firewall = NULL;
-  g_autoptr (GError) error = NULL;
+  Bench bench = { .netlink = socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER) };
   double times[ROUNDS], processor[ROUNDS];
   pid_t child;
 
-  if ((firewall = vpnd_firewall_nft_new (&error)) == NULL)
-    g_error ("%s", error->message);
+  renew_firewall (&bench);
   child = flood ();
-  measure (NULL, netlink, before, after, times, processor); /* first: the table belongs to the firewall after its turn */
-  print_times (times, processor);
-  measure (firewall, netlink, before, after, times, processor);
-  print_times (times, processor);
+  for (Way way = WAY_WHOLE; way <= WAY_READ_BACK; way++) /* in this order: the table belongs to the firewall after its turn */
+    {
+      measure (&bench, way, before, after, times, processor);
+      g_print ("%.4f %.4f %.4f %.4f\n", times[ROUNDS / 2], times[ROUNDS * 99 / 100], processor[ROUNDS / 2], processor[ROUNDS * 99 / 100]);
+    }
   (void) kill (child, SIGKILL);
   (void) waitpid (child, NULL, 0);
-  measure (firewall, netlink, before, after, times, processor);
+  measure (&bench, WAY_READ_BACK_ALL, before, after, times, processor);
   g_print ("%.4f\n", times[ROUNDS / 2]);
-  (void) close (netlink);
+  measure (&bench, WAY_READ_BACK, before, after, times, processor);
+  g_print ("%.4f\n", times[ROUNDS / 2]);
+  g_clear_object (&bench.firewall);
+  (void) close (bench.netlink);
   (void) close (link);
 }
 

@@ -8,6 +8,7 @@
 #include "firewall-nft.h"
 
 #include "error.h"
+#include "nft-encode.h"
 #include "policy.h"
 #include "random-policy.h"
 #include "random-ruleset.h"
@@ -15,17 +16,23 @@
 
 #include <gio/gio.h>
 #include <glib-unix.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define RANDOM_ROUNDS 150
 #define CYCLES 1000
+#define CHANGES 150
 #define HOLES 15
 #define FLUSHES_MAX 400
 #define HOLE_US_MAX 250000 /* that it waits for nobody; how short it is, is told, since it measures the machine, too */
@@ -723,6 +730,125 @@ test_elements_alone (void)
     }
 }
 
+static VpndRuleset *
+random_state (void)
+{
+  const VpndPolicyKind kind = (VpndPolicyKind) g_test_rand_int_range (VPND_POLICY_BLOCKED, VPND_POLICY_CONNECTED + 1);
+
+  return random_boolean (2) ? random_policy_new (kind) : random_policy_new_split (kind);
+}
+
+/* From any state to any other by what differs alone, wherever that is less than the whole: the kernel takes the batch, and what is then read back is the whole of the
+ * other. A batch that it refuses, or that makes something else, would be followed by one of the whole table, which gets another handle. */
+static void
+test_changes (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+  g_autoptr (VpndRuleset) present = random_state ();
+  guint changed = 0;
+
+  apply_ok (firewall, present);
+  for (guint i = 0; i < CHANGES; i++)
+    {
+      g_autoptr (VpndRuleset) wanted = random_state ();
+      const gboolean is_change = vpnd_nft_change_messages (present, wanted) > 0;
+      g_autofree char *before = table_handle ();
+      g_autofree char *after = NULL;
+
+      apply_ok (firewall, wanted);
+      after = table_handle ();
+      if (is_change)
+        g_assert_cmpstr (after, ==, before);
+      else
+        g_assert_cmpstr (after, !=, before);
+      changed += is_change;
+      vpnd_ruleset_unref (present);
+      present = g_steal_pointer (&wanted);
+    }
+  g_test_message ("%u of %u were changes of a part", changed, CHANGES);
+  g_assert_cmpuint (changed, >=, CHANGES / 4);
+  remove_ok (firewall);
+}
+
+/* What comes out of the far end of the link: IPv4, so neither ARP nor what the kernel tells neighbours. */
+static int
+capture_new (void)
+{
+  const struct sockaddr_ll far = { .sll_family = AF_PACKET, .sll_protocol = g_htons (ETH_P_IP), .sll_ifindex = (int) if_nametoindex ("far") };
+  const int capture = socket (AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, g_htons (ETH_P_IP));
+
+  g_assert_no_errno (capture);
+  g_assert_no_errno (bind (capture, (const struct sockaddr *) &far, sizeof far));
+  return capture;
+}
+
+/* Since the last call, whether there was room for them or not. */
+static guint
+count_captured (int capture)
+{
+  struct tpacket_stats stats;
+  socklen_t size = sizeof stats;
+
+  g_assert_no_errno (getsockopt (capture, SOL_PACKET, PACKET_STATISTICS, &stats, &size));
+  return stats.tp_packets;
+}
+
+/* A process of root that sends to a host that no state lets it reach; it ends with this one. */
+static pid_t
+flood_new (void)
+{
+  const struct sockaddr_in host = { .sin_family = AF_INET, .sin_port = g_htons (9999), .sin_addr.s_addr = g_htonl (0xcb007163) }; /* 203.0.113.99 */
+  const pid_t pid = fork ();
+  int flow;
+
+  g_assert_no_errno (pid);
+  if (pid != 0)
+    return pid;
+  (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+  flow = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  for (;;)
+    (void) sendto (flow, "", 1, MSG_DONTWAIT, (const struct sockaddr *) &host, sizeof host);
+}
+
+/* Whatever state follows on which, in part or in whole, no packet meets something between the two. */
+static void
+test_nothing_gets_out_between (void)
+{
+  g_autoptr (VpndFirewall) firewall = new_firewall (TRUE);
+  g_autoptr (VpndRuleset) first = random_policy_new (VPND_POLICY_BLOCKED);
+  pid_t flood;
+  int capture;
+
+  run_ip ("link add near type veth peer name far");
+  run_ip ("addr add 192.0.2.1/24 dev near");
+  run_ip ("link set far up");
+  run_ip ("link set near up");
+  run_ip ("neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev near");
+  run_ip ("route add default via 192.0.2.2");
+  capture = capture_new ();
+  flood = flood_new ();
+  while (count_captured (capture) == 0) /* the capture sees it */
+    g_thread_yield ();
+
+  apply_ok (firewall, first);
+  (void) count_captured (capture);
+  for (guint i = 0; i < CHANGES; i++)
+    {
+      g_autoptr (VpndRuleset) next = random_policy_new ((VpndPolicyKind) (i % 3));
+
+      apply_ok (firewall, next);
+      g_assert_cmpuint (count_captured (capture), ==, 0);
+    }
+
+  remove_ok (firewall);
+  while (count_captured (capture) == 0) /* and it went on all the time */
+    g_thread_yield ();
+  g_assert_no_errno (kill (flood, SIGKILL));
+  g_assert_no_errno (waitpid (flood, NULL, 0));
+  g_assert_no_errno (close (capture));
+  run_ip ("link del near");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -740,6 +866,8 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall-nft/operations-take-turns", test_operations_take_turns);
   g_test_add_func ("/firewall-nft/loaded-by-nft", test_loaded_by_nft);
   g_test_add_func ("/firewall-nft/elements-alone", test_elements_alone);
+  g_test_add_func ("/firewall-nft/changes", test_changes);
+  g_test_add_func ("/firewall-nft/nothing-gets-out-between", test_nothing_gets_out_between);
   g_test_add_func ("/firewall-nft/many-cycles", test_many_cycles);
   return g_test_run ();
 }
