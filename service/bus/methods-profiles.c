@@ -11,6 +11,7 @@
 #include "names.h"
 #include "profile-conf.h"
 #include "profile-export.h"
+#include "profile-rename.h"
 
 #include <string.h>
 
@@ -366,61 +367,16 @@ run_remove (const VpndServices *services, gpointer data, GTask *task)
   return_stored (services, task, done, error);
 }
 
-/* A rename whose second half, the setting that names the profile, is being written. */
-typedef struct
-{
-  GTask *task;                /* (owned) */
-  VpndProfileStore *profiles; /* (owned) */
-  char *name;                 /* (owned) */
-  char *new_name;             /* (owned) */
-  void (*profiles_changed) (gpointer user_data);
-  GObject *user_data; /* (owned) */
-} Renaming;
-
-/* A setting that could not follow keeps its profile under the name that it knows. */
-static void
-on_setting_followed (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  Renaming *renaming = user_data;
-  GError *error = NULL;
-  gboolean done = vpnd_settings_writer_write_finish (VPND_SETTINGS_WRITER (source), result, &error);
-
-  if (!done)
-    (void) vpnd_profile_store_rename (renaming->profiles, renaming->new_name, renaming->name, NULL);
-  renaming->profiles_changed (renaming->user_data);
-  return_done (g_steal_pointer (&renaming->task), done, error);
-  g_object_unref (renaming->user_data);
-  g_object_unref (renaming->profiles);
-  g_free (renaming->name);
-  g_free (renaming->new_name);
-  g_free (renaming);
-}
-
 static void
 run_rename (const VpndServices *services, gpointer data, GTask *task)
 {
   Request *request = data;
-  const VpndSettings *settings = vpnd_engine_get_settings (services->engine);
   GError *error = NULL;
-  gboolean done = check_not_in_use (services, request->name, &error) && vpnd_profile_store_rename (services->profiles, request->name, request->new_name, &error);
-  Renaming *renaming;
 
-  if (!done || strcmp (settings->auto_connect_profile, request->name) != 0)
-    {
-      return_stored (services, task, done, error);
-      return;
-    }
-
-  renaming = g_new0 (Renaming, 1);
-  *renaming = (Renaming){
-    .task = task,
-    .profiles = g_object_ref (services->profiles),
-    .name = g_strdup (request->name),
-    .new_name = g_strdup (request->new_name),
-    .profiles_changed = services->profiles_changed,
-    .user_data = g_object_ref (services->user_data),
-  };
-  vpnd_settings_writer_write_async (services->settings_writer, vpnd_setting_info_by_key ("auto-connect-profile"), g_variant_new_string (request->new_name), NULL, on_setting_followed, renaming);
+  if (check_not_in_use (services, request->name, &error))
+    vpnd_profile_rename (services, request->name, request->new_name, task);
+  else
+    vpnd_method_return_error (task, error);
 }
 
 static void

@@ -272,6 +272,31 @@ vpnd_split_config_without (const VpndSplitConfig *config, VpndSplitKind kind, co
 }
 
 /**
+ * vpnd_split_config_with_profile_renamed:
+ * @config: a configuration
+ * @name: name of a profile until now
+ * @new_name: its name from now on
+ *
+ * Returns: (transfer full): the configuration in which what was bound to @name is bound to @new_name
+ */
+VpndSplitConfig *
+vpnd_split_config_with_profile_renamed (const VpndSplitConfig *config, const char *name, const char *new_name)
+{
+  GPtrArray *rules = copy_rules (config->rules, 0);
+
+  for (guint i = 0; i < rules->len; i++)
+    {
+      VpndSplitRule *rule = g_ptr_array_index (rules, i); /* its place says nothing of the profile */
+
+      if (g_strcmp0 (rule->profile, name) != 0)
+        continue;
+      g_ptr_array_index (rules, i) = vpnd_split_rule_dup_bound_to (rule, new_name);
+      vpnd_split_rule_unref (rule);
+    }
+  return config_take (config->mode, rules);
+}
+
+/**
  * vpnd_split_config_find:
  * @config: a configuration
  * @kind: what @value is

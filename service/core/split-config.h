@@ -43,6 +43,7 @@ gboolean vpnd_split_config_is_empty (const VpndSplitConfig *config);
 VpndSplitConfig *vpnd_split_config_with_mode (const VpndSplitConfig *config, VpndSplitMode mode);
 VpndSplitConfig *vpnd_split_config_with (const VpndSplitConfig *config, VpndSplitRule *rule, GError **error);
 VpndSplitConfig *vpnd_split_config_without (const VpndSplitConfig *config, VpndSplitKind kind, const char *value, guint32 owner_uid, GError **error);
+VpndSplitConfig *vpnd_split_config_with_profile_renamed (const VpndSplitConfig *config, const char *name, const char *new_name);
 const VpndSplitRule *vpnd_split_config_find (const VpndSplitConfig *config, VpndSplitKind kind, const char *value, guint32 owner_uid);
 GPtrArray *vpnd_split_config_dup_profiles (const VpndSplitConfig *config);
 gboolean vpnd_split_config_needs_launches (const VpndSplitConfig *config);

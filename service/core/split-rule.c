@@ -391,6 +391,26 @@ vpnd_split_rule_new_own_app (const char *id, const char *const *programs, VpndSp
 }
 
 /**
+ * vpnd_split_rule_dup_bound_to:
+ * @rule: a rule that is bound to a profile
+ * @profile: name of another
+ *
+ * Returns: (transfer full): the same rule, bound to @profile
+ */
+VpndSplitRule *
+vpnd_split_rule_dup_bound_to (const VpndSplitRule *rule, const char *profile)
+{
+  VpndSplitRule *copy = g_rc_box_new0 (VpndSplitRule);
+
+  g_assert (rule->class_ == VPND_SPLIT_BOUND);
+  *copy = *rule;
+  copy->value = g_strdup (rule->value);
+  copy->profile = g_strdup (profile);
+  copy->programs = g_strdupv (rule->programs);
+  return copy;
+}
+
+/**
  * vpnd_split_rule_ref:
  * @rule: a rule
  *

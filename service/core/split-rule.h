@@ -61,6 +61,7 @@ gboolean vpnd_split_class_from_string (const char *text, VpndSplitClass *out_cla
 
 VpndSplitRule *vpnd_split_rule_new (VpndSplitKind kind, const char *value, VpndSplitClass class_, const char *profile, guint32 owner_uid, GError **error);
 VpndSplitRule *vpnd_split_rule_new_own_app (const char *id, const char *const *programs, VpndSplitClass class_, const char *profile, guint32 owner_uid, GError **error);
+VpndSplitRule *vpnd_split_rule_dup_bound_to (const VpndSplitRule *rule, const char *profile);
 VpndSplitRule *vpnd_split_rule_ref (VpndSplitRule *rule);
 void vpnd_split_rule_unref (VpndSplitRule *rule);
 gboolean vpnd_split_rule_equal (const VpndSplitRule *a, const VpndSplitRule *b);

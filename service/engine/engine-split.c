@@ -52,6 +52,8 @@ vpnd_engine_change_split_async (VpndEngine *self, const VpndSplitChange *change,
   g_task_set_check_cancellable (task, FALSE);
   if (self->split == NULL)
     g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_NOT_SUPPORTED, "programs cannot be told apart here");
+  else if (change->profile != NULL)
+    vpnd_split_tunnel_rename_profile_async (self->split, change->profile, change->new_name, NULL, on_split_changed, g_steal_pointer (&task));
   else if (change->rule == NULL)
     vpnd_split_tunnel_set_mode_async (self->split, change->mode, NULL, on_split_changed, g_steal_pointer (&task));
   else if (change->is_removal)

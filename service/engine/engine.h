@@ -53,14 +53,18 @@ typedef struct
 
 /**
  * VpndSplitChange: what somebody wants changed of split tunnelling
- * @rule: (unowned) (nullable): the rule that comes, or with @is_removal goes; NULL: the mode changes
+ * @rule: (unowned) (nullable): the rule that comes, or with @is_removal goes
  * @is_removal: the rule goes
- * @mode: without @rule, the mode that is wanted
+ * @profile: (unowned) (nullable): without @rule, a profile that is renamed
+ * @new_name: (unowned) (nullable): its name from now on
+ * @mode: without either, the mode that is wanted
  */
 typedef struct
 {
   VpndSplitRule *rule;
   gboolean is_removal;
+  const char *profile;
+  const char *new_name;
   VpndSplitMode mode;
 } VpndSplitChange;
 

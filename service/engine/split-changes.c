@@ -19,6 +19,8 @@ typedef struct
   VpndSplitRule *rule; /* (owned) (nullable) */
   gboolean is_removal;
   VpndSplitMode mode; /* without @rule */
+  char *profile;      /* (owned) (nullable): that is renamed */
+  char *new_name;     /* (owned) (nullable): its name from now on */
   char *lost_class;   /* (owned) (nullable): the class that @rule put its processes into before */
 } Change;
 
@@ -26,6 +28,8 @@ static void
 change_free (Change *change)
 {
   g_clear_pointer (&change->rule, vpnd_split_rule_unref);
+  g_free (change->profile);
+  g_free (change->new_name);
   g_free (change->lost_class);
   g_free (change);
 }
@@ -133,10 +137,24 @@ on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
     finish_change (self, NULL);
 }
 
+/* Who stands in the class of the profile would stand in none until the rules of the firewall know the new one, and use the network meanwhile. */
+static VpndSplitConfig *
+rename_profile (VpndSplitTunnel *self, const Change *change, GError **error)
+{
+  g_autoptr (GArray) bound = vpnd_splitter_list (self->splitter, VPND_SPLIT_BOUND, change->profile);
+
+  if (bound->len == 0)
+    return vpnd_split_config_with_profile_renamed (self->config, change->profile, change->new_name);
+  g_set_error (error, VPND_ERROR, VPND_ERROR_EXISTS, "programs that are bound to the profile \"%s\" are running: end them first", change->profile);
+  return NULL;
+}
+
 /* Returns: (transfer full) (nullable): the configuration that @change asks for */
 static VpndSplitConfig *
 make_config (VpndSplitTunnel *self, const Change *change, GError **error)
 {
+  if (change->profile != NULL)
+    return rename_profile (self, change, error);
   if (change->rule == NULL)
     return vpnd_split_config_with_mode (self->config, change->mode);
   if (change->is_removal)
@@ -157,7 +175,7 @@ begin_next (VpndSplitTunnel *self)
   self->change = g_queue_pop_head (&self->changes);
   change = g_task_get_task_data (self->change);
   config = make_config (self, change, &error);
-  if (config == NULL && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) && !change->is_removal)
+  if (config == NULL && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) && change->rule != NULL && !change->is_removal)
     {
       g_clear_error (&error); /* it is as it was asked for */
       finish_change (self, NULL);
@@ -181,15 +199,10 @@ begin_next (VpndSplitTunnel *self)
 }
 
 static void
-enqueue (VpndSplitTunnel *self, GTask *task, VpndSplitRule *rule, gboolean is_removal, VpndSplitMode mode)
+enqueue (VpndSplitTunnel *self, GTask *task, const Change *wanted)
 {
-  Change *change = g_new0 (Change, 1);
-
   g_task_set_check_cancellable (task, FALSE);
-  change->rule = rule != NULL ? vpnd_split_rule_ref (rule) : NULL;
-  change->is_removal = is_removal;
-  change->mode = mode;
-  g_task_set_task_data (task, change, (GDestroyNotify) change_free);
+  g_task_set_task_data (task, g_memdup2 (wanted, sizeof *wanted), (GDestroyNotify) change_free);
   g_queue_push_tail (&self->changes, task);
   begin_next (self);
 }
@@ -208,7 +221,7 @@ vpnd_split_tunnel_add_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCancel
   GTask *task = g_task_new (self, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, vpnd_split_tunnel_add_async);
-  enqueue (self, task, rule, FALSE, VPND_SPLIT_MODE_EXCLUDE);
+  enqueue (self, task, &(Change){ .rule = vpnd_split_rule_ref (rule) });
 }
 
 /**
@@ -225,7 +238,7 @@ vpnd_split_tunnel_remove_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCan
   GTask *task = g_task_new (self, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, vpnd_split_tunnel_remove_async);
-  enqueue (self, task, rule, TRUE, VPND_SPLIT_MODE_EXCLUDE);
+  enqueue (self, task, &(Change){ .rule = vpnd_split_rule_ref (rule), .is_removal = TRUE });
 }
 
 /**
@@ -242,7 +255,25 @@ vpnd_split_tunnel_set_mode_async (VpndSplitTunnel *self, VpndSplitMode mode, GCa
   GTask *task = g_task_new (self, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, vpnd_split_tunnel_set_mode_async);
-  enqueue (self, task, NULL, FALSE, mode);
+  enqueue (self, task, &(Change){ .mode = mode });
+}
+
+/**
+ * vpnd_split_tunnel_rename_profile_async:
+ * @self: the coordinator
+ * @name: name of a profile until now
+ * @new_name: its name from now on
+ * @cancellable: (nullable): not heeded
+ * @callback: called when the rules that are bound to it are so by its new name; with VPND_ERROR_EXISTS when programs stand in its class
+ * @user_data: passed to @callback
+ */
+void
+vpnd_split_tunnel_rename_profile_async (VpndSplitTunnel *self, const char *name, const char *new_name, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, vpnd_split_tunnel_rename_profile_async);
+  enqueue (self, task, &(Change){ .profile = g_strdup (name), .new_name = g_strdup (new_name) });
 }
 
 /**

@@ -41,6 +41,7 @@ void vpnd_split_tunnel_start (VpndSplitTunnel *self);
 void vpnd_split_tunnel_add_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 void vpnd_split_tunnel_remove_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 void vpnd_split_tunnel_set_mode_async (VpndSplitTunnel *self, VpndSplitMode mode, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+void vpnd_split_tunnel_rename_profile_async (VpndSplitTunnel *self, const char *name, const char *new_name, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_split_tunnel_change_finish (VpndSplitTunnel *self, GAsyncResult *result, GError **error);
 
 gboolean vpnd_split_tunnel_look (VpndSplitTunnel *self, gint32 pid, VpndSplitLook *out_look);

@@ -89,7 +89,9 @@ vpnd_engine_change_split_async (VpndEngine *self, const VpndSplitChange *change,
   GTask *task = g_task_new (self, cancellable, callback, user_data);
 
   self->changes++;
-  if (change->rule == NULL)
+  if (change->profile != NULL)
+    vpnd_split_tunnel_rename_profile_async (self->split, change->profile, change->new_name, NULL, on_split_changed, task);
+  else if (change->rule == NULL)
     vpnd_split_tunnel_set_mode_async (self->split, change->mode, NULL, on_split_changed, task);
   else if (change->is_removal)
     vpnd_split_tunnel_remove_async (self->split, change->rule, NULL, on_split_changed, task);

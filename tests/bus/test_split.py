@@ -77,6 +77,33 @@ def test_what_cannot_take_effect_is_told(loaded):
     assert prop(loaded, "State") == "initialized"
 
 
+def test_a_profile_that_is_renamed(loaded):
+    """What names the profile names it anew: the setting, and everybody's rules. When the rules cannot be kept, nothing is renamed."""
+    rename, asked = call(rigs.PROFILES, "Rename", "(ss)", "('demo', 'renamed')"), call(PROPERTIES, "Get", "(ss)", f"('{rigs.SETTINGS}', 'AutoConnectProfile')")
+    loaded.calls(rule("Add", "path", PROGRAM, "bound", "demo"), rule("AddOwn", "path", PROGRAM, "bound", "demo"), rule("AddOwn", "path", "/usr/bin/true", "excluded"),
+                 set_call("AutoConnectProfile", "s", "'demo'"))
+    file = loaded.scratch / "state/split.json"
+
+    def told():
+        return [loaded.root(rigs.PROFILES, "List"), listed(loaded), loaded.calls(asked)[0]["ok"], sorted(p.name for p in (loaded.scratch / "state/profiles").iterdir())]
+
+    before, kept = told(), file.read_bytes()
+    file.unlink()
+    file.mkdir()  # nothing can be renamed over it
+    refused = loaded.calls(rename)[0]
+    assert refused["error"] == error_name("StorageFailed") and "split.json" in refused["message"]
+    assert told() == before and "'demo'" in before[2]
+    file.rmdir()
+    file.write_bytes(kept)
+    file.chmod(0o600)
+
+    assert loaded.calls(rename)[0]["ok"] == "()"
+    assert sorted(r["profile"] for r in listed(loaded)) == ["", "renamed", "renamed"]
+    assert '"demo"' not in file.read_text(encoding="utf-8") and "'renamed'" in loaded.calls(asked)[0]["ok"]
+    assert loaded.calls(call(rigs.PROFILES, "Rename", "(ss)", "('renamed', 'demo')"))[0]["ok"] == "()"
+    assert told() == before
+
+
 @pytest.mark.parametrize("member", ["Add", "AddOwn"])
 def test_bad_rules(loaded, member):
     fifo = loaded.scratch / "fifo"

@@ -319,6 +319,65 @@ test_standing_is_followed (Rig *rig, gconstpointer data)
   g_assert_nonnull (strstr (warnings->pdata[0], PROGRAM));
 }
 
+static int
+rename_profile (Rig *rig, const char *name, const char *new_name)
+{
+  Answer answer = { FALSE, NULL };
+  int code;
+
+  vpnd_split_tunnel_rename_profile_async (rig->split, name, new_name, NULL, on_answer, &answer);
+  while (!answer.is_done)
+    g_main_context_iteration (NULL, TRUE);
+  code = answer.error != NULL ? answer.error->code : -1;
+  g_clear_error (&answer.error);
+  return code;
+}
+
+static const char *
+profile_of (Rig *rig, const char *value, guint32 owner)
+{
+  return vpnd_split_config_find (vpnd_split_tunnel_get_config (rig->split), VPND_SPLIT_PATH, value, owner)->profile;
+}
+
+/* What is bound to a profile is so by its new name, whose rule it is; not while somebody runs who is bound, and not when it cannot be kept. */
+static void
+test_profile_is_renamed (Rig *rig, gconstpointer data)
+{
+  g_autofree char *file = g_build_filename (rig->path, "split.json", NULL);
+  VpndSplitRule *of_system = vpnd_split_rule_new (VPND_SPLIT_PATH, PROGRAM, VPND_SPLIT_BOUND, "home", VPND_SPLIT_OWNER_SYSTEM, NULL);
+  g_autoptr (VpndSplitConfig) before = NULL;
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (of_system), FALSE), ==, -1);
+  g_assert_cmpint (change (rig, vpnd_split_rule_new (VPND_SPLIT_PATH, PROGRAM, VPND_SPLIT_BOUND, "home", USER, NULL), FALSE), ==, -1);
+  g_assert_cmpint (change (rig, vpnd_split_rule_new (VPND_SPLIT_PATH, "/usr/bin/other", VPND_SPLIT_BOUND, "office", USER, NULL), FALSE), ==, -1);
+  g_assert_cmpint (change (rig, vpnd_split_rule_new (VPND_SPLIT_PATH, "/usr/bin/third", VPND_SPLIT_EXCLUDED, NULL, USER, NULL), FALSE), ==, -1);
+  before = vpnd_split_config_ref ((VpndSplitConfig *) vpnd_split_tunnel_get_config (rig->split));
+
+  fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
+  fake_host_launch (rig->host, 100, of_system);
+  g_assert_cmpint (rename_profile (rig, "home", "house"), ==, VPND_ERROR_EXISTS);
+  g_assert_true (vpnd_split_config_equal (vpnd_split_tunnel_get_config (rig->split), before));
+  g_assert_cmpstr (class_of (rig, 100), ==, "bound:home");
+  fake_host_end (rig->host, 100);
+
+  g_assert_no_errno (g_unlink (file));
+  g_assert_no_errno (g_mkdir (file, 0700)); /* nothing can be renamed over it */
+  g_assert_cmpint (rename_profile (rig, "home", "house"), ==, VPND_ERROR_STORAGE);
+  g_assert_true (vpnd_split_config_equal (vpnd_split_tunnel_get_config (rig->split), before));
+  g_assert_no_errno (g_rmdir (file));
+
+  g_assert_cmpint (rename_profile (rig, "home", "house"), ==, -1);
+  g_object_unref (rig->split);
+  g_object_unref (rig->store);
+  start (rig); /* it stands in the file */
+  g_assert_cmpuint (vpnd_split_tunnel_get_config (rig->split)->rules->len, ==, before->rules->len);
+  g_assert_cmpstr (profile_of (rig, PROGRAM, VPND_SPLIT_OWNER_SYSTEM), ==, "house");
+  g_assert_cmpstr (profile_of (rig, PROGRAM, USER), ==, "house");
+  g_assert_cmpstr (profile_of (rig, "/usr/bin/other", USER), ==, "office");
+  g_assert_null (profile_of (rig, "/usr/bin/third", USER));
+  vpnd_split_rule_unref (of_system);
+}
+
 /* What cannot be kept does not hold, and what is kept holds after a restart. */
 static void
 test_store (Rig *rig, gconstpointer data)
@@ -524,6 +583,7 @@ main (int argc, char **argv)
     { "/split/own-rules-are-private", test_own_rules_are_private },
     { "/split/who-may-enter", test_who_may_enter },
     { "/split/standing-is-followed", test_standing_is_followed },
+    { "/split/profile-is-renamed", test_profile_is_renamed },
     { "/split/store", test_store },
     { "/split/leave-after-restart", test_leave_after_restart },
     { "/split/failures-are-told", test_failures_are_told },
