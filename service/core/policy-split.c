@@ -302,12 +302,35 @@ match_untracked_before (VpndRule *rule, const VpndAddr *address)
   return vpnd_rule_match_prefix (vpnd_rule_match_no_syn (rule), TRUE, VPND_OP_EQ, &host);
 }
 
-/* 8: the mark of the flow; not of one inside the tunnel, which may be somebody else's. */
+/* A mark that a user's socket has is not the transport's (refuse_marks_of_users()), and none of ours. @rule: about packets of a flow beside the tunnel */
+static void
+strip_marks_of_users (VpndRule *rule)
+{
+  vpnd_rule_match_u32 (vpnd_policy_match_marked (rule), VPND_FIELD_SKUID, VPND_OP_NE, 0);
+  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, 0, VPND_MARK_MASK);
+}
+
+/* 6: the daemon's own probes are of the tunnel whatever class root is of; their hop limit lets them go no farther than its far end. */
+static void
+keep_probes (VpndChain *chain)
+{
+  VpndRule *rule = vpnd_rule_match_port (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_DPORT, DISCARD_PORT);
+
+  vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME);
+  vpnd_rule_accept (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_EQ, 0)); /* last: it takes a lock of the socket */
+}
+
+/* 8: the mark of the flow; not of one inside the tunnel, which may be somebody else's. Neither the transport nor the daemon's probes are of a class: that is asked
+ * here, where only what would go beside the tunnel comes, and not of every packet. */
 static void
 add_beside (VpndPolicyChains *chains, const VpndPolicyInput *input, const char *name, guint32 ct_mark)
 {
   VpndChain *chain = vpnd_policy_add_chain (chains, name);
 
+  strip_marks_of_users (match_beside (vpnd_chain_add_rule (chain)));
+  vpnd_rule_accept (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)));
+  if (input->kind != VPND_POLICY_BLOCKED)
+    keep_probes (chain);
   refuse_untranslated (chain, input);
   for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
     vpnd_rule_goto (match_untracked_before (vpnd_chain_add_rule (chain), &g_array_index (input->routes->addresses, VpndPrefix, i).addr), CHAIN_REFUSE);
@@ -509,23 +532,56 @@ keep_inner_resolvers (VpndChain *chain, const VpndPolicyInput *input)
     }
 }
 
-/* 6: the daemon's own probes are of the tunnel whatever class root is of; their hop limit lets them go no farther than its far end. */
-static void
-keep_probes (VpndChain *chain)
-{
-  VpndRule *rule = vpnd_rule_match_port (vpnd_chain_add_rule (chain), VPND_FIELD_UDP_DPORT, DISCARD_PORT);
+/* The classes of one level are one look at the socket. So few are compared instead: measured, a look into a map takes as long as three comparisons. */
+#define GROUPS_COMPARED 2
 
-  vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME);
-  vpnd_rule_accept (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_EQ, 0)); /* last: it takes a lock of the socket */
+static guint
+count_groups (const VpndSplitPlan *plan, guint level, gboolean *out_is_awaited)
+{
+  guint n_groups = 0;
+
+  *out_is_awaited = FALSE;
+  for (guint i = 0; i < plan->groups->len; i++)
+    {
+      const VpndSplitGroup *group = &g_array_index (plan->groups, VpndSplitGroup, i);
+
+      n_groups += group->level == level;
+      *out_is_awaited |= group->level == level && group->id == 0;
+    }
+  return n_groups;
 }
 
-/* The classes of one level are one look at the socket. */
 static void
-add_group_map (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input)
+add_groups_of_level (VpndPolicyChains *chains, VpndChain *chain, const VpndSplitPlan *plan, guint level)
 {
   const VpndVerdict inside = { .kind = VPND_VERDICT_ACCEPT };
   const VpndVerdict beside = { .kind = VPND_VERDICT_GOTO, .chain = CHAIN_BESIDE };
+  g_autofree char *name = g_strdup_printf ("split_classes_%u", level);
+  gboolean is_awaited;
+  guint n_groups = count_groups (plan, level, &is_awaited);
+  VpndSet *map = NULL;
 
+  if (n_groups > GROUPS_COMPARED || is_awaited)
+    map = vpnd_ruleset_add_set (chains->ruleset, name, VPND_FIELD_SOCKET_CGROUP, FALSE, TRUE);
+  for (guint i = 0; i < plan->groups->len; i++)
+    {
+      const VpndSplitGroup *group = &g_array_index (plan->groups, VpndSplitGroup, i);
+      const VpndVerdict *verdict = group->class_ == VPND_SPLIT_EXCLUDED ? &beside : &inside;
+
+      if (group->level != level || group->id == 0)
+        continue;
+      if (map != NULL)
+        vpnd_set_add_u64 (map, group->id, verdict);
+      else
+        finish (vpnd_rule_match_cgroup (vpnd_chain_add_rule (chain), level, group->id), verdict->kind == VPND_VERDICT_GOTO ? verdict->chain : NULL);
+    }
+  if (map != NULL)
+    vpnd_rule_vmap_cgroup (vpnd_chain_add_rule (chain), level, name);
+}
+
+static void
+add_group_map (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input)
+{
   if (input->split->ground == VPND_SPLIT_GROUND_NET_CLS)
     {
       add_groups (chains, chain, input, GROUPS_TO_TUNNEL, SET_TO_TUNNEL, new_rule, NULL);
@@ -533,27 +589,24 @@ add_group_map (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput
       return;
     }
   for (guint level = 0; level <= highest_level (input->split); level++)
+    add_groups_of_level (chains, chain, input->split, level);
+}
+
+/* A flow that began inside the tunnel stays there when its user or its peer has become one that is beside it; it is also what most packets are of, so this
+ * comes as soon as the process is known not to be of a class. One that goes beside the tunnel from such an address has another one outside. */
+static void
+keep_flows_inside (VpndChain *chain, const VpndPolicyInput *input)
+{
+  for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
     {
-      g_autofree char *name = g_strdup_printf ("split_classes_%u", level);
-      VpndSet *map = NULL;
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
+      VpndRule *rule = vpnd_rule_match_status (vpnd_chain_add_rule (chain), IPS_CONFIRMED, IPS_CONFIRMED | IPS_SRC_NAT);
 
-      for (guint i = 0; i < input->split->groups->len; i++)
-        {
-          const VpndSplitGroup *group = &g_array_index (input->split->groups, VpndSplitGroup, i);
-
-          if (group->level != level)
-            continue;
-          if (map == NULL)
-            map = vpnd_ruleset_add_set (chains->ruleset, name, VPND_FIELD_SOCKET_CGROUP, FALSE, TRUE);
-          if (group->id != 0)
-            vpnd_set_add_u64 (map, group->id, group->class_ == VPND_SPLIT_EXCLUDED ? &beside : &inside);
-        }
-      if (map != NULL)
-        vpnd_rule_vmap_cgroup (vpnd_chain_add_rule (chain), level, name);
+      vpnd_rule_accept (vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &host));
     }
 }
 
-/* A flow that began inside the tunnel stays there when its user or its peer has become one that is beside it; it is also what most packets are of. */
+/* So does one that somebody else's rules translate inside the tunnel, and one that began before anything was tracked. */
 static void
 keep_old_flows (VpndChain *chain, const VpndPolicyInput *input)
 {
@@ -583,14 +636,13 @@ add_rest_beside (VpndChain *chain)
 
 /* A flow outlives its socket, and another program may come to have its port; it also outlives the rules that led it out, and the mode. What has a socket is
  * judged by that each time, and where the flow is of another class it goes no way. What has none goes with its flow: the process is gone, or the kernel
- * answers. A mark that a user's socket has is not the transport's (refuse_marks_of_users()), and none of ours here. */
+ * answers. */
 static void
 add_kept_flows (VpndPolicyChains *chains)
 {
   VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_KEPT);
-  VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)), VPND_FIELD_SKUID, VPND_OP_NE, 0);
 
-  vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, 0, VPND_MARK_MASK);
+  strip_marks_of_users (vpnd_chain_add_rule (chain));
   vpnd_rule_return (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
   vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_BESIDE_WAY);
   vpnd_rule_jump (match_beside (vpnd_chain_add_rule (chains->mangle)), CHAIN_KEPT);
@@ -602,7 +654,7 @@ add_excluded_names (VpndPolicyChains *chains, VpndChain *chain, const VpndSplitP
 {
   VpndRule *rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_NAME, VPND_CT_MARK_MASK);
 
-  vpnd_rule_goto (rule, CHAIN_BESIDE_WAY);
+  vpnd_rule_goto (rule, CHAIN_BESIDE_NAME);
   add_names (chains, chain, plan->excluded_addrs, "split_names_out", CHAIN_BESIDE_NAME);
 }
 
@@ -614,11 +666,10 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
   const gboolean is_include = plan->mode == VPND_SPLIT_MODE_INCLUDE;
 
   vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_OIF, VPND_OP_EQ, LOOPBACK_IFINDEX));
-  add_kept_flows (chains);
-  vpnd_rule_accept (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)));
-  if (input->kind != VPND_POLICY_BLOCKED)
-    keep_probes (chain);
   add_group_map (chains, chain, input);
+  if (!is_include)
+    keep_flows_inside (chain, input);
+  add_kept_flows (chains);
   if (!is_include)
     keep_old_flows (chain, input);
   add_uids (chains, chain, plan->included_uids, "split_included_uids", NULL);

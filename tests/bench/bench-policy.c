@@ -121,7 +121,7 @@ new_rules (gboolean has_domain)
 }
 
 static VpndSplitPlan *
-new_split_plan (gboolean has_domain)
+new_split_plan (guint n_units, gboolean has_domain)
 {
   g_autoptr (GPtrArray) rules = new_rules (has_domain);
   g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, 2);
@@ -132,8 +132,7 @@ new_split_plan (gboolean has_domain)
   config = vpnd_split_config_new_from_rules (VPND_SPLIT_MODE_EXCLUDE, rules, &error);
   g_assert_no_error (error);
   standing->excluded_id = 1;
-  standing->included_id = 2;
-  for (guint i = 0; i < UNITS; i++)
+  for (guint i = 0; i < n_units; i++)
     vpnd_split_standing_add_unit (standing, VPND_SPLIT_EXCLUDED, NULL, 2, 1000 + i);
   if (has_domain)
     append_addr (outside_dns, "192.168.1.1");
@@ -157,7 +156,7 @@ bench_policy_new (BenchHost host, VpndPolicyKind kind)
   g_autoptr (VpndTunnelConfig) config = NULL;
   g_autoptr (VpndRoutePlan) routes = NULL;
   g_autoptr (VpndDnsPlan) dns = NULL;
-  g_autoptr (VpndSplitPlan) split = host >= BENCH_HOST_SPLIT ? new_split_plan (host == BENCH_HOST_EVERYTHING) : NULL;
+  g_autoptr (VpndSplitPlan) split = host >= BENCH_HOST_PROGRAMS ? new_split_plan (host == BENCH_HOST_PROGRAMS ? 0 : UNITS, host == BENCH_HOST_EVERYTHING) : NULL;
   VpndCause cause;
 
   config = vpnd_tunnel_plan_build (profile, settings, facts, FALSE, VPND_LISTEN_PORT_FIRST, &cause);

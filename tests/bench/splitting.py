@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rows of ./run bench about split tunnelling: what a launch costs, ten thousand processes at once, and the race of a program's first packet."""
+import contextlib
 import json
 import os
 import pathlib
@@ -39,6 +40,19 @@ signal.pause()
 
 def line(what, value, unit, aim, more=""):
     print(f"{what:44} {value:9.2f} {unit}   aim {aim}{more}", flush=True)
+
+
+@contextlib.contextmanager
+def deep_cgroup():
+    """This process, and what it starts, stands two below the root of cgroup2 meanwhile, at least."""
+    folder = sandbox.session_cgroup() / uuid.uuid4().hex[:12]
+    folder.mkdir()
+    try:
+        (folder / "cgroup.procs").write_text("0", encoding="ascii")
+        yield
+    finally:
+        (sandbox.session_cgroup() / "cgroup.procs").write_text("0", encoding="ascii")
+        folder.rmdir()
 
 
 class SplitLab:

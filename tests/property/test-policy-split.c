@@ -196,6 +196,14 @@ has_group (const World *world, guint64 id)
   return FALSE;
 }
 
+/* Of an excluded class by its process, whatever its user and its peer are. */
+static gboolean
+is_excluded_program (const World *world, const Packet *packet)
+{
+  return (packet->cgroups[SPLIT_LEVEL] == SPLIT_ID_EXCLUDED && has_group (world, SPLIT_ID_EXCLUDED)) ||
+      (world->split->ground == VPND_SPLIT_GROUND_CGROUP2 && packet->cgroups[SPLIT_UNIT_LEVEL] != 0 && has_group (world, SPLIT_ID_UNIT_EXCLUDED));
+}
+
 /* Bound to a profile that is not the connected one. */
 static gboolean
 is_refused (const World *world, const Packet *packet)
@@ -344,7 +352,8 @@ test_old_flows (void)
     }
 }
 
-/* A flow that began inside the tunnel has no other address, so it does not go on beside it: it ends, or stays when only a name has led out of it. */
+/* A flow that began inside the tunnel has no other address, so it does not go on beside it: it ends when its program is one that goes beside the tunnel, also when
+ * the flow is another's whose port it has; it stays when only its user or its peer is. */
 static void
 test_changed_class (void)
 {
@@ -369,6 +378,8 @@ test_changed_class (void)
           g_assert_cmpstr (link, !=, "eth0");
           if (*link == '\0')
             g_assert_cmpint (fate, ==, FATE_REJECT);
+          if (is_excluded_program (&world, &departure.packet))
+            g_assert_cmpstr (link, ==, "");
           g_assert_cmphex (departure.packet.ct_mark, ==, 0); /* it stays somebody's */
           ended += *link == '\0';
         }
@@ -494,6 +505,84 @@ test_connections_go_on (void)
   g_assert_cmpuint (kept, >, ROUNDS);
 }
 
+/* A flow inside the tunnel that somebody else's rules translate there stays inside as well when its user or its peer becomes one that is beside it. */
+static void
+test_translated_inside (void)
+{
+  guint kept = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, VPND_POLICY_CONNECTED, TRUE);
+      for (guint i = 0; world.split->mode == VPND_SPLIT_MODE_EXCLUDE && i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet *packet = &departure.packet;
+          Fate fate;
+
+          if (!g_str_equal (departure.initial, VPND_IFNAME))
+            continue;
+          memset (packet->cgroups, 0, sizeof packet->cgroups);
+          packet->net_cls = 0;
+          packet->ct_mark = random_boolean (2) ? 5 : 0;
+          packet->ct_status = IPS_CONFIRMED | IPS_SRC_NAT;
+          packet->is_established = TRUE;
+          kept += is_beside (&world, packet);
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, VPND_IFNAME);
+          g_assert_cmphex (packet->mark | (packet->ct_mark & VPND_CT_MARK_MASK), ==, 0);
+        }
+    }
+  g_assert_cmpuint (kept, >, ROUNDS);
+}
+
+/* Neither the transport nor the daemon's probes are of a class, whatever cgroup they come from, whatever root is set to, and wherever they go. */
+static void
+test_own_packets (void)
+{
+  guint beside = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, (VpndPolicyKind) g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          const VpndTunnelPeer *peer = g_ptr_array_index (world.config->peers, 0);
+          Packet *packet = &departure.packet;
+          const gboolean is_probe = random_boolean (2);
+          Fate fate;
+
+          packet->uid = 0;
+          packet->l4proto = IPPROTO_UDP;
+          if (is_refused (&world, packet) || (is_probe && !g_str_equal (departure.initial, VPND_IFNAME)))
+            continue;
+          beside += is_beside (&world, packet);
+          if (is_probe)
+            {
+              packet->dport = 9;
+              g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, VPND_IFNAME);
+              g_assert_cmphex (packet->mark | packet->ct_mark, ==, 0);
+              continue;
+            }
+          if (vpnd_bridge_is_set (&world.profile->bridge) || !vpnd_addr_is_set (&peer->endpoint.addr) || is_set_inside (&world, packet))
+            continue;
+          packet->destination = peer->endpoint.addr;
+          packet->dport = peer->endpoint.port;
+          packet->source = random_public_addr (packet->destination.family);
+          packet->mark = VPND_MARK_VALUE;
+          departure.initial = "eth0";
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "eth0");
+          g_assert_cmphex (packet->ct_mark, ==, 0);
+          g_assert_cmphex (packet->mark, ==, VPND_MARK_VALUE);
+        }
+    }
+  g_assert_cmpuint (beside, >, ROUNDS);
+}
+
 /* The loopback interface is everybody's, and nobody there is of a class. */
 static void
 test_loopback (void)
@@ -582,9 +671,7 @@ test_names (void)
           departure.packet.dport = random_boolean (4) ? 853 : 53;
           if (!is_beside (&world, &departure.packet) || world.kind == VPND_POLICY_BLOCKED || is_refused (&world, &departure.packet))
             continue;
-          keeps_inside = world.split->mode == VPND_SPLIT_MODE_INCLUDE && world.kind == VPND_POLICY_CONNECTED &&
-              !(departure.packet.cgroups[SPLIT_LEVEL] == SPLIT_ID_EXCLUDED && has_group (&world, SPLIT_ID_EXCLUDED)) &&
-              !(departure.packet.cgroups[SPLIT_UNIT_LEVEL] != 0 && has_group (&world, SPLIT_ID_UNIT_EXCLUDED));
+          keeps_inside = world.split->mode == VPND_SPLIT_MODE_INCLUDE && world.kind == VPND_POLICY_CONNECTED && !is_excluded_program (&world, &departure.packet);
           is_plain = departure.packet.dport == 53;
           link = send_packet (&world, &departure, &fate);
           if (keeps_inside)
@@ -916,6 +1003,8 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/included-leaves-nothing-behind", test_included_leaves_nothing_behind);
   g_test_add_func ("/policy-split/flows-of-others", test_flows_of_others);
   g_test_add_func ("/policy-split/connections-go-on", test_connections_go_on);
+  g_test_add_func ("/policy-split/translated-inside", test_translated_inside);
+  g_test_add_func ("/policy-split/own-packets", test_own_packets);
   g_test_add_func ("/policy-split/loopback", test_loopback);
   g_test_add_func ("/policy-split/no-way", test_no_way);
   g_test_add_func ("/policy-split/names", test_names);
