@@ -30,7 +30,7 @@ class BootedLab(lab.Lab):
         super().__init__()
 
     def _make_nodes(self, resolv_conf):
-        self.root = roots.overlay(roots.root(self.packages), self.scratch.path)
+        self.root = roots.overlay(self._base(), self.scratch.path)
         (self.root / "etc/resolv.conf").unlink(missing_ok=True)
         self._prepare_root()
         shutil.copy(self.deb, self.root / "root/vpnd.deb")
@@ -42,6 +42,10 @@ class BootedLab(lab.Lab):
         self.wan = sandbox.Node("wan", [(wan_run, "/run")])
         self.wan_run = wan_run
         self.nodes += [self.host, self.lan, self.wan]
+
+    def _base(self):
+        """What is installed."""
+        return roots.root(self.packages)
 
     def _prepare_root(self):
         """What an administrator has set before the boot."""
@@ -110,7 +114,7 @@ class BootedLab(lab.Lab):
         return sandbox.wait_until(lambda: (lambda s: s if s["state"] == state else None)(self.status()), timeout, f"state {state}:\n{self.journal()}")
 
     def close(self):
-        if getattr(self.host, "leader", None):
+        if getattr(getattr(self, "host", None), "leader", None):
             os.kill(int(self.host.leader), 9)
         super().close()
 

@@ -72,6 +72,18 @@ def root(packages=()):
     return cached("root", sorted(packages), make)
 
 
+def extended(base, packages):
+    """The root with the packages of base, and these put into a copy of it by its own apt: half the time that another root takes."""
+    def make(path):
+        subprocess.run(["cp", "-a", "--reflink=auto", str(root(base)), str(path)], check=True)
+        command = f"apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends {' '.join(packages)} && apt-get clean && rm -rf /var/lib/apt/lists/*"
+        done = subprocess.run(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--resolv-conf=replace-host", "--console=pipe", f"--directory={path}", "sh", "-c", command],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise RuntimeError(f"apt-get failed:\n{(done.stdout + done.stderr)[-2000:]}")
+    return cached("root", [*sorted(base), "above", *sorted(packages)], make)
+
+
 def overlay(lower, scratch):
     """A writable view of a cached root; gone with the session."""
     for name in ("upper", "work", "root"):

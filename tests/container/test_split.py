@@ -54,6 +54,9 @@ class SplitLab(booted.BootedLab):
     # A container is not let to hold launches, as a rule.
     nspawn_options = ("--system-call-filter=fanotify_init fanotify_mark",)
 
+    def _base(self):
+        return booted.roots.extended(self.packages, ["flatpak", "dbus-user-session"])
+
     def _prepare_root(self):
         super()._prepare_root()
         for name in ("lab-ask", "lab-other"):
@@ -75,7 +78,8 @@ class SplitLab(booted.BootedLab):
         return self.host.run("systemd-run", "--quiet", "--wait", "--pipe", "--collect", *words, **options)
 
     def ada(self, *words, **options):
-        return self.sh(f"--uid={ADA}", f"--setenv=XDG_RUNTIME_DIR=/run/user/{ADA}", "--setenv=HOME=/home/ada", *words, **options)
+        return self.sh(f"--uid={ADA}", f"--setenv=XDG_RUNTIME_DIR=/run/user/{ADA}", f"--setenv=DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{ADA}/bus", "--setenv=HOME=/home/ada",
+                       "--working-directory=/", *words, **options)
 
     def said(self, name, wanted):
         """Waits until the program that writes there says so, twice with the same word."""
@@ -224,6 +228,60 @@ def test_what_runs_in_a_box_by_its_scope(system, app, folder, entry, text, scope
         system.now_said("box", TUNNEL_HOST4)
     finally:
         system.ada("systemctl", "--user", "stop", scope, other)
+
+
+PLATFORM = "org.lab.Platform/x86_64/1"
+RUNTIME = f"[Runtime]\nname=org.lab.Platform\nruntime={PLATFORM}\nsdk={PLATFORM}\n"
+APP = f"[Application]\nname={{app}}\nruntime={PLATFORM}\nsdk={PLATFORM}\ncommand=ask\n[Context]\nshared=network;\n"
+ASKS = 5
+
+
+@pytest.fixture(name="flatpaks", scope="module")
+def flatpaks_fixture(system):
+    """What a store would have: a runtime with nothing in it, and applications that are one static program each. Two for everybody, one of the user's own."""
+    place = system.root / "root/flatpaks"
+    for name, metadata in (("org.lab.Platform", RUNTIME), *((app, APP.format(app=app)) for app in ("org.lab.Box", "org.lab.Other", "org.lab.Own-Box"))):
+        for folder in ("files/bin", "usr", "export/share/applications"):
+            (place / name / folder).mkdir(parents=True)
+        (place / name / "metadata").write_text(metadata, encoding="ascii")
+        shutil.copy(system.root / "usr/local/bin/lab-first", place / name / "files/bin/ask")
+        (place / name / f"export/share/applications/{name}.desktop").write_text(f"[Desktop Entry]\nType=Application\nName={name}\nExec=ask\n", encoding="ascii")
+    flatpak = lambda *words: system.host.run("flatpak", *words)
+    flatpak("build-export", "--runtime", "--files=usr", "/srv/flatpaks", "/root/flatpaks/org.lab.Platform", "1")
+    for app in ("org.lab.Box", "org.lab.Other", "org.lab.Own-Box"):
+        flatpak("build-export", "/srv/flatpaks", f"/root/flatpaks/{app}", "1")
+    flatpak("remote-add", "--system", "--no-gpg-verify", "lab", "/srv/flatpaks")
+    flatpak("install", "--system", "--assumeyes", "--noninteractive", "lab", "org.lab.Box", "org.lab.Other")
+    system.ada("flatpak", "remote-add", "--user", "--no-gpg-verify", "lab", "/srv/flatpaks")
+    system.ada("flatpak", "install", "--user", "--assumeyes", "--noninteractive", "lab", "org.lab.Own-Box")
+    # A datagram each from a program of the box that is launched again and again.
+    return lambda app: set(system.ada("flatpak", "run", app, "--launch", ASKS, "/app/bin/ask", PUBLIC4, ECHO_PORT, "box").stdout.split("\n")[:-1])
+
+
+IN, OUT = {f"you are {TUNNEL_HOST4}"}, {f"you are {HOST4}"}
+
+
+def test_a_real_flatpak(system, flatpaks):
+    """flatpak-run(1) makes the box and its scope; what runs in it goes beside the tunnel, and another Flatpak does not."""
+    assert flatpaks("org.lab.Box") == IN
+    assert "Exec=/usr/bin/flatpak run" in (system.root / "var/lib/flatpak/exports/share/applications/org.lab.Box.desktop").read_text(encoding="ascii")
+    system.vpnctl("split", "add", "--app", "org.lab.Box", check=False)  # it does not run, so the rule has no effect as yet
+    assert [flatpaks(app) for app in ("org.lab.Box", "org.lab.Other", "org.lab.Box")] == [OUT, IN, OUT]
+    system.vpnctl("split", "remove", "--app", "org.lab.Box")
+    assert flatpaks("org.lab.Box") == IN
+
+
+def test_a_real_flatpak_of_a_users_own(system, flatpaks):
+    """It lies in a home, which vpnd does not see: vpnctl tells that it is there."""
+    assert flatpaks("org.lab.Own-Box") == IN
+    done = system.ada("vpnctl", "split", "add", "--own", "--app", "org.lab.Own-Box", check=False)
+    assert done.returncode == 1 and "runs in no unit" in done.stderr, done.stderr
+    try:
+        assert [flatpaks(app) for app in ("org.lab.Own-Box", "org.lab.Other")] == [OUT, IN]
+        assert system.vpnctl("split", "add", "--app", "org.lab.Own-Box", check=False).returncode == 4, "for everybody there is none of that name"
+    finally:
+        system.ada("vpnctl", "split", "remove", "--own", "--app", "org.lab.Own-Box")
+    assert flatpaks("org.lab.Own-Box") == IN
 
 
 def test_an_id_that_names_nothing(system):
