@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Builds the wanted addresses, routes and rules from profile, settings and facts, and compares two such plans.
+ * Builds the wanted addresses, routes and rules from profile, settings and facts.
  * Owns the answer to "which way does a packet go". Never puts a route into table main, never makes a host route to an
  * endpoint and never looks main up with suppress_prefixlength: each of these lets a hostile network win (TunnelVision,
  * TunnelCrack).
@@ -70,104 +70,6 @@ vpnd_route_plan_unref (VpndRoutePlan *plan)
   g_free (plan);
 }
 
-static int
-compare_u32 (guint32 a, guint32 b)
-{
-  return (a > b) - (a < b);
-}
-
-/* The kernel's key of a route: what a second route of the same table cannot share (fib_table_insert, fib6_add_rt2node). */
-static int
-compare_route_key (const VpndRoute *a, const VpndRoute *b)
-{
-  int order = compare_u32 (a->table, b->table);
-
-  if (order == 0)
-    order = vpnd_prefix_compare (&a->destination, &b->destination);
-  if (order == 0)
-    order = compare_u32 (a->metric, b->metric);
-  return order;
-}
-
-/**
- * vpnd_route_compare:
- * @a: a route
- * @b: a route
- *
- * A total order: table, destination, metric, then the rest.
- *
- * Returns: negative, zero or positive as @a is before, equal to or after @b
- */
-int
-vpnd_route_compare (const VpndRoute *a, const VpndRoute *b)
-{
-  int order = compare_route_key (a, b);
-
-  if (order == 0)
-    order = strcmp (a->ifname, b->ifname);
-  if (order == 0)
-    order = vpnd_addr_compare (&a->gateway, &b->gateway);
-  if (order == 0)
-    order = compare_u32 (a->mtu, b->mtu);
-  return order;
-}
-
-/**
- * vpnd_route_rule_compare:
- * @a: a rule
- * @b: a rule
- *
- * A total order: family, priority, then the rest.
- *
- * Returns: negative, zero or positive as @a is before, equal to or after @b
- */
-int
-vpnd_route_rule_compare (const VpndRouteRule *a, const VpndRouteRule *b)
-{
-  int order = compare_u32 (a->family, b->family);
-
-  if (order == 0)
-    order = compare_u32 (a->priority, b->priority);
-  if (order == 0)
-    order = compare_u32 (a->fwmark, b->fwmark);
-  if (order == 0)
-    order = compare_u32 (a->fwmask, b->fwmask);
-  if (order == 0)
-    order = compare_u32 (a->table, b->table);
-  if (order == 0)
-    order = (a->suppress_prefixlength > b->suppress_prefixlength) - (a->suppress_prefixlength < b->suppress_prefixlength);
-  return order;
-}
-
-static int
-compare_routes_cb (gconstpointer a, gconstpointer b)
-{
-  return vpnd_route_compare (a, b);
-}
-
-static int
-compare_route_keys_cb (gconstpointer a, gconstpointer b)
-{
-  return compare_route_key (a, b);
-}
-
-static int
-compare_rules_cb (gconstpointer a, gconstpointer b)
-{
-  return vpnd_route_rule_compare (a, b);
-}
-
-static gboolean
-contains_prefix (const GArray *prefixes, const VpndPrefix *prefix)
-{
-  for (guint i = 0; i < prefixes->len; i++)
-    {
-      if (vpnd_prefix_equal (&g_array_index (prefixes, VpndPrefix, i), prefix))
-        return TRUE;
-    }
-  return FALSE;
-}
-
 static gboolean
 family_allowed (const VpndSettings *settings, const VpndFacts *facts, int family)
 {
@@ -181,7 +83,7 @@ add_addresses (VpndRoutePlan *plan, const VpndProfile *profile, const VpndSettin
     {
       const VpndPrefix *address = &g_array_index (profile->addresses, VpndPrefix, i);
 
-      if (family_allowed (settings, facts, address->addr.family) && !contains_prefix (plan->addresses, address))
+      if (family_allowed (settings, facts, address->addr.family) && !vpnd_route_plan_has_address (plan, address))
         g_array_append_vals (plan->addresses, address, 1);
     }
 }
@@ -212,12 +114,12 @@ sort_unique_routes (GArray *routes)
 {
   guint kept = 0;
 
-  g_array_sort (routes, compare_routes_cb);
+  vpnd_route_sort (routes);
   for (guint i = 0; i < routes->len; i++)
     {
       const VpndRoute route = g_array_index (routes, VpndRoute, i);
 
-      if (kept > 0 && compare_route_key (&g_array_index (routes, VpndRoute, kept - 1), &route) == 0)
+      if (kept > 0 && vpnd_route_compare_place (&g_array_index (routes, VpndRoute, kept - 1), &route) == 0)
         continue;
       g_array_index (routes, VpndRoute, kept++) = route;
     }
@@ -534,8 +436,8 @@ vpnd_route_plan_build_measured (const VpndProfile *profile, const VpndSettings *
     }
   limit_routes (plan, mtu.route4);
 
-  g_array_sort (plan->routes, compare_routes_cb);
-  g_array_sort (plan->rules, compare_rules_cb);
+  vpnd_route_sort (plan->routes);
+  vpnd_route_rule_sort (plan->rules);
   return g_steal_pointer (&plan);
 }
 
@@ -553,147 +455,4 @@ VpndRoutePlan *
 vpnd_route_plan_build (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts)
 {
   return vpnd_route_plan_build_measured (profile, settings, facts, 0);
-}
-
-/**
- * vpnd_route_plan_equal:
- * @a: a plan
- * @b: a plan
- *
- * Returns: TRUE when both put the host into the same state; the order of addresses does not count
- */
-gboolean
-vpnd_route_plan_equal (const VpndRoutePlan *a, const VpndRoutePlan *b)
-{
-  if (a->mtu != b->mtu || strcmp (a->ifname, b->ifname) != 0 || a->addresses->len != b->addresses->len ||
-      a->routes->len != b->routes->len || a->rules->len != b->rules->len)
-    return FALSE;
-
-  for (guint i = 0; i < a->addresses->len; i++)
-    {
-      if (!contains_prefix (b->addresses, &g_array_index (a->addresses, VpndPrefix, i)))
-        return FALSE;
-    }
-  for (guint i = 0; i < a->routes->len; i++)
-    {
-      if (vpnd_route_compare (&g_array_index (a->routes, VpndRoute, i), &g_array_index (b->routes, VpndRoute, i)) != 0)
-        return FALSE;
-    }
-  for (guint i = 0; i < a->rules->len; i++)
-    {
-      if (vpnd_route_rule_compare (&g_array_index (a->rules, VpndRouteRule, i), &g_array_index (b->rules, VpndRouteRule, i)) != 0)
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/* Appends to @out what stands in @from but not in @minus; both are sorted in an order that refines @compare. */
-static void
-append_difference (GArray *out, const GArray *from, const GArray *minus, GCompareFunc compare)
-{
-  gsize size = g_array_get_element_size ((GArray *) from);
-  guint j = 0;
-
-  for (guint i = 0; i < from->len; i++)
-    {
-      const char *element = from->data + i * size;
-
-      while (j < minus->len && compare (minus->data + j * size, element) < 0)
-        j++;
-      if (j == minus->len || compare (minus->data + j * size, element) != 0)
-        g_array_append_vals (out, element, 1);
-    }
-}
-
-static void
-append_missing_prefixes (GArray *out, const GArray *from, const GArray *minus)
-{
-  for (guint i = 0; i < from->len; i++)
-    {
-      const VpndPrefix *prefix = &g_array_index (from, VpndPrefix, i);
-
-      if (!contains_prefix (minus, prefix))
-        g_array_append_vals (out, prefix, 1);
-    }
-}
-
-static VpndRouteDiff *
-route_diff_new (const char *ifname)
-{
-  VpndRouteDiff *diff = g_new0 (VpndRouteDiff, 1);
-
-  g_strlcpy (diff->ifname, ifname, sizeof diff->ifname);
-  diff->add_addresses = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
-  diff->add_routes = g_array_new (FALSE, TRUE, sizeof (VpndRoute));
-  diff->add_rules = g_array_new (FALSE, TRUE, sizeof (VpndRouteRule));
-  diff->delete_rules = g_array_new (FALSE, TRUE, sizeof (VpndRouteRule));
-  diff->delete_routes = g_array_new (FALSE, TRUE, sizeof (VpndRoute));
-  diff->delete_addresses = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
-  return diff;
-}
-
-/**
- * vpnd_route_plan_diff:
- * @from: (nullable): the plan in force; NULL for none
- * @to: (nullable): the wanted plan, of the same link; NULL for none
- *
- * Says what turns @from into @to. A route that changes but keeps its table, destination and metric is only added: adding a route
- * replaces the one that has its place (VpndRouter), so there is no moment without it.
- *
- * Returns: (transfer full): the difference; empty when both are equal
- */
-VpndRouteDiff *
-vpnd_route_plan_diff (const VpndRoutePlan *from, const VpndRoutePlan *to)
-{
-  g_autoptr (VpndRoutePlan) none = vpnd_route_plan_new (to != NULL ? to->ifname : from != NULL ? from->ifname
-                                                                                               : VPND_IFNAME,
-      0);
-  const VpndRoutePlan *old = from != NULL ? from : none;
-  const VpndRoutePlan *new = to != NULL ? to : none;
-  g_autoptr (VpndRouteDiff) diff = route_diff_new (none->ifname);
-
-  g_return_val_if_fail (strcmp (old->ifname, new->ifname) == 0, NULL);
-
-  diff->mtu = to != NULL && old->mtu != new->mtu ? new->mtu : 0;
-  diff->link_up = from == NULL && to != NULL;
-  append_missing_prefixes (diff->add_addresses, new->addresses, old->addresses);
-  append_missing_prefixes (diff->delete_addresses, old->addresses, new->addresses);
-  append_difference (diff->add_routes, new->routes, old->routes, compare_routes_cb);
-  append_difference (diff->delete_routes, old->routes, new->routes, compare_route_keys_cb);
-  append_difference (diff->add_rules, new->rules, old->rules, compare_rules_cb);
-  append_difference (diff->delete_rules, old->rules, new->rules, compare_rules_cb);
-  return g_steal_pointer (&diff);
-}
-
-/**
- * vpnd_route_diff_free:
- * @diff: (transfer full) (nullable): a difference
- */
-void
-vpnd_route_diff_free (VpndRouteDiff *diff)
-{
-  if (diff == NULL)
-    return;
-
-  g_array_unref (diff->add_addresses);
-  g_array_unref (diff->add_routes);
-  g_array_unref (diff->add_rules);
-  g_array_unref (diff->delete_rules);
-  g_array_unref (diff->delete_routes);
-  g_array_unref (diff->delete_addresses);
-  g_free (diff);
-}
-
-/**
- * vpnd_route_diff_is_empty:
- * @diff: a difference
- *
- * Returns: TRUE when there is nothing to do
- */
-gboolean
-vpnd_route_diff_is_empty (const VpndRouteDiff *diff)
-{
-  return diff->mtu == 0 && !diff->link_up && diff->add_addresses->len == 0 && diff->add_routes->len == 0 &&
-      diff->add_rules->len == 0 && diff->delete_rules->len == 0 && diff->delete_routes->len == 0 &&
-      diff->delete_addresses->len == 0;
 }

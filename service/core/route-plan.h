@@ -92,6 +92,7 @@ VpndRoutePlan *vpnd_route_plan_build (const VpndProfile *profile, const VpndSett
 VpndRoutePlan *vpnd_route_plan_build_measured (const VpndProfile *profile, const VpndSettings *settings, const VpndFacts *facts, guint32 measured_mtu);
 VpndRoutePlan *vpnd_route_plan_ref (VpndRoutePlan *plan);
 void vpnd_route_plan_unref (VpndRoutePlan *plan);
+gboolean vpnd_route_plan_has_address (const VpndRoutePlan *plan, const VpndPrefix *address);
 gboolean vpnd_route_plan_equal (const VpndRoutePlan *a, const VpndRoutePlan *b);
 char *vpnd_route_plan_to_text (const VpndRoutePlan *plan);
 
@@ -99,8 +100,11 @@ VpndRouteDiff *vpnd_route_plan_diff (const VpndRoutePlan *from, const VpndRouteP
 void vpnd_route_diff_free (VpndRouteDiff *diff);
 gboolean vpnd_route_diff_is_empty (const VpndRouteDiff *diff);
 
+int vpnd_route_compare_place (const VpndRoute *a, const VpndRoute *b);
 int vpnd_route_compare (const VpndRoute *a, const VpndRoute *b);
 int vpnd_route_rule_compare (const VpndRouteRule *a, const VpndRouteRule *b);
+void vpnd_route_sort (GArray *routes);
+void vpnd_route_rule_sort (GArray *rules);
 char *vpnd_route_to_string (const VpndRoute *route);
 char *vpnd_route_rule_to_string (const VpndRouteRule *rule);
 

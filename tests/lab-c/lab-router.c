@@ -15,6 +15,7 @@
 #include "netns.h"
 #include "nl-socket.h"
 #include "reserved.h"
+#include "route-values.h"
 #include "rtnl-decode.h"
 #include "rtnl-encode.h"
 
@@ -22,46 +23,11 @@
 #define DIFF_ROUNDS 25
 #define TIMEOUT_MS 5000
 
-static VpndPrefix
-prefix (const char *text)
-{
-  VpndPrefix result;
-
-  g_assert_true (vpnd_prefix_parse (text, &result));
-  return result;
-}
-
+/* By a link that is there. */
 static void
-append_prefix (GArray *array, const char *text)
+append_hop_by (GArray *hops, const char *text, const char *ifname)
 {
-  VpndPrefix value = prefix (text);
-
-  g_array_append_val (array, value);
-}
-
-static VpndProfile *
-new_profile (const char *addresses, const char *allowed)
-{
-  VpndProfile *profile = vpnd_profile_new ("test");
-  VpndPeer *peer = vpnd_peer_new ();
-  g_auto (GStrv) address_texts = g_strsplit (addresses, " ", -1);
-  g_auto (GStrv) allowed_texts = g_strsplit (allowed, " ", -1);
-
-  for (guint i = 0; address_texts[i] != NULL; i++)
-    append_prefix (profile->addresses, address_texts[i]);
-  for (guint i = 0; allowed_texts[i] != NULL; i++)
-    append_prefix (peer->allowed_ips, allowed_texts[i]);
-  g_ptr_array_add (profile->peers, peer);
-  return profile;
-}
-
-static void
-append_hop (GArray *hops, const char *text, const char *ifname)
-{
-  VpndHop hop = { .prefix = prefix (text), .ifindex = if_nametoindex (ifname) };
-
-  g_strlcpy (hop.ifname, ifname, sizeof hop.ifname);
-  g_array_append_val (hops, hop);
+  append_hop (hops, text, if_nametoindex (ifname), ifname);
 }
 
 /* A host with an uplink, a hostile one: routes for everything and for a single host point at the LAN. */
@@ -87,15 +53,15 @@ host_facts (void)
   facts->ipv6_enabled = TRUE;
   facts->default4 = (VpndDefaultRoute){ .present = TRUE, .ifindex = if_nametoindex ("eth0"), .mtu = 1500 };
   facts->default6 = facts->default4;
-  append_hop (facts->next_hops, "192.168.1.1/32", "eth0");
-  append_hop (facts->next_hops, "2001:db8:1::1/128", "eth0");
+  append_hop_by (facts->next_hops, "192.168.1.1/32", "eth0");
+  append_hop_by (facts->next_hops, "2001:db8:1::1/128", "eth0");
   return facts;
 }
 
 static VpndRoutePlan *
 full_plan (void)
 {
-  g_autoptr (VpndProfile) profile = new_profile ("10.64.0.2/32 10.65.0.2/24 fc00:bbbb::2/64", "0.0.0.0/0 ::/0 10.64.0.1/32");
+  g_autoptr (VpndProfile) profile = profile_of ("10.64.0.2/32 10.65.0.2/24 fc00:bbbb::2/64", "0.0.0.0/0 ::/0 10.64.0.1/32");
   g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
   g_autoptr (VpndFacts) facts = host_facts ();
 
@@ -444,7 +410,7 @@ random_plan (void)
   for (gsize i = 0; i < G_N_ELEMENTS (hops); i++)
     {
       if (g_test_rand_bit ())
-        append_hop (facts->next_hops, hops[i], g_test_rand_bit () ? "eth0" : "eth1");
+        append_hop_by (facts->next_hops, hops[i], g_test_rand_bit () ? "eth0" : "eth1");
     }
   return vpnd_route_plan_build (profile, settings, facts);
 }
@@ -478,7 +444,7 @@ test_refusal_names_the_entry (void)
   g_autoptr (VpndRoutePlan) other = vpnd_route_plan_new ("nolink0", 1400);
   g_autoptr (GError) refused = NULL;
   g_autoptr (GError) missing = NULL;
-  VpndRoute route = { .destination = prefix ("198.51.100.0/24"), .table = VPND_TABLE_TUNNEL, .ifname = VPND_IFNAME };
+  VpndRoute route = { .destination = prefix_of ("198.51.100.0/24"), .table = VPND_TABLE_TUNNEL, .ifname = VPND_IFNAME };
 
   make_host ();
   router = new_router ();
@@ -514,7 +480,7 @@ static void
 test_without_ipv6 (void)
 {
   g_autoptr (VpndRouter) router = NULL;
-  g_autoptr (VpndProfile) profile = new_profile ("10.64.0.2/32", "0.0.0.0/0");
+  g_autoptr (VpndProfile) profile = profile_of ("10.64.0.2/32", "0.0.0.0/0");
   g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
   g_autoptr (VpndFacts) facts = NULL;
   g_autoptr (VpndRoutePlan) plan = NULL;
