@@ -1,11 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The host of tests/fakes/fake-host.h. Every fake port is one GObject class that points back to it.
+ * The host of tests/fakes/fake-host.h. Every fake port is one GObject class that points back to it. Programs and names stand in fake-host-programs.c.
  */
 #include "config.h"
 
-#include "fake-host.h"
+#include "fake-host-private.h"
 
 #include "error.h"
 #include "reserved.h"
@@ -30,8 +30,8 @@ typedef struct
   gpointer user_data;
 } Timer;
 
-static FakeHost *
-host_of (gpointer port)
+FakeHost *
+fake_host_of (gpointer port)
 {
   return FAKE_PORTS (port)->host;
 }
@@ -51,7 +51,7 @@ graveyard (void)
 static gboolean
 begin (gpointer port, const char *name, VpndError code, GTask *task)
 {
-  FakeHost *host = host_of (port);
+  FakeHost *host = fake_host_of (port);
 
   if (host->is_dead)
     {
@@ -72,7 +72,7 @@ static void
 firewall_apply_async (VpndFirewall *self, VpndRuleset *ruleset, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   if (!begin (self, "firewall.apply", VPND_ERROR_FIREWALL, task))
     return;
@@ -89,7 +89,7 @@ firewall_remove_async (VpndFirewall *self, GCancellable *cancellable, GAsyncRead
 
   if (!begin (self, "firewall.remove", VPND_ERROR_FIREWALL, task))
     return;
-  g_clear_pointer (&host_of (self)->ruleset, vpnd_ruleset_unref);
+  g_clear_pointer (&fake_host_of (self)->ruleset, vpnd_ruleset_unref);
   g_task_return_boolean (task, TRUE);
 }
 
@@ -114,7 +114,7 @@ static void
 tunnel_create_async (VpndTunnel *self, const char *ifname, VpndBackend backend, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   if (!begin (self, "tunnel.create", VPND_ERROR_TUNNEL, task))
     return;
@@ -127,7 +127,7 @@ static void
 tunnel_configure_async (VpndTunnel *self, const char *ifname, VpndTunnelConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   if (!begin (self, "tunnel.configure", VPND_ERROR_TUNNEL, task))
     return;
@@ -144,7 +144,7 @@ static void
 tunnel_read_stats_async (VpndTunnel *self, const char *ifname, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
   GArray *stats = g_array_new (FALSE, TRUE, sizeof (VpndPeerStats));
 
   for (guint i = 0; host->config != NULL && i < host->config->peers->len; i++)
@@ -164,20 +164,20 @@ tunnel_destroy_async (VpndTunnel *self, const char *ifname, GCancellable *cancel
 
   if (!begin (self, "tunnel.destroy", VPND_ERROR_TUNNEL, task))
     return;
-  forget_device (host_of (self));
+  forget_device (fake_host_of (self));
   g_task_return_boolean (task, TRUE);
 }
 
 static VpndBackend
 tunnel_get_active (VpndTunnel *self)
 {
-  return host_of (self)->has_link ? VPND_BACKEND_KERNEL : VPND_BACKEND_AUTO;
+  return fake_host_of (self)->has_link ? VPND_BACKEND_KERNEL : VPND_BACKEND_AUTO;
 }
 
 static guint
 tunnel_get_ifindex (VpndTunnel *self)
 {
-  return host_of (self)->has_link ? 7 : 0;
+  return fake_host_of (self)->has_link ? 7 : 0;
 }
 
 static void
@@ -197,7 +197,7 @@ static void
 router_apply_async (VpndRouter *self, const VpndRouteDiff *diff, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   if (!begin (self, "router.apply", VPND_ERROR_ROUTING, task))
     return;
@@ -215,14 +215,14 @@ router_clear_async (VpndRouter *self, GCancellable *cancellable, GAsyncReadyCall
 
   if (!begin (self, "router.clear", VPND_ERROR_ROUTING, task))
     return;
-  host_of (self)->n_routes = 0;
+  fake_host_of (self)->n_routes = 0;
   g_task_return_boolean (task, TRUE);
 }
 
 static char *
 router_read_sysctl (VpndRouter *self, const char *name)
 {
-  return g_strdup (g_hash_table_lookup (host_of (self)->sysctls, name));
+  return g_strdup (g_hash_table_lookup (fake_host_of (self)->sysctls, name));
 }
 
 static void
@@ -236,14 +236,14 @@ router_write_sysctls_async (VpndRouter *self, GHashTable *values, GCancellable *
     return;
   g_hash_table_iter_init (&iter, values);
   while (g_hash_table_iter_next (&iter, &name, &value))
-    g_hash_table_insert (host_of (self)->sysctls, g_strdup (name), g_strdup (value));
+    g_hash_table_insert (fake_host_of (self)->sysctls, g_strdup (name), g_strdup (value));
   g_task_return_boolean (task, TRUE);
 }
 
 static void
 router_watch (VpndRouter *self, VpndRoutePlan *plan)
 {
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   if (plan != NULL)
     vpnd_route_plan_ref (plan);
@@ -267,7 +267,7 @@ static void
 resolver_apply_async (VpndResolver *self, VpndDnsPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   if (!begin (self, "resolver.apply", VPND_ERROR_DNS, task))
     return;
@@ -284,7 +284,7 @@ resolver_restore_async (VpndResolver *self, GCancellable *cancellable, GAsyncRea
 
   if (!begin (self, "resolver.restore", VPND_ERROR_DNS, task))
     return;
-  g_clear_pointer (&host_of (self)->dns, vpnd_dns_plan_unref);
+  g_clear_pointer (&fake_host_of (self)->dns, vpnd_dns_plan_unref);
   g_task_return_boolean (task, TRUE);
 }
 
@@ -308,7 +308,7 @@ facts_start_async (VpndFactsSource *self, GCancellable *cancellable, GAsyncReady
 static VpndFacts *
 facts_get (VpndFactsSource *self)
 {
-  return vpnd_facts_ref (host_of (self)->facts);
+  return vpnd_facts_ref (fake_host_of (self)->facts);
 }
 
 static void
@@ -324,7 +324,7 @@ static void
 names_lookup_async (VpndNamesLookup *self, const char *name, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   g_ptr_array_add (host->journal, g_strdup ("names.lookup"));
   if (host->lookup == NULL)
@@ -345,14 +345,14 @@ static gboolean
 prober_probe (VpndProber *self, const char *ifname, const VpndAddr *target, GError **error)
 {
   g_assert_true (vpnd_addr_is_set (target));
-  host_of (self)->probes++;
+  fake_host_of (self)->probes++;
   return TRUE;
 }
 
 static guint32
 prober_read_path_mtu (VpndProber *self, const VpndEndpoint *peer, guint32 fwmark)
 {
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   g_assert_true (vpnd_addr_is_set (&peer->addr));
   return host->knows_path ? host->path_bytes : 0;
@@ -363,7 +363,7 @@ static void
 prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr *targets, guint n_targets, guint32 bytes, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   g_assert_cmpuint (n_targets, >, 0);
   g_assert_cmpuint (timeout_ms, >, 0);
@@ -373,7 +373,7 @@ prober_try_size_async (VpndProber *self, const char *ifname, const VpndAddr *tar
 static guint16
 prober_find_port (VpndProber *self, guint16 first, guint16 last)
 {
-  g_ptr_array_add (host_of (self)->journal, g_strdup ("prober.find-port"));
+  g_ptr_array_add (fake_host_of (self)->journal, g_strdup ("prober.find-port"));
   return (guint16) g_test_rand_int_range (first, last + 1);
 }
 
@@ -392,7 +392,7 @@ static void
 sockets_end_async (VpndSocketKiller *self, VpndSocketPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
 
   if (host->is_dead)
     {
@@ -452,8 +452,8 @@ inspector_survey_async (VpndInspector *self, const char *ifname, GCancellable *c
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
 
-  host_of (self)->looks++;
-  g_task_return_pointer (task, take_survey (host_of (self)), (GDestroyNotify) vpnd_route_survey_unref);
+  fake_host_of (self)->looks++;
+  g_task_return_pointer (task, take_survey (fake_host_of (self)), (GDestroyNotify) vpnd_route_survey_unref);
 }
 
 static void
@@ -462,8 +462,8 @@ inspector_inspect_async (VpndInspector *self, const char *ifname, const char *ph
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   VpndEvidence *evidence = vpnd_evidence_new ();
 
-  host_of (self)->looks++;
-  evidence->survey = take_survey (host_of (self));
+  fake_host_of (self)->looks++;
+  evidence->survey = take_survey (fake_host_of (self));
   evidence->has_bus = TRUE;
   g_task_return_pointer (task, evidence, (GDestroyNotify) vpnd_evidence_free);
 }
@@ -480,13 +480,13 @@ inspector_iface_init (VpndInspectorInterface *iface)
 static gint64
 clock_now_us (VpndClock *self)
 {
-  return host_of (self)->now_us;
+  return fake_host_of (self)->now_us;
 }
 
 static guint
 clock_schedule (VpndClock *self, guint delay_ms, VpndClockFunc func, gpointer user_data)
 {
-  FakeHost *host = host_of (self);
+  FakeHost *host = fake_host_of (self);
   Timer timer = { ++host->last_timer, host->now_us + delay_ms * G_GINT64_CONSTANT (1000), func, user_data };
 
   g_array_append_val (host->timers, timer);
@@ -496,7 +496,7 @@ clock_schedule (VpndClock *self, guint delay_ms, VpndClockFunc func, gpointer us
 static void
 clock_cancel (VpndClock *self, guint id)
 {
-  GArray *timers = host_of (self)->timers;
+  GArray *timers = fake_host_of (self)->timers;
 
   for (guint i = 0; i < timers->len; i++)
     if (g_array_index (timers, Timer, i).id == id)
@@ -515,178 +515,6 @@ clock_iface_init (VpndClockInterface *iface)
   iface->cancel = clock_cancel;
 }
 
-/* --- name-watch: what is held stays held until it is released; that its time ends is the backend's business --- */
-
-static void
-name_watch_start_async (VpndNameWatch *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  FakeHost *host = host_of (self);
-
-  host->listens = host->queue != VPND_QUEUE_NONE;
-  if (host->listens)
-    g_task_return_int (task, (gssize) host->queue);
-  else
-    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no CONFIG_NFT_QUEUE");
-}
-
-static void
-name_watch_stop (VpndNameWatch *self)
-{
-  host_of (self)->listens = FALSE;
-  g_array_set_size (host_of (self)->held, 0);
-}
-
-static void
-name_watch_release (VpndNameWatch *self, guint64 ticket)
-{
-  GArray *held = host_of (self)->held;
-
-  for (guint i = 0; i < held->len; i++)
-    if (g_array_index (held, guint64, i) == ticket)
-      {
-        g_array_remove_index (held, i);
-        return;
-      }
-}
-
-static void
-name_watch_iface_init (VpndNameWatchInterface *iface)
-{
-  iface->start_async = name_watch_start_async;
-  iface->stop = name_watch_stop;
-  iface->release = name_watch_release;
-}
-
-/* A resolver answers. Returns: the ticket; 0 when nobody listens */
-guint64
-fake_host_answer (FakeHost *host, const VpndDnsAnswer *answer)
-{
-  const guint64 ticket = ++host->last_ticket;
-
-  if (!host->listens)
-    return 0;
-  g_array_append_val (host->held, ticket);
-  vpnd_name_watch_emit_answer (host->name_watch, ticket, answer);
-  return ticket;
-}
-
-/* --- splitter --- */
-
-static void
-process_free (FakeProcess *process)
-{
-  g_free (process->executable);
-  g_free (process->class_word);
-  g_free (process);
-}
-
-static void
-splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  FakeHost *host = host_of (self);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-
-  g_clear_pointer (&host->split_config, vpnd_split_config_unref);
-  host->split_config = vpnd_split_config_ref (config);
-  if (host->standing->ground == VPND_SPLIT_GROUND_NONE)
-    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no ground");
-  else
-    g_task_return_boolean (task, TRUE);
-}
-
-static VpndSplitStanding *
-splitter_dup_standing (VpndSplitter *self)
-{
-  return vpnd_split_standing_ref (host_of (self)->standing);
-}
-
-static gboolean
-splitter_check (VpndSplitter *self, const VpndSplitRule *rule, GError **error)
-{
-  if (rule->kind != VPND_SPLIT_APP || strcmp (rule->value, "none") != 0)
-    return TRUE;
-  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "no such application");
-  return FALSE;
-}
-
-static gboolean
-splitter_enter (VpndSplitter *self, const VpndSplitProcess *asked, VpndSplitClass class_, const char *profile, char **out_origin, GError **error)
-{
-  FakeProcess *process = g_hash_table_lookup (host_of (self)->processes, GINT_TO_POINTER (asked->pid));
-
-  if (process == NULL || process->start_time != asked->start_time)
-    {
-      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "gone");
-      return FALSE;
-    }
-  g_free (process->class_word);
-  process->class_word = profile != NULL ? g_strdup_printf ("bound:%s", profile) : g_strdup (vpnd_split_class_to_string (class_));
-  *out_origin = g_strdup ("/home");
-  return TRUE;
-}
-
-static guint
-splitter_leave (VpndSplitter *self, GArray *processes)
-{
-  guint n = 0;
-
-  for (guint i = 0; i < processes->len; i++)
-    {
-      const VpndSplitProcess *asked = &g_array_index (processes, VpndSplitProcess, i);
-      FakeProcess *process = g_hash_table_lookup (host_of (self)->processes, GINT_TO_POINTER (asked->pid));
-
-      if (process == NULL || process->start_time != asked->start_time)
-        continue;
-      g_free (process->class_word);
-      process->class_word = g_strdup ("");
-      n++;
-    }
-  return n;
-}
-
-static gboolean
-splitter_look (VpndSplitter *self, gint32 pid, VpndSplitLook *out_look)
-{
-  const FakeProcess *process = g_hash_table_lookup (host_of (self)->processes, GINT_TO_POINTER (pid));
-
-  if (process == NULL)
-    return FALSE;
-  *out_look = (VpndSplitLook){ process->start_time, process->parent, process->uid, g_strdup (process->executable) };
-  return TRUE;
-}
-
-static GArray *
-splitter_list (VpndSplitter *self, VpndSplitClass class_, const char *profile)
-{
-  g_autofree char *class_word = profile != NULL ? g_strdup_printf ("bound:%s", profile) : g_strdup (vpnd_split_class_to_string (class_));
-  GArray *pids = g_array_new (FALSE, FALSE, sizeof (gint32));
-  GHashTableIter iter;
-  gpointer key, value;
-
-  g_hash_table_iter_init (&iter, host_of (self)->processes);
-  while (g_hash_table_iter_next (&iter, &key, &value))
-    {
-      const gint32 pid = GPOINTER_TO_INT (key);
-
-      if (strcmp (((const FakeProcess *) value)->class_word, class_word) == 0)
-        g_array_append_val (pids, pid);
-    }
-  return pids;
-}
-
-static void
-splitter_iface_init (VpndSplitterInterface *iface)
-{
-  iface->apply_async = splitter_apply_async;
-  iface->dup_standing = splitter_dup_standing;
-  iface->check = splitter_check;
-  iface->enter = splitter_enter;
-  iface->leave = splitter_leave;
-  iface->look = splitter_look;
-  iface->list = splitter_list;
-}
-
 G_DEFINE_FINAL_TYPE_WITH_CODE (FakePorts, fake_ports, G_TYPE_OBJECT,
     G_IMPLEMENT_INTERFACE (VPND_TYPE_FIREWALL, firewall_iface_init)
         G_IMPLEMENT_INTERFACE (VPND_TYPE_TUNNEL, tunnel_iface_init)
@@ -698,8 +526,8 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (FakePorts, fake_ports, G_TYPE_OBJECT,
                                 G_IMPLEMENT_INTERFACE (VPND_TYPE_CLOCK, clock_iface_init)
                                     G_IMPLEMENT_INTERFACE (VPND_TYPE_SOCKET_KILLER, sockets_iface_init)
                                         G_IMPLEMENT_INTERFACE (VPND_TYPE_INSPECTOR, inspector_iface_init)
-                                            G_IMPLEMENT_INTERFACE (VPND_TYPE_NAME_WATCH, name_watch_iface_init)
-                                                G_IMPLEMENT_INTERFACE (VPND_TYPE_SPLITTER, splitter_iface_init))
+                                            G_IMPLEMENT_INTERFACE (VPND_TYPE_NAME_WATCH, fake_host_name_watch_iface_init)
+                                                G_IMPLEMENT_INTERFACE (VPND_TYPE_SPLITTER, fake_host_splitter_iface_init))
 
 static void
 fake_ports_class_init (FakePortsClass *klass)
@@ -748,7 +576,7 @@ fake_host_new (void)
   host->inspector = new_port (host);
   host->splitter = new_port (host);
   host->standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_NONE, 0);
-  host->processes = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) process_free);
+  host->processes = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) fake_process_free);
   host->name_watch = new_port (host);
   host->queue = VPND_QUEUE_NATIVE;
   host->held = g_array_new (FALSE, FALSE, sizeof (guint64));
@@ -838,50 +666,4 @@ fake_host_disturb (FakeHost *host)
   host->n_routes = 0;
   if (host->watched != NULL)
     vpnd_router_emit_disturbed (host->router, "routes");
-}
-
-/* A process that runs in no class, or in that of its parent. */
-FakeProcess *
-fake_host_run (FakeHost *host, gint32 pid, gint32 parent, guint32 uid, const char *executable)
-{
-  const FakeProcess *above = g_hash_table_lookup (host->processes, GINT_TO_POINTER (parent));
-  FakeProcess *process = g_new0 (FakeProcess, 1);
-
-  process->start_time = (guint64) pid * 10;
-  process->parent = parent;
-  process->uid = uid;
-  process->executable = g_strdup (executable);
-  process->class_word = g_strdup (above != NULL ? above->class_word : "");
-  g_hash_table_replace (host->processes, GINT_TO_POINTER (pid), process);
-  return process;
-}
-
-/* The process becomes a program that @rule names. */
-void
-fake_host_launch (FakeHost *host, gint32 pid, VpndSplitRule *rule)
-{
-  FakeProcess *process = g_hash_table_lookup (host->processes, GINT_TO_POINTER (pid));
-  const VpndSplitterReport report = { VPND_SPLITTER_ARRIVED, pid, process->start_time, process->uid, rule->value, rule, "/home", 0 };
-
-  g_free (process->class_word);
-  process->class_word = rule->profile != NULL ? g_strdup_printf ("bound:%s", rule->profile) : g_strdup (vpnd_split_class_to_string (rule->class_));
-  vpnd_splitter_emit_report (host->splitter, &report);
-}
-
-void
-fake_host_end (FakeHost *host, gint32 pid)
-{
-  const VpndSplitterReport report = { .kind = VPND_SPLITTER_DEPARTED, .pid = pid, .path = "", .origin = "", .uid = G_MAXUINT32 };
-
-  g_hash_table_remove (host->processes, GINT_TO_POINTER (pid));
-  vpnd_splitter_emit_report (host->splitter, &report);
-}
-
-/* @standing: (transfer full) */
-void
-fake_host_set_standing (FakeHost *host, VpndSplitStanding *standing)
-{
-  vpnd_split_standing_unref (host->standing);
-  host->standing = standing;
-  vpnd_splitter_emit_standing_changed (host->splitter);
 }

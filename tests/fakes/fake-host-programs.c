@@ -1,0 +1,230 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The programs of the host in memory: who runs in which class, and the answers of resolvers that wait; with the ports of split tunnelling.
+ */
+#include "config.h"
+
+#include "fake-host-private.h"
+
+#include "error.h"
+
+/* --- name-watch: what is held stays held until it is released; that its time ends is the backend's business --- */
+
+static void
+name_watch_start_async (VpndNameWatch *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  FakeHost *host = fake_host_of (self);
+
+  host->listens = host->queue != VPND_QUEUE_NONE;
+  if (host->listens)
+    g_task_return_int (task, (gssize) host->queue);
+  else
+    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no CONFIG_NFT_QUEUE");
+}
+
+static void
+name_watch_stop (VpndNameWatch *self)
+{
+  fake_host_of (self)->listens = FALSE;
+  g_array_set_size (fake_host_of (self)->held, 0);
+}
+
+static void
+name_watch_release (VpndNameWatch *self, guint64 ticket)
+{
+  GArray *held = fake_host_of (self)->held;
+
+  for (guint i = 0; i < held->len; i++)
+    if (g_array_index (held, guint64, i) == ticket)
+      {
+        g_array_remove_index (held, i);
+        return;
+      }
+}
+
+void
+fake_host_name_watch_iface_init (VpndNameWatchInterface *iface)
+{
+  iface->start_async = name_watch_start_async;
+  iface->stop = name_watch_stop;
+  iface->release = name_watch_release;
+}
+
+/* A resolver answers. Returns: the ticket; 0 when nobody listens */
+guint64
+fake_host_answer (FakeHost *host, const VpndDnsAnswer *answer)
+{
+  const guint64 ticket = ++host->last_ticket;
+
+  if (!host->listens)
+    return 0;
+  g_array_append_val (host->held, ticket);
+  vpnd_name_watch_emit_answer (host->name_watch, ticket, answer);
+  return ticket;
+}
+
+/* --- splitter --- */
+
+void
+fake_process_free (FakeProcess *process)
+{
+  g_free (process->executable);
+  g_free (process->class_word);
+  g_free (process);
+}
+
+static void
+splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  FakeHost *host = fake_host_of (self);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_clear_pointer (&host->split_config, vpnd_split_config_unref);
+  host->split_config = vpnd_split_config_ref (config);
+  if (host->standing->ground == VPND_SPLIT_GROUND_NONE)
+    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no ground");
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static VpndSplitStanding *
+splitter_dup_standing (VpndSplitter *self)
+{
+  return vpnd_split_standing_ref (fake_host_of (self)->standing);
+}
+
+static gboolean
+splitter_check (VpndSplitter *self, const VpndSplitRule *rule, GError **error)
+{
+  if (rule->kind != VPND_SPLIT_APP || strcmp (rule->value, "none") != 0)
+    return TRUE;
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "no such application");
+  return FALSE;
+}
+
+static gboolean
+splitter_enter (VpndSplitter *self, const VpndSplitProcess *asked, VpndSplitClass class_, const char *profile, char **out_origin, GError **error)
+{
+  FakeProcess *process = g_hash_table_lookup (fake_host_of (self)->processes, GINT_TO_POINTER (asked->pid));
+
+  if (process == NULL || process->start_time != asked->start_time)
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "gone");
+      return FALSE;
+    }
+  g_free (process->class_word);
+  process->class_word = profile != NULL ? g_strdup_printf ("bound:%s", profile) : g_strdup (vpnd_split_class_to_string (class_));
+  *out_origin = g_strdup ("/home");
+  return TRUE;
+}
+
+static guint
+splitter_leave (VpndSplitter *self, GArray *processes)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < processes->len; i++)
+    {
+      const VpndSplitProcess *asked = &g_array_index (processes, VpndSplitProcess, i);
+      FakeProcess *process = g_hash_table_lookup (fake_host_of (self)->processes, GINT_TO_POINTER (asked->pid));
+
+      if (process == NULL || process->start_time != asked->start_time)
+        continue;
+      g_free (process->class_word);
+      process->class_word = g_strdup ("");
+      n++;
+    }
+  return n;
+}
+
+static gboolean
+splitter_look (VpndSplitter *self, gint32 pid, VpndSplitLook *out_look)
+{
+  const FakeProcess *process = g_hash_table_lookup (fake_host_of (self)->processes, GINT_TO_POINTER (pid));
+
+  if (process == NULL)
+    return FALSE;
+  *out_look = (VpndSplitLook){ process->start_time, process->parent, process->uid, g_strdup (process->executable) };
+  return TRUE;
+}
+
+static GArray *
+splitter_list (VpndSplitter *self, VpndSplitClass class_, const char *profile)
+{
+  g_autofree char *class_word = profile != NULL ? g_strdup_printf ("bound:%s", profile) : g_strdup (vpnd_split_class_to_string (class_));
+  GArray *pids = g_array_new (FALSE, FALSE, sizeof (gint32));
+  GHashTableIter iter;
+  gpointer key, value;
+
+  g_hash_table_iter_init (&iter, fake_host_of (self)->processes);
+  while (g_hash_table_iter_next (&iter, &key, &value))
+    {
+      const gint32 pid = GPOINTER_TO_INT (key);
+
+      if (strcmp (((const FakeProcess *) value)->class_word, class_word) == 0)
+        g_array_append_val (pids, pid);
+    }
+  return pids;
+}
+
+void
+fake_host_splitter_iface_init (VpndSplitterInterface *iface)
+{
+  iface->apply_async = splitter_apply_async;
+  iface->dup_standing = splitter_dup_standing;
+  iface->check = splitter_check;
+  iface->enter = splitter_enter;
+  iface->leave = splitter_leave;
+  iface->look = splitter_look;
+  iface->list = splitter_list;
+}
+
+/* --- processes --- */
+
+/* A process that runs in no class, or in that of its parent. */
+FakeProcess *
+fake_host_run (FakeHost *host, gint32 pid, gint32 parent, guint32 uid, const char *executable)
+{
+  const FakeProcess *above = g_hash_table_lookup (host->processes, GINT_TO_POINTER (parent));
+  FakeProcess *process = g_new0 (FakeProcess, 1);
+
+  process->start_time = (guint64) pid * 10;
+  process->parent = parent;
+  process->uid = uid;
+  process->executable = g_strdup (executable);
+  process->class_word = g_strdup (above != NULL ? above->class_word : "");
+  g_hash_table_replace (host->processes, GINT_TO_POINTER (pid), process);
+  return process;
+}
+
+/* The process becomes a program that @rule names. */
+void
+fake_host_launch (FakeHost *host, gint32 pid, VpndSplitRule *rule)
+{
+  FakeProcess *process = g_hash_table_lookup (host->processes, GINT_TO_POINTER (pid));
+  const VpndSplitterReport report = { VPND_SPLITTER_ARRIVED, pid, process->start_time, process->uid, rule->value, rule, "/home", 0 };
+
+  g_free (process->class_word);
+  process->class_word = rule->profile != NULL ? g_strdup_printf ("bound:%s", rule->profile) : g_strdup (vpnd_split_class_to_string (rule->class_));
+  vpnd_splitter_emit_report (host->splitter, &report);
+}
+
+void
+fake_host_end (FakeHost *host, gint32 pid)
+{
+  const VpndSplitterReport report = { .kind = VPND_SPLITTER_DEPARTED, .pid = pid, .path = "", .origin = "", .uid = G_MAXUINT32 };
+
+  g_hash_table_remove (host->processes, GINT_TO_POINTER (pid));
+  vpnd_splitter_emit_report (host->splitter, &report);
+}
+
+/* @standing: (transfer full) */
+void
+fake_host_set_standing (FakeHost *host, VpndSplitStanding *standing)
+{
+  vpnd_split_standing_unref (host->standing);
+  host->standing = standing;
+  vpnd_splitter_emit_standing_changed (host->splitter);
+}
