@@ -736,10 +736,10 @@ test_claimed_resolver (void)
 }
 
 static gboolean
-is_of_a_question (const VpndRule *rule)
+asks (const VpndRule *rule, VpndField field)
 {
   for (guint i = 0; i < rule->matches->len; i++)
-    if (g_array_index (rule->matches, VpndMatch, i).field == VPND_FIELD_CT_STATE)
+    if (g_array_index (rule->matches, VpndMatch, i).field == field)
       return TRUE;
   return FALSE;
 }
@@ -798,7 +798,7 @@ test_held_answers (void)
               if (world.split->mode == VPND_SPLIT_MODE_EXCLUDE)
                 g_assert_true (is_of_the_tunnels_resolver (&world, rule));
               else
-                g_assert_true (is_of_a_question (rule)); /* anybody may send to this host */
+                g_assert_true (asks (rule, VPND_FIELD_CT_STATE)); /* anybody may send to this host */
               held++;
             }
         }
@@ -921,6 +921,34 @@ test_size (void)
   g_assert_cmpuint (rules[0], ==, rules[1]);
 }
 
+/* Of a packet inside the tunnel, which most are, two things are asked beside its class: whether it stays within this host, and whether its flow is inside. Neither
+ * users nor addresses, however many. */
+static void
+test_short_way (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      const VpndChain *mangle;
+      guint n = 0;
+
+      world_init (&world, VPND_POLICY_CONNECTED, TRUE);
+      if (world.split->mode != VPND_SPLIT_MODE_EXCLUDE || vpnd_bridge_is_set (&world.profile->bridge))
+        continue;
+      mangle = vpnd_ruleset_find_chain (world.ruleset, "mangle");
+      while (n < mangle->rules->len && !asks (g_ptr_array_index (mangle->rules, n), VPND_FIELD_CT_STATUS))
+        {
+          const VpndRule *rule = g_ptr_array_index (mangle->rules, n);
+          const VpndStatement *last = &g_array_index (rule->statements, VpndStatement, rule->statements->len - 1);
+          const gboolean is_of_a_class = asks (rule, VPND_FIELD_SOCKET_CGROUP) || asks (rule, VPND_FIELD_NET_CLS) || last->kind == VPND_STATEMENT_VMAP;
+
+          g_assert_true (n == 0 ? asks (rule, VPND_FIELD_OIF) : is_of_a_class);
+          n++;
+        }
+      g_assert_cmpuint (n, <, mangle->rules->len);
+    }
+}
+
 static VpndSplitPlan *
 plan_with_units (const VpndSplitConfig *config, const VpndSplitRule *const *rules, const guint *levels, guint n_rules)
 {
@@ -1015,5 +1043,6 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/units-come-and-go", test_units_come_and_go);
   g_test_add_func ("/policy-split/open", test_open);
   g_test_add_func ("/policy-split/size", test_size);
+  g_test_add_func ("/policy-split/short-way", test_short_way);
   return g_test_run ();
 }
