@@ -13,6 +13,7 @@
 #include "firewall-nft.h"
 
 #include "error.h"
+#include "nft-change.h"
 #include "nft-decode.h"
 #include "nft-encode.h"
 #include "nft-error.h"
@@ -70,6 +71,7 @@ typedef struct
  * @socket: (owned): sends; the kernel's owner of the table
  * @watch: (owned) (nullable): listens while a table of ours is in force
  * @applied: (owned) (nullable): what is in force as far as we know
+ * @seen: (owned) (nullable): the same as it was read back, with the kernel's numbers
  * @operations: (element-type Operation) (owned): the first one runs when @is_running
  * @look: (owned) (nullable): starts a check, once all notifications of a burst were read
  * @has_restore: a restore waits in @operations
@@ -83,6 +85,7 @@ struct _VpndFirewallNft
   VpndNlSocket *watch;
   gboolean allow_owner;
   VpndRuleset *applied;
+  VpndRuleset *seen;
   guint32 applied_flags;
   GQueue operations;
   gboolean is_running;
@@ -134,6 +137,7 @@ static void
 remember (VpndFirewallNft *self, VpndRuleset *ruleset, guint32 flags)
 {
   g_clear_pointer (&self->applied, vpnd_ruleset_unref);
+  g_clear_pointer (&self->seen, vpnd_ruleset_unref);
   self->applied = ruleset != NULL ? vpnd_ruleset_ref (ruleset) : NULL;
   self->applied_flags = flags;
 }
@@ -290,6 +294,7 @@ on_read_back (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   else
     {
+      self->seen = g_steal_pointer (&table.ruleset);
       end_operation (self, NULL);
     }
 }
@@ -337,27 +342,17 @@ on_apply_sent (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 /* A change of what differs is cheap, and packets that are held stay held. Where another program may have touched the table, it is not known what differs. */
-static gboolean
-may_change (VpndFirewallNft *self, const Operation *operation)
+static VpndNftChange *
+plan_change (VpndFirewallNft *self, const Operation *operation)
 {
-  return operation->kind == OPERATION_APPLY && !operation->is_whole && self->applied != NULL && self->look == NULL && !self->has_restore &&
-      vpnd_nft_change_messages (self->applied, operation->ruleset) > 0;
-}
-
-static void
-change_send (VpndFirewallNft *self, Operation *operation)
-{
-  operation->is_change = TRUE;
-  operation->flags = self->applied_flags;
-  operation->first_seq = vpnd_nl_socket_next_seq (self->socket, vpnd_nft_change_messages (self->applied, operation->ruleset));
-  operation->batch = vpnd_nft_encode_change (self->applied, operation->ruleset, operation->first_seq);
-  vpnd_nl_socket_transact_async (self->socket, operation->batch, TIMEOUT_MS, g_task_get_cancellable (operation->task), on_apply_sent, g_object_ref (self));
+  if (operation->kind != OPERATION_APPLY || operation->is_whole || self->applied == NULL || self->look != NULL || self->has_restore)
+    return NULL;
+  return vpnd_nft_change_new (self->seen != NULL ? self->seen : self->applied, operation->ruleset);
 }
 
 static void
 apply_whole (VpndFirewallNft *self, Operation *operation)
 {
-  operation->is_change = FALSE;
   operation->is_whole = TRUE;
   operation->readings = 0;
   apply_send (self, operation);
@@ -366,15 +361,14 @@ apply_whole (VpndFirewallNft *self, Operation *operation)
 static void
 apply_send (VpndFirewallNft *self, Operation *operation)
 {
+  g_autoptr (VpndNftChange) change = plan_change (self, operation);
+
   g_clear_pointer (&operation->batch, g_bytes_unref);
-  if (may_change (self, operation))
-    {
-      change_send (self, operation);
-      return;
-    }
-  operation->flags = self->allow_owner ? OWNED : 0;
-  operation->first_seq = vpnd_nl_socket_next_seq (self->socket, vpnd_nft_replace_messages (operation->ruleset));
-  operation->batch = vpnd_nft_encode_replace (operation->ruleset, operation->flags, 0, operation->first_seq);
+  operation->is_change = change != NULL;
+  operation->flags = change != NULL ? self->applied_flags : self->allow_owner ? OWNED
+                                                                              : 0;
+  operation->first_seq = vpnd_nl_socket_next_seq (self->socket, change != NULL ? vpnd_nft_change_messages (change) : vpnd_nft_replace_messages (operation->ruleset));
+  operation->batch = change != NULL ? vpnd_nft_change_encode (change, operation->first_seq) : vpnd_nft_encode_replace (operation->ruleset, operation->flags, 0, operation->first_seq);
   vpnd_nl_socket_transact_async (self->socket, operation->batch, TIMEOUT_MS, g_task_get_cancellable (operation->task), on_apply_sent, g_object_ref (self));
 }
 
@@ -574,7 +568,7 @@ vpnd_firewall_nft_dispose (GObject *object)
   /* Operations hold a reference to us: here there is none. */
   stop_watch (self);
   g_clear_object (&self->socket);
-  g_clear_pointer (&self->applied, vpnd_ruleset_unref);
+  remember (self, NULL, 0);
   G_OBJECT_CLASS (vpnd_firewall_nft_parent_class)->dispose (object);
 }
 

@@ -221,8 +221,15 @@ statement_equal (const VpndStatement *a, const VpndStatement *b)
       a->field == b->field && a->level == b->level && strcmp (a->map, b->map) == 0 && vpnd_addr_equal (&a->addr, &b->addr);
 }
 
-static gboolean
-rule_equal (const VpndRule *a, const VpndRule *b)
+/**
+ * vpnd_rule_equal:
+ * @a: a rule
+ * @b: a rule
+ *
+ * Returns: TRUE when both mean the same, whatever is in the sets that they name
+ */
+gboolean
+vpnd_rule_equal (const VpndRule *a, const VpndRule *b)
 {
   if (a->matches->len != b->matches->len || a->statements->len != b->statements->len)
     return FALSE;
@@ -263,7 +270,7 @@ vpnd_chain_equal (const VpndChain *a, const VpndChain *b)
     return FALSE;
 
   for (guint i = 0; i < a->rules->len; i++)
-    if (!rule_equal (g_ptr_array_index (a->rules, i), g_ptr_array_index (b->rules, i)))
+    if (!vpnd_rule_equal (g_ptr_array_index (a->rules, i), g_ptr_array_index (b->rules, i)))
       return FALSE;
   return TRUE;
 }

@@ -159,11 +159,13 @@ typedef struct
  * VpndRule:
  * @matches: (element-type VpndMatch) (owned): all must hold
  * @statements: (element-type VpndStatement) (owned): performed in order; the last may be a verdict
+ * @handle: the kernel's number of it, where it was read from the kernel, else 0; no part of what it means
  */
 typedef struct
 {
   GArray *matches;
   GArray *statements;
+  guint64 handle;
 } VpndRule;
 
 /**
@@ -230,6 +232,7 @@ void vpnd_ruleset_unref (VpndRuleset *ruleset);
 gboolean vpnd_ruleset_is_closed (const VpndRuleset *ruleset);
 gboolean vpnd_ruleset_equal (const VpndRuleset *a, const VpndRuleset *b);
 gboolean vpnd_set_element_equal (const VpndSet *set, const VpndSetElement *a, const VpndSetElement *b);
+gboolean vpnd_rule_equal (const VpndRule *a, const VpndRule *b);
 gboolean vpnd_set_equal (const VpndSet *a, const VpndSet *b);
 gboolean vpnd_chain_has_form (const VpndChain *a, const VpndChain *b);
 gboolean vpnd_chain_equal (const VpndChain *a, const VpndChain *b);

@@ -272,15 +272,18 @@ vpnd_nft_batch_put_elements (VpndNftBatch *batch, const char *table, const VpndS
  * vpnd_nft_batch_put_rule:
  * @batch: a batch
  * @table: name of the table
- * @chain: name of the chain, at whose end the rule is put
+ * @chain: name of the chain
  * @rule: a rule
+ * @before: the kernel's number of the rule of the chain that it is put before, 0 to put it at the end
  */
 void
-vpnd_nft_batch_put_rule (VpndNftBatch *batch, const char *table, const char *chain, const VpndRule *rule)
+vpnd_nft_batch_put_rule (VpndNftBatch *batch, const char *table, const char *chain, const VpndRule *rule, guint64 before)
 {
-  struct nlmsghdr *message = batch_message (batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+  struct nlmsghdr *message = batch_message (batch, NFT_MSG_NEWRULE, before == 0 ? NLM_F_CREATE | NLM_F_APPEND : NLM_F_CREATE);
   struct nftnl_rule *nftnl = vpnd_nft_encode_rule (table, chain, rule);
 
+  if (before != 0)
+    nftnl_rule_set_u64 (nftnl, NFTNL_RULE_POSITION, before);
   nftnl_rule_nlmsg_build_payload (message, nftnl);
   nftnl_rule_free (nftnl);
   batch_commit (batch, message);
@@ -289,12 +292,13 @@ vpnd_nft_batch_put_rule (VpndNftBatch *batch, const char *table, const char *cha
 /**
  * vpnd_nft_batch_put_gone:
  * @batch: a batch
- * @type: NFT_MSG_DELRULE for all rules of a chain, NFT_MSG_DELCHAIN, or NFT_MSG_DELSET
+ * @type: NFT_MSG_DELRULE, NFT_MSG_DELCHAIN, or NFT_MSG_DELSET
  * @table: name of the table
  * @name: name of the chain or set
+ * @handle: the kernel's number of the one rule that is meant, 0 for all of the chain
  */
 void
-vpnd_nft_batch_put_gone (VpndNftBatch *batch, guint16 type, const char *table, const char *name)
+vpnd_nft_batch_put_gone (VpndNftBatch *batch, guint16 type, const char *table, const char *name, guint64 handle)
 {
   struct nlmsghdr *message = batch_message (batch, type, 0);
 
@@ -302,5 +306,7 @@ vpnd_nft_batch_put_gone (VpndNftBatch *batch, guint16 type, const char *table, c
   mnl_attr_put_strz (message, type == NFT_MSG_DELRULE ? NFTA_RULE_CHAIN : type == NFT_MSG_DELCHAIN ? NFTA_CHAIN_NAME
                                                                                                    : NFTA_SET_NAME,
       name);
+  if (handle != 0)
+    mnl_attr_put_u64 (message, NFTA_RULE_HANDLE, GUINT64_TO_BE (handle));
   batch_commit (batch, message);
 }

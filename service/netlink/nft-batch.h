@@ -34,8 +34,8 @@ void vpnd_nft_batch_put_chain (VpndNftBatch *batch, const char *table, const Vpn
 void vpnd_nft_batch_put_set (VpndNftBatch *batch, const char *table, const VpndSet *set, guint32 id);
 guint vpnd_nft_elements_messages (const GArray *elements);
 void vpnd_nft_batch_put_elements (VpndNftBatch *batch, const char *table, const VpndSet *set, guint32 id, guint first, guint16 type, guint16 flags);
-void vpnd_nft_batch_put_rule (VpndNftBatch *batch, const char *table, const char *chain, const VpndRule *rule);
-void vpnd_nft_batch_put_gone (VpndNftBatch *batch, guint16 type, const char *table, const char *name);
+void vpnd_nft_batch_put_rule (VpndNftBatch *batch, const char *table, const char *chain, const VpndRule *rule, guint64 before);
+void vpnd_nft_batch_put_gone (VpndNftBatch *batch, guint16 type, const char *table, const char *name, guint64 handle);
 GBytes *vpnd_nft_batch_finish (VpndNftBatch *batch);
 
 G_END_DECLS

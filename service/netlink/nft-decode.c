@@ -152,6 +152,8 @@ decode_rule (Decoder *decoder, const VpndNftAttrs *attrs, GError **error)
 {
   const char *name = vpnd_nft_attrs_string (attrs, NFTA_RULE_CHAIN);
   const VpndChain *chain = name != NULL ? vpnd_ruleset_find_chain (decoder->table->ruleset, name) : NULL;
+  VpndNftAttrs number;
+  guint64 handle;
   VpndRule *rule;
 
   if (chain == NULL)
@@ -159,6 +161,12 @@ decode_rule (Decoder *decoder, const VpndNftAttrs *attrs, GError **error)
   rule = vpnd_nft_decode_rule (attrs, error);
   if (rule == NULL)
     return FALSE;
+  number = vpnd_nft_attrs_find (attrs, NFTA_RULE_HANDLE);
+  if (number.size == sizeof handle)
+    {
+      memcpy (&handle, number.data, sizeof handle);
+      rule->handle = GUINT64_FROM_BE (handle);
+    }
   g_ptr_array_add (chain->rules, rule);
   return TRUE;
 }

@@ -61,7 +61,7 @@ encode_replace (const VpndRuleset *ruleset, guint32 table_flags, guint32 genid, 
       const VpndChain *chain = g_ptr_array_index (ruleset->chains, i);
 
       for (guint j = 0; j < chain->rules->len; j++)
-        vpnd_nft_batch_put_rule (&batch, table, chain->name, g_ptr_array_index (chain->rules, j));
+        vpnd_nft_batch_put_rule (&batch, table, chain->name, g_ptr_array_index (chain->rules, j), 0);
     }
   if (is_complete)
     vpnd_nft_batch_put_frame (&batch, NFNL_MSG_BATCH_END, 0);

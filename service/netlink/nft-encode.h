@@ -20,8 +20,6 @@ G_BEGIN_DECLS
 guint vpnd_nft_replace_messages (const VpndRuleset *ruleset);
 GBytes *vpnd_nft_encode_replace (const VpndRuleset *ruleset, guint32 table_flags, guint32 genid, guint32 seq);
 GBytes *vpnd_nft_encode_trial (const VpndRuleset *ruleset, guint32 seq);
-guint vpnd_nft_change_messages (const VpndRuleset *present, const VpndRuleset *wanted);
-GBytes *vpnd_nft_encode_change (const VpndRuleset *present, const VpndRuleset *wanted, guint32 seq);
 GBytes *vpnd_nft_encode_delete (const char *table, guint32 seq);
 
 GBytes *vpnd_nft_encode_get_table (const char *table, guint32 seq);

@@ -14,7 +14,9 @@
 
 #include "bench-link.h"
 #include "bench-policy.h"
+#include "nft-change.h"
 #include "nft-encode.h"
+#include "nft-reader.h"
 #include "random-policy.h"
 
 #include <linux/netlink.h>
@@ -87,17 +89,18 @@ typedef enum
 typedef struct
 {
   int netlink;
+  VpndNlSocket *reader;
   VpndFirewall *firewall;
 } Bench;
 
 /* How long until the kernel has acknowledged @to. */
 static double
-send_ms (int netlink, const VpndRuleset *from, const VpndRuleset *to)
+send_ms (int netlink, VpndRuleset *from, VpndRuleset *to)
 {
   static const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
   gint64 begun_us = g_get_monotonic_time ();
-  const gboolean is_change = from != NULL && vpnd_nft_change_messages (from, to) > 0;
-  g_autoptr (GBytes) batch = is_change ? vpnd_nft_encode_change (from, to, 1) : vpnd_nft_encode_replace (to, 0, 0, 1);
+  g_autoptr (VpndNftChange) change = from != NULL ? vpnd_nft_change_new (from, to) : NULL;
+  g_autoptr (GBytes) batch = change != NULL ? vpnd_nft_change_encode (change, 1) : vpnd_nft_encode_replace (to, 0, 0, 1);
   guint8 reply[4096];
   const struct nlmsgerr *error = (const struct nlmsgerr *) (reply + NLMSG_HDRLEN);
 
@@ -107,19 +110,48 @@ send_ms (int netlink, const VpndRuleset *from, const VpndRuleset *to)
   return (double) (g_get_monotonic_time () - begun_us) / 1000;
 }
 
-static double
-change_ms (Bench *bench, Way way, VpndRuleset *from, VpndRuleset *to)
+static void
+on_read (GObject *source, GAsyncResult *result, gpointer user_data)
 {
+  *(GAsyncResult **) user_data = g_object_ref (result);
+}
+
+/* Returns: (transfer full): what is in force, with the kernel's numbers, like @ruleset */
+static VpndRuleset *
+read_back (VpndNlSocket *reader, const VpndRuleset *ruleset)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  VpndNftTable table;
+
+  vpnd_nft_read_async (reader, ruleset, NULL, on_read, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  if (!vpnd_nft_read_finish (reader, result, &table, &error))
+    g_error ("%s", error->message);
+  return table.ruleset;
+}
+
+static double
+change_ms (Bench *bench, Way way, VpndRuleset *from, VpndRuleset *to, double *out_processor_ms)
+{
+  g_autoptr (VpndRuleset) seen = way == WAY_SENT ? read_back (bench->reader, from) : NULL; /* the firewall has it from the change before */
+  const double begun_ms = processor_ms ();
+  double ms = 0;
+
   switch (way)
     {
     case WAY_WHOLE:
     case WAY_SENT:
-      return send_ms (bench->netlink, way == WAY_SENT ? from : NULL, to);
+      ms = send_ms (bench->netlink, seen, to);
+      break;
     case WAY_READ_BACK_ALL:
     case WAY_READ_BACK:
-      return apply_ms (bench->firewall, to);
+      ms = apply_ms (bench->firewall, to);
+      break;
     }
-  g_assert_not_reached ();
+  *out_processor_ms = processor_ms () - begun_ms;
+  return ms;
 }
 
 static void
@@ -136,17 +168,13 @@ renew_firewall (Bench *bench)
 static void
 measure (Bench *bench, Way way, VpndRuleset *before, VpndRuleset *after, double *out_ms, double *out_processor_ms)
 {
-  (void) change_ms (bench, way == WAY_SENT ? WAY_WHOLE : way, before, after);
+  (void) change_ms (bench, way == WAY_SENT ? WAY_WHOLE : way, before, after, out_processor_ms);
   for (guint i = 0; i < ROUNDS; i++)
     {
-      double begun_ms;
-
-      (void) change_ms (bench, way, after, before);
+      (void) change_ms (bench, way, after, before, &out_processor_ms[i]);
       if (way == WAY_READ_BACK_ALL)
         renew_firewall (bench);
-      begun_ms = processor_ms ();
-      out_ms[i] = change_ms (bench, way, before, after);
-      out_processor_ms[i] = processor_ms () - begun_ms;
+      out_ms[i] = change_ms (bench, way, before, after, &out_processor_ms[i]);
     }
   qsort (out_ms, ROUNDS, sizeof *out_ms, compare);
   qsort (out_processor_ms, ROUNDS, sizeof *out_processor_ms, compare);
@@ -173,9 +201,12 @@ measure_change (VpndRuleset *before, VpndRuleset *after)
 {
   const int link = bench_link_new ();
   Bench bench = { .netlink = socket (AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER) };
+  g_autoptr (GError) error = NULL;
   double times[ROUNDS], processor[ROUNDS];
   pid_t child;
 
+  if ((bench.reader = vpnd_nl_socket_new (NETLINK_NETFILTER, &error)) == NULL)
+    g_error ("%s", error->message);
   renew_firewall (&bench);
   child = flood ();
   for (Way way = WAY_WHOLE; way <= WAY_READ_BACK; way++) /* in this order: the table belongs to the firewall after its turn */
@@ -190,6 +221,7 @@ measure_change (VpndRuleset *before, VpndRuleset *after)
   measure (&bench, WAY_READ_BACK, before, after, times, processor);
   g_print ("%.4f\n", times[ROUNDS / 2]);
   g_clear_object (&bench.firewall);
+  g_clear_object (&bench.reader);
   (void) close (bench.netlink);
   (void) close (link);
 }
