@@ -10,8 +10,6 @@
 
 #include "netns.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
