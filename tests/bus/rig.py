@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 from gi.repository import Gio, GLib
 
 import sandbox
+from bus_config import bus_config
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = pathlib.Path(os.environ["VPND_SOURCE_DIR"])
@@ -40,31 +41,6 @@ PublicKey = {PUBLIC}
 PresharedKey = {PRESHARED}
 AllowedIPs = 0.0.0.0/0
 Endpoint = 192.0.2.10:51820
-"""
-BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={socket}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <deny own="*"/>
-    <deny send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
-  </policy>
-  <policy user="root">
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Monitoring"/>
-  </policy>
-  <includedir>/usr/share/dbus-1/system.d</includedir>
-  <include>{policy}</include>
-</busconfig>
 """
 
 
@@ -141,7 +117,7 @@ class Rig:
         self.socket = self.scratch / "bus"
         self.address = f"unix:path={self.socket}"
         self.children = []
-        (self.scratch / "bus.conf").write_text(BUS_CONFIG.format(socket=self.socket, policy=SOURCE / "dbus/org.vpnd1.conf"), encoding="ascii")
+        (self.scratch / "bus.conf").write_text(bus_config(self.socket, "/usr/share/dbus-1/system.d", SOURCE / "dbus/org.vpnd1.conf"), encoding="ascii")
         self.env = {k: os.environ[k] for k in ("PATH", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS") if k in os.environ}
         self.env |= {"DBUS_SYSTEM_BUS_ADDRESS": self.address, "HOME": "/", "MALLOC_PERTURB_": "85"}
         self.bus_process = self.start("dbus-daemon", f"--config-file={self.scratch}/bus.conf", "--nofork", "--nopidfile", "--nosyslog",

@@ -49,25 +49,45 @@ want_classes (Rig *rig, GError **error)
   *error = g_steal_pointer (&answer.error);
 }
 
+/* Returns: a host that is connected, with the classes in its rules, or without where nobody wants them yet */
+static Rig *
+new_connected_rig (VpndProfile *profile, gboolean are_wanted)
+{
+  Rig *rig = rig_new ();
+  g_autoptr (GError) error = NULL;
+
+  make_classes (rig);
+  connect_to (rig, profile);
+  if (are_wanted)
+    want_classes (rig, &error);
+  g_assert_no_error (error);
+  return rig;
+}
+
+static void
+enter (Rig *rig, VpndSplitClass class_)
+{
+  g_autoptr (GError) error = NULL;
+
+  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
+  g_assert_true (vpnd_split_tunnel_enter (vpnd_engine_get_split (rig->engine), 200, 2000, USER, class_, &error));
+  g_assert_no_error (error);
+}
+
 /* A host on which no program is to go its own way has the rules of one that cannot tell programs apart. They come before the first program enters, stay
  * when it has ended, for its flows outlive it, and are gone with the next connection. */
 static void
 test_classes_stand_when_they_are_needed (void)
 {
-  g_autoptr (Rig) rig = rig_new ();
   g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (Rig) rig = new_connected_rig (profile, FALSE);
   g_autoptr (GError) error = NULL;
-  VpndSplitTunnel *split = vpnd_engine_get_split (rig->engine);
 
-  make_classes (rig);
-  connect_to (rig, profile);
   g_assert_false (has_classes (rig));
   want_classes (rig, &error);
   g_assert_no_error (error);
   g_assert_true (has_classes (rig));
-  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
-  g_assert_true (vpnd_split_tunnel_enter (split, 200, 2000, USER, VPND_SPLIT_EXCLUDED, &error));
-  g_assert_no_error (error);
+  enter (rig, VPND_SPLIT_EXCLUDED);
   fake_host_end (rig->host, 200);
   settle ();
   g_assert_true (has_classes (rig));
@@ -81,16 +101,10 @@ test_classes_stand_when_they_are_needed (void)
 static void
 test_classes_of_those_that_nobody_knows (void)
 {
-  g_autoptr (Rig) rig = rig_new ();
   g_autoptr (VpndProfile) profile = make_profile ("home");
-  g_autoptr (GError) error = NULL;
+  g_autoptr (Rig) rig = new_connected_rig (profile, TRUE);
 
-  make_classes (rig);
-  connect_to (rig, profile);
-  want_classes (rig, &error);
-  g_assert_no_error (error);
-  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
-  g_assert_true (vpnd_split_tunnel_enter (vpnd_engine_get_split (rig->engine), 200, 2000, USER, VPND_SPLIT_INCLUDED, &error));
+  enter (rig, VPND_SPLIT_INCLUDED);
   fake_host_run (rig->host, 201, 200, USER, "/bin/child");
   fake_host_end (rig->host, 200);
   settle ();
@@ -103,17 +117,11 @@ test_classes_of_those_that_nobody_knows (void)
 static void
 test_classes_of_who_enters_late (void)
 {
-  g_autoptr (Rig) rig = rig_new ();
   g_autoptr (VpndProfile) profile = make_profile ("home");
-  g_autoptr (GError) error = NULL;
+  g_autoptr (Rig) rig = new_connected_rig (profile, TRUE);
 
-  make_classes (rig);
-  connect_to (rig, profile);
-  want_classes (rig, &error);
-  g_assert_no_error (error);
   deactivate (rig);
-  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
-  g_assert_true (vpnd_split_tunnel_enter (vpnd_engine_get_split (rig->engine), 200, 2000, USER, VPND_SPLIT_EXCLUDED, &error));
+  enter (rig, VPND_SPLIT_EXCLUDED);
   connect_to (rig, profile);
   g_assert_true (has_classes (rig));
 }
@@ -122,16 +130,10 @@ test_classes_of_who_enters_late (void)
 static void
 test_classes_of_before (void)
 {
-  g_autoptr (Rig) rig = rig_new ();
   g_autoptr (VpndProfile) profile = make_profile ("home");
-  g_autoptr (GError) error = NULL;
+  g_autoptr (Rig) rig = new_connected_rig (profile, TRUE);
 
-  make_classes (rig);
-  connect_to (rig, profile);
-  want_classes (rig, &error);
-  g_assert_no_error (error);
-  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
-  g_assert_true (vpnd_split_tunnel_enter (vpnd_engine_get_split (rig->engine), 200, 2000, USER, VPND_SPLIT_EXCLUDED, &error));
+  enter (rig, VPND_SPLIT_EXCLUDED);
   rig_crash (rig);
   rig_boot (rig);
   g_assert_true (has_classes (rig));
@@ -141,12 +143,10 @@ test_classes_of_before (void)
 static void
 test_classes_that_the_kernel_refuses (void)
 {
-  g_autoptr (Rig) rig = rig_new ();
   g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (Rig) rig = new_connected_rig (profile, FALSE);
   g_autoptr (GError) error = NULL;
 
-  make_classes (rig);
-  connect_to (rig, profile);
   rig->host->fail_at = rig->host->calls + 1;
   want_classes (rig, &error);
   g_assert_error (error, VPND_ERROR, VPND_ERROR_FIREWALL);

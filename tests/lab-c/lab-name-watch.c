@@ -10,6 +10,7 @@
 
 #include "dns-message.h"
 #include "firewall-nft.h"
+#include "net-values.h"
 #include "netns.h"
 #include "reserved.h"
 
@@ -34,15 +35,6 @@ typedef struct
   VpndDnsAddress address; /* the first of the last answer */
   char *name;
 } Rig;
-
-static VpndAddr
-addr (const char *text)
-{
-  VpndAddr result;
-
-  g_assert_true (vpnd_addr_parse (text, &result));
-  return result;
-}
 
 static void
 on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -146,7 +138,7 @@ static void
 send_answer (Rig *rig, const char *name, const char *address)
 {
   g_autoptr (DnsMessage) message = dns_message_new (name, DNS_TYPE_A, TRUE);
-  const VpndAddr target = addr (address);
+  const VpndAddr target = addr_of (address);
 
   dns_message_add_address (message, name, 300, &target);
   g_assert_cmpint (send (rig->server, message->bytes->data, message->bytes->len, 0), ==, (gssize) message->bytes->len);
@@ -181,7 +173,7 @@ wait_arrival (Rig *rig)
 static void
 test_held_until_released (Rig *rig, gconstpointer data)
 {
-  const VpndAddr wanted = addr ("203.0.113.7");
+  const VpndAddr wanted = addr_of ("203.0.113.7");
   const gint64 start_us = g_get_monotonic_time ();
 
   send_answer (rig, "www.example.test", "203.0.113.7");

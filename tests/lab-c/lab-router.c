@@ -12,10 +12,10 @@
 #include <net/if.h>
 
 #include "error.h"
+#include "net-values.h"
 #include "netns.h"
 #include "nl-socket.h"
 #include "reserved.h"
-#include "route-values.h"
 #include "rtnl-decode.h"
 #include "rtnl-encode.h"
 
@@ -141,18 +141,6 @@ read_route (VpndRoutePlan *host, const VpndRtnlRoute *seen)
   g_array_append_val (host->routes, route);
 }
 
-static int
-order_routes (gconstpointer a, gconstpointer b)
-{
-  return vpnd_route_compare (a, b);
-}
-
-static int
-order_rules (gconstpointer a, gconstpointer b)
-{
-  return vpnd_route_rule_compare (a, b);
-}
-
 /* The plan that the kernel is in, as far as it carries our number. */
 static VpndRoutePlan *
 read_host (void)
@@ -200,8 +188,8 @@ read_host (void)
       else if (vpnd_rtnl_decode_link (message, length, &link) && link.ifindex == own)
         host->mtu = link.mtu;
     }
-  g_array_sort (host->routes, order_routes);
-  g_array_sort (host->rules, order_rules);
+  vpnd_route_sort (host->routes);
+  vpnd_route_rule_sort (host->rules);
   return host;
 }
 
@@ -608,6 +596,20 @@ on_disturbed (VpndRouter *router, const char *what, gpointer user_data)
   g_ptr_array_add (user_data, g_strdup (what));
 }
 
+/* Returns: a router that has applied @plan on a host of its own, and puts what it finds disturbed into @told */
+static VpndRouter *
+new_router_of (VpndRoutePlan **plan, GPtrArray *told)
+{
+  VpndRouter *router;
+
+  make_host ();
+  *plan = full_plan ();
+  router = new_router ();
+  g_signal_connect (router, "disturbed", G_CALLBACK (on_disturbed), told);
+  must_apply (router, NULL, *plan);
+  return router;
+}
+
 /* Two dumps of another socket, behind whatever the watch has asked for by now: when they are answered and nothing is pending, it has looked. */
 static void
 let_it_look (void)
@@ -653,13 +655,8 @@ test_watch_and_repair (void)
   };
   g_autoptr (GPtrArray) told = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (VpndRoutePlan) plan = NULL;
-  g_autoptr (VpndRouter) router = NULL;
+  g_autoptr (VpndRouter) router = new_router_of (&plan, told);
 
-  make_host ();
-  plan = full_plan ();
-  router = new_router ();
-  g_signal_connect (router, "disturbed", G_CALLBACK (on_disturbed), told);
-  must_apply (router, NULL, plan);
   for (gsize i = 0; i < G_N_ELEMENTS (attacks); i++)
     {
       vpnd_router_watch (router, plan);
@@ -705,13 +702,8 @@ test_watch_is_quiet (void)
   };
   g_autoptr (GPtrArray) told = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (VpndRoutePlan) plan = NULL;
-  g_autoptr (VpndRouter) router = NULL;
+  g_autoptr (VpndRouter) router = new_router_of (&plan, told);
 
-  make_host ();
-  plan = full_plan ();
-  router = new_router ();
-  g_signal_connect (router, "disturbed", G_CALLBACK (on_disturbed), told);
-  must_apply (router, NULL, plan);
   vpnd_router_watch (router, plan);
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
     {
@@ -729,13 +721,8 @@ test_watch_survives_overflow (void)
   g_autoptr (GPtrArray) told = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GString) lines = g_string_new (NULL);
   g_autoptr (VpndRoutePlan) plan = NULL;
-  g_autoptr (VpndRouter) router = NULL;
+  g_autoptr (VpndRouter) router = new_router_of (&plan, told);
 
-  make_host ();
-  plan = full_plan ();
-  router = new_router ();
-  g_signal_connect (router, "disturbed", G_CALLBACK (on_disturbed), told);
-  must_apply (router, NULL, plan);
   vpnd_router_watch (router, plan);
   let_it_look ();
   for (guint i = 0; i < 60000; i++)

@@ -8,9 +8,9 @@
 #include "split-host.h"
 
 #include "firewall-nft.h"
+#include "net-values.h"
 #include "netns.h"
 #include "reserved.h"
-#include "route-values.h"
 #include "router-rtnl.h"
 #include "tunnel-plan.h"
 
@@ -37,22 +37,13 @@ enum /* of classes with net_cls */
   NUMBER_BOUND,
 };
 
-static VpndAddr
-addr (const char *text)
-{
-  VpndAddr result;
-
-  g_assert_true (vpnd_addr_parse (text, &result));
-  return result;
-}
-
 static void
 set_plans (Lab *lab)
 {
   static const guint8 bytes[VPND_KEY_BYTES] = { 1 };
   VpndPeer *peer = vpnd_peer_new ();
-  const VpndEndpoint endpoint = { addr ("203.0.113.2"), 51820 };
-  const VpndAddr resolver = addr (INNER_DNS);
+  const VpndEndpoint endpoint = { addr_of ("203.0.113.2"), 51820 };
+  const VpndAddr resolver = addr_of (INNER_DNS);
   VpndCause cause;
 
   lab->profile = vpnd_profile_new ("work");
@@ -67,8 +58,8 @@ set_plans (Lab *lab)
   lab->settings = vpnd_settings_new_default ();
   lab->facts = vpnd_facts_new ();
   lab->facts->ipv6_enabled = TRUE;
-  lab->facts->default4 = (VpndDefaultRoute){ TRUE, if_nametoindex ("eth0"), "eth0", addr (GATEWAY4), 1500 };
-  lab->facts->default6 = (VpndDefaultRoute){ TRUE, if_nametoindex ("eth0"), "eth0", addr (GATEWAY6), 1500 };
+  lab->facts->default4 = (VpndDefaultRoute){ TRUE, if_nametoindex ("eth0"), "eth0", addr_of (GATEWAY4), 1500 };
+  lab->facts->default6 = (VpndDefaultRoute){ TRUE, if_nametoindex ("eth0"), "eth0", addr_of (GATEWAY6), 1500 };
   lab->config = vpnd_tunnel_plan_build (lab->profile, lab->settings, lab->facts, FALSE, VPND_LISTEN_PORT_FIRST, &cause);
   g_assert_nonnull (lab->config);
   lab->routes = vpnd_route_plan_build (lab->profile, lab->settings, lab->facts);
@@ -251,7 +242,7 @@ new_plan (const Lab *lab, VpndSplitMode mode, const char *uid, const char *subne
   g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (lab->ground, vpnd_split_ground_level (lab->folder, lab->excluded));
   g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   const VpndSplitFacts facts = { .standing = standing, .outside_dns = outside_dns, .has_asked = TRUE };
-  const VpndAddr server = addr (GATEWAY4);
+  const VpndAddr server = addr_of (GATEWAY4);
 
   add_rule (rules, VPND_SPLIT_UID, uid, VPND_SPLIT_EXCLUDED);
   add_rule (rules, VPND_SPLIT_SUBNET, subnet, VPND_SPLIT_EXCLUDED);
@@ -408,8 +399,8 @@ parse (const guint8 *data, gsize size, VpndAddr *out_source, VpndAddr *out_desti
 guint
 count_sent (int fd, const char *destination, const char *source)
 {
-  const VpndAddr wanted = addr (destination);
-  const VpndAddr expected = addr (source);
+  const VpndAddr wanted = addr_of (destination);
+  const VpndAddr expected = addr_of (source);
   guint n = 0;
 
   for (;;)

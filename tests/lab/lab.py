@@ -19,6 +19,7 @@ import time
 import capture
 import sandbox
 import services
+from bus_config import bus_config
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
@@ -37,31 +38,6 @@ IS_SANITIZED = bool(os.environ.get("VPND_SANITIZED"))      # the build is looked
 NOBODY = 65534
 
 RESOLV_CONF = f"# written by the lab, must come back byte for byte\nnameserver {OUTSIDE_DNS4}\nsearch lab.example\n\n"
-
-BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path=/run/dbus/system_bus_socket</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <deny own="*"/>
-    <deny send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Introspectable"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Properties"/>
-  </policy>
-  <includedir>/usr/share/dbus-1/system.d</includedir>
-  <includedir>/run/vpnd-lab/bus.d</includedir>
-</busconfig>
-"""
 
 
 def built(*names):
@@ -288,7 +264,7 @@ class Lab:
         policy = self._optional("dbus/org.vpnd1.conf", "data/org.vpnd1.conf")
         if policy:
             shutil.copy(policy, self.host_run / "vpnd-lab/bus.d/org.vpnd1.conf")
-        (self.host_run / "vpnd-lab/bus.conf").write_text(BUS_CONFIG, encoding="ascii")
+        (self.host_run / "vpnd-lab/bus.conf").write_text(bus_config("/run/dbus/system_bus_socket", "/usr/share/dbus-1/system.d", "/run/vpnd-lab/bus.d"), encoding="ascii")
         self.bus = self.host.start("dbus-daemon", "--config-file=/run/vpnd-lab/bus.conf", "--nofork", "--nopidfile", "--nosyslog", "--print-address=1",
                                    stdout=subprocess.PIPE, stderr=open(self.scratch.path / "bus.log", "wb"))  # noqa: SIM115
         if not self.bus.stdout.readline():

@@ -342,16 +342,21 @@ def test_second_link_that_is_plugged_in(connected):
         assert not [frame for frame in link.since(mark) if frame.from_host and b"probe" in frame.raw]
 
 
+def flow_inside(lab):
+    """A socket that talks by the tunnel: its flow is established, in the words of connection tracking."""
+    with lab.host.net():
+        flow = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    flow.settimeout(1)
+    flow.connect((PUBLIC6, ECHO_PORT))
+    flow.send(b"probe")
+    assert flow.recv(100).decode() == f"you are {TUNNEL_HOST6}"
+    return flow
+
+
 def test_link_with_the_index_of_the_tunnel(connected):
     """The tunnel's link is deleted, and a physical one has the number that it had: it is a link like any other, for flows of before, too."""
     index = connected.host.run("ip", "-o", "link", "show", "vpnd0").stdout.split(":")[0]
-    with connected.host.net():
-        flow = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    with flow:
-        flow.settimeout(1)
-        flow.connect((PUBLIC6, ECHO_PORT))
-        flow.send(b"probe")
-        assert flow.recv(100).decode() == f"you are {TUNNEL_HOST6}"  # established, in the words of connection tracking
+    with flow_inside(connected) as flow:
         sandbox.wait_until(lambda: f"oif {index} " in listed(connected) or 'oif "vpnd0"' in listed(connected), 5, "the number is in the rules")
         connected.host.ip("link", "del", "vpnd0")
         second = add_link(connected, 1, index)
@@ -373,13 +378,7 @@ def test_link_with_the_index_of_the_tunnel(connected):
 def test_index_of_the_tunnel_while_nobody_watches(connected):
     """vpnd and wireguard-go are dead, the rules stand as they were, and a physical link has the number that the tunnel's had."""
     index = connected.host.run("ip", "-o", "link", "show", "vpnd0").stdout.split(":")[0]
-    with connected.host.net():
-        flow = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    with flow:
-        flow.settimeout(1)
-        flow.connect((PUBLIC6, ECHO_PORT))
-        flow.send(b"probe")
-        assert flow.recv(100).decode() == f"you are {TUNNEL_HOST6}"
+    with flow_inside(connected) as flow:
         connected.daemons[-1].kill()
         connected.kill_wireguard()
         sandbox.wait_until(lambda: "vpnd0" not in connected.host.run("ip", "link", "show").stdout, 5, "the tunnel's link is gone")

@@ -153,18 +153,6 @@ find_address (const VpndRoutePlan *host, const VpndPrefix *address)
   return -1;
 }
 
-static int
-order_routes (gconstpointer a, gconstpointer b)
-{
-  return vpnd_route_compare (a, b);
-}
-
-static int
-order_rules (gconstpointer a, gconstpointer b)
-{
-  return vpnd_route_rule_compare (a, b);
-}
-
 static void
 apply_additions (VpndRoutePlan *host, const VpndRouteDiff *diff)
 {
@@ -233,8 +221,8 @@ apply (VpndRoutePlan *host, const VpndRouteDiff *diff)
     }
   apply_additions (host, diff);
   apply_deletions (host, diff);
-  g_array_sort (host->routes, order_routes);
-  g_array_sort (host->rules, order_rules);
+  vpnd_route_sort (host->routes);
+  vpnd_route_rule_sort (host->rules);
 }
 
 static void
@@ -450,8 +438,8 @@ test_families_are_symmetric (void)
 
           rule->family = rule->family == AF_INET ? AF_INET6 : AF_INET;
         }
-      g_array_sort (mirror->routes, order_routes);
-      g_array_sort (mirror->rules, order_rules);
+      vpnd_route_sort (mirror->routes);
+      vpnd_route_rule_sort (mirror->rules);
       g_assert_true (vpnd_route_plan_equal (plan, mirror));
     }
 }

@@ -9,6 +9,7 @@
 
 #include "dns-message.h"
 #include "error.h"
+#include "net-values.h"
 #include "random-values.h"
 
 #include <string.h>
@@ -35,19 +36,10 @@ assert_refused (const guint8 *bytes, gsize size)
   g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
 }
 
-static VpndAddr
-addr (const char *text)
-{
-  VpndAddr result;
-
-  g_assert_true (vpnd_addr_parse (text, &result));
-  return result;
-}
-
 static void
 add (DnsMessage *message, const char *owner, guint32 ttl_s, const char *text)
 {
-  const VpndAddr target = addr (text);
+  const VpndAddr target = addr_of (text);
 
   dns_message_add_address (message, owner, ttl_s, &target);
 }
@@ -134,9 +126,9 @@ static void
 test_https (void)
 {
   g_autoptr (DnsMessage) message = dns_message_new ("www.example.test", DNS_TYPE_HTTPS, TRUE);
-  const VpndAddr hints[] = { addr ("198.51.100.1"), addr ("198.51.100.2"), addr ("2001:db8::1") };
-  const VpndAddr other[] = { addr ("198.51.100.9") };
-  const VpndAddr ignored[] = { addr ("198.51.100.10") };
+  const VpndAddr hints[] = { addr_of ("198.51.100.1"), addr_of ("198.51.100.2"), addr_of ("2001:db8::1") };
+  const VpndAddr other[] = { addr_of ("198.51.100.9") };
+  const VpndAddr ignored[] = { addr_of ("198.51.100.10") };
 
   dns_message_add_https (message, "www.example.test", 300, 1, "", hints, G_N_ELEMENTS (hints));
   dns_message_add_https (message, "www.example.test", 200, 2, "svc.cdn.test", other, 1);

@@ -7,21 +7,13 @@
 
 #include "name-table.h"
 
+#include "net-values.h"
 #include "random-values.h"
 
 #include <string.h>
 
 #define ROUNDS 300
 #define SECOND_US G_USEC_PER_SEC
-
-static VpndAddr
-addr (const char *text)
-{
-  VpndAddr result;
-
-  g_assert_true (vpnd_addr_parse (text, &result));
-  return result;
-}
 
 /* "+domain" is included, "domain" excluded. */
 static VpndSplitConfig *
@@ -70,7 +62,7 @@ make_answer (const char *names, guint32 ttl_s, const char *addresses)
     g_ptr_array_add (answer->names, g_strdup (parts[i]));
   for (guint i = 0; texts[i] != NULL; i++)
     {
-      const VpndDnsAddress address = { .addr = addr (texts[i]), .name = answer->names->len - 1, .ttl_s = ttl_s };
+      const VpndDnsAddress address = { .addr = addr_of (texts[i]), .name = answer->names->len - 1, .ttl_s = ttl_s };
 
       g_array_append_val (answer->addresses, address);
     }

@@ -7,41 +7,16 @@
 
 #include "dns-plan.h"
 #include "error.h"
+#include "net-values.h"
 #include "reserved.h"
 #include "profile.h"
 
 #include <string.h>
 
-static VpndPrefix
-prefix (const char *text)
-{
-  VpndPrefix value;
-
-  g_assert_true (vpnd_prefix_parse (text, &value));
-  return value;
-}
-
-static VpndAddr
-addr (const char *text)
-{
-  VpndAddr value;
-
-  g_assert_true (vpnd_addr_parse (text, &value));
-  return value;
-}
-
-static void
-append_prefix (GArray *array, const char *text)
-{
-  VpndPrefix value = prefix (text);
-
-  g_array_append_val (array, value);
-}
-
 static void
 append_addr (GArray *array, const char *text)
 {
-  VpndAddr value = addr (text);
+  VpndAddr value = addr_of (text);
 
   g_array_append_val (array, value);
 }
@@ -50,7 +25,7 @@ static VpndPeer *
 make_peer (guint8 number)
 {
   VpndPeer *peer = vpnd_peer_new ();
-  VpndEndpoint endpoint = { addr ("192.0.2.1"), 51820 };
+  VpndEndpoint endpoint = { addr_of ("192.0.2.1"), 51820 };
 
   peer->public_key.bytes[0] = number;
   g_free (peer->public_key_text);
@@ -155,7 +130,7 @@ zero_port (VpndProfile *p)
 static void
 broadcast_endpoint (VpndProfile *p)
 {
-  g_array_index (first_peer (p)->endpoints, VpndEndpoint, 0).addr = addr ("255.255.255.255");
+  g_array_index (first_peer (p)->endpoints, VpndEndpoint, 0).addr = addr_of ("255.255.255.255");
 }
 static void
 same_family (VpndProfile *p)
@@ -179,7 +154,7 @@ host_no_port (VpndProfile *p)
 static void
 set_bridge (VpndProfile *p, const char *address, guint16 port, guint16 local_port)
 {
-  p->bridge = (VpndBridge){ { { addr (address), port }, IPPROTO_TCP }, local_port, 0 };
+  p->bridge = (VpndBridge){ { { addr_of (address), port }, IPPROTO_TCP }, local_port, 0 };
 }
 static void
 bridge_here (VpndProfile *p)
@@ -227,7 +202,7 @@ many_peers (VpndProfile *p)
 static void
 many_networks (VpndProfile *p)
 {
-  VpndPrefix network = prefix ("10.0.0.0/8");
+  VpndPrefix network = prefix_of ("10.0.0.0/8");
 
   for (guint i = 0; i < VPND_PROFILE_ALLOWED_MAX; i++)
     g_array_append_val (first_peer (p)->allowed_ips, network);
@@ -294,7 +269,7 @@ test_bridge (void)
   g_autoptr (VpndProfile) bridged = NULL;
   g_autoptr (VpndProfile) named = NULL;
   g_autoptr (VpndProfile) back = NULL;
-  const VpndBridge bridge = { { { addr ("2001:db8::9"), 443 }, IPPROTO_TCP }, 1080, 998 };
+  const VpndBridge bridge = { { { addr_of ("2001:db8::9"), 443 }, IPPROTO_TCP }, 1080, 998 };
 
   bridged = vpnd_profile_dup_with_bridge (plain, &bridge);
   named = vpnd_profile_dup_named (bridged, "home");
@@ -314,7 +289,7 @@ test_dup_named (void)
   g_autoptr (VpndProfile) other = NULL;
   g_autoptr (VpndProfile) back = NULL;
 
-  profile->gateway4 = addr ("10.64.0.1");
+  profile->gateway4 = addr_of ("10.64.0.1");
   profile->mtu = 1400;
   profile->listen_port = 7;
   profile->routes_off = TRUE;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "reserved.h"
-#include "route-values.h"
+#include "net-values.h"
 
 #define ROUNDS 400
 

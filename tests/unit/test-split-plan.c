@@ -8,14 +8,7 @@
 #include "socket-plan.h"
 #include "split-plan.h"
 
-static VpndAddr
-addr (const char *text)
-{
-  VpndAddr result;
-
-  g_assert_true (vpnd_addr_parse (text, &result));
-  return result;
-}
+#include "net-values.h"
 
 static void
 add_rule (GPtrArray *rules, VpndSplitKind kind, const char *value, VpndSplitClass class_)
@@ -59,7 +52,7 @@ new_plan (VpndSplitMode mode, VpndSplitGround ground, VpndQueueForm queue)
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     {
-      const VpndAddr one = addr (texts[i]);
+      const VpndAddr one = addr_of (texts[i]);
 
       g_array_append_val (addrs, one);
     }
@@ -165,7 +158,7 @@ test_is_beside (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      const VpndAddr remote = addr (cases[i].remote);
+      const VpndAddr remote = addr_of (cases[i].remote);
 
       g_assert_cmpint (vpnd_split_plan_is_beside (exclude, cases[i].cgroup, cases[i].uid, &remote), ==, cases[i].exclude);
       g_assert_cmpint (vpnd_split_plan_is_beside (include, cases[i].cgroup, cases[i].uid, &remote), ==, cases[i].include);
@@ -202,9 +195,9 @@ test_connections_of_before (void)
     {
       const VpndSocketInfo socket = {
         .protocol = IPPROTO_TCP,
-        .local = addr ("192.168.7.2"),
+        .local = addr_of ("192.168.7.2"),
         .local_port = 40000,
-        .remote = addr (cases[i].remote),
+        .remote = addr_of (cases[i].remote),
         .remote_port = 443,
         .uid = cases[i].uid,
         .cgroup = cases[i].cgroup,

@@ -1,11 +1,20 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See route-values.h.
+ * See net-values.h.
  */
 #include "config.h"
 
-#include "route-values.h"
+#include "net-values.h"
+
+VpndAddr
+addr_of (const char *text)
+{
+  VpndAddr result;
+
+  g_assert_true (vpnd_addr_parse (text, &result));
+  return result;
+}
 
 VpndPrefix
 prefix_of (const char *text)

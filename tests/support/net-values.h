@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What tests of routes are about: profiles and facts, written down in a line.
+ * Addresses, profiles and facts of tests, written down in a line.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 
 G_BEGIN_DECLS
 
+VpndAddr addr_of (const char *text);
 VpndPrefix prefix_of (const char *text);
 void append_prefix (GArray *array, const char *text);
 VpndProfile *profile_of (const char *addresses, const char *allowed);
