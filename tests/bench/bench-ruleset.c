@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * How long the firewall takes to put a ruleset in force and to read it back, in a network namespace of its own: while another process floods the
- * tunnel's link with packets, then at rest. First from a random blocked to a random connected one, then from connecting to connected on an ordinary host, and on one with
+ * tunnel's link with packets, as nice as its unit makes vpnd, then at rest. First from a random blocked to a random connected one, then from connecting to connected on an ordinary host, and on one with
  * everything (bench-policy.h). Writes the random ruleset as text to the file that is named, so that nft(8) can be timed with the same. Prints for each of the three, in
  * milliseconds: the median and the 99th percentile under load, by the clock and by the time of the processor, in one line with the whole table made anew until the new
  * rules hold (the kernel has acknowledged them), in the next with what the firewall sends, a change where that is less, and in the third until it has been read back and
@@ -23,12 +23,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define ROUNDS 301
+#define NICE_OF_VPND -10 /* data/systemd/vpnd.service.in */
 #define FLOOD_SECONDS 60 /* at most */
 
 typedef struct
@@ -180,6 +182,13 @@ measure (Bench *bench, Way way, VpndRuleset *before, VpndRuleset *after, double 
   qsort (out_processor_ms, ROUNDS, sizeof *out_processor_ms, compare);
 }
 
+static void
+set_nice (int nice)
+{
+  if (setpriority (PRIO_PROCESS, 0, nice) != 0)
+    g_error ("nice %d: %s", nice, g_strerror (errno));
+}
+
 /* A process that sends what it can for at most FLOOD_SECONDS; it ends with this one. */
 static pid_t
 flood (void)
@@ -189,6 +198,7 @@ flood (void)
 
   if (pid != 0)
     return pid;
+  set_nice (0);
   (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
   (void) alarm (FLOOD_SECONDS);
   for (;;)
@@ -209,6 +219,7 @@ measure_change (VpndRuleset *before, VpndRuleset *after)
     g_error ("%s", error->message);
   renew_firewall (&bench);
   child = flood ();
+  set_nice (NICE_OF_VPND);                               /* only here: at rest it is compared with programs that have none */
   for (Way way = WAY_WHOLE; way <= WAY_READ_BACK; way++) /* in this order: the table belongs to the firewall after its turn */
     {
       measure (&bench, way, before, after, times, processor);
@@ -216,6 +227,7 @@ measure_change (VpndRuleset *before, VpndRuleset *after)
     }
   (void) kill (child, SIGKILL);
   (void) waitpid (child, NULL, 0);
+  set_nice (0);
   measure (&bench, WAY_READ_BACK_ALL, before, after, times, processor);
   g_print ("%.4f\n", times[ROUNDS / 2]);
   measure (&bench, WAY_READ_BACK, before, after, times, processor);

@@ -156,6 +156,13 @@ def test_crash_is_restarted_by_systemd_and_blocks(system):
     assert system.echo(PUBLIC4) == HOST4
 
 
+def test_woken_soon_but_encryption_like_any_work(connected):
+    def nice(pid):
+        return connected.host.run("cut", "-d", " ", "-f", "19", f"/proc/{pid}/stat").stdout.strip()
+    assert nice(connected.host.run("systemctl", "show", "-P", "MainPID", "vpnd").stdout.strip()) == "-10"
+    assert nice(connected.host.run("pidof", "wireguard-go").stdout.strip()) == "0"
+
+
 def test_sandbox(system):
     out = system.host.run("systemd-analyze", "security", "--no-pager", "vpnd").stdout
     exposure = float(re.search(r"exposure level for vpnd.service: ([0-9.]+)", out).group(1))
