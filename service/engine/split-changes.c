@@ -18,10 +18,11 @@ typedef struct
 {
   VpndSplitRule *rule; /* (owned) (nullable) */
   gboolean is_removal;
-  VpndSplitMode mode; /* without @rule */
-  char *profile;      /* (owned) (nullable): that is renamed */
-  char *new_name;     /* (owned) (nullable): its name from now on */
-  char *lost_class;   /* (owned) (nullable): the class that @rule put its processes into before */
+  VpndSplitMode mode;  /* without @rule */
+  char *profile;       /* (owned) (nullable): that is renamed */
+  char *new_name;      /* (owned) (nullable): its name from now on */
+  char *lost_class;    /* (owned) (nullable): the class that @rule put its processes into before */
+  gboolean is_applied; /* the classes are those of the new configuration */
 } Change;
 
 static void
@@ -34,6 +35,7 @@ change_free (Change *change)
   g_free (change);
 }
 
+static void apply (VpndSplitTunnel *self);
 static void begin_next (VpndSplitTunnel *self);
 static void return_more (VpndSplitTunnel *self);
 
@@ -107,7 +109,10 @@ return_more (VpndSplitTunnel *self)
     }
   if (n == 0)
     {
-      finish_change (self, NULL);
+      if (((const Change *) g_task_get_task_data (self->change))->is_applied)
+        finish_change (self, NULL);
+      else
+        apply (self);
       return;
     }
   part = g_array_sized_new (FALSE, FALSE, sizeof (VpndSplitProcess), n);
@@ -130,11 +135,27 @@ on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!vpnd_splitter_apply_finish (self->splitter, result, &error))
     g_debug ("the classes: %s", error->message);
   vpnd_split_tunnel_adopt_standing (self, FALSE);
+  change->is_applied = TRUE;
   self->round = 0;
   if (change->lost_class != NULL)
     return_more (self);
   else
     finish_change (self, NULL);
+}
+
+static void
+apply (VpndSplitTunnel *self)
+{
+  vpnd_splitter_apply_async (self->splitter, self->config, NULL, on_applied, g_object_ref (self));
+}
+
+/* With its last rule the class of a profile goes, and nobody could be found in it any more. */
+static gboolean
+takes_class_away (const VpndSplitConfig *config, const VpndSplitRule *gone)
+{
+  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
+
+  return gone->profile != NULL && !g_ptr_array_find_with_equal_func (profiles, gone->profile, g_str_equal, NULL);
 }
 
 /* Who stands in the class of the profile would stand in none until the rules of the firewall know the new one, and use the network meanwhile. */
@@ -167,6 +188,7 @@ begin_next (VpndSplitTunnel *self)
 {
   Change *change;
   const VpndSplitRule *before;
+  gboolean goes = FALSE; /* the class that processes have to leave */
   GError *error = NULL;
   VpndSplitConfig *config;
 
@@ -192,10 +214,18 @@ begin_next (VpndSplitTunnel *self)
   if (before != NULL)
     {
       change->lost_class = vpnd_split_class_dup_word (before->class_, before->profile);
+      goes = change->is_removal && takes_class_away (config, before);
       vpnd_split_members_refresh (self->members, self->config); /* while the parents of all are known */
     }
   vpnd_split_tunnel_adopt_config (self, config);
-  vpnd_splitter_apply_async (self->splitter, config, NULL, on_applied, g_object_ref (self));
+  if (!goes)
+    {
+      apply (self);
+      return;
+    }
+  self->round = 0;
+  collect_returning (self);
+  return_more (self);
 }
 
 static void

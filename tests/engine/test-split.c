@@ -378,6 +378,29 @@ test_profile_is_renamed (Rig *rig, gconstpointer data)
   vpnd_split_rule_unref (of_system);
 }
 
+/* The class of a profile goes with its last rule; who stands there, with what it started, goes home before. */
+static void
+test_class_of_profile_goes (Rig *rig, gconstpointer data)
+{
+  for (guint has_other = 0; has_other < 2; has_other++)
+    {
+      g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new (VPND_SPLIT_PATH, PROGRAM, VPND_SPLIT_BOUND, "home", VPND_SPLIT_OWNER_SYSTEM, NULL);
+
+      if (has_other)
+        g_assert_cmpint (change (rig, vpnd_split_rule_new (VPND_SPLIT_PATH, "/usr/bin/other", VPND_SPLIT_BOUND, "home", USER, NULL), FALSE), ==, -1);
+      g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+      fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
+      fake_host_launch (rig->host, 100, rule);
+      fake_host_run (rig->host, 101, 100, USER, "/bin/child");
+      g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), TRUE), ==, -1);
+      g_assert_cmpstr (class_of (rig, 100), ==, "");
+      g_assert_cmpstr (class_of (rig, 101), ==, "");
+      g_assert_true (vpnd_split_config_equal (rig->host->split_config, vpnd_split_tunnel_get_config (rig->split)));
+      fake_host_end (rig->host, 101);
+      fake_host_end (rig->host, 100);
+    }
+}
+
 /* What cannot be kept does not hold, and what is kept holds after a restart. */
 static void
 test_store (Rig *rig, gconstpointer data)
@@ -584,6 +607,7 @@ main (int argc, char **argv)
     { "/split/who-may-enter", test_who_may_enter },
     { "/split/standing-is-followed", test_standing_is_followed },
     { "/split/profile-is-renamed", test_profile_is_renamed },
+    { "/split/class-of-profile-goes", test_class_of_profile_goes },
     { "/split/store", test_store },
     { "/split/leave-after-restart", test_leave_after_restart },
     { "/split/failures-are-told", test_failures_are_told },

@@ -9,6 +9,8 @@
 
 #include "error.h"
 
+#include <string.h>
+
 /* --- name-watch: what is held stays held until it is released; that its time ends is the backend's business --- */
 
 static void
@@ -120,6 +122,16 @@ splitter_enter (VpndSplitter *self, const VpndSplitProcess *asked, VpndSplitClas
   return TRUE;
 }
 
+/* Of profiles only those have a class to which something is bound. */
+static gboolean
+has_class (FakeHost *host, const char *class_word)
+{
+  g_autoptr (GPtrArray) profiles = host->split_config != NULL ? vpnd_split_config_dup_profiles (host->split_config) : NULL;
+
+  return !g_str_has_prefix (class_word, "bound:") ||
+      (profiles != NULL && g_ptr_array_find_with_equal_func (profiles, class_word + strlen ("bound:"), g_str_equal, NULL));
+}
+
 static guint
 splitter_leave (VpndSplitter *self, GArray *processes)
 {
@@ -130,7 +142,7 @@ splitter_leave (VpndSplitter *self, GArray *processes)
       const VpndSplitProcess *asked = &g_array_index (processes, VpndSplitProcess, i);
       FakeProcess *process = g_hash_table_lookup (fake_host_of (self)->processes, GINT_TO_POINTER (asked->pid));
 
-      if (process == NULL || process->start_time != asked->start_time)
+      if (process == NULL || process->start_time != asked->start_time || !has_class (fake_host_of (self), process->class_word))
         continue;
       g_free (process->class_word);
       process->class_word = g_strdup ("");
@@ -158,6 +170,8 @@ splitter_list (VpndSplitter *self, VpndSplitClass class_, const char *profile)
   GHashTableIter iter;
   gpointer key, value;
 
+  if (!has_class (fake_host_of (self), class_word))
+    return pids;
   g_hash_table_iter_init (&iter, fake_host_of (self)->processes);
   while (g_hash_table_iter_next (&iter, &key, &value))
     {

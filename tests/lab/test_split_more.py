@@ -3,6 +3,7 @@
 """Split tunnelling, the corners: kinds of launches, states, families, hostile routes, resolvers, other grounds for the classes, and what everybody hears and reads of it."""
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -524,6 +525,27 @@ def test_a_profile_that_goes(split):
     split.vpnctl("split", "add", "--path", split.listed, "--profile", "third")
     assert rules(split)[0]["effective"] and not split.status()["warnings"]
     assert first_act(split, split.listed, own_port=32000) == INSIDE
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_bound_program_goes_home(split, is_last):
+    """When its rule goes, also when that was the last of its profile, so that there is no such class any more; as long as it runs, the profile keeps its name."""
+    split.vpnctl("import", "-", "first", input=split.profile())
+    if not is_last:
+        split.vpnctl("split", "add", "--path", split.other, "--profile", "first")
+    split.vpnctl("split", "add", "--path", split.listed, "--profile", "first")
+    talker = split.talk(split.listed)
+
+    def place():
+        return pathlib.Path(f"/proc/{talker.process.pid}/cgroup").read_text(encoding="ascii")
+
+    assert "vpnd-bound-first" in place() and talker.way() in REFUSED
+    refused = split.vpnctl("rename", "first", "second", check=False)
+    assert refused.returncode != 0 and "running" in refused.stderr
+    assert "second" not in split.vpnctl("list").stdout and {rule["profile"] for rule in rules(split)} == {"first"}
+    split.vpnctl("split", "remove", "--path", split.listed)
+    sandbox.wait_until(lambda: "vpnd-" not in place().split("0::")[1], 20, "it stands where it stood")
+    assert talker.way() == OUTSIDE
 
 
 # --- who may what
