@@ -31,7 +31,7 @@
 
 #define ROUNDS 301
 #define NICE_OF_VPND -10 /* data/systemd/vpnd.service.in */
-#define FLOOD_SECONDS 60 /* at most */
+#define FLOOD_SECONDS 180 /* at most */
 
 typedef struct
 {

@@ -100,7 +100,7 @@ def connect_times(lab, client):
 
 def ruleset_times(lab, client):
     rules = lab.scratch.path / "rules.nft"
-    lines = [line for line in lab.wan.run(built("tests/bench/bench-ruleset"), rules).stdout.splitlines() if not line.startswith("#")]
+    lines = [line for line in lab.wan.run(built("tests/bench/bench-ruleset"), rules, timeout=180).stdout.splitlines() if not line.startswith("#")]
     ours = float(lines[3])
     rules.write_text("table inet vpnd\ndelete table inet vpnd\n" + rules.read_text(encoding="ascii"), encoding="ascii")
     theirs = median_ms(lambda: lab.wan.run("nft", "-f", rules) and None)
