@@ -85,6 +85,15 @@ class Daemon:
         return self.process.wait(timeout)
 
 
+def sorted_ruleset(text):
+    """A listing of nft(8) without the order of chains and sets in each table: it tells when each was made, and nothing else."""
+    tables = []
+    for table in re.split(r"(?m)^(?=table )", text):
+        head, *blocks = re.split(r"(?m)^(?=\t(?:chain|set|map) )", table.rstrip().removesuffix("}"))
+        tables.append(head + "\n".join(sorted(block.rstrip() for block in blocks)))
+    return "\n".join(tables)
+
+
 class Lab:
     def __init__(self, resolv_conf="file", with_polkit=True, sysctls=()):
         """resolv_conf: "file" (an ordinary file in /etc), "bind" (a mount, as containers have) or "none"."""
@@ -379,7 +388,7 @@ class Lab:
 
     def snapshot(self):
         """Everything vpnd may change on a host, as text by subject."""
-        found = {"nft": self.host.run("nft", "list", "ruleset").stdout}
+        found = {"nft": sorted_ruleset(self.host.run("nft", "list", "ruleset").stdout)}
         for name, words in (("rule4", "-4 rule"), ("rule6", "-6 rule"), ("route4", "-4 route show table all"), ("route6", "-6 route show table all"),
                             ("addr", "addr"), ("link", "link")):
             done = self.host.run("ip", "-j", *words.split(), check=False)
