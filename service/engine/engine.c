@@ -13,7 +13,6 @@
 #include "reserved.h"
 
 #define WARNINGS_MAX 16 /* a status stays readable, however much goes wrong */
-#define REPAIR_WARNING "repaired: "
 
 G_DEFINE_FINAL_TYPE (VpndEngine, vpnd_engine, G_TYPE_OBJECT)
 
@@ -227,67 +226,6 @@ vpnd_engine_add_warning (VpndEngine *self, const char *text)
   g_ptr_array_add (self->warnings, g_strdup (text));
 }
 
-/* One line stands for all repairs; in the log each has its own. */
-static void
-note_repair (VpndEngine *self, const char *what)
-{
-  g_autofree char *text = NULL;
-
-  self->repairs++;
-  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_REPAIRED, "Another program has taken away: %s; putting it back", what);
-  for (guint i = self->warnings->len; i > 0; i--)
-    {
-      if (g_str_has_prefix (g_ptr_array_index (self->warnings, i - 1), REPAIR_WARNING))
-        g_ptr_array_remove_index (self->warnings, i - 1);
-    }
-  text = g_strdup_printf (REPAIR_WARNING "another program took away %s (%u %s in all)", what, self->repairs, self->repairs == 1 ? "time" : "times");
-  vpnd_engine_add_warning (self, text);
-}
-
-/* --- repairs: what is in force is watched whenever we do not change it ourselves --- */
-
-static void
-on_repair_due (gpointer user_data)
-{
-  VpndEngine *self = user_data;
-
-  self->repair = 0;
-  vpnd_engine_post (self, VPND_EVENT_DISTURBED);
-}
-
-static void
-cancel_repair (VpndEngine *self)
-{
-  if (self->repair != 0)
-    vpnd_clock_cancel (self->ports.clock, self->repair);
-  self->repair = 0;
-}
-
-static void
-repair (VpndEngine *self, const char *what)
-{
-  guint delay_ms;
-
-  if (self->repair != 0 || self->is_busy || self->state->routes == NULL)
-    return;
-
-  note_repair (self, what);
-  delay_ms = vpnd_backoff_next (&self->backoff, vpnd_clock_now_us (self->ports.clock) / 1000);
-  if (delay_ms == 0)
-    vpnd_engine_post (self, VPND_EVENT_DISTURBED);
-  else
-    self->repair = vpnd_clock_schedule (self->ports.clock, delay_ms, on_repair_due, self);
-}
-
-static void
-watch_router (VpndEngine *self, VpndRoutePlan *plan)
-{
-  if (plan == NULL && !self->is_watching)
-    return;
-  self->is_watching = plan != NULL;
-  vpnd_router_watch (self->ports.router, plan);
-}
-
 /* --- one event --- */
 
 static void
@@ -308,9 +246,6 @@ finish_request (VpndEngine *self)
     g_task_return_boolean (g_ptr_array_index (self->early, i), TRUE);
   g_ptr_array_set_size (self->early, 0);
 }
-
-static void repair_dns (VpndEngine *self);
-static void cancel_dns_repair (VpndEngine *self);
 
 static void
 note_failure (VpndEngine *self, const VpndExecutorFailure *failure)
@@ -361,7 +296,7 @@ on_effects_performed (GObject *source, GAsyncResult *result, gpointer user_data)
 
       note_failure (self, failure);
       if (failure->keep_going && failure->effect == VPND_EFFECT_APPLY_DNS)
-        repair_dns (self);
+        vpnd_engine_repair_dns (self);
     }
   if (decisive != NULL)
     item->event.effect = decisive->effect;
@@ -391,7 +326,7 @@ adopt_state (VpndEngine *self, VpndState *next)
   vpnd_state_unref (self->state);
   self->state = next;
   if (!(next->host & VPND_HOST_DNS))
-    cancel_dns_repair (self);
+    vpnd_engine_cancel_dns_repair (self);
 }
 
 /* The rules have come into force in the middle of a run, which may take a while yet. */
@@ -436,7 +371,7 @@ vpnd_engine_process (VpndEngine *self)
       if (!self->is_busy || may_publish_early (self))
         publish (self);
       if (self->is_busy)
-        watch_router (self, NULL);
+        vpnd_engine_watch_router (self, NULL);
       if (self->is_busy)
         vpnd_executor_run_async (self->executor, effects, self->cancellable, on_effects_performed, g_object_ref (self));
       else
@@ -445,9 +380,9 @@ vpnd_engine_process (VpndEngine *self)
   if (self->is_busy)
     return;
   if (self->state->routes == NULL)
-    cancel_repair (self);
+    vpnd_engine_cancel_repair (self);
   if (!self->is_watching && !self->state->is_waiting)
-    watch_router (self, self->state->routes);
+    vpnd_engine_watch_router (self, self->state->routes);
 }
 
 /* --- what comes from the ports --- */
@@ -466,7 +401,7 @@ on_handshake_report (VpndHandshakeReport what, gpointer user_data)
   if (what != VPND_HANDSHAKE_POLLED)
     vpnd_engine_post (self, events[what]);
   else if (!vpnd_executor_sysctls_hold (self->executor))
-    repair (self, "sysctls"); /* the kernel does not tell when one of ours is written, so they are read with the counters */
+    vpnd_engine_repair (self, "sysctls"); /* the kernel does not tell when one of ours is written, so they are read with the counters */
 }
 
 static void
@@ -505,62 +440,6 @@ on_tunnel_lost (VpndTunnel *tunnel, const char *reason, gpointer user_data)
 }
 
 static void
-on_dns_repair_due (gpointer user_data)
-{
-  VpndEngine *self = user_data;
-
-  self->dns_repair = 0;
-  vpnd_engine_post (self, VPND_EVENT_DNS_OVERWRITTEN);
-}
-
-/* At once, or when the back-off says so: two programs that both insist cost little. */
-static void
-repair_dns (VpndEngine *self)
-{
-  if (self->dns_repair == 0 && (self->state->host & VPND_HOST_DNS))
-    self->dns_repair = vpnd_clock_schedule (self->ports.clock, vpnd_backoff_next (&self->dns_backoff, vpnd_clock_now_us (self->ports.clock) / 1000), on_dns_repair_due, self);
-}
-
-static void
-cancel_dns_repair (VpndEngine *self)
-{
-  if (self->dns_repair != 0)
-    vpnd_clock_cancel (self->ports.clock, self->dns_repair);
-  self->dns_repair = 0;
-}
-
-static void
-on_dns_overwritten (VpndResolver *resolver, const char *reason, gpointer user_data)
-{
-  VpndEngine *self = user_data;
-
-  if (!(self->state->host & VPND_HOST_DNS) || self->dns_repair != 0) /* the latter: what is due sooner or later is told already */
-    return;
-  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_REPAIRED, "Another program has taken away: the DNS setting (%s); putting it back", reason);
-  vpnd_engine_add_warning (self, VPND_ENGINE_DNS_WARNING " changed the DNS setting; ours was put back");
-  repair_dns (self);
-}
-
-static void
-on_firewall_tampered (VpndFirewall *firewall, gpointer user_data)
-{
-  VpndEngine *self = user_data;
-
-  if (self->state->ruleset == NULL)
-    return;
-  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_TAMPERED, "Another program changed our rules; putting them back");
-  vpnd_engine_add_warning (self, "rules: another program changed the rules of the firewall; ours were put back");
-  vpnd_executor_doubt_blocking (self->executor);
-  vpnd_engine_post (self, VPND_EVENT_TAMPERED);
-}
-
-static void
-on_router_disturbed (VpndRouter *router, const char *what, gpointer user_data)
-{
-  repair (VPND_ENGINE (user_data), what);
-}
-
-static void
 vpnd_engine_dispose (GObject *object)
 {
   VpndEngine *self = VPND_ENGINE (object);
@@ -568,8 +447,7 @@ vpnd_engine_dispose (GObject *object)
   if (self->ports.clock != NULL)
     {
       cancel_retry (self);
-      cancel_repair (self);
-      cancel_dns_repair (self);
+      vpnd_engine_ignore_others (self);
     }
   vpnd_engine_withdraw_lookup (self);
   vpnd_engine_drop_split (self);
@@ -589,15 +467,6 @@ vpnd_engine_dispose (GObject *object)
     g_signal_handlers_disconnect_by_data (self->ports.facts_source, self);
   if (self->ports.tunnel != NULL)
     g_signal_handlers_disconnect_by_data (self->ports.tunnel, self);
-  if (self->ports.firewall != NULL)
-    g_signal_handlers_disconnect_by_data (self->ports.firewall, self);
-  if (self->ports.router != NULL)
-    {
-      g_signal_handlers_disconnect_by_data (self->ports.router, self);
-      watch_router (self, NULL);
-    }
-  if (self->ports.resolver != NULL)
-    g_signal_handlers_disconnect_by_data (self->ports.resolver, self);
   g_clear_object (&self->ports.firewall);
   g_clear_object (&self->ports.tunnel);
   g_clear_object (&self->ports.router);
@@ -703,8 +572,6 @@ vpnd_engine_new (const VpndEnginePorts *ports, VpndLedger *ledger, VpndProfileSt
 
   g_signal_connect (self->ports.facts_source, "changed", G_CALLBACK (on_facts_changed), self);
   g_signal_connect (self->ports.tunnel, "lost", G_CALLBACK (on_tunnel_lost), self);
-  g_signal_connect (self->ports.resolver, "overwritten", G_CALLBACK (on_dns_overwritten), self);
-  g_signal_connect (self->ports.firewall, "tampered", G_CALLBACK (on_firewall_tampered), self);
-  g_signal_connect (self->ports.router, "disturbed", G_CALLBACK (on_router_disturbed), self);
+  vpnd_engine_watch_for_others (self);
   return self;
 }
