@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #define ROUNDS 301
-#define NICE_OF_VPND -10 /* data/systemd/vpnd.service.in */
+#define NICE_OF_VPND -10  /* data/systemd/vpnd.service.in */
 #define FLOOD_SECONDS 180 /* at most */
 
 typedef struct
