@@ -292,6 +292,21 @@ refuse_untranslated (VpndChain *chain, const VpndPolicyInput *input)
     }
 }
 
+/* 8 and 10: so does one that somebody else's rules translate inside the tunnel, mostly to the very address that it had: what a flow was given at its beginning it
+ * keeps by whatever link it leaves, and add_translation() comes too late for it. */
+static void
+refuse_begun_inside (VpndChain *chain, const VpndPolicyInput *input)
+{
+  for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
+    {
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
+      VpndRule *rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_NE, VPND_CT_MARK_VALUE, VPND_CT_MARK_EITHER);
+
+      vpnd_rule_match_status (rule, IPS_CONFIRMED, IPS_CONFIRMED);
+      vpnd_rule_goto (vpnd_rule_match_prefix (rule, TRUE, VPND_OP_EQ, &host), CHAIN_REFUSE);
+    }
+}
+
 /* A TCP connection that conntrack meets in its middle, with an address of the tunnel: it began inside, before anything on this host was tracked. */
 static VpndRule *
 match_untracked_before (VpndRule *rule, const VpndAddr *address)
@@ -331,7 +346,7 @@ add_beside (VpndPolicyChains *chains, const VpndPolicyInput *input, const char *
   vpnd_rule_accept (vpnd_policy_match_marked (vpnd_chain_add_rule (chain)));
   if (input->kind != VPND_POLICY_BLOCKED)
     keep_probes (chain);
-  refuse_untranslated (chain, input);
+  refuse_begun_inside (chain, input);
   for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
     vpnd_rule_goto (match_untracked_before (vpnd_chain_add_rule (chain), &g_array_index (input->routes->addresses, VpndPrefix, i).addr), CHAIN_REFUSE);
   vpnd_rule_goto (vpnd_rule_set_mark (vpnd_chain_add_rule (chain), VPND_STATEMENT_SET_CT_MARK, ct_mark, VPND_CT_MARK_MASK), CHAIN_BESIDE_WAY);

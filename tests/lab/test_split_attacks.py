@@ -12,7 +12,7 @@ import pytest
 
 import sandbox
 from capture import UDP, select_frames
-from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PYTHON
+from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PYTHON, TUNNEL_HOST4
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, split_state, wait_split_state  # noqa: F401
 
 
@@ -55,6 +55,22 @@ def test_flows_from_before_anything_was_tracked(split, what):
     assert talker.ask("use") == ("ECONNRESET" if what == "mode" else INSIDE)
     split.capture.fence()
     assert not [frame for frame in split.capture.since(mark) if PUBLIC4 in (frame.src, frame.dst) and STREAM_PORT in (frame.sport, frame.dport)]
+
+
+@pytest.mark.parametrize("what", ["mode", "uid", "subnet"])
+def test_flows_that_others_translate_inside(split, what):
+    """A flow that somebody else's rules give another port inside the tunnel does not go on outside, with an address of the tunnel, when what it is of goes beside it."""
+    words = {"uid": ["add", "--uid", "0"], "subnet": ["add", "--subnet", f"{PUBLIC4}/32"], "mode": ["mode", "include"]}[what]
+    split.connect()
+    split.host.run("nft", "-f", "-", input=f"table ip lab {{ chain leaving {{ type nat hook postrouting priority 110; meta l4proto tcp oifname vpnd0 snat to {TUNNEL_HOST4}:20000-30000\n}}\n}}\n")
+    talker = split.talk(split.other)
+    assert talker.ask("open", PUBLIC4, STREAM_PORT) == INSIDE
+    assert talker.ask("use") == INSIDE
+    mark = split.capture.mark()
+    split.vpnctl("split", *words)
+    assert talker.ask("use") == ("ECONNRESET" if what == "mode" else INSIDE)
+    split.capture.fence()
+    assert not [frame for frame in split.capture.since(mark) if TUNNEL_HOST4 in (frame.src, frame.dst)]
 
 
 def outside_sends(lab, packets):

@@ -352,8 +352,8 @@ test_old_flows (void)
     }
 }
 
-/* A flow that began inside the tunnel has no other address, so it does not go on beside it: it ends when its program is one that goes beside the tunnel, also when
- * the flow is another's whose port it has; it stays when only its user or its peer is. */
+/* A flow that began inside the tunnel has no other address, nor gets one if somebody else's rules translate it there, so it does not go on beside it: it ends when its
+ * program is one that goes beside the tunnel, also when the flow is another's whose port it has; it stays when only its user or its peer is. */
 static void
 test_changed_class (void)
 {
@@ -372,7 +372,7 @@ test_changed_class (void)
 
           if (!g_str_equal (departure.initial, VPND_IFNAME))
             continue;
-          departure.packet.ct_status = IPS_CONFIRMED;
+          departure.packet.ct_status = IPS_CONFIRMED | (random_boolean (2) ? IPS_SRC_NAT : 0);
           departure.packet.is_established = TRUE;
           link = send_packet (&world, &departure, &fate);
           g_assert_cmpstr (link, !=, "eth0");
