@@ -24,6 +24,7 @@
 #define CHAIN_SPLIT_NAT "split_nat"
 #define CHAIN_NAMES "names"
 #define CHAIN_LEAVING "leaving"
+#define CHAIN_LEAVING_BESIDE "leaving_beside"
 
 #define SET_TO_TUNNEL "split_tunnel"
 #define SET_EXCLUDED "split_excluded"
@@ -31,8 +32,8 @@
 #define SET_REFUSED "split_refused"
 
 #define PRIORITY_NAT_OUTPUT (-100) /* "dstnat" */
-#define PRIORITY_LEAVING (-1)
-#define PRIORITY_NAMES 1 /* behind our filter: what a listener lets go is looked at by no further rule of the chain that held it */
+#define PRIORITY_LEAVING 101       /* behind all translation of sources ("srcnat" is 100) */
+#define PRIORITY_NAMES 1           /* behind our filter: what a listener lets go is looked at by no further rule of the chain that held it */
 
 #define DNS_PORT 53
 #define DISCARD_PORT 9 /* RFC 863: what the tunnel is probed with (backends/prober-udp) */
@@ -458,13 +459,23 @@ add_split_out (VpndPolicyChains *chains, const VpndPolicyInput *input)
   vpnd_rule_jump (vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_NE, LOOPBACK_IFINDEX), CHAIN_SPLIT_OUT);
 }
 
-/* 8: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. */
+/* 8: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. And a link that has
+ * no address of its own is given any other one of the host for what is translated, as the tunnel's (inet_select_addr()), so that is looked at behind the translation. */
 static void
-add_last_guard (VpndPolicyChains *chains)
+add_last_guard (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   VpndChain *chain = vpnd_ruleset_add_chain (chains->ruleset, CHAIN_LEAVING, VPND_CHAIN_FILTER, VPND_HOOK_POSTROUTING, PRIORITY_LEAVING, VPND_VERDICT_ACCEPT);
+  VpndChain *beside = vpnd_policy_add_chain (chains, CHAIN_LEAVING_BESIDE);
 
-  vpnd_rule_drop (vpnd_rule_match_ifname (match_beside (vpnd_chain_add_rule (chain)), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME));
+  vpnd_rule_drop (vpnd_rule_match_ifname (vpnd_chain_add_rule (beside), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME));
+  vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (beside), VPND_FIELD_OIF, VPND_OP_EQ, LOOPBACK_IFINDEX));
+  for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
+    {
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
+
+      vpnd_rule_drop (vpnd_rule_match_prefix (vpnd_chain_add_rule (beside), TRUE, VPND_OP_EQ, &host));
+    }
+  vpnd_rule_goto (match_beside (vpnd_chain_add_rule (chain)), CHAIN_LEAVING_BESIDE);
 }
 
 /* 8: what comes back, and the errors about it; never by the tunnel. */
@@ -511,7 +522,7 @@ vpnd_policy_add_split_first (VpndPolicyChains *chains, const VpndPolicyInput *in
   add_groups (chains, chains->output, input, GROUPS_BOUND, SET_BOUND, new_rule_off_tunnel, CHAIN_REFUSE);
   add_split_out (chains, input);
   add_split_in (chains, input);
-  add_last_guard (chains);
+  add_last_guard (chains, input);
 }
 
 /* 8: the source of a packet was chosen when its way still led into the tunnel. */

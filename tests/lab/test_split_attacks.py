@@ -73,6 +73,23 @@ def test_flows_that_others_translate_inside(split, what):
     assert not [frame for frame in split.capture.since(mark) if TUNNEL_HOST4 in (frame.src, frame.dst)]
 
 
+def test_link_that_has_no_address(split):
+    """Between two leases the kernel gives what is translated any address of the host: with the tunnel's nothing leaves, not even a question for the router's."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    talker = split.talk(split.listed)
+    assert talker.way() == OUTSIDE
+    before = split.host.run("ip", "-o", "-4", "addr", "show", "dev", "eth0").stdout.split()[3]
+    router = split.host.run("ip", "route").stdout.split("default via ")[1].split()[0]
+    mark = split.capture.mark()
+    split.host.ip(f"""addr del {before} dev eth0
+        route replace default via {router} dev eth0 onlink""")
+    assert talker.way() == "EPERM"
+    split.host.ip("addr", "add", before, "dev", "eth0")
+    assert talker.way() == OUTSIDE
+    assert not [frame for frame in split.capture.since(mark) if TUNNEL_HOST4 in (frame.src, frame.dst)]
+
+
 def outside_sends(lab, packets):
     """The world sends to the host, from the address and to the ports that a program of it may be waiting at."""
     with lab.wan.net():

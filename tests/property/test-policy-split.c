@@ -285,6 +285,35 @@ test_each_on_its_side (void)
   g_assert_cmpuint (inside, >, ROUNDS);
 }
 
+/* A link without an address is given one of the tunnel's by the kernel: with that nothing leaves by it. */
+static void
+test_link_without_address (void)
+{
+  guint translated = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet *packet = &departure.packet;
+          Fate fate;
+
+          if (!g_str_equal (departure.initial, VPND_IFNAME))
+            continue;
+          packet->link_source = tunnel_address (&world, packet->destination.family);
+          packet->ct_mark = random_boolean (2) ? random_flow_mark () : 0;
+          packet->ct_status = packet->ct_mark != 0 ? IPS_CONFIRMED | IPS_SRC_NAT : 0;
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), !=, "eth0");
+          translated += packet->is_masqueraded;
+        }
+    }
+  g_assert_cmpuint (translated, >, ROUNDS);
+}
+
 /* A program that binds itself to the tunnel's link does not get around its class. */
 static void
 test_bound_to_the_link (void)
@@ -1032,6 +1061,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/flows-of-others", test_flows_of_others);
   g_test_add_func ("/policy-split/connections-go-on", test_connections_go_on);
   g_test_add_func ("/policy-split/translated-inside", test_translated_inside);
+  g_test_add_func ("/policy-split/link-without-address", test_link_without_address);
   g_test_add_func ("/policy-split/own-packets", test_own_packets);
   g_test_add_func ("/policy-split/loopback", test_loopback);
   g_test_add_func ("/policy-split/no-way", test_no_way);

@@ -238,6 +238,7 @@ perform (const VpndRuleset *ruleset, const VpndStatement *statement, Packet *pac
       return element != NULL ? take_verdict (ruleset, &element->verdict, packet, out_fate) : STEP_NEXT;
     case VPND_STATEMENT_MASQUERADE:
       packet->is_masqueraded = TRUE;
+      packet->source = packet->link_source.family != 0 ? packet->link_source : (VpndAddr){ .family = packet->source.family };
       return STEP_DONE; /* these two are verdicts: accept, with another address */
     case VPND_STATEMENT_DNAT:
       packet->destination = statement->addr;
