@@ -22,7 +22,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define LINKS_MAX 16 /* half of what the kernel follows (MAXSYMLINKS is 40): a program behind more is a loop or a joke */
+#define LINKS_MAX 16  /* half of what the kernel follows (MAXSYMLINKS is 40): a program behind more is a loop or a joke */
+#define READS_MAX 256 /* of changes, before they are looked at: more than the kernel keeps (fs.inotify.max_queued_events) */
+#define PAUSE_ABOVE_US 2000
+#define PAUSE_FACTOR 3
 #define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
 
 struct _VpndTable
@@ -35,6 +38,7 @@ struct _VpndTable
   GHashTable *folders; /* (element-type gint GPtrArray) (owned): inotify's number -> targets whose path leads through */
   int inotify_fd;
   guint inotify_source;
+  gint64 users_us; /* what the last look at folders spent on rules of users' own */
   int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
   guint64 class_ids[VPND_CLASSIFIER_MAX_CLASSES]; /* numbers of the cgroups, 0 where they are not known */
   char *places[VPND_CLASSIFIER_MAX_CLASSES];      /* (owned) (nullable): of the classes, as /proc/PID/cgroup has them, once known */
@@ -42,6 +46,7 @@ struct _VpndTable
   gboolean is_unified; /* the classes are cgroups of cgroup2 */
   gboolean is_in_force;
   VpndTableFunc func;
+  VpndTableTurnFunc turn_func;
   gpointer func_data;
 };
 
@@ -91,8 +96,8 @@ mark (const VpndTable *self, guint how, int path_fd)
   return fanotify_mark (self->fanotify_fd, how, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) < 0 ? errno : 0;
 }
 
-/* Watches @folder, or the nearest one above it that exists, for @target. */
-static void
+/* Watches @folder, or the nearest one above it that exists, for @target. Returns: whether that is new */
+static gboolean
 watch_folder (VpndTable *table, const char *folder, VpndTarget *target)
 {
   g_autofree char *place = g_strdup (folder);
@@ -106,7 +111,7 @@ watch_folder (VpndTable *table, const char *folder, VpndTarget *target)
       place = g_path_get_dirname (below);
     }
   if (number < 0)
-    return;
+    return FALSE;
 
   targets = g_hash_table_lookup (table->folders, GINT_TO_POINTER (number));
   if (targets == NULL)
@@ -114,27 +119,32 @@ watch_folder (VpndTable *table, const char *folder, VpndTarget *target)
       targets = g_ptr_array_new ();
       g_hash_table_insert (table->folders, GINT_TO_POINTER (number), targets);
     }
-  if (targets->len == 0 || (g_ptr_array_index (targets, targets->len - 1) != target && !g_ptr_array_find (targets, target, NULL)))
-    g_ptr_array_add (targets, target);
+  if (targets->len > 0 && (g_ptr_array_index (targets, targets->len - 1) == target || g_ptr_array_find (targets, target, NULL)))
+    return FALSE;
+  g_ptr_array_add (targets, target);
+  return TRUE;
 }
 
-/* Follows the path link by link, so that a change of any of them is noticed (/usr/bin/x -> /etc/alternatives/x -> ...). */
-static void
+/* Follows the path link by link, so that a change of any of them is noticed (/usr/bin/x -> /etc/alternatives/x -> ...). Returns: whether some folder
+ * was not watched before */
+static gboolean
 watch_way (VpndTable *table, VpndTarget *target)
 {
   g_autofree char *path = g_strdup (target->rule->path);
+  gboolean is_new = FALSE;
 
-  for (guint i = 0; i < LINKS_MAX; i++)
+  for (guint i = 0; i < LINKS_MAX && vpnd_way_is_short (path); i++)
     {
       g_autofree char *folder = g_path_get_dirname (path);
       g_autofree char *link = g_file_read_link (path, NULL);
 
-      watch_folder (table, folder, target);
+      is_new = watch_folder (table, folder, target) || is_new;
       if (link == NULL)
-        return;
+        return is_new;
       g_free (path);
       path = g_path_is_absolute (link) ? g_steal_pointer (&link) : g_build_filename (folder, link, NULL);
     }
+  return is_new;
 }
 
 static int
@@ -210,6 +220,21 @@ resolve (VpndTable *table, VpndTarget *target)
   target->code = code;
 }
 
+/* Launches wait for no more than one way: there may be thousands, and users can have theirs looked at as often as they like. What is not followed to its end is not
+ * looked after either. What changes before its folder is watched is seen by another look. */
+static void
+follow (VpndTable *table, VpndTarget *target)
+{
+  const gint64 begin_us = g_get_monotonic_time ();
+
+  resolve (table, target);
+  if (target->code != ENAMETOOLONG && watch_way (table, target))
+    resolve (table, target);
+  if (target->rule->uid != VPND_CLASSIFIER_ANY_UID)
+    table->users_us += g_get_monotonic_time () - begin_us;
+  table->turn_func (table->func_data);
+}
+
 static void
 resolve_folder (VpndTable *table, int number)
 {
@@ -221,8 +246,7 @@ resolve_folder (VpndTable *table, int number)
   targets = g_ptr_array_copy (present, NULL, NULL); /* following the new way may add to it */
   for (guint i = 0; i < targets->len; i++)
     {
-      watch_way (table, g_ptr_array_index (targets, i));
-      resolve (table, g_ptr_array_index (targets, i));
+      follow (table, g_ptr_array_index (targets, i));
     }
 }
 
@@ -231,8 +255,7 @@ resolve_all (VpndTable *table)
 {
   for (guint i = 0; i < table->targets->len; i++)
     {
-      watch_way (table, g_ptr_array_index (table->targets, i));
-      resolve (table, g_ptr_array_index (table->targets, i));
+      follow (table, g_ptr_array_index (table->targets, i));
     }
 }
 
@@ -252,16 +275,12 @@ tell_guard (const VpndTable *self)
   vpnd_guard_set_strict (self->guard, (const VpndGuardStrict *) strict->data, strict->len);
 }
 
-/* However often a folder has changed, its rules are looked at once: whoever may write there could keep us from the launches that wait. */
+/* Notes the folders that have changed. Returns: FALSE when there was nothing to read; @changed: number -> whether it means nothing any more */
 static gboolean
-on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
+read_changes (VpndTable *self, GHashTable *changed, gboolean *out_has_lost)
 {
-  VpndTable *self = user_data;
   char buffer[8192] __attribute__ ((aligned (__alignof__(struct inotify_event))));
-  ssize_t n = read (fd, buffer, sizeof buffer);
-  g_autoptr (GHashTable) changed = g_hash_table_new (NULL, NULL); /* number -> whether it means nothing any more */
-  GHashTableIter iter;
-  gpointer number, is_over;
+  const ssize_t n = read (self->inotify_fd, buffer, sizeof buffer);
 
   for (ssize_t at = 0; at < n;)
     {
@@ -269,20 +288,54 @@ on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
       gpointer key = GINT_TO_POINTER (event->wd);
 
       if (event->mask & IN_Q_OVERFLOW)
-        resolve_all (self);
+        *out_has_lost = TRUE;
       else
         g_hash_table_insert (changed, key, GINT_TO_POINTER ((event->mask & IN_IGNORED) != 0 || GPOINTER_TO_INT (g_hash_table_lookup (changed, key)) != 0));
       at += (ssize_t) sizeof *event + event->len;
     }
+  return n > 0;
+}
+
+static gboolean on_folder_changed (gint fd, GIOCondition condition, gpointer user_data);
+
+static gboolean
+on_pause_over (gpointer user_data)
+{
+  VpndTable *self = user_data;
+
+  self->inotify_source = g_unix_fd_add (self->inotify_fd, G_IO_IN, on_folder_changed, self);
+  return G_SOURCE_REMOVE;
+}
+
+/* However often a folder has changed, its rules are looked at once, and what the rules of users took is waited for three times over: whoever may write there could keep
+ * us from all else. */
+static gboolean
+on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
+{
+  VpndTable *self = user_data;
+  g_autoptr (GHashTable) changed = g_hash_table_new (NULL, NULL);
+  gboolean has_lost = FALSE;
+  GHashTableIter iter;
+  gpointer number, is_over;
+
+  self->users_us = 0;
+  for (guint i = 0; i < READS_MAX && read_changes (self, changed, &has_lost); i++)
+    ;
+  if (has_lost)
+    resolve_all (self);
   g_hash_table_iter_init (&iter, changed);
   while (g_hash_table_iter_next (&iter, &number, &is_over))
     {
-      resolve_folder (self, GPOINTER_TO_INT (number));
+      if (!has_lost)
+        resolve_folder (self, GPOINTER_TO_INT (number));
       if (GPOINTER_TO_INT (is_over))
         g_hash_table_remove (self->folders, number);
     }
   tell_guard (self);
-  return G_SOURCE_CONTINUE;
+  if (self->users_us < PAUSE_ABOVE_US)
+    return G_SOURCE_CONTINUE;
+  self->inotify_source = g_timeout_add ((guint) (self->users_us * PAUSE_FACTOR / 1000), on_pause_over, self);
+  return G_SOURCE_REMOVE;
 }
 
 static gboolean
@@ -315,18 +368,20 @@ find_class_id (int procs_fd)
  * @class_fds: cgroup.procs of each class, open for writing; copies are kept
  * @n_classes: how many, at most VPND_CLASSIFIER_MAX_CLASSES
  * @func: (scope notified): called when launches of a rule's program come to be seen or are not seen any more, once the table is in force
- * @user_data: passed to @func
+ * @turn_func: (scope notified): called again and again while the ways of rules are followed, now and later; answers the launches that wait
+ * @user_data: passed to both
  *
  * Returns: (transfer full): the table, with marks on all that can be seen; not in force yet
  */
 VpndTable *
-vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, gpointer user_data)
+vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, VpndTableTurnFunc turn_func, gpointer user_data)
 {
   VpndTable *table = g_new0 (VpndTable, 1);
 
   table->fanotify_fd = fanotify_fd;
   table->guard = guard;
   table->func = func;
+  table->turn_func = turn_func;
   table->func_data = user_data;
   table->rules = g_ptr_array_ref (rules);
   table->targets = g_ptr_array_new_full (rules->len, g_free);
@@ -364,6 +419,7 @@ remove_marks (const VpndTable *old, const VpndTable *table)
       VpndFileId file;
       int code, fd;
 
+      old->turn_func (old->func_data);
       if (target->code != 0 || g_hash_table_contains (table->by_file, &target->file))
         continue;
       fd = open_program (target->rule, &file, &code);

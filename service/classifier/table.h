@@ -38,8 +38,9 @@ typedef struct
 
 /* @code is 0 when its launches are seen now, else why they are not (errno). */
 typedef void (*VpndTableFunc) (const VpndClassifierRule *rule, int code, gpointer user_data);
+typedef void (*VpndTableTurnFunc) (gpointer user_data);
 
-VpndTable *vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, gpointer user_data);
+VpndTable *vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *class_fds, guint n_classes, VpndTableFunc func, VpndTableTurnFunc turn_func, gpointer user_data);
 void vpnd_table_free (VpndTable *table);
 void vpnd_table_enter_force (VpndTable *self, VpndTable *old);
 const GPtrArray *vpnd_table_lookup (const VpndTable *self, const VpndFileId *file);

@@ -30,6 +30,7 @@
 #define ORIGINS_MAX 1024u     /* cgroups of those that start programs; then they are learnt anew */
 #define TOLD_MAX 4096u        /* 64 KB */
 #define PROCESSES_PER_TURN 32 /* of a walk over those that run already: 1 ms at most, while execs wait */
+#define TURN_US 2000          /* a launch waits so long at most while thousands of rules are looked at */
 #define ROOM_MS 2             /* until the reader is looked at again that did not keep up */
 
 /* A launch that was told: the process stands in the class of @rule since, as long as nobody takes it out. */
@@ -53,6 +54,7 @@ struct _VpndWatch
   Told *told;          /* (array length=TOLD_MAX) (owned): the last one of those whose number leads to the same place; of the rules in @table */
   GArray *walk;        /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
   guint walk_source;
+  gint64 turn_us; /* when launches were last answered while rules are looked at */
   VpndWatchReportFunc func;
   VpndWatchRoomFunc room_func;
   gpointer func_data;
@@ -251,17 +253,17 @@ judge (VpndWatch *self, const struct fanotify_event_metadata *event)
     close (it.folder);
 }
 
-static gboolean
-on_launch (gint fd, GIOCondition condition, gpointer user_data)
+/* Answers some of those who wait, if anybody does. */
+static void
+answer_launches (VpndWatch *self)
 {
-  VpndWatch *self = user_data;
   struct fanotify_event_metadata event;
   ssize_t n = sizeof event;
 
   for (guint i = 0; i < EVENTS_PER_TURN && n == (ssize_t) sizeof event; i++)
     {
       vpnd_guard_begin (self->guard);
-      n = read (fd, &event, sizeof event); /* the size of one: each is answered before the next is taken */
+      n = read (self->fanotify_fd, &event, sizeof event); /* the size of one: each is answered before the next is taken */
       if (n == (ssize_t) sizeof event && event.fd >= 0)
         judge (self, &event);
       vpnd_guard_end (self->guard);
@@ -270,7 +272,25 @@ on_launch (gint fd, GIOCondition condition, gpointer user_data)
       else if (n == (ssize_t) sizeof event && (event.mask & FAN_Q_OVERFLOW))
         report (self, VPND_CLASSIFIER_OVERFLOW);
     }
+}
+
+static gboolean
+on_launch (gint fd, GIOCondition condition, gpointer user_data)
+{
+  answer_launches (user_data);
   return G_SOURCE_CONTINUE;
+}
+
+/* While the ways of rules are followed. Those of before hold until all that come have been. A flood of launches takes half of the time at most. */
+static void
+on_turn (gpointer user_data)
+{
+  VpndWatch *self = user_data;
+
+  if (g_get_monotonic_time () - self->turn_us < TURN_US)
+    return;
+  answer_launches (self);
+  self->turn_us = g_get_monotonic_time ();
 }
 
 /* --- who runs already --- */
@@ -422,15 +442,16 @@ begin_walk (VpndWatch *self)
 void
 vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_classes)
 {
-  VpndTable *old;
+  VpndTable *old, *table;
 
   g_return_if_fail (VPND_IS_WATCH (self));
   g_return_if_fail (n_classes <= VPND_CLASSIFIER_MAX_CLASSES);
 
-  old = g_steal_pointer (&self->table);
-  self->table = vpnd_table_new (self->fanotify_fd, self->guard, rules, class_fds, n_classes, on_rule, self);
-  vpnd_table_enter_force (self->table, old);
+  table = vpnd_table_new (self->fanotify_fd, self->guard, rules, class_fds, n_classes, on_rule, on_turn, self);
   memset (self->told, 0, TOLD_MAX * sizeof *self->told);
+  old = g_steal_pointer (&self->table);
+  self->table = table;
+  vpnd_table_enter_force (self->table, old);
   g_clear_handle_id (&self->walk_source, g_source_remove);
   if (rules->len > 0)
     begin_walk (self);

@@ -19,12 +19,14 @@
 #include <unistd.h>
 
 #define LINKS_MAX 40 /* what the kernel follows (MAXSYMLINKS) */
+#define STEPS_MAX 64 /* folders, links and all: the way is long, not the programs. A user's links could lead through a hundred thousand, while launches wait */
 #define NO_KEEPER 0u /* root */
 
 /**
  * Way: a path that is being followed
  * @at: (owned): the folder that has been reached
- * @rest: (owned): what is left of the path
+ * @rest: (owned): the path, or what it is behind the last link
+ * @taken: how much of that has been followed
  * @uid: whose rule it is
  * @keeper: who may change where it leads, besides root and @uid
  */
@@ -32,9 +34,11 @@ typedef struct
 {
   int at;
   char *rest;
+  gsize taken;
   guint32 uid;
   guint32 keeper;
   guint n_links;
+  guint n_steps;
 } Way;
 
 static void
@@ -70,40 +74,48 @@ follow_link (Way *way, int link, const struct stat *info)
     return EPERM;
   if (keeper != NO_KEEPER)
     way->keeper = keeper;
-  rest = g_strdup_printf ("%.*s/%s", (int) n, text, way->rest);
+  rest = g_strdup_printf ("%.*s/%s", (int) n, text, way->rest + way->taken);
   g_free (way->rest);
   way->rest = rest;
+  way->taken = 0;
   if (text[0] == '/')
     enter (way, open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   return 0;
 }
 
-/* Takes the next word from what is left. Returns: (transfer full): the word; "" at the end */
-static char *
-take_word (Way *way)
+/* Takes the next word from what is left. Returns: FALSE when no file has such a long name; @out_word: "" at the end */
+static gboolean
+take_word (Way *way, char *out_word)
 {
-  const char *begin = way->rest + strspn (way->rest, "/");
-  const gsize length = strcspn (begin, "/");
-  char *word = g_strndup (begin, length);
-  char *rest = g_strdup (begin + length + strspn (begin + length, "/"));
+  const char *begin = way->rest + way->taken;
+  gsize length;
 
-  g_free (way->rest);
-  way->rest = rest;
-  return word;
+  begin += strspn (begin, "/");
+  length = strcspn (begin, "/");
+  if (length > NAME_MAX)
+    return FALSE;
+  memcpy (out_word, begin, length);
+  out_word[length] = '\0';
+  begin += length;
+  way->taken = (gsize) (begin + strspn (begin, "/") - way->rest);
+  return TRUE;
 }
 
 /* One step. Returns: an errno value; 0 with @out_file -1 when there are more steps to go */
 static int
 step (Way *way, int *out_file, struct stat *out_info)
 {
-  g_autofree char *word = take_word (way);
-  const int next = openat (way->at, *word != '\0' ? word : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  int code = next < 0 || fstat (next, out_info) < 0 ? errno : 0;
+  char word[NAME_MAX + 1];
+  int next, code;
 
   *out_file = -1;
+  if (++way->n_steps > STEPS_MAX || !take_word (way, word))
+    return ENAMETOOLONG;
+  next = openat (way->at, *word != '\0' ? word : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  code = next < 0 || fstat (next, out_info) < 0 ? errno : 0;
   if (code == 0 && S_ISLNK (out_info->st_mode))
     code = follow_link (way, next, out_info);
-  else if (code == 0 && *way->rest != '\0')
+  else if (code == 0 && way->rest[way->taken] != '\0')
     {
       if (!S_ISDIR (out_info->st_mode))
         code = ENOTDIR;
@@ -141,13 +153,30 @@ walk (const char *path, guint32 uid, struct stat *out_info)
 }
 
 /**
+ * vpnd_way_is_short:
+ * @path: a path
+ *
+ * Returns: whether it has no more folders than are followed
+ */
+gboolean
+vpnd_way_is_short (const char *path)
+{
+  guint n = 0;
+
+  for (; *path != '\0'; path++)
+    n += *path == '/';
+  return n <= STEPS_MAX;
+}
+
+/**
  * vpnd_way_open:
  * @path: absolute path of a rule
  * @uid: whose rule it is; VPND_CLASSIFIER_ANY_UID for one that holds for everybody
  * @out_info: (out): of the file, when there is one
  *
  * Follows @path as open(2) does, but not everywhere: the rule of a user leads through no folder that is closed to that user, and the link of somebody else, who is
- * not root, leads to no file that is not that one's, for that one would then say which of the others' launches the rule is about.
+ * not root, leads to no file that is not that one's, for that one would then say which of the others' launches the rule is about. Nor is a way with links, or of a user,
+ * followed that is longer than any that leads to a program.
  *
  * Returns: (transfer full): the file, opened with O_PATH; else a negative errno value, -EPERM when it is not followed
  */

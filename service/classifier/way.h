@@ -8,4 +8,5 @@
 #include <glib.h>
 #include <sys/stat.h>
 
+gboolean vpnd_way_is_short (const char *path);
 int vpnd_way_open (const char *path, guint32 uid, struct stat *out_info);

@@ -252,6 +252,50 @@ def test_churn_in_a_folder_of_rules(split):
     assert set(ways) == {OUTSIDE}, ways
 
 
+LONG_WAYS = """
+import os, sys, time
+home, depth, number, links = sys.argv[1], *map(int, sys.argv[2:])
+os.chdir(home)
+for i in range(depth):
+    os.mkdir("d")
+    os.chdir("d")
+os.close(os.open("app", os.O_CREAT | os.O_WRONLY, 0o755))
+for i in range(links):
+    os.symlink(home + "/d" * depth + "/" + (f"link{i - 1}" if i else "app"), f"link{i}")
+for i in range(number):
+    os.symlink(home + "/d" * depth + f"/link{links - 1}", f"app{i}") if links else os.link("app", f"app{i}")
+print("begun", flush=True)
+while True:
+    os.close(os.open("other", os.O_CREAT | os.O_WRONLY))
+    os.unlink("other")
+"""
+
+
+@pytest.mark.parametrize("depth, links", [(1900, 0), (1900, 38), (54, 0)])
+def test_long_ways_of_own_rules(split, depth, links):
+    """Who has as many own rules as may be, of programs at the end of long ways, and changes something there without end, keeps nobody's launch waiting, nor the rules from being in force."""
+    home = home_of_nobody(split)
+    allow_split(split, NOBODY)
+    config = split.host_run / "vpnd-lab/state/split.json"
+    split.vpnctl("split", "add", "--path", split.listed, "--include")
+    split.vpnctl("split", "mode", "include")
+    churn = split.host.start(*split.as_user(NOBODY), PYTHON, "-c", LONG_WAYS, home, str(depth), "2048", str(links), stdout=subprocess.PIPE)
+    assert churn.stdout.readline() == b"begun\n"
+    split.daemon.stop()
+    rules = json.loads(config.read_text(encoding="utf-8"))
+    ways = [f"{home}{'/d' * depth}/app{n}" for n in range(2048)]
+    apart = 1 if depth == 1900 else 8  # the paths of an application have so many characters together
+    rules["rules"] += [dict(rules["rules"][0], kind="app", value=f"app{n}", owner=NOBODY, programs=ways[n * apart:n * apart + apart]) for n in range(256)]
+    config.write_text(json.dumps(rules), encoding="utf-8")
+    split.daemon = split.start_daemon(env=environment(split))
+    split.connect()
+    wait_split_state(split, "engaged")
+    assert len(json.loads(split.vpnctl("split", "list", "--json").stdout)["rules"]) == 257
+    acts = [first_act(split, split.listed) for _ in range(400)]  # as long as several looks at the rules take
+    churn.kill()
+    assert set(acts) == {INSIDE}, acts
+
+
 def test_include_mode_without_the_classifier(split):
     """While nobody can be told from the programs that are to be inside the tunnel, nobody goes beside it."""
     split.vpnctl("split", "add", "--path", split.listed, "--include")
