@@ -22,6 +22,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define WAITING_NAME "vpnd-returning"
 #define LINKS_MAX 16  /* half of what the kernel follows (MAXSYMLINKS is 40): a program behind more is a loop or a joke */
 #define READS_MAX 256 /* of changes, before they are looked at: more than the kernel keeps (fs.inotify.max_queued_events) */
 #define PAUSE_ABOVE_US 2000
@@ -41,6 +42,7 @@ struct _VpndTable
   gint64 users_us; /* what the last look at folders spent on rules of users' own */
   int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
   guint64 class_ids[VPND_CLASSIFIER_MAX_CLASSES]; /* numbers of the cgroups, 0 where they are not known */
+  char *class_names[VPND_CLASSIFIER_MAX_CLASSES]; /* (owned) (nullable): of the folders of the cgroups */
   char *places[VPND_CLASSIFIER_MAX_CLASSES];      /* (owned) (nullable): of the classes, as /proc/PID/cgroup has them, once known */
   guint n_classes;
   gboolean is_unified; /* the classes are cgroups of cgroup2 */
@@ -79,6 +81,7 @@ vpnd_table_free (VpndTable *table)
   for (guint i = 0; i < table->n_classes; i++)
     {
       close (table->class_fds[i]);
+      g_free (table->class_names[i]);
       g_free (table->places[i]);
     }
   g_hash_table_unref (table->by_file);
@@ -346,18 +349,20 @@ is_in_cgroup2 (int fd)
   return fstatfs (fd, &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-/* The number of the cgroup whose cgroup.procs that is: in cgroup2 that of its folder's inode. */
-static guint64
-find_class_id (int procs_fd)
+/* What is known of the cgroup whose cgroup.procs that is: its name, and in cgroup2 its number, which is that of its folder's inode. */
+static void
+learn_class (VpndTable *table, guint index)
 {
-  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", procs_fd);
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", table->class_fds[index]);
   g_autofree char *path = g_file_read_link (link, NULL);
   g_autofree char *folder = path != NULL ? g_path_get_dirname (path) : NULL;
   struct stat procs, class, again;
 
-  if (folder == NULL || fstat (procs_fd, &procs) < 0 || stat (path, &again) < 0 || stat (folder, &class) < 0)
-    return 0;
-  return again.st_ino == procs.st_ino && again.st_dev == procs.st_dev && class.st_dev == procs.st_dev ? class.st_ino : 0;
+  table->class_names[index] = folder != NULL ? g_path_get_basename (folder) : NULL;
+  if (!table->is_unified || folder == NULL || fstat (table->class_fds[index], &procs) < 0 || stat (path, &again) < 0 || stat (folder, &class) < 0)
+    return;
+  if (again.st_ino == procs.st_ino && again.st_dev == procs.st_dev && class.st_dev == procs.st_dev)
+    table->class_ids[index] = class.st_ino;
 }
 
 /**
@@ -392,8 +397,8 @@ vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *
   for (guint i = 0; i < n_classes; i++)
     table->class_fds[i] = fcntl (class_fds[i], F_DUPFD_CLOEXEC, 0);
   table->is_unified = n_classes > 0 && is_in_cgroup2 (class_fds[0]);
-  for (guint i = 0; i < n_classes && table->is_unified; i++)
-    table->class_ids[i] = find_class_id (class_fds[i]);
+  for (guint i = 0; i < n_classes; i++)
+    learn_class (table, i);
   for (guint i = 0; i < rules->len; i++)
     {
       VpndTarget *target = g_new0 (VpndTarget, 1);
@@ -493,6 +498,39 @@ guint64
 vpnd_table_get_class_id (const VpndTable *self, guint index)
 {
   return self->class_ids[index];
+}
+
+/**
+ * vpnd_table_is_class:
+ * @self: a table
+ * @index: of a class
+ * @place: of a process, as /proc/PID/cgroup has it
+ *
+ * Returns: whether that is the class, by its name; also when the name is not known
+ */
+gboolean
+vpnd_table_is_class (const VpndTable *self, guint index, const char *place)
+{
+  const char *name = strrchr (place, '/');
+
+  return self->class_names[index] == NULL || (name != NULL && strcmp (name + 1, self->class_names[index]) == 0);
+}
+
+/**
+ * vpnd_table_is_ours:
+ * @self: a table
+ * @place: of a process, as /proc/PID/cgroup has it
+ *
+ * Returns: whether it stands in a class, or where vpnd lets those wait that return: nobody else has put it there
+ */
+gboolean
+vpnd_table_is_ours (const VpndTable *self, const char *place)
+{
+  gboolean is_ours = g_str_has_suffix (place, "/" WAITING_NAME);
+
+  for (guint i = 0; i < self->n_classes; i++)
+    is_ours = is_ours || vpnd_table_is_class (self, i, place);
+  return is_ours;
 }
 
 /**

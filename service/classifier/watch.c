@@ -25,13 +25,16 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define ORIGIN_MAX_BYTES 4096 /* PATH_MAX: a longer place could not be opened again */
-#define EVENTS_PER_TURN 64    /* then the rest of the loop has its turn */
-#define ORIGINS_MAX 1024u     /* cgroups of those that start programs; then they are learnt anew */
-#define TOLD_MAX 4096u        /* 64 KB */
-#define PROCESSES_PER_TURN 32 /* of a walk over those that run already: 1 ms at most, while execs wait */
-#define TURN_US 2000          /* a launch waits so long at most while thousands of rules are looked at */
-#define ROOM_MS 2             /* until the reader is looked at again that did not keep up */
+#define ORIGIN_MAX_BYTES 4096          /* PATH_MAX: a longer place could not be opened again */
+#define EVENTS_PER_TURN 64             /* then the rest of the loop has its turn */
+#define ORIGINS_MAX 1024u              /* cgroups of those that start programs; then they are learnt anew */
+#define RECENT_MAX 128u                /* each holds a descriptor, of which the guard expects few */
+#define RECENT_EVERY_MS 10             /* what such a process sends outside its class until then goes the way of others */
+#define RECENT_US (2 * G_USEC_PER_SEC) /* a desktop has made the scope of what it launched by then */
+#define TOLD_MAX 4096u                 /* 64 KB */
+#define PROCESSES_PER_TURN 32          /* of a walk over those that run already: 1 ms at most, while execs wait */
+#define TURN_US 2000                   /* a launch waits so long at most while thousands of rules are looked at */
+#define ROOM_MS 2                      /* until the reader is looked at again that did not keep up */
 
 /* A launch that was told: the process stands in the class of @rule since, as long as nobody takes it out. */
 typedef struct
@@ -39,6 +42,16 @@ typedef struct
   guint64 process;                /* vpnd_process_get_identity() */
   const VpndClassifierRule *rule; /* (unowned): only compared */
 } Told;
+
+/* One that was launched a moment ago, whom its service manager may take out of the class again: systemd attaches a process to its unit after the fork, too, whatever that has
+ * done meanwhile (exec_spawn() before version 254), and desktops have a scope made for what they have launched already. */
+typedef struct
+{
+  pid_t pid;
+  int held;                       /* (owned): vpnd_process_hold() */
+  const VpndClassifierRule *rule; /* (unowned): of the table */
+  gint64 until_us;                /* monotonic */
+} Recent;
 
 struct _VpndWatch
 {
@@ -52,7 +65,9 @@ struct _VpndWatch
   VpndTable *table;    /* (owned) (nullable) */
   GHashTable *origins; /* (element-type guint64 utf8) (owned): where cgroups stand, by their numbers, which nobody gets anew (cgroup2 renames none) */
   Told *told;          /* (array length=TOLD_MAX) (owned): the last one of those whose number leads to the same place; of the rules in @table */
-  GArray *walk;        /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
+  GArray *recent;      /* (element-type Recent) (owned): the oldest first; of the rules in @table */
+  guint recent_source;
+  GArray *walk; /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
   guint walk_source;
   gint64 turn_us; /* when launches were last answered while rules are looked at */
   VpndWatchReportFunc func;
@@ -171,6 +186,8 @@ note_told (VpndWatch *self, const Held *it, const VpndClassifierRule *rule)
   *find_told (self, process) = (Told){ process, rule };
 }
 
+static gboolean on_recent (gpointer user_data);
+
 /* Where a process stands that is to be moved, with as little as possible: its launch waits. The folder of a new process in /proc costs as much as the move. */
 static void
 read_origin (VpndWatch *self, Held *it)
@@ -207,6 +224,21 @@ classify (VpndWatch *self, const VpndClassifierRule *rule, Held *it, gboolean *o
 }
 
 static void
+add_recent (VpndWatch *self, Held *it, const VpndClassifierRule *rule)
+{
+  const Recent recent = { it->pid, it->held, rule, g_get_monotonic_time () + RECENT_US };
+
+  if (it->held < 0)
+    return;
+  if (self->recent->len == RECENT_MAX)
+    g_array_remove_index (self->recent, 0);
+  it->held = -1;
+  g_array_append_val (self->recent, recent);
+  if (self->recent_source == 0)
+    self->recent_source = g_timeout_add (RECENT_EVERY_MS, on_recent, self);
+}
+
+static void
 report_launch (VpndWatch *self, const VpndClassifierRule *rule, Held *it, int code, gboolean is_late)
 {
   guint64 start_time;
@@ -218,8 +250,10 @@ report_launch (VpndWatch *self, const VpndClassifierRule *rule, Held *it, int co
     report_late (self, rule, it->folder, it->pid, start_time, code, it->origin);
   else
     report_process (self, code == 0 ? VPND_CLASSIFIER_ARRIVED : VPND_CLASSIFIER_FAILED, rule, it->pid, start_time, code, it->origin);
-  if (code == 0 && !is_late)
-    note_told (self, it, rule);
+  if (code != 0 || is_late)
+    return;
+  note_told (self, it, rule);
+  add_recent (self, it, rule);
 }
 
 /* Between the move and the answer there is nothing that can be done later. */
@@ -331,6 +365,55 @@ judge_running (VpndWatch *self, pid_t pid)
     put_running (self, rule, process, pid);
   if (process >= 0)
     close (process);
+}
+
+/* --- who was launched a moment ago --- */
+
+/* Whoever else has moved it since, vpnd may have: then it is where it belongs. Returns: whether it is to be looked at again */
+static gboolean
+look_after (VpndWatch *self, const Recent *recent)
+{
+  const guint64 id = vpnd_table_is_unified (self->table) ? vpnd_process_get_cgroup_id (recent->held) : 0;
+  char place[ORIGIN_MAX_BYTES];
+  gboolean is_ours;
+  int process;
+
+  if (id != 0 && id == vpnd_table_get_class_id (self->table, recent->rule->class_index))
+    return TRUE;
+  process = vpnd_process_open_held (recent->held, recent->pid);
+  is_ours = process < 0 || !vpnd_process_get_cgroup (process, vpnd_table_is_unified (self->table), place, sizeof place) || vpnd_table_is_ours (self->table, place);
+  if (!is_ours)
+    put_running (self, recent->rule, process, recent->pid);
+  if (process >= 0)
+    close (process);
+  return !is_ours || (process >= 0 && vpnd_table_is_class (self->table, recent->rule->class_index, place));
+}
+
+static gboolean
+on_recent (gpointer user_data)
+{
+  VpndWatch *self = user_data;
+  const gint64 now_us = g_get_monotonic_time ();
+
+  for (guint i = 0; i < self->recent->len;)
+    {
+      const Recent *recent = &g_array_index (self->recent, Recent, i);
+
+      if (look_after (self, recent) && now_us < recent->until_us)
+        i++;
+      else
+        g_array_remove_index (self->recent, i);
+    }
+  if (self->recent->len > 0)
+    return G_SOURCE_CONTINUE;
+  self->recent_source = 0;
+  return G_SOURCE_REMOVE;
+}
+
+static void
+clear_recent (Recent *recent)
+{
+  close (recent->held);
 }
 
 /* --- whom the guard let go --- */
@@ -452,6 +535,8 @@ vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, g
   old = g_steal_pointer (&self->table);
   self->table = table;
   vpnd_table_enter_force (self->table, old);
+  g_array_set_size (self->recent, 0);
+  g_clear_handle_id (&self->recent_source, g_source_remove);
   g_clear_handle_id (&self->walk_source, g_source_remove);
   if (rules->len > 0)
     begin_walk (self);
@@ -515,6 +600,8 @@ vpnd_watch_dispose (GObject *object)
   g_clear_handle_id (&self->fanotify_source, g_source_remove);
   g_clear_handle_id (&self->let_go_source, g_source_remove);
   g_clear_pointer (&self->table, vpnd_table_free);
+  g_clear_handle_id (&self->recent_source, g_source_remove);
+  g_clear_pointer (&self->recent, g_array_unref);
   g_clear_pointer (&self->told, g_free);
   g_clear_pointer (&self->walk, g_array_unref);
   g_clear_pointer (&self->origins, g_hash_table_unref);
@@ -535,6 +622,8 @@ vpnd_watch_init (VpndWatch *self)
 {
   self->fanotify_fd = -1;
   self->told = g_new0 (Told, TOLD_MAX);
+  self->recent = g_array_new (FALSE, FALSE, sizeof (Recent));
+  g_array_set_clear_func (self->recent, (GDestroyNotify) clear_recent);
   self->walk = g_array_new (FALSE, FALSE, sizeof (pid_t));
   self->origins = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
 }

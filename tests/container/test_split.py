@@ -197,6 +197,31 @@ def test_an_application_as_a_desktop_launches_it(system):
     assert system.ada("systemd-run", "--user", "--scope", "--quiet", "--unit=app-gnome-org.lab.Other-18.scope", "/usr/local/bin/lab-other").stdout.split()[-1] == TUNNEL_HOST4
 
 
+# What GNOME does: the program first, then a scope for it. The system's manager moves it there, for the user's may not.
+LAUNCH = """/usr/local/bin/lab-python -SE /usr/local/bin/lab-other /run/scoped.said & pid=$!
+until grep -q vpnd-excluded /proc/$pid/cgroup; do :; done
+busctl --user call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' "app-gnome-lab-$pid.scope" fail 1 PIDs au 1 "$pid" 0
+wait"""
+
+
+def test_a_desktop_that_makes_a_scope_of_what_runs(system):
+    """What a rule has put into its class is taken out by systemd, and taken back."""
+    system.vpnctl("split", "add", "--path", "/usr/local/bin/lab-python")
+    system.host.run("sh", "-c", "rm -f /run/scoped.said; touch /run/scoped.said; chown ada /run/scoped.said")
+    system.host.start("systemd-run", "--quiet", "--wait", "--collect", "--unit=desktop", f"--uid={ADA}", f"--setenv=XDG_RUNTIME_DIR=/run/user/{ADA}",
+                      f"--setenv=DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{ADA}/bus", "sh", "-c", LAUNCH.replace("$", "$$"))
+    try:
+        told = lambda: "Started app-gnome-lab-" in system.host.run("journalctl", "--no-pager", "-o", "cat", f"_UID={ADA}").stdout
+        wait_until(told, 20, "the scope is there")
+        system.now_said("scoped", HOST4)
+        place = system.host.run("sh", "-c", "cat /proc/$(pgrep -f '^/usr/local/bin/lab-python')/cgroup").stdout
+        assert "vpnd-excluded" in place, place
+        system.vpnctl("split", "remove", "--path", "/usr/local/bin/lab-python")
+        system.now_said("scoped", TUNNEL_HOST4)
+    finally:
+        system.host.run("systemctl", "stop", "desktop", check=False)
+
+
 FLATPAK = "[Desktop Entry]\nType=Application\nName=Flat\nExec=/usr/bin/flatpak run --branch=stable --arch=x86_64 --command=ask org.lab.Flat-er\nX-Flatpak=org.lab.Flat-er\n"
 FLAT, SCOPE, OTHER_SCOPE = "org.lab.Flat-er", r"app-flatpak-org.lab.Flat\x2der-2718281828.scope", r"app-flatpak-org.lab.Flat\x2derest-2718281829.scope"
 

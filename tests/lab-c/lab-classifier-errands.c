@@ -17,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CROWD 2000 /* three pages of cgroup.procs */
+#define RACE_LOOKS 50 /* launches; it is looked at each 10 ms */
+#define CROWD 2000    /* three pages of cgroup.procs */
 
 static void
 ask (const Lab *lab, const char *mount, VpndClassifierErrandKind kind, GPid pid, guint64 start_time, const char *origin)
@@ -252,6 +253,51 @@ test_children_return (Lab *lab, gconstpointer data)
   remove_cgroup (home);
 }
 
+/* A service manager that attaches a process to its unit after that has run the program already (systemd before 254), or that makes a scope of it (desktops): it is taken back, told as
+ * found, and so as often as that happens at the beginning. */
+static void
+test_taken_out_again (Lab *lab, gconstpointer data)
+{
+  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
+  g_autofree char *wanted = g_path_get_basename (lab->class);
+  g_autofree char *other = copy_program (lab, SAFE);
+  GPid pid;
+
+  g_assert_no_errno (mkdir (home, 0700));
+  apply_rule (lab, lab->program);
+  pid = start_program (lab, "--wait");
+  expect_process (lab, VPND_CLASSIFIER_ARRIVED, pid);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_auto (VpndClassifierReport) report = { 0 };
+
+      put_into (home, pid);
+      await_place (pid, wanted);
+      report = next_report (lab);
+      g_assert_cmpint (report.kind, ==, VPND_CLASSIFIER_FOUND);
+      g_assert_cmpint (report.pid, ==, pid);
+      g_assert_cmpstr (report.origin, ==, name);
+    }
+  end_process (pid);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
+  expect (lab, VPND_CLASSIFIER_ARRIVED, lab->program, 0);
+
+  /* One whose rule has gone is left where it is put. */
+  pid = start_program (lab, "--wait");
+  expect_process (lab, VPND_CLASSIFIER_ARRIVED, pid);
+  apply_rule (lab, other);
+  put_into (home, pid);
+  for (guint i = 0; i < RACE_LOOKS; i++)
+    {
+      g_assert_cmpint (launch (lab, other, NULL), ==, IN_CLASS);
+      expect (lab, VPND_CLASSIFIER_ARRIVED, other, 0);
+    }
+  assert_stands_in (pid, name);
+  end_process (pid);
+  remove_cgroup (home);
+}
+
 /* Who asks for what nobody may ask for is dropped. */
 static void
 test_into_a_class_nobody_is_put_back (Lab *lab, gconstpointer data)
@@ -271,6 +317,7 @@ main (int argc, char **argv)
     { "/classifier/origins", test_origins },
     { "/classifier/a-crowd-returns", test_a_crowd_returns },
     { "/classifier/children-return", test_children_return },
+    { "/classifier/taken-out-again", test_taken_out_again },
     { "/classifier/into-a-class-nobody-is-put-back", test_into_a_class_nobody_is_put_back },
   };
 
