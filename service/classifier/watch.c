@@ -532,11 +532,11 @@ vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, g
 
   table = vpnd_table_new (self->fanotify_fd, self->guard, rules, class_fds, n_classes, on_rule, on_turn, self);
   memset (self->told, 0, TOLD_MAX * sizeof *self->told);
+  g_array_set_size (self->recent, 0);
+  g_clear_handle_id (&self->recent_source, g_source_remove);
   old = g_steal_pointer (&self->table);
   self->table = table;
   vpnd_table_enter_force (self->table, old);
-  g_array_set_size (self->recent, 0);
-  g_clear_handle_id (&self->recent_source, g_source_remove);
   g_clear_handle_id (&self->walk_source, g_source_remove);
   if (rules->len > 0)
     begin_walk (self);
