@@ -165,6 +165,18 @@ vpnd_policy_match_destination (VpndRule *rule, const char *network)
 }
 
 /**
+ * vpnd_policy_match_beside:
+ * @rule: a rule
+ *
+ * Returns: (transfer none): @rule, about flows that go beside the tunnel by the users' wish
+ */
+VpndRule *
+vpnd_policy_match_beside (VpndRule *rule)
+{
+  return vpnd_rule_match_mark (rule, VPND_FIELD_CT_MARK, VPND_OP_EQ, VPND_CT_MARK_VALUE, VPND_CT_MARK_EITHER);
+}
+
+/**
  * vpnd_policy_match_marked:
  * @rule: a rule, for packets with our mark
  *

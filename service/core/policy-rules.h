@@ -49,6 +49,7 @@ VpndPrefix vpnd_policy_prefix (const char *text);
 VpndRule *vpnd_policy_match_source (VpndRule *rule, const char *network);
 VpndRule *vpnd_policy_match_destination (VpndRule *rule, const char *network);
 VpndRule *vpnd_policy_match_marked (VpndRule *rule);
+VpndRule *vpnd_policy_match_beside (VpndRule *rule);
 
 /* policy-local.c */
 void vpnd_policy_add_dhcp (VpndPolicyChains *chains);

@@ -1,0 +1,313 @@
+/* SPDX-FileCopyrightText: 2026 The vpnd authors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * See policy-split-who.h. Where there are many, they are elements of a set, and a socket is looked up once for each level of the cgroups.
+ */
+#include "config.h"
+
+#include "policy-split-who.h"
+
+static const char *const set_names[] = {
+  [VPND_POLICY_GROUPS_TO_TUNNEL] = "split_tunnel",
+  [VPND_POLICY_GROUPS_EXCLUDED] = "split_excluded",
+  [VPND_POLICY_GROUPS_BOUND] = "split_bound",
+  [VPND_POLICY_GROUPS_REFUSED] = "split_refused",
+};
+
+static const struct
+{
+  int family;
+  VpndField destination;
+  const char *suffix;
+} families[] = {
+  { AF_INET, VPND_FIELD_IP_DADDR, "4" },
+  { AF_INET6, VPND_FIELD_IP6_DADDR, "6" },
+};
+
+/* Ends @rule: with a look at the rest of the rules in @chain, or with accept when it is NULL. */
+static void
+finish (VpndRule *rule, const char *chain)
+{
+  if (chain != NULL)
+    vpnd_rule_goto (rule, chain);
+  else
+    vpnd_rule_accept (rule);
+}
+
+static gboolean
+is_connected_to (const VpndPolicyInput *input, const char *profile)
+{
+  return input->kind == VPND_POLICY_CONNECTED && g_strcmp0 (input->profile, profile) == 0;
+}
+
+static gboolean
+is_among (const VpndSplitGroup *group, VpndPolicyGroups groups, const VpndPolicyInput *input)
+{
+  const gboolean is_bound = group->class_ == VPND_SPLIT_BOUND;
+
+  switch (groups)
+    {
+    case VPND_POLICY_GROUPS_TO_TUNNEL:
+      return group->class_ != VPND_SPLIT_EXCLUDED;
+    case VPND_POLICY_GROUPS_EXCLUDED:
+      return group->class_ == VPND_SPLIT_EXCLUDED;
+    case VPND_POLICY_GROUPS_BOUND:
+      return is_bound && is_connected_to (input, group->profile);
+    case VPND_POLICY_GROUPS_REFUSED:
+      return is_bound && !is_connected_to (input, group->profile);
+    }
+  g_assert_not_reached ();
+}
+
+/* The cgroups of one level among @groups; sockets are looked up once a level. */
+static VpndSet *
+fill_set (VpndPolicyChains *chains, const char *name, GArray *ids)
+{
+  VpndSet *set = vpnd_ruleset_add_set (chains->ruleset, name, VPND_FIELD_SOCKET_CGROUP, FALSE, FALSE);
+
+  for (guint i = 0; i < ids->len; i++)
+    vpnd_set_add_u64 (set, g_array_index (ids, guint64, i), NULL);
+  return set;
+}
+
+/* @out_is_awaited: (out): others come and go */
+static GArray *
+ids_of_level (const VpndPolicyInput *input, VpndPolicyGroups groups, guint level, gboolean *out_is_awaited)
+{
+  GArray *ids = g_array_new (FALSE, FALSE, sizeof (guint64));
+
+  *out_is_awaited = FALSE;
+  for (guint i = 0; i < input->split->groups->len; i++)
+    {
+      const VpndSplitGroup *group = &g_array_index (input->split->groups, VpndSplitGroup, i);
+
+      if (group->level != level || !is_among (group, groups, input))
+        continue;
+      if (group->id == 0)
+        *out_is_awaited = TRUE;
+      else
+        g_array_append_val (ids, group->id);
+    }
+  return ids;
+}
+
+static guint
+highest_level (const VpndSplitPlan *plan)
+{
+  guint level = 0;
+
+  for (guint i = 0; i < plan->groups->len; i++)
+    level = MAX (level, g_array_index (plan->groups, VpndSplitGroup, i).level);
+  return level;
+}
+
+/**
+ * vpnd_policy_new_rule:
+ * @chains: the chains of a ruleset that is being filled
+ * @chain: where the rule goes
+ *
+ * Returns: (transfer none): a rule about every packet
+ */
+VpndRule *
+vpnd_policy_new_rule (VpndPolicyChains *chains, VpndChain *chain)
+{
+  return vpnd_chain_add_rule (chain);
+}
+
+/**
+ * vpnd_policy_add_groups:
+ * @chains: the chains of a ruleset that is being filled
+ * @chain: where the rules go
+ * @input: what the policy depends on
+ * @groups: which processes are meant
+ * @begin: (scope call): makes each rule
+ * @target: (nullable): the chain that judges their packets further; NULL accepts them
+ *
+ * Adds what becomes of the packets of processes. Where units come and go these are elements of a set, also while there is none: that is in force sooner than a
+ * rule, and a unit does not wait.
+ */
+void
+vpnd_policy_add_groups (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input, VpndPolicyGroups groups, VpndPolicyNewRuleFunc begin, const char *target)
+{
+  for (guint level = 0; level <= highest_level (input->split); level++)
+    {
+      gboolean is_awaited;
+      g_autoptr (GArray) ids = ids_of_level (input, groups, level, &is_awaited);
+      g_autofree char *set = g_strdup_printf ("%s_%u", set_names[groups], level);
+
+      if (input->split->ground == VPND_SPLIT_GROUND_NET_CLS)
+        {
+          for (guint i = 0; i < ids->len; i++)
+            finish (vpnd_rule_match_u32 (begin (chains, chain), VPND_FIELD_NET_CLS, VPND_OP_EQ, (guint32) g_array_index (ids, guint64, i)), target);
+        }
+      else if (ids->len == 1 && !is_awaited)
+        {
+          finish (vpnd_rule_match_cgroup (begin (chains, chain), level, g_array_index (ids, guint64, 0)), target);
+        }
+      else if (ids->len > 1 || is_awaited)
+        {
+          if (vpnd_ruleset_find_set (chains->ruleset, set) == NULL)
+            (void) fill_set (chains, set, ids);
+          finish (vpnd_rule_match_cgroup_set (begin (chains, chain), level, set), target);
+        }
+    }
+}
+
+/**
+ * vpnd_policy_add_uids:
+ * @chains: the chains of a ruleset that is being filled
+ * @chain: where the rule goes
+ * @uids: (element-type guint32): users
+ * @name: of the set, if it takes one
+ * @target: (nullable): the chain that judges their packets further; NULL accepts them
+ */
+void
+vpnd_policy_add_uids (VpndPolicyChains *chains, VpndChain *chain, const GArray *uids, const char *name, const char *target)
+{
+  VpndRule *rule;
+
+  if (uids->len == 0)
+    return;
+  rule = vpnd_chain_add_rule (chain);
+  if (uids->len == 1)
+    {
+      finish (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_EQ, g_array_index (uids, guint32, 0)), target);
+      return;
+    }
+  if (vpnd_ruleset_find_set (chains->ruleset, name) == NULL)
+    {
+      VpndSet *set = vpnd_ruleset_add_set (chains->ruleset, name, VPND_FIELD_SKUID, FALSE, FALSE);
+
+      for (guint i = 0; i < uids->len; i++)
+        vpnd_set_add_u32 (set, g_array_index (uids, guint32, i), NULL);
+    }
+  finish (vpnd_rule_match_set (rule, VPND_FIELD_SKUID, VPND_OP_IN, name), target);
+}
+
+/**
+ * vpnd_policy_add_prefixes:
+ * @chains: the chains of a ruleset that is being filled
+ * @chain: where the rules go
+ * @prefixes: (element-type VpndPrefix): networks, of either family
+ * @name: what the names of the sets begin with
+ * @target: (nullable): the chain that judges further what goes there; NULL accepts it
+ */
+void
+vpnd_policy_add_prefixes (VpndPolicyChains *chains, VpndChain *chain, const GArray *prefixes, const char *name, const char *target)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (families); i++)
+    {
+      g_autofree char *set_name = g_strconcat (name, families[i].suffix, NULL);
+      VpndSet *set = NULL;
+      gboolean is_known = vpnd_ruleset_find_set (chains->ruleset, set_name) != NULL;
+
+      for (guint j = 0; j < prefixes->len; j++)
+        {
+          const VpndPrefix *prefix = &g_array_index (prefixes, VpndPrefix, j);
+
+          if (prefix->addr.family != families[i].family)
+            continue;
+          if (set == NULL && !is_known)
+            set = vpnd_ruleset_add_set (chains->ruleset, set_name, families[i].destination, TRUE, FALSE);
+          if (set != NULL)
+            vpnd_set_add_prefix (set, prefix, NULL);
+        }
+      if (set != NULL || is_known)
+        finish (vpnd_rule_match_set (vpnd_chain_add_rule (chain), families[i].destination, VPND_OP_IN, set_name), target);
+    }
+}
+
+/**
+ * vpnd_policy_add_names:
+ * @chains: the chains of a ruleset that is being filled
+ * @chain: where the rules go
+ * @addrs: (element-type VpndAddr): what is known of the domains now
+ * @name: what the names of the sets begin with
+ * @target: (nullable): the chain that judges further what goes there; NULL accepts it
+ *
+ * The sets stand there without elements, too: what is known of a domain changes often, and only elements come and go then.
+ */
+void
+vpnd_policy_add_names (VpndPolicyChains *chains, VpndChain *chain, const GArray *addrs, const char *name, const char *target)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (families); i++)
+    {
+      g_autofree char *set_name = g_strconcat (name, families[i].suffix, NULL);
+      VpndSet *set = vpnd_ruleset_add_set (chains->ruleset, set_name, families[i].destination, FALSE, FALSE);
+
+      for (guint j = 0; j < addrs->len; j++)
+        if (g_array_index (addrs, VpndAddr, j).family == families[i].family)
+          vpnd_set_add_addr (set, &g_array_index (addrs, VpndAddr, j), NULL);
+      finish (vpnd_rule_match_set (vpnd_chain_add_rule (chain), families[i].destination, VPND_OP_IN, set_name), target);
+    }
+}
+
+/* The classes of one level are one look at the socket. So few are compared instead: measured, a look into a map takes as long as three comparisons. */
+#define GROUPS_COMPARED 2
+
+static guint
+count_groups (const VpndSplitPlan *plan, guint level, gboolean *out_is_awaited)
+{
+  guint n_groups = 0;
+
+  *out_is_awaited = FALSE;
+  for (guint i = 0; i < plan->groups->len; i++)
+    {
+      const VpndSplitGroup *group = &g_array_index (plan->groups, VpndSplitGroup, i);
+
+      n_groups += group->level == level;
+      *out_is_awaited |= group->level == level && group->id == 0;
+    }
+  return n_groups;
+}
+
+static void
+add_level (VpndPolicyChains *chains, VpndChain *chain, const VpndSplitPlan *plan, guint level, const char *beside)
+{
+  const VpndVerdict inside = { .kind = VPND_VERDICT_ACCEPT };
+  VpndVerdict excluded = { .kind = VPND_VERDICT_GOTO };
+  g_autofree char *name = g_strdup_printf ("split_classes_%u", level);
+  gboolean is_awaited;
+  guint n_groups = count_groups (plan, level, &is_awaited);
+  VpndSet *map = NULL;
+
+  g_strlcpy (excluded.chain, beside, sizeof excluded.chain);
+  if (n_groups > GROUPS_COMPARED || is_awaited)
+    map = vpnd_ruleset_add_set (chains->ruleset, name, VPND_FIELD_SOCKET_CGROUP, FALSE, TRUE);
+  for (guint i = 0; i < plan->groups->len; i++)
+    {
+      const VpndSplitGroup *group = &g_array_index (plan->groups, VpndSplitGroup, i);
+      const VpndVerdict *verdict = group->class_ == VPND_SPLIT_EXCLUDED ? &excluded : &inside;
+
+      if (group->level != level || group->id == 0)
+        continue;
+      if (map != NULL)
+        vpnd_set_add_u64 (map, group->id, verdict);
+      else
+        finish (vpnd_rule_match_cgroup (vpnd_chain_add_rule (chain), level, group->id), verdict->kind == VPND_VERDICT_GOTO ? verdict->chain : NULL);
+    }
+  if (map != NULL)
+    vpnd_rule_vmap_cgroup (vpnd_chain_add_rule (chain), level, name);
+}
+
+/**
+ * vpnd_policy_add_classes_of:
+ * @chains: the chains of a ruleset that is being filled
+ * @chain: where the rules go
+ * @input: what the policy depends on
+ * @beside: the chain that judges further what the excluded send; all other classes are accepted
+ *
+ * Adds what decides by the process alone.
+ */
+void
+vpnd_policy_add_classes_of (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input, const char *beside)
+{
+  if (input->split->ground == VPND_SPLIT_GROUND_NET_CLS)
+    {
+      vpnd_policy_add_groups (chains, chain, input, VPND_POLICY_GROUPS_TO_TUNNEL, vpnd_policy_new_rule, NULL);
+      vpnd_policy_add_groups (chains, chain, input, VPND_POLICY_GROUPS_EXCLUDED, vpnd_policy_new_rule, beside);
+      return;
+    }
+  for (guint level = 0; level <= highest_level (input->split); level++)
+    add_level (chains, chain, input->split, level, beside);
+}
