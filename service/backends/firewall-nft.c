@@ -272,6 +272,12 @@ on_read_back (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (!vpnd_nft_read_finish (VPND_NL_SOCKET (source), result, &table, &error))
     {
+      if (operation->is_change && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        {
+          g_clear_error (&error); /* what another program put there may be what cannot be read, and a change keeps it */
+          apply_whole (self, operation);
+          return;
+        }
       g_prefix_error_literal (&error, "reading back: ");
       end_operation (self, error);
     }

@@ -380,6 +380,44 @@ on_hole (int fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* What another program put into the table in the very instant of a change, and what is not even understood, does not outlive the change. */
+static void
+test_change_keeps_nothing_foreign (void)
+{
+  static const char *const edits[] = {
+    "insert rule inet vpnd output tcp dport 4242 accept",
+    "add chain inet vpnd foreign4242",
+    "add element inet vpnd ports { 4242 }",
+    "add element inet vpnd ports { '*' }",
+    "chain inet vpnd output '{ policy accept ; }'",
+    "add table inet vpnd '{ flags dormant ; }'",
+  };
+  g_autoptr (VpndFirewall) firewall = new_firewall (FALSE);
+
+  for (guint i = 0; i < G_N_ELEMENTS (edits); i++)
+    {
+      g_autoptr (VpndRuleset) first = small_ruleset (2 * i);
+      g_autoptr (VpndRuleset) second = small_ruleset (2 * i + 1);
+      g_autofree char *edited = NULL;
+      g_autofree char *listed = NULL;
+
+      g_test_message ("nft %s", edits[i]);
+      apply_ok (firewall, first);
+      settle ();
+      edited = nft (edits[i]);
+      g_assert_nonnull (edited);
+      apply_ok (firewall, second); /* nobody has heard of the edit yet */
+      listed = nft ("list table inet vpnd");
+      g_assert_nonnull (listed);
+      g_assert_null (strstr (listed, "4242"));
+      g_assert_null (strstr (listed, "*"));
+      g_assert_null (strstr (listed, "dormant"));
+      g_assert_nonnull (strstr (listed, "policy drop"));
+      settle ();
+    }
+  remove_ok (firewall);
+}
+
 /* Without owner: the rules of "blocked" are back at once, though nobody asks for them. */
 static void
 test_restored_at_once (void)
@@ -847,6 +885,7 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall-nft/adoption", test_adoption);
   g_test_add_func ("/firewall-nft/takes-over-a-plain-table", test_takes_over_a_plain_table);
   g_test_add_func ("/firewall-nft/tampering", test_tampering);
+  g_test_add_func ("/firewall-nft/change-keeps-nothing-foreign", test_change_keeps_nothing_foreign);
   g_test_add_func ("/firewall-nft/restored-at-once", test_restored_at_once);
   g_test_add_func ("/firewall-nft/others-do-not-disturb", test_others_do_not_disturb);
   g_test_add_func ("/firewall-nft/refusal-keeps-the-former", test_refusal_keeps_the_former);
