@@ -86,6 +86,16 @@ def remove_cgroups(top):
         wait_until(lambda folder=folder: remove_folder(folder), 20, f"nobody stands in {folder}")
 
 
+def remove_leftovers(folder):
+    """Removes the folders of sessions that were killed, and with them whoever would have done it."""
+    for top in folder.glob("lab-session-*"):
+        tree = [*sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True), top]
+        with contextlib.suppress(OSError):  # another session is doing the same
+            if not pathlib.Path("/proc", top.name.split("-")[2]).exists() and not any((path / "cgroup.procs").read_text(encoding="ascii") for path in tree):
+                for path in tree:
+                    path.rmdir()
+
+
 def run_session(main):
     """Runs main() as first process of a new process namespace, in control groups of its own; does not return. When the session's
     parent or its first process ends, by whatever signal, the kernel ends every process in it, and with them the namespaces."""
@@ -97,8 +107,9 @@ def run_session(main):
         sys.exit(f"cannot make process and mount namespaces here: {error}")
     scratch = tempfile.mkdtemp(prefix="vpnd-lab.")
     # Two systemds, or two vpnds, of sessions side by side would take each other's folders for their own.
-    cgroups = {kind: folder / f"lab-session-{os.getpid()}" for kind, folder in own_cgroups().items()}
+    cgroups = {kind: folder / f"lab-session-{os.getpid()}-{scratch.rpartition('.')[2]}" for kind, folder in own_cgroups().items()}
     for folder in cgroups.values():
+        remove_leftovers(folder.parent)
         folder.mkdir()
     child = os.fork()
     if child == 0:

@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The control runs: without vpnd, every kind of probe that the leak tests send is seen, so their "none" means something."""
+import subprocess
+
 import pytest
 
 import lab as lab_module
+import sandbox
 from capture import ETH_P_ARP, ICMP, ICMPV6, TCP, UDP, none, seen
-from lab import ECHO_PORT, HOST4, HOST6, NOBODY, PRIVATE4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_PEER4, TUNNEL_PEER6
+from lab import ECHO_PORT, HERE, HOST4, HOST6, NOBODY, PRIVATE4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_PEER4, TUNNEL_PEER6
 from probes import leak_probes
 
 
@@ -72,3 +75,26 @@ def test_parts_of_a_datagram_have_its_ports(lab):
         lab.capture.wait(lambda frame, address=address: frame.dst == address and frame.offset > 2000, mark, 5, "the last part")
     parts = [frame for frame in lab.capture.since(mark) if frame.fragment]
     assert len(parts) == 6 and {frame.dport for frame in parts} == {4242}
+
+
+SESSION = "import sys; sys.path.insert(0, sys.argv[1]); import sandbox; sandbox.run_session(lambda: print('begun', flush=True) or sys.stdin.read() and 0)"
+
+
+def sessions():
+    return [path.name for folder in sandbox.own_cgroups().values() for path in folder.glob("lab-session-*")]
+
+
+def test_killed_session_leaves_nothing_for_long(lab):  # noqa: ARG001 - for the session that it is in
+    """Whoever starts the next one removes the control groups of one that was killed, and not those of one that goes on."""
+    begin = lambda: subprocess.Popen([PYTHON, "-c", SESSION, HERE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: E731
+    killed, lasting = begin(), begin()
+    for session in (killed, lasting):
+        assert session.stdout.readline() == b"begun\n"
+    killed.kill()
+    killed.wait()
+    sandbox.wait_until(lambda: not killed.stdout.read(), 10, "the session has gone with its parent")
+    assert len({name.split("-")[2] for name in sessions()}) == 2
+    begin().communicate(b"", timeout=20)
+    assert {name.split("-")[2] for name in sessions()} == {str(lasting.pid)}
+    lasting.communicate(b"", timeout=20)
+    assert not sessions()
