@@ -38,9 +38,10 @@ accept_root (VpndPolicyChains *chains, const VpndServicePort *service)
 }
 
 /* Turns what programs of root send to @service back from the tunnel's link: a mark makes the kernel look for the way again, and the packets get
- * the address of the link that they leave by. The answers are marked before routing, so that a strict rp_filter looks them up like the requests. */
+ * the address of the link that they leave by, or do not leave where that is the tunnel's (10). The answers are marked before routing, so that a strict rp_filter
+ * looks them up like the requests. */
 static void
-route_outside (VpndPolicyChains *chains, const VpndServicePort *service, const char *ifname)
+route_outside (VpndPolicyChains *chains, const VpndServicePort *service, const VpndRoutePlan *routes)
 {
   VpndRule *rule;
 
@@ -50,8 +51,17 @@ route_outside (VpndPolicyChains *chains, const VpndServicePort *service, const c
   vpnd_rule_set_mark (match_service (rule, service, FALSE), VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
   rule = match_service (vpnd_chain_add_rule (chains->prerouting), service, TRUE);
   vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
-  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->postrouting), VPND_FIELD_OIFNAME, VPND_OP_NE, ifname);
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->postrouting), VPND_FIELD_OIFNAME, VPND_OP_NE, routes->ifname);
   vpnd_rule_statement (match_service (rule, service, FALSE), VPND_STATEMENT_MASQUERADE);
+  for (guint i = 0; i < routes->addresses->len; i++)
+    {
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (routes->addresses, VpndPrefix, i).addr);
+
+      if (host.addr.family != service->endpoint.addr.family)
+        continue;
+      rule = match_service (vpnd_rule_match_prefix (vpnd_chain_add_rule (vpnd_policy_want_leaving (chains)), TRUE, VPND_OP_EQ, &host), service, FALSE);
+      vpnd_rule_drop (vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_NE, routes->ifname));
+    }
 }
 
 /* The capability for raw sockets is enough to set a mark (Linux 5.17), and users have it by way of mtr-packet(8): a socket that is known to be
@@ -147,15 +157,15 @@ vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge)
  * vpnd_policy_add_bridge_hop:
  * @chains: the chains of a ruleset that is being filled
  * @bridge: a bridge that is set
- * @ifname: the tunnel's link
+ * @routes: the route plan
  *
  * Lets the proxy of @bridge reach it.
  */
 void
-vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const char *ifname)
+vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const VpndRoutePlan *routes)
 {
   accept_root (chains, &bridge->service);
-  route_outside (chains, &bridge->service, ifname);
+  route_outside (chains, &bridge->service, routes);
   if (bridge->uid != 0)
     {
       VpndRule *rule = vpnd_rule_match_u32 (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), VPND_FIELD_SKUID, VPND_OP_EQ, bridge->uid);
@@ -240,6 +250,6 @@ vpnd_policy_add_api (VpndPolicyChains *chains, const VpndPolicyInput *input)
 
       accept_root (chains, service);
       if (is_routed)
-        route_outside (chains, service, input->routes->ifname);
+        route_outside (chains, service, input->routes);
     }
 }

@@ -16,7 +16,8 @@
 #define PRIORITY_FILTER (-1)
 #define PRIORITY_PREROUTING (-150) /* "mangle": after conntrack (-200), before routing */
 
-#define PRIORITY_POSTROUTING 100 /* "srcnat" */
+#define PRIORITY_POSTROUTING 100                    /* "srcnat" */
+#define PRIORITY_LEAVING (PRIORITY_POSTROUTING + 1) /* behind all translation of sources, anybody's */
 
 #define PRIORITY_MANGLE (-150) /* "mangle" of the output hook, where a new mark makes the kernel look for the way again */
 
@@ -65,6 +66,23 @@ vpnd_policy_want_postrouting (VpndPolicyChains *chains)
 {
   if (chains->postrouting == NULL)
     chains->postrouting = vpnd_ruleset_add_chain (chains->ruleset, "postrouting", VPND_CHAIN_NAT, VPND_HOOK_POSTROUTING, PRIORITY_POSTROUTING, VPND_VERDICT_ACCEPT);
+}
+
+/**
+ * vpnd_policy_want_leaving:
+ * @chains: the chains of a ruleset that is being filled
+ *
+ * Makes sure that there is the chain that sees packets as they leave. A link that has no address of its own, as between two leases, is given any other one of the
+ * host for what is translated, also the tunnel's (inet_select_addr()): that is seen only here.
+ *
+ * Returns: (transfer none): the chain
+ */
+VpndChain *
+vpnd_policy_want_leaving (VpndPolicyChains *chains)
+{
+  if (chains->leaving == NULL)
+    chains->leaving = vpnd_ruleset_add_chain (chains->ruleset, "leaving", VPND_CHAIN_FILTER, VPND_HOOK_POSTROUTING, PRIORITY_LEAVING, VPND_VERDICT_ACCEPT);
+  return chains->leaving;
 }
 
 /**

@@ -24,6 +24,7 @@ G_BEGIN_DECLS
  * @refuse: the end of what leaves or is forwarded and has not been allowed
  * @postrouting: NULL where nothing needs another source
  * @mangle: NULL where nothing needs another way
+ * @leaving: NULL where nothing is translated that leaves beside the tunnel
  */
 typedef struct
 {
@@ -36,11 +37,13 @@ typedef struct
   VpndChain *refuse;
   VpndChain *postrouting;
   VpndChain *mangle;
+  VpndChain *leaving;
 } VpndPolicyChains;
 
 void vpnd_policy_chains_init (VpndPolicyChains *chains, VpndRuleset *ruleset, gboolean has_tunnel);
 void vpnd_policy_want_postrouting (VpndPolicyChains *chains);
 void vpnd_policy_want_mangle (VpndPolicyChains *chains);
+VpndChain *vpnd_policy_want_leaving (VpndPolicyChains *chains);
 VpndChain *vpnd_policy_add_chain (VpndPolicyChains *chains, const char *name);
 void vpnd_policy_refuse_rest (VpndChain *chain);
 void vpnd_policy_add_refusal (VpndPolicyChains *chains, gboolean lan_is_open);
@@ -65,7 +68,7 @@ void vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInp
 /* policy-hop.c */
 void vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge);
 void vpnd_policy_add_api (VpndPolicyChains *chains, const VpndPolicyInput *input);
-void vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const char *ifname);
+void vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const VpndRoutePlan *routes);
 void vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes);
 void vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const VpndPolicyInput *input);
 

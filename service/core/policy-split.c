@@ -22,10 +22,7 @@
 #define CHAIN_KEPT "kept"
 #define CHAIN_SPLIT_OUT "split_out"
 #define CHAIN_SPLIT_IN "split_in"
-#define CHAIN_LEAVING "leaving"
 #define CHAIN_LEAVING_BESIDE "leaving_beside"
-
-#define PRIORITY_LEAVING 101 /* behind all translation of sources ("srcnat" is 100) */
 
 #define DISCARD_PORT 9 /* RFC 863: what the tunnel is probed with (backends/prober-udp) */
 #define NO_UID G_MAXUINT32
@@ -172,12 +169,12 @@ add_split_out (VpndPolicyChains *chains, const VpndPolicyInput *input)
   vpnd_rule_jump (vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_NE, LOOPBACK_IFINDEX), CHAIN_SPLIT_OUT);
 }
 
-/* 8: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. And a link that has
- * no address of its own is given any other one of the host for what is translated, as the tunnel's (inet_select_addr()), so that is looked at behind the translation. */
+/* 8: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. Nor does
+ * anything leave that has an address of the tunnel behind the translation. */
 static void
 add_last_guard (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
-  VpndChain *chain = vpnd_ruleset_add_chain (chains->ruleset, CHAIN_LEAVING, VPND_CHAIN_FILTER, VPND_HOOK_POSTROUTING, PRIORITY_LEAVING, VPND_VERDICT_ACCEPT);
+  VpndChain *chain = vpnd_policy_want_leaving (chains);
   VpndChain *beside = vpnd_policy_add_chain (chains, CHAIN_LEAVING_BESIDE);
 
   vpnd_rule_drop (vpnd_rule_match_ifname (vpnd_chain_add_rule (beside), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME));

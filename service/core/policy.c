@@ -238,7 +238,7 @@ add_tunnel_rules (VpndPolicyChains *chains, const VpndPolicyInput *input)
   vpnd_policy_add_direct_marks (chains, input);
   vpnd_policy_add_source_guard (chains, input);
   if (vpnd_bridge_is_set (&input->config->bridge))
-    vpnd_policy_add_bridge_hop (chains, &input->config->bridge, input->routes->ifname);
+    vpnd_policy_add_bridge_hop (chains, &input->config->bridge, input->routes);
   add_tunnel (chains, input);
 }
 

@@ -349,3 +349,19 @@ def test_activate_with_a_bridge(host):
         assert (frame.proto, frame.dst, frame.dport) in ((UDP, PEER4, PEER_PORT), (UDP, BRIDGE4, UDP_PORT)), f"leaked: {frame}"
     host.vpnctl("disconnect", "--wait")
     assert host.difference(host.before, host.snapshot()) == ""
+
+
+def test_bridge_by_a_link_that_has_no_address(bridged):
+    """Between two leases the kernel gives what is translated any address of the host: with the tunnel's nothing leaves, and afterwards the tunnel goes on."""
+    assert bridged.echo(PUBLIC4) == TUNNEL_HOST4
+    before = bridged.host.run("ip", "-o", "-4", "addr", "show", "dev", "eth0").stdout.split()[3]
+    router = bridged.host.run("ip", "route").stdout.split("default via ")[1].split()[0]
+    mark = bridged.capture.mark()
+    bridged.host.ip(f"""addr del {before} dev eth0
+        route replace default via {router} dev eth0 onlink""")
+    assert bridged.echo(PUBLIC4, wait=1000) is None
+    sender = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'begins', ('{}', {}))".format(BRIDGE4, UDP_PORT)
+    bridged.host.run(PYTHON, "-c", sender, check=False)
+    bridged.host.ip("addr", "add", before, "dev", "eth0")
+    bridged.wait_until_works(TUNNEL_HOST4)
+    assert not [frame for frame in bridged.capture.since(mark) if TUNNEL_HOST4 in (frame.src, frame.dst)]
