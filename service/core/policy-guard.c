@@ -11,10 +11,13 @@
 
 #include <linux/netfilter.h>
 
+#include "reserved.h"
+
 #define SET_TUNNEL4 "tunnel4"
 #define SET_TUNNEL6 "tunnel6"
 #define SET_INSIDE4 "inside4"
 #define SET_INSIDE6 "inside6"
+#define CHAIN_LEAVING_BESIDE "leaving_beside"
 
 static gboolean
 overlap (const VpndPrefix *a, const VpndPrefix *b)
@@ -277,4 +280,31 @@ vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *i
   vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, DHCP4_CLIENT_PORT));
   drop_from_outside (chains, AF_INET, VPND_FIELD_IP_SADDR, SET_INSIDE4, inside, input->routes->ifname);
   drop_from_outside (chains, AF_INET6, VPND_FIELD_IP6_SADDR, SET_INSIDE6, inside, input->routes->ifname);
+}
+
+/* 8 and 9: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. Nor does
+ * anything leave that has an address of the tunnel behind the translation. */
+
+/**
+ * vpnd_policy_add_beside_guard:
+ * @chains: the chains of a ruleset that is being filled; nothing has been guarded so yet
+ * @routes: (nullable): the route plan
+ *
+ * Drops what is marked as going beside the tunnel, and leaves by its link or with an address of it.
+ */
+void
+vpnd_policy_add_beside_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes)
+{
+  VpndChain *chain = vpnd_policy_want_leaving (chains);
+  VpndChain *beside = vpnd_policy_add_chain (chains, CHAIN_LEAVING_BESIDE);
+
+  vpnd_rule_drop (vpnd_rule_match_ifname (vpnd_chain_add_rule (beside), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME));
+  vpnd_rule_accept (vpnd_rule_match_ifname (vpnd_chain_add_rule (beside), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo"));
+  for (guint i = 0; routes != NULL && i < routes->addresses->len; i++)
+    {
+      VpndPrefix host = vpnd_prefix_host (&g_array_index (routes->addresses, VpndPrefix, i).addr);
+
+      vpnd_rule_drop (vpnd_rule_match_prefix (vpnd_chain_add_rule (beside), TRUE, VPND_OP_EQ, &host));
+    }
+  vpnd_rule_goto (vpnd_policy_match_beside (vpnd_chain_add_rule (chain)), CHAIN_LEAVING_BESIDE);
 }

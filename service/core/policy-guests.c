@@ -168,7 +168,7 @@ add_to_direct (VpndPolicyChains *chains)
  * @input: what the policy depends on
  *
  * Marks the answers to what goes beside the tunnel, of guests whose policy is "direct" and of programs of this host, before anything looks at where they
- * claim to come from; and what these guests send, before anything of it is let through.
+ * claim to come from; and what these guests send, before anything of it is let through. Whose makers give them an address of this host get none of the tunnel's.
  */
 void
 vpnd_policy_add_direct_marks (VpndPolicyChains *chains, const VpndPolicyInput *input)
@@ -184,6 +184,8 @@ vpnd_policy_add_direct_marks (VpndPolicyChains *chains, const VpndPolicyInput *i
 
   if (!has_policy (input, VPND_FORWARD_DIRECT))
     return; /* there is no such set */
+  if (!vpnd_policy_has_split (input))
+    vpnd_policy_add_beside_guard (chains, input->routes);
   rule = vpnd_rule_match_set (vpnd_chain_add_rule (chains->prerouting), VPND_FIELD_IIFNAME, VPND_OP_IN, SET_DIRECT);
   vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_CT_MARK, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK);
   vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);

@@ -64,6 +64,7 @@ void vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePla
 VpndRule *vpnd_policy_match_not_from_tunnel (VpndRule *rule, const VpndRoutePlan *routes, int family);
 void vpnd_policy_add_departure_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes);
 void vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *input);
+void vpnd_policy_add_beside_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes);
 
 /* policy-hop.c */
 void vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge);

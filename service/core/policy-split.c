@@ -22,7 +22,6 @@
 #define CHAIN_KEPT "kept"
 #define CHAIN_SPLIT_OUT "split_out"
 #define CHAIN_SPLIT_IN "split_in"
-#define CHAIN_LEAVING_BESIDE "leaving_beside"
 
 #define DISCARD_PORT 9 /* RFC 863: what the tunnel is probed with (backends/prober-udp) */
 #define NO_UID G_MAXUINT32
@@ -169,25 +168,6 @@ add_split_out (VpndPolicyChains *chains, const VpndPolicyInput *input)
   vpnd_rule_jump (vpnd_rule_match_u32 (rule, VPND_FIELD_OIF, VPND_OP_NE, LOOPBACK_IFINDEX), CHAIN_SPLIT_OUT);
 }
 
-/* 8: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. Nor does
- * anything leave that has an address of the tunnel behind the translation. */
-static void
-add_last_guard (VpndPolicyChains *chains, const VpndPolicyInput *input)
-{
-  VpndChain *chain = vpnd_policy_want_leaving (chains);
-  VpndChain *beside = vpnd_policy_add_chain (chains, CHAIN_LEAVING_BESIDE);
-
-  vpnd_rule_drop (vpnd_rule_match_ifname (vpnd_chain_add_rule (beside), VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME));
-  vpnd_rule_accept (vpnd_rule_match_u32 (vpnd_chain_add_rule (beside), VPND_FIELD_OIF, VPND_OP_EQ, LOOPBACK_IFINDEX));
-  for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
-    {
-      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
-
-      vpnd_rule_drop (vpnd_rule_match_prefix (vpnd_chain_add_rule (beside), TRUE, VPND_OP_EQ, &host));
-    }
-  vpnd_rule_goto (vpnd_policy_match_beside (vpnd_chain_add_rule (chain)), CHAIN_LEAVING_BESIDE);
-}
-
 /* 8: what comes back, and the errors about it; never by the tunnel. */
 static void
 add_split_in (VpndPolicyChains *chains, const VpndPolicyInput *input)
@@ -232,7 +212,7 @@ vpnd_policy_add_split_first (VpndPolicyChains *chains, const VpndPolicyInput *in
   vpnd_policy_add_groups (chains, chains->output, input, VPND_POLICY_GROUPS_BOUND, new_rule_off_tunnel, CHAIN_REFUSE);
   add_split_out (chains, input);
   add_split_in (chains, input);
-  add_last_guard (chains, input);
+  vpnd_policy_add_beside_guard (chains, input->routes);
 }
 
 /* 8: the source of a packet was chosen when its way still led into the tunnel. */

@@ -479,6 +479,25 @@ def test_direct_guests_behind_the_nat_of_their_maker(guest):
         assert guest_echo(guest, PUBLIC4, kind) == TUNNEL_HOST4 and guest_echo(guest, PUBLIC6, kind) == TUNNEL_HOST6
 
 
+def test_direct_guests_and_a_link_that_has_no_address(host):
+    """Between two leases the kernel gives what is translated any address of the host, and the tunnel's is the first where the guest's bridge is newer: with that nothing leaves."""
+    host.connect()
+    add_guest(host)
+    host.host.run("nft", "-f", "-", input="table inet maker {\n chain post {\n  type nat hook postrouting priority 100;\n"
+                  f"  ip saddr {GUEST4} oifname != \"docker0\" masquerade\n }}\n}}\n")
+    host.vpnctl("settings", "set", "forward", "docker0=direct")
+    sandbox.wait_until(lambda: guest_echo(host, PUBLIC4, wait=500) == HOST4, 20, "the guest goes beside the tunnel")
+    before = host.host.run("ip", "-o", "-4", "addr", "show", "dev", "eth0").stdout.split()[3]
+    router = host.host.run("ip", "route").stdout.split("default via ")[1].split()[0]
+    mark = host.capture.mark()
+    host.host.ip(f"""addr del {before} dev eth0
+        route replace default via {router} dev eth0 onlink""")
+    assert guest_echo(host, PUBLIC4, wait=500) is None
+    host.host.ip("addr", "add", before, "dev", "eth0")
+    assert guest_echo(host, PUBLIC4) == HOST4
+    assert not [frame for frame in host.capture.since(mark) if TUNNEL_HOST4 in (frame.src, frame.dst)]
+
+
 def test_forged_packets_are_not_forwarded(guest):
     """With the LAN allowed and forwarding on: to a guest comes what a local network may send, and nothing that is, or claims to be, from elsewhere."""
     guest.connect()
