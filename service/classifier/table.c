@@ -24,7 +24,7 @@
 
 #define WAITING_NAME "vpnd-returning"
 #define LINKS_MAX 16  /* half of what the kernel follows (MAXSYMLINKS is 40): a program behind more is a loop or a joke */
-#define READS_MAX 256 /* of changes, before they are looked at: more than the kernel keeps (fs.inotify.max_queued_events) */
+#define READS_MAX 256 /* of changes, before they are looked at: more than the kernel keeps (fs.inotify.max_queued_events); launches are answered between them */
 #define PAUSE_ABOVE_US 2000
 #define PAUSE_FACTOR 3
 #define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
@@ -323,7 +323,7 @@ on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
 
   self->users_us = 0;
   for (guint i = 0; i < READS_MAX && read_changes (self, changed, &has_lost); i++)
-    ;
+    self->turn_func (self->func_data);
   if (has_lost)
     resolve_all (self);
   g_hash_table_iter_init (&iter, changed);
