@@ -24,7 +24,6 @@ class BootedNode(sandbox.Node):
 class BootedLab(lab.Lab):
     packages = roots.SYSTEM
     nspawn_options = ()  # more rights than a container has as a rule
-    nspawn_environment = {}
 
     def __init__(self):
         self.deb = roots.package()
@@ -65,7 +64,7 @@ class BootedLab(lab.Lab):
                 ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--capability=all", "--bind=/dev/net/tun", "--boot", "--console=pipe",
                  *self.nspawn_options, "--resolv-conf=off", "--timezone=off", "--link-journal=no", f"--directory={self.root}", f"--network-namespace-path=/proc/{os.getpid()}/fd/{self.host.net_fd}",
                  "systemd.unit=multi-user.target", "systemd.log_target=journal"],
-                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, pass_fds=(self.host.net_fd,), env={**os.environ, **self.nspawn_environment})
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, pass_fds=(self.host.net_fd,), env=roots.NSPAWN_ENVIRONMENT)
         self.host.processes.append(nspawn)
 
         def leader():

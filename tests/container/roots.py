@@ -26,6 +26,10 @@ SYSTEM = ["systemd", "systemd-sysv", "dbus", "polkitd", "libpam-systemd", "syste
 # The same with the managers of a network that desktops and servers have. Their conflict with each other is in who runs, not in the packages.
 MANAGERS = [*SYSTEM, "network-manager"]
 
+# systemd-nspawn in the control groups of Debian 12, whatever the machine that tests has. It would else mount each hierarchy that it sees there, and fail for one
+# that a test beside it has made and takes away meanwhile (net_cls).
+NSPAWN_ENVIRONMENT = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+
 
 def mirror():
     """The address that apt on this machine takes Debian 12 from."""
@@ -78,7 +82,7 @@ def extended(base, packages):
         subprocess.run(["cp", "-a", "--reflink=auto", str(root(base)), str(path)], check=True)
         command = f"apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends {' '.join(packages)} && apt-get clean && rm -rf /var/lib/apt/lists/*"
         done = subprocess.run(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--resolv-conf=replace-host", "--console=pipe", f"--directory={path}", "sh", "-c", command],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, env=NSPAWN_ENVIRONMENT)
         if done.returncode:
             raise RuntimeError(f"apt-get failed:\n{(done.stdout + done.stderr)[-2000:]}")
     return cached("root", [*sorted(base), "above", *sorted(packages)], make)

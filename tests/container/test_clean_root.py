@@ -30,7 +30,7 @@ def clean_fixture():
         with roots.locked("archives"):
             done = subprocess.run(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--capability=all", "--bind=/dev/net/tun", "--resolv-conf=copy-host",
                                    "--console=pipe", f"--bind={archives}:/var/cache/apt/archives", f"--directory={root}", "--chdir=/root/vpnd", *words],
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False, env=roots.NSPAWN_ENVIRONMENT)
         assert done.returncode == 0, f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout
     command.root = root

@@ -55,7 +55,6 @@ RULES = 'polkit.addRule (function (action, subject) { if (action.id == "org.vpnd
 class SplitLab(booted.BootedLab):
     # A container is not let to hold launches, as a rule.
     nspawn_options = ("--system-call-filter=fanotify_init fanotify_mark", "--bind=/dev/fuse")
-    nspawn_environment = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}  # as Debian 12 boots, whatever the machine that tests has
 
     def _base(self):
         return booted.roots.extended(self.packages, sorted({*stores.FLATPAK_PACKAGES, *stores.SNAPD_PACKAGES}))
