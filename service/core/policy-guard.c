@@ -282,15 +282,13 @@ vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *i
   drop_from_outside (chains, AF_INET6, VPND_FIELD_IP6_SADDR, SET_INSIDE6, inside, input->routes->ifname);
 }
 
-/* 8 and 9: a program that binds itself to the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table. Nor does
- * anything leave that has an address of the tunnel behind the translation. */
-
 /**
  * vpnd_policy_add_beside_guard:
  * @chains: the chains of a ruleset that is being filled; nothing has been guarded so yet
  * @routes: (nullable): the route plan
  *
- * Drops what is marked as going beside the tunnel, and leaves by its link or with an address of it.
+ * Rules 8 and 9: drops what is marked as going beside the tunnel, and leaves by its link or with an address of it behind the translation. A program that binds itself to
+ * the tunnel's link does not get around its class, nor does a route that somebody put into the host's own table.
  */
 void
 vpnd_policy_add_beside_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes)
