@@ -592,7 +592,13 @@ test_own_packets (void)
           beside += is_beside (&world, packet);
           if (is_probe)
             {
+              Departure named = departure;
+
               packet->dport = 9;
+              named.packet = *packet;
+              named.packet.ct_mark = VPND_CT_MARK_NAME; /* whatever its flow was taken for */
+              g_assert_cmpstr (send_packet (&world, &named, &fate), !=, "eth0");
+              g_assert_cmphex (named.packet.mark, ==, 0);
               g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, VPND_IFNAME);
               g_assert_cmphex (packet->mark | packet->ct_mark, ==, 0);
               continue;
