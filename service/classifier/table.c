@@ -185,7 +185,8 @@ add_target (VpndTable *table, VpndTarget *target)
       g_hash_table_insert (table->by_file, g_memdup2 (&target->file, sizeof target->file), targets);
     }
   g_ptr_array_add (targets, target);
-  g_ptr_array_sort (targets, compare_targets);
+  if (targets->len > 1 && ((const VpndTarget *) g_ptr_array_index (targets, targets->len - 2))->index > target->index)
+    g_ptr_array_sort (targets, compare_targets);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "classifier-lab.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -305,6 +306,25 @@ start_disturber (const Lab *lab)
     }
 }
 
+/* More strict rules than the guard can hold: then it lets go of nobody, for it cannot tell. */
+static void
+test_too_many_strict (Lab *lab, gconstpointer data)
+{
+  g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_classifier_rule_free);
+  g_autofree char *lenient = copy_program (lab, SAFE);
+
+  add_rule (rules, lenient, VPND_CLASSIFIER_ANY_UID, FALSE);
+  for (guint i = 0; i <= VPND_GUARD_MAX_STRICT; i++)
+    add_rule (rules, lab->program, VPND_CLASSIFIER_ANY_UID, TRUE);
+  send_list (lab, rules);
+  expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+  g_assert_no_errno (kill (lab->classifier, SIGSTOP));
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, REFUSED);
+  g_assert_cmpint (launch (lab, lenient, NULL), ==, REFUSED);
+  g_assert_no_errno (kill (lab->classifier, SIGCONT));
+  g_assert_cmpint (launch (lab, lenient, NULL), ==, IN_CLASS);
+}
+
 /* Wherever in its work the classifier is stopped: a strict program is in its class or not there. Both happened. */
 static void
 test_strict_at_any_moment (Lab *lab, gconstpointer data)
@@ -474,6 +494,7 @@ main (int argc, char **argv)
     { "/classifier/other-mount-namespace", test_other_mount_namespace },
     { "/classifier/stopped-or-killed", test_stopped_or_killed },
     { "/classifier/strict-or-not-at-all", test_strict_or_not_at_all },
+    { "/classifier/too-many-strict", test_too_many_strict },
     { "/classifier/strict-at-any-moment", test_strict_at_any_moment },
     { "/classifier/late-is-better-than-never", test_late_is_better_than_never },
     { "/classifier/no-launch-is-forgotten", test_no_launch_is_forgotten },
