@@ -4,7 +4,8 @@
  * See resolver-auto.h. The decision itself is vpnd_dns_owner_decide (); this collects its facts. While the file backend has something
  * to put back, /etc/resolv.conf is ours and says nothing about who owned it: then the file backend stays. It is also what is left when
  * NetworkManager or resolvconf own the file and do not do what they are told. A resolved that runs and is not the owner is told besides, because
- * many programs ask it past resolv.conf; what comes of that is not awaited: the rules of the firewall hold for it anyway.
+ * many programs ask it past resolv.conf; what comes of that is not awaited: the rules of the firewall hold for it anyway. One that comes while
+ * ours is set, and knows nothing of it, is a reason to set all anew.
  */
 #include "config.h"
 
@@ -48,6 +49,8 @@ typedef enum
  * @path: (owned): resolv.conf
  * @plan: (owned) (nullable): what is set
  * @applied: set of Applied; after the start all, because an earlier instance may have crashed
+ * @resolved_lacks_it: something is being set or is set, and resolved has not been told
+ * @owner_id: subscription to NameOwnerChanged of resolved, 0 without a bus
  * @retry: (owned) (nullable): fires when a restore that failed is tried again
  * @retry_ms: after how long
  * @retrying: (owned) (nullable): cancels the try that is under way
@@ -64,6 +67,8 @@ struct _VpndResolverAuto
   char *path;
   VpndDnsPlan *plan;
   guint applied;
+  gboolean resolved_lacks_it;
+  guint owner_id;
   GSource *retry;
   guint retry_ms;
   GCancellable *retrying;
@@ -91,6 +96,9 @@ vpnd_resolver_auto_dispose (GObject *object)
   VpndResolverAuto *self = VPND_RESOLVER_AUTO (object);
 
   stop_retrying (self);
+  if (self->owner_id != 0)
+    g_dbus_connection_signal_unsubscribe (self->connection, self->owner_id);
+  self->owner_id = 0;
   g_clear_object (&self->connection);
   g_clear_object (&self->file);
   g_clear_object (&self->networkmanager);
@@ -114,9 +122,31 @@ vpnd_resolver_auto_init (VpndResolverAuto *self)
 }
 
 static void
+forget (VpndResolverAuto *self)
+{
+  g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
+  self->resolved_lacks_it = FALSE;
+}
+
+static void
 on_overwritten (VpndResolverAuto *self, const char *reason)
 {
   vpnd_resolver_emit_overwritten (VPND_RESOLVER (self), reason);
+}
+
+/* What it has been told is watched by its own backend; one that came after has been told nothing, and programs that ask it get no answer. */
+static void
+on_resolved_owner (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *signal, GVariant *arguments,
+    gpointer user_data)
+{
+  VpndResolverAuto *self = user_data;
+  const char *new_owner;
+
+  if (!self->resolved_lacks_it || !g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(sss)")))
+    return;
+  g_variant_get (arguments, "(&s&s&s)", NULL, NULL, &new_owner);
+  if (new_owner[0] != '\0')
+    on_overwritten (self, "systemd-resolved has started, and has none of it");
 }
 
 static VpndResolver *
@@ -147,6 +177,8 @@ vpnd_resolver_auto_new (GDBusConnection *connection, int backup_dirfd, const cha
       self->connection = g_object_ref (connection);
       self->networkmanager = adopt (self, vpnd_resolver_networkmanager_new (connection, backup_dirfd, self->path));
       self->resolved = adopt (self, vpnd_resolver_resolved_new (connection));
+      self->owner_id = g_dbus_connection_signal_subscribe (connection, "org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged", "/org/freedesktop/DBus",
+          RESOLVED_BUS_NAME, G_DBUS_SIGNAL_FLAGS_NONE, on_resolved_owner, self, NULL);
     }
   return VPND_RESOLVER (self);
 }
@@ -309,7 +341,7 @@ restore_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCal
 
   g_task_set_source_tag (task, restore_async);
   stop_retrying (VPND_RESOLVER_AUTO (resolver));
-  g_clear_pointer (&VPND_RESOLVER_AUTO (resolver)->plan, vpnd_dns_plan_unref);
+  forget (VPND_RESOLVER_AUTO (resolver));
   start_restore (VPND_RESOLVER_AUTO (resolver), APPLIED_ALL, FALSE, task);
 }
 
@@ -356,8 +388,9 @@ static void
 on_told_besides (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
+  VpndResolverAuto *self = g_task_get_source_object (task);
 
-  (void) vpnd_resolver_apply_finish (VPND_RESOLVER (source), result, NULL); /* the owner has it; this one may be half-way out itself */
+  self->resolved_lacks_it = !vpnd_resolver_apply_finish (VPND_RESOLVER (source), result, NULL); /* if not: the owner has it; this one may be half-way out itself */
   clean_up (task);
 }
 
@@ -380,6 +413,7 @@ on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
       tell (task, APPLIED_FILE);
       return;
     }
+  self->resolved_lacks_it = apply->chosen != APPLIED_RESOLVED;
   if (!apply->resolved_too)
     {
       clean_up (task);
@@ -533,11 +567,12 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
   stop_retrying (self);
   if (vpnd_dns_plan_is_empty (plan))
     {
-      g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
+      forget (self);
       start_restore (self, APPLIED_ALL, FALSE, task);
       return;
     }
 
+  self->resolved_lacks_it = TRUE;
   apply = g_new0 (Apply, 1);
   apply->plan = vpnd_dns_plan_ref (plan);
   g_task_set_task_data (task, apply, (GDestroyNotify) apply_free);

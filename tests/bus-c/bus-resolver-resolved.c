@@ -504,13 +504,15 @@ test_auto_resolved (Fixture *fixture, gconstpointer data)
 }
 
 /* They are not, or it is not there: the file is written, and stays the choice while it is ours. One that runs is told besides, for those who ask
- * it past the file. */
+ * it past the file; that one has come asks for another apply. */
 static void
 test_auto_file (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VpndResolver) resolver = vpnd_resolver_auto_new (fixture->client, fixture->run_dirfd, fixture->conf);
+  guint count = 0;
 
+  g_signal_connect (resolver, "overwritten", G_CALLBACK (resolver_on_overwritten), &count);
   for (guint i = 0; i < 2; i++)
     {
       const char *before = i == 0 ? BEFORE : "nameserver 127.0.0.53\n";
@@ -526,6 +528,8 @@ test_auto_file (Fixture *fixture, gconstpointer data)
       g_assert_cmpint (fixture->default_route, ==, i == 0);
       if (i == 1)
         own_name (fixture);
+      resolver_run_until (&count, i, 2000);
+      g_assert_cmpuint (count, ==, i);
       g_assert_true (apply (resolver, &error));
       assert_conf (fixture, during);
       assert_applied (fixture);
@@ -533,6 +537,10 @@ test_auto_file (Fixture *fixture, gconstpointer data)
       assert_conf (fixture, before);
       g_assert_false (fixture->default_route);
     }
+  disown_name (fixture);
+  own_name (fixture);
+  resolver_run_until (&count, 2, 200);
+  g_assert_cmpuint (count, ==, 1); /* nothing is set any more */
 }
 
 static char *

@@ -217,3 +217,23 @@ def test_resolved_in_uplink_mode(lab_with, others):
     lab.vpnctl("disconnect", "--wait")
     if others < 3:
         sandbox.wait_until(lambda: text_of(lab) == before, 5, "resolved has written its list without us")
+
+
+def test_resolved_that_comes_later(lab_with):
+    """It was not there when the file was written in its stead: it is told as soon as it comes, because programs ask it past the file."""
+    lab = lab_with()
+    lab.resolved = resolved.Resolved(lab)
+    before = lab.host.run("readlink", "/etc/resolv.conf").stdout
+    lab.resolved.kill(forgets=True)
+    lab.start_daemon()
+    lab.connect()
+    assert servers(lab) == [TUNNEL_PEER4]
+    lab.resolved.start()
+    sandbox.wait_until(lambda: (lab.resolved.link("dns", "vpnd0"), lab.resolved.link("domain", "vpnd0")) == ([TUNNEL_PEER4], ["~."]), 5, "resolved has ours")
+    asked, mark = len(lab.services.questions), lab.capture.mark()
+    lab.resolved.ctl("query", "--legend=no", "late.lab.example")
+    assert any(to == TUNNEL_PEER4 and "late.lab.example" in what for to, _, what in lab.services.questions[asked:])
+    none(lab.capture.since(mark), dport=53)
+    lab.vpnctl("disconnect", "--wait")
+    assert lab.host.run("readlink", "/etc/resolv.conf").stdout == before
+    assert lab.resolved.link("dns", "vpnd0") == []
