@@ -5,7 +5,7 @@
  * link called like the tunnel's, behind which packets vanish, and a UDP flow through it that was answered. Rounds of packets then alternate between the
  * namespaces, so that whatever else the machine does hits all alike. "@connected" instead of a file are our rules as the firewall makes them, "@router" those of a host
  * that forwards, which asks connection tracking, "@split" those with 50 rules of split tunnelling and 500 subnets, none of which is about the flow: nft(8) has no words
- * for the numbers of cgroups; "@programs" the same without units. Prints for each file the median time of the processor per packet in nanoseconds.
+ * for the numbers of cgroups; "@programs" the same without units, "@program" with one program and nothing else. Prints for each file the median time of the processor per packet in nanoseconds.
  */
 #include "config.h"
 
@@ -23,7 +23,7 @@
 
 #define BATCHES 48 /* about five milliseconds: shorter than a slice of the scheduler, longer than the noise of the clock */
 #define ROUNDS 401
-#define VARIANTS_MAX 8
+#define VARIANTS_MAX 9
 
 typedef struct
 {
@@ -78,6 +78,7 @@ apply_ours (const char *name)
   } hosts[] = {
     { "@connected", BENCH_HOST_ORDINARY },
     { "@router", BENCH_HOST_ROUTER },
+    { "@program", BENCH_HOST_PROGRAM },
     { "@programs", BENCH_HOST_PROGRAMS },
     { "@split", BENCH_HOST_SPLIT },
   };

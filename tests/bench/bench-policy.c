@@ -104,26 +104,28 @@ new_facts (BenchHost host)
 }
 
 static GPtrArray *
-new_rules (gboolean has_domain)
+new_rules (BenchHost host)
 {
   GPtrArray *rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
 
-  for (guint i = 0; i < UIDS + SUBNETS; i++)
+  for (guint i = 0; host >= BENCH_HOST_PROGRAMS && i < UIDS + SUBNETS; i++)
     {
       g_autofree char *uid = g_strdup_printf ("%u", 2000 + i);
       g_autofree char *subnet = i % 2 == 0 ? g_strdup_printf ("198.%u.%u.0/28", 18 + i / 512, i / 2 % 256) : g_strdup_printf ("2001:db8:%x::/48", i);
 
       g_ptr_array_add (rules, vpnd_split_rule_new (i < UIDS ? VPND_SPLIT_UID : VPND_SPLIT_SUBNET, i < UIDS ? uid : subnet, VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, NULL));
     }
-  if (has_domain)
+  if (host == BENCH_HOST_EVERYTHING)
     g_ptr_array_add (rules, vpnd_split_rule_new (VPND_SPLIT_DOMAIN, "out.example", VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, NULL));
   return rules;
 }
 
 static VpndSplitPlan *
-new_split_plan (guint n_units, gboolean has_domain)
+new_split_plan (BenchHost host)
 {
-  g_autoptr (GPtrArray) rules = new_rules (has_domain);
+  const gboolean has_domain = host == BENCH_HOST_EVERYTHING;
+  const guint n_units = host <= BENCH_HOST_PROGRAMS ? 0 : UNITS;
+  g_autoptr (GPtrArray) rules = new_rules (host);
   g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, 2);
   g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   g_autoptr (VpndSplitConfig) config = NULL;
@@ -156,7 +158,7 @@ bench_policy_new (BenchHost host, VpndPolicyKind kind)
   g_autoptr (VpndTunnelConfig) config = NULL;
   g_autoptr (VpndRoutePlan) routes = NULL;
   g_autoptr (VpndDnsPlan) dns = NULL;
-  g_autoptr (VpndSplitPlan) split = host >= BENCH_HOST_PROGRAMS ? new_split_plan (host == BENCH_HOST_PROGRAMS ? 0 : UNITS, host == BENCH_HOST_EVERYTHING) : NULL;
+  g_autoptr (VpndSplitPlan) split = host >= BENCH_HOST_PROGRAM ? new_split_plan (host) : NULL;
   VpndCause cause;
 
   config = vpnd_tunnel_plan_build (profile, settings, facts, FALSE, VPND_LISTEN_PORT_FIRST, &cause);
