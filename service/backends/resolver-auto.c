@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See resolver-auto.h. The decision itself is vpnd_dns_owner_decide (); this collects its facts. While the file backend has something
+ * See resolver-auto.h. Who owns DNS is found out by dns-owner.c. While the file backend has something
  * to put back, /etc/resolv.conf is ours and says nothing about who owned it: then the file backend stays. It is also what is left when
  * NetworkManager or resolvconf own the file and do not do what they are told. A resolved that runs and is not the owner is told besides, because
  * many programs ask it past resolv.conf; what comes of that is not awaited: the rules of the firewall hold for it anyway. One that comes while
@@ -11,6 +11,7 @@
 
 #include "resolver-auto.h"
 
+#include "dns-owner.h"
 #include "dns-report.h"
 #include "error.h"
 #include "host-file.h"
@@ -21,8 +22,6 @@
 #include "resolver-resolved.h"
 
 #define RESOLVED_BUS_NAME "org.freedesktop.resolve1"
-#define NETWORKMANAGER_BUS_NAME "org.freedesktop.NetworkManager"
-#define CALL_TIMEOUT_MS 1000 /* security model: any call to another daemon */
 
 /* What may have to be put back. */
 typedef enum
@@ -349,16 +348,12 @@ restore_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCal
  * Apply: an apply on its way
  * @plan: (owned)
  * @chosen: the backend that is told
- * @is_resolved_available: it can be asked, or started
- * @is_resolved_running: it is on the bus
  * @resolved_too: it is told besides
  */
 typedef struct
 {
   VpndDnsPlan *plan;
   Applied chosen;
-  gboolean is_resolved_available;
-  gboolean is_resolved_running;
   gboolean resolved_too;
 } Apply;
 
@@ -463,97 +458,21 @@ tell (GTask *task, Applied chosen)
     tell_chosen (task);
 }
 
-/* Returns: who owns DNS, by what is on disk and on the bus; @networkmanager: (nullable): a{sv} of its DNS manager */
-static VpndDnsVerdict
-judge (GTask *task, GVariant *networkmanager)
+static void
+on_owner_found (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  VpndResolverAuto *self = g_task_get_source_object (task);
+  g_autoptr (GTask) task = user_data;
   Apply *apply = g_task_get_task_data (task);
-  g_autofree char *target = g_file_read_link (self->path, NULL);
-  g_autofree char *text = vpnd_host_file_read_text (self->path);
-  VpndDnsFacts facts = {
-    .resolved_available = apply->is_resolved_available,
-    .resolved_running = apply->is_resolved_running,
-    .link_target = target,
-    .text = text,
-    .networkmanager_running = networkmanager != NULL,
-    .has_resolvconf = vpnd_resolvconf_find_program () != NULL,
-  };
+  VpndDnsVerdict verdict;
+  GError *error = NULL;
 
-  if (networkmanager != NULL)
+  if (!vpnd_dns_owner_find_finish (result, &verdict, &error))
     {
-      (void) g_variant_lookup (networkmanager, "Mode", "&s", &facts.networkmanager_mode); /* absent: not known */
-      (void) g_variant_lookup (networkmanager, "RcManager", "&s", &facts.networkmanager_rc_manager);
+      g_task_return_error (task, error);
+      return;
     }
-  return vpnd_dns_owner_decide (&facts);
-}
-
-static void
-decide (GTask *task, const VpndDnsVerdict *verdict)
-{
-  VpndResolverAuto *self = g_task_get_source_object (task);
-  Apply *apply = g_task_get_task_data (task);
-  gboolean is_file = vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (self->file));
-
-  apply->resolved_too = is_file ? apply->is_resolved_running : verdict->resolved_too;
-  tell (task, is_file ? APPLIED_FILE : applied_of (verdict->owner));
-}
-
-static void
-on_networkmanager (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
-  g_autoptr (GVariant) properties = reply != NULL ? g_variant_get_child_value (reply, 0) : NULL;
-  VpndDnsVerdict verdict = judge (task, properties);
-
-  decide (task, &verdict);
-}
-
-/* NetworkManager is asked only where it could matter: a host without it, or with resolved before it, does not wait for it. */
-static void
-ask_networkmanager (GTask *task)
-{
-  VpndResolverAuto *self = g_task_get_source_object (task);
-  VpndDnsVerdict verdict = judge (task, NULL);
-
-  if (verdict.owner != VPND_DNS_OWNER_FILE || vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (self->file)))
-    decide (task, &verdict);
-  else
-    g_dbus_connection_call (self->connection, NETWORKMANAGER_BUS_NAME, "/org/freedesktop/NetworkManager/DnsManager", "org.freedesktop.DBus.Properties", "GetAll",
-        g_variant_new ("(s)", NETWORKMANAGER_BUS_NAME ".DnsManager"), G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS,
-        g_task_get_cancellable (task), on_networkmanager, g_object_ref (task));
-}
-
-static void
-on_activatable (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  Apply *apply = g_task_get_task_data (task);
-  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
-  g_autofree const char **names = NULL;
-
-  if (reply != NULL)
-    g_variant_get (reply, "(^a&s)", &names);
-  apply->is_resolved_available = names != NULL && g_strv_contains (names, RESOLVED_BUS_NAME);
-  ask_networkmanager (task);
-}
-
-static void
-on_has_owner (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  Apply *apply = g_task_get_task_data (task);
-  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL);
-
-  if (reply != NULL)
-    g_variant_get (reply, "(b)", &apply->is_resolved_running);
-  apply->is_resolved_available = apply->is_resolved_running;
-  if (apply->is_resolved_running)
-    ask_networkmanager (task);
-  else
-    g_dbus_connection_call (G_DBUS_CONNECTION (source), "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ListActivatableNames", NULL,
-        G_VARIANT_TYPE ("(as)"), G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS, g_task_get_cancellable (task), on_activatable, g_object_ref (task));
+  apply->resolved_too = verdict.resolved_too;
+  tell (task, applied_of (verdict.owner));
 }
 
 static void
@@ -576,15 +495,8 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
   apply = g_new0 (Apply, 1);
   apply->plan = vpnd_dns_plan_ref (plan);
   g_task_set_task_data (task, apply, (GDestroyNotify) apply_free);
-  if (self->connection == NULL)
-    {
-      VpndDnsVerdict verdict = judge (task, NULL);
-
-      decide (task, &verdict);
-    }
-  else
-    g_dbus_connection_call (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner",
-        g_variant_new ("(s)", RESOLVED_BUS_NAME), G_VARIANT_TYPE ("(b)"), G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS, cancellable, on_has_owner, g_object_ref (task));
+  vpnd_dns_owner_find_async (self->connection, self->path, vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (self->file)), cancellable, on_owner_found,
+      g_object_ref (task));
 }
 
 static void
