@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 
 #define CHAIN_TUNNEL_OUT "tunnel_out"
 #define CHAIN_REFUSE "refuse"
+#define CHAIN_SPLIT_INWARD "split_inward"
 #define SET_DNS_PORTS "dns_ports"
 
 #define DHCP4_SERVER_PORT 67 /* RFC 2131 */
@@ -78,6 +79,7 @@ gboolean vpnd_policy_has_split (const VpndPolicyInput *input);
 void vpnd_policy_add_split_first (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_split_classes (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_split_inbound (VpndPolicyChains *chains, const VpndPolicyInput *input);
+gboolean vpnd_policy_tells_inward (const VpndPolicyInput *input);
 
 /* policy-guests.c */
 void vpnd_policy_add_direct_marks (VpndPolicyChains *chains, const VpndPolicyInput *input);

@@ -22,6 +22,7 @@
 #define CHAIN_KEPT "kept"
 #define CHAIN_SPLIT_OUT "split_out"
 #define CHAIN_SPLIT_IN "split_in"
+#define CHAIN_SPLIT_CLOSED "split_closed"
 
 #define DISCARD_PORT 9 /* RFC 863: what the tunnel is probed with (backends/prober-udp) */
 #define NO_UID G_MAXUINT32
@@ -261,13 +262,16 @@ keep_old_flows (VpndChain *chain, const VpndPolicyInput *input)
 }
 
 /* In include mode: all that somebody sends, and what begins without anybody, goes beside the tunnel; a flow whose owner is gone stays where it is. Neighbour
- * discovery, which conntrack does not follow, has no class. */
+ * discovery, which conntrack does not follow, has no class. Nor has the answer to who begins a TCP connection by the tunnel's link: its socket is none yet, of which the kernel
+ * tells the user and not the cgroup. Who was let in there is inside the tunnel (add_inward()). */
 static void
 add_rest_beside (VpndChain *chain)
 {
   VpndRule *rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, IPPROTO_ICMPV6);
 
   vpnd_rule_accept (vpnd_rule_match_u32 (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, NF_CT_STATE_UNTRACKED_BIT));
+  rule = vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_CT_MARK, VPND_OP_NE, VPND_CT_MARK_VALUE, VPND_CT_MARK_EITHER);
+  vpnd_rule_accept (vpnd_rule_match_second_syn (vpnd_rule_match_status (rule, IPS_CONFIRMED, IPS_CONFIRMED)));
   vpnd_rule_goto (vpnd_rule_match_u32 (vpnd_chain_add_rule (chain), VPND_FIELD_SKUID, VPND_OP_NE, NO_UID), CHAIN_BESIDE);
   vpnd_rule_accept (vpnd_rule_match_status (vpnd_chain_add_rule (chain), IPS_CONFIRMED, IPS_CONFIRMED));
   vpnd_rule_goto (vpnd_chain_add_rule (chain), CHAIN_BESIDE);
@@ -369,27 +373,87 @@ look_up_inbound (VpndPolicyChains *chains, const VpndPolicyInput *input)
 }
 
 /**
+ * vpnd_policy_tells_inward:
+ * @input: what the policy depends on
+ *
+ * Whose socket a packet is for is known of cgroups alone: net_cls and users are of what is sent.
+ *
+ * Returns: TRUE when the chain CHAIN_SPLIT_INWARD judges what comes by the tunnel's link
+ */
+gboolean
+vpnd_policy_tells_inward (const VpndPolicyInput *input)
+{
+  if (input->kind == VPND_POLICY_BLOCKED || !vpnd_policy_has_split (input) || input->split->ground != VPND_SPLIT_GROUND_CGROUP2)
+    return FALSE;
+  if (input->split->mode == VPND_SPLIT_MODE_INCLUDE)
+    return input->split->included_uids->len == 0;
+  return vpnd_split_plan_has_class (input->split, VPND_SPLIT_EXCLUDED);
+}
+
+/* What begins with a peer of what is set to be inside the tunnel, and what is for a program of it. */
+static void
+add_inward_included (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input)
+{
+  static const struct
+  {
+    VpndField source;
+    const char *sets[2];
+  } peers[] = {
+    { VPND_FIELD_IP_SADDR, { "split_included4", "split_names_in4" } },
+    { VPND_FIELD_IP6_SADDR, { "split_included6", "split_names_in6" } },
+  };
+
+  vpnd_policy_add_groups (chains, chain, input, VPND_POLICY_GROUPS_TO_TUNNEL, vpnd_policy_new_rule, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (peers); i++)
+    for (guint j = 0; j < G_N_ELEMENTS (peers[i].sets); j++)
+      if (vpnd_ruleset_find_set (chains->ruleset, peers[i].sets[j]) != NULL)
+        vpnd_rule_accept (vpnd_rule_match_set (vpnd_chain_add_rule (chain), peers[i].source, VPND_OP_IN, peers[i].sets[j]));
+  vpnd_rule_drop (vpnd_chain_add_rule (chain));
+}
+
+/* 8: who is inside the tunnel begins nothing with what is beside it: that would answer, from another socket or later, by a physical link, and so tell whose the tunnel's
+ * address is. */
+static void
+add_inward (VpndPolicyChains *chains, const VpndPolicyInput *input)
+{
+  static const guint8 protocols[] = { IPPROTO_ICMP, IPPROTO_ICMPV6 };
+  VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_SPLIT_INWARD);
+
+  vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chain)));
+  if (input->split->mode == VPND_SPLIT_MODE_INCLUDE)
+    {
+      for (guint i = 0; i < G_N_ELEMENTS (protocols); i++)
+        vpnd_rule_accept (vpnd_rule_match_related (vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, protocols[i])));
+      add_inward_included (chains, chain, input);
+      return;
+    }
+  vpnd_policy_add_groups (chains, chain, input, VPND_POLICY_GROUPS_EXCLUDED, vpnd_policy_new_rule, CHAIN_SPLIT_CLOSED);
+  vpnd_rule_accept (vpnd_chain_add_rule (chain));
+}
+
+/**
  * vpnd_policy_add_split_inbound:
  * @chains: the chains of a ruleset that is being filled; all else that lets something in stands there
  * @input: what the policy depends on
  *
- * Adds what lets in from outside the tunnel when all but the listed programs are beside it.
+ * Adds what becomes of what comes by the tunnel for programs beside it; and what lets in from outside the tunnel when all but the listed programs are beside it.
  */
 void
 vpnd_policy_add_split_inbound (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
+  const gboolean is_include = vpnd_policy_has_split (input) && input->split->mode == VPND_SPLIT_MODE_INCLUDE;
+  const gboolean tells = vpnd_policy_has_split (input) && input->split->ground == VPND_SPLIT_GROUND_CGROUP2;
   VpndRule *rule;
 
-  if (!vpnd_policy_has_split (input) || input->split->mode != VPND_SPLIT_MODE_INCLUDE)
+  if (tells && (is_include || vpnd_policy_tells_inward (input)))
+    vpnd_rule_drop (vpnd_chain_add_rule (vpnd_policy_add_chain (chains, CHAIN_SPLIT_CLOSED)));
+  if (vpnd_policy_tells_inward (input))
+    add_inward (chains, input);
+  if (!is_include)
     return;
   vpnd_rule_drop (vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, VPND_OP_EQ, VPND_IFNAME));
-  if (input->split->ground == VPND_SPLIT_GROUND_CGROUP2)
-    {
-      VpndChain *drop = vpnd_policy_add_chain (chains, "split_closed");
-
-      vpnd_rule_drop (vpnd_chain_add_rule (drop));
-      vpnd_policy_add_groups (chains, chains->input, input, VPND_POLICY_GROUPS_TO_TUNNEL, vpnd_policy_new_rule, drop->name);
-    }
+  if (tells)
+    vpnd_policy_add_groups (chains, chains->input, input, VPND_POLICY_GROUPS_TO_TUNNEL, vpnd_policy_new_rule, CHAIN_SPLIT_CLOSED);
   look_up_inbound (chains, input);
   rule = vpnd_chain_add_rule (chains->input);
   vpnd_rule_accept (vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_CT_MARK, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK));

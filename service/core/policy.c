@@ -188,12 +188,13 @@ add_links (VpndPolicyChains *chains, const VpndPolicyInput *input)
   VpndSet *out = vpnd_ruleset_add_set (chains->ruleset, MAP_OUT_LINKS, VPND_FIELD_OIFNAME, FALSE, TRUE);
   const VpndVerdict accept = { .kind = VPND_VERDICT_ACCEPT };
   const VpndVerdict tunnel = { .kind = VPND_VERDICT_GOTO, .chain = CHAIN_TUNNEL_OUT };
+  const VpndVerdict inward = { .kind = VPND_VERDICT_GOTO, .chain = CHAIN_SPLIT_INWARD };
 
   vpnd_set_add_ifname (in, "lo", &accept);
   vpnd_set_add_ifname (out, "lo", &accept);
   if (chains->tunnel_out != NULL)
     {
-      vpnd_set_add_ifname (in, input->routes->ifname, &accept);
+      vpnd_set_add_ifname (in, input->routes->ifname, vpnd_policy_tells_inward (input) ? &inward : &accept);
       vpnd_set_add_ifname (out, input->routes->ifname, &tunnel);
     }
   for (guint i = 0; i < input->facts->bridges->len; i++)

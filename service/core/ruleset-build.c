@@ -340,6 +340,23 @@ vpnd_rule_match_first_syn (VpndRule *rule)
 }
 
 /**
+ * vpnd_rule_match_second_syn:
+ * @rule: a rule
+ *
+ * Matches the segment that answers the one that begins a TCP connection: SYN and ACK are set. The kernel sends it, for a socket that is none yet.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_second_syn (VpndRule *rule)
+{
+  static const guint8 both = TCP_FLAG_SYN_BYTE | TCP_FLAG_ACK_BYTE;
+  static const guint8 mask[VPND_FIELD_MAX_BYTES] = { TCP_FLAG_SYN_BYTE | TCP_FLAG_ACK_BYTE };
+
+  return append_match (rule, VPND_FIELD_TCP_FLAGS, VPND_OP_EQ, &both, mask, NULL);
+}
+
+/**
  * vpnd_rule_match_no_syn:
  * @rule: a rule
  *

@@ -263,6 +263,7 @@ VpndRule *vpnd_rule_match_related (VpndRule *rule);
 VpndRule *vpnd_rule_match_about (VpndRule *rule, guint16 port, const VpndEndpoint *endpoint);
 VpndRule *vpnd_rule_match_syn (VpndRule *rule);
 VpndRule *vpnd_rule_match_first_syn (VpndRule *rule);
+VpndRule *vpnd_rule_match_second_syn (VpndRule *rule);
 VpndRule *vpnd_rule_match_no_syn (VpndRule *rule);
 
 void vpnd_rule_accept (VpndRule *rule);

@@ -89,8 +89,8 @@ def remove_cgroups(top):
 def remove_leftovers(folder):
     """Removes the folders of sessions that were killed, and with them whoever would have done it."""
     for top in folder.glob("lab-session-*"):
-        tree = [*sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True), top]
-        with contextlib.suppress(OSError):  # another session is doing the same
+        with contextlib.suppress(OSError):  # another session is doing the same, or ends in just this moment
+            tree = [*sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True), top]
             if not pathlib.Path("/proc", top.name.split("-")[2]).exists() and not any((path / "cgroup.procs").read_text(encoding="ascii") for path in tree):
                 for path in tree:
                     path.rmdir()

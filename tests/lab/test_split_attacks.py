@@ -12,7 +12,7 @@ import pytest
 
 import sandbox
 from capture import UDP, select_frames
-from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PYTHON, TUNNEL_HOST4
+from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, split_state, wait_split_state  # noqa: F401
 
 
@@ -131,6 +131,72 @@ def test_nobody_outside_begins_anything(split):
     with split.wan.net(), pytest.raises(TimeoutError):
         socket.create_connection((HOST4, 5555), 0.5).close()
     assert program.communicate("\n", timeout=20)[0].split() == ["nothing", "nothing"]
+
+
+ANSWER_FROM_ANOTHER = """
+import select, socket, sys
+family = socket.AF_INET6 if sys.argv[1] == "6" else socket.AF_INET
+datagrams = socket.socket(family, socket.SOCK_DGRAM)
+datagrams.bind(("", 6881))
+streams = socket.create_server(("", 6881), family=family)
+print("ready", flush=True)
+while True:
+    ready = select.select([datagrams, streams, sys.stdin], [], [])[0]
+    if sys.stdin in ready:
+        break
+    if datagrams in ready:
+        text, peer = datagrams.recvfrom(100)
+        print("datagram", flush=True)
+        with socket.socket(family, socket.SOCK_DGRAM) as another:
+            another.sendto(text, peer)
+    if streams in ready:
+        connection = streams.accept()[0]
+        print("stream", flush=True)
+        try:
+            connection.sendall(b"from whom?")
+        except OSError:
+            pass
+"""
+
+
+def knock_inside(lab, family, far, addresses):
+    """A peer inside the tunnel, with a public address, sends to the host."""
+    with lab.wan.net():
+        for address in addresses:
+            with socket.socket(family, socket.SOCK_DGRAM) as datagram, socket.socket(family, socket.SOCK_STREAM) as stream:
+                datagram.bind((far, 0))
+                datagram.sendto(b"who is there?", (address, 6881))
+                stream.bind((far, 0))
+                stream.settimeout(0.5)
+                try:
+                    stream.connect((address, 6881))
+                    stream.recv(100)
+                except OSError:
+                    pass
+
+
+@pytest.mark.parametrize("family, mode", [(socket.AF_INET, "exclude"), (socket.AF_INET6, "exclude"), (socket.AF_INET, "include"), (socket.AF_INET6, "include")])
+def test_nobody_inside_begins_anything(split, family, mode):
+    """Who is inside the tunnel and reaches a program that is beside it would be answered by the physical link, and learn whose the tunnel's address is. Neither the tunnel's address nor another one of
+    the host leads there."""
+    far, inner, other = (PUBLIC4, TUNNEL_HOST4, "192.168.77.5") if family == socket.AF_INET else (PUBLIC6, TUNNEL_HOST6, "fd00:77::5")
+    split.vpnctl("split", "add", "--path", split.listed, *(["--include"] if mode == "include" else []))
+    split.vpnctl("split", "mode", mode)
+    split.connect()
+    wait_split_state(split, "engaged")
+    split.host.ip("addr", "add", other, "dev", "lo")
+    split.wan.ip("route", "add", other, "dev", "wg0")
+    split.wan.run("wg", "set", "wg0", "peer", split.host_public, "allowed-ips", f"{TUNNEL_HOST4}/32,{TUNNEL_HOST6}/128,{other}")
+    said = {}
+    for way in ("exclude", "include"):
+        program = split.host.start(split.vpnctl_path, way, "--", PYTHON, "-c", ANSWER_FROM_ANOTHER, "6" if family == socket.AF_INET6 else "4", env=split.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   text=True)
+        assert program.stdout.readline() == "ready\n"
+        mark = split.capture.mark()
+        knock_inside(split, family, far, (inner, other))
+        said[way] = set(program.communicate("\n", timeout=20)[0].split())
+        assert not [frame for frame in split.capture.since(mark) if far in (frame.src, frame.dst)]
+    assert said == {"exclude": set(), "include": {"datagram", "stream"}}, "the control: who is inside the tunnel is reached"
 
 
 def test_killed_vpnd_opens_nothing(split):

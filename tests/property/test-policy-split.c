@@ -133,6 +133,12 @@ tunnel_address (const World *world, int family)
   g_assert_not_reached ();
 }
 
+static VpndAddr
+tunnel_address_or_other (const World *world, int family)
+{
+  return has_address (world, family) ? tunnel_address (world, family) : random_public_addr (family);
+}
+
 /* Sends @departure. Returns: the link that it leaves by; "" when it is refused or dropped, which @out_fate tells apart */
 static const char *
 send_packet (const World *world, Departure *departure, Fate *out_fate)
@@ -874,6 +880,81 @@ test_inbound (void)
     }
 }
 
+/* Who is inside the tunnel begins nothing with a program that is beside it, and goes on with what that one's neighbours have begun. */
+static void
+test_inward (void)
+{
+  guint n_dropped = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_boolean (2) ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING, TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet packet = departure.packet;
+          const gboolean is_known = has_group (&world, packet.cgroups[SPLIT_LEVEL]);
+          const gboolean is_excluded = (is_known && packet.cgroups[SPLIT_LEVEL] == SPLIT_ID_EXCLUDED) || has_group (&world, packet.cgroups[SPLIT_UNIT_LEVEL]);
+          const gboolean is_include = world.split->mode == VPND_SPLIT_MODE_INCLUDE;
+          gboolean is_let_in = is_include ? (is_known && !is_excluded) || world.split->included_uids->len > 0 : !is_excluded;
+
+          packet.source = departure.packet.destination;
+          packet.destination = tunnel_address_or_other (&world, packet.source.family);
+          packet.uid = NO_UID; /* a listening socket's is not known */
+          packet.oifname = "";
+          packet.iifname = VPND_IFNAME;
+          packet.sport = 4444;
+          packet.dport = 6881;
+          for (guint j = 0; is_include && j < world.split->included_prefixes->len; j++)
+            is_let_in |= vpnd_prefix_contains (&g_array_index (world.split->included_prefixes, VpndPrefix, j), &packet.source);
+          for (guint j = 0; is_include && world.split->watches_names && j < world.split->included_addrs->len; j++)
+            is_let_in |= vpnd_addr_equal (&g_array_index (world.split->included_addrs, VpndAddr, j), &packet.source);
+          is_let_in |= world.split->ground != VPND_SPLIT_GROUND_CGROUP2;
+          n_dropped += !is_let_in;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, is_let_in ? FATE_ACCEPT : FATE_DROP);
+          packet.is_established = TRUE;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, FATE_ACCEPT);
+        }
+    }
+  g_assert_cmpuint (n_dropped, >, 0);
+}
+
+/* The answer to a TCP connection that somebody inside the tunnel begins: the kernel knows the user of its socket, not the cgroup. It goes inside; one to somebody outside does not. */
+static void
+test_second_syn (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, VPND_POLICY_CONNECTED, TRUE);
+      if (world.split->mode != VPND_SPLIT_MODE_INCLUDE)
+        continue;
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet *packet = &departure.packet;
+          const gboolean is_inside = random_boolean (2);
+          Fate fate;
+
+          memset (packet->cgroups, 0, sizeof packet->cgroups);
+          packet->net_cls = 0;
+          if (!g_str_equal (departure.initial, VPND_IFNAME) || !is_beside (&world, packet))
+            continue;
+          packet->l4proto = IPPROTO_TCP;
+          packet->sport = 6881;
+          packet->is_established = packet->is_second_syn = TRUE;
+          packet->ct_status = IPS_CONFIRMED;
+          packet->ct_mark = is_inside ? 0 : VPND_CT_MARK_VALUE;
+          if (!is_inside || random_boolean (2))
+            packet->source = random_public_addr (packet->source.family); /* another address of the host */
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, is_inside ? VPND_IFNAME : "eth0");
+        }
+    }
+}
+
 /* Nothing beside the tunnel: the rules are those of a host without split tunnelling. */
 static void
 test_empty_plan (void)
@@ -1075,6 +1156,8 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/claimed-resolver", test_claimed_resolver);
   g_test_add_func ("/policy-split/held-answers", test_held_answers);
   g_test_add_func ("/policy-split/inbound", test_inbound);
+  g_test_add_func ("/policy-split/inward", test_inward);
+  g_test_add_func ("/policy-split/second-syn", test_second_syn);
   g_test_add_func ("/policy-split/empty-plan", test_empty_plan);
   g_test_add_func ("/policy-split/units-come-and-go", test_units_come_and_go);
   g_test_add_func ("/policy-split/open", test_open);

@@ -102,7 +102,8 @@ load (const Packet *packet, VpndField field, guint8 *out)
       memcpy (out, inner_ports, sizeof inner_ports);
       return TRUE;
     case VPND_FIELD_TCP_FLAGS:
-      *out = packet->is_established && !packet->is_first_syn ? 0x10 : 0x02; /* ACK, or the SYN that begins a connection */
+      *out = packet->is_second_syn ? 0x12 : packet->is_established && !packet->is_first_syn ? 0x10
+                                                                                            : 0x02; /* both, ACK, or the SYN that begins a connection */
       return TRUE;
     case VPND_FIELD_ICMP_TYPE:
     case VPND_FIELD_ICMPV6_TYPE:

@@ -50,9 +50,10 @@ typedef struct
   VpndAddr link_source;           /* what the link that it leaves by has for an address; unset: one that nothing else has */
   gboolean is_masqueraded;        /* out: it left with the address of its link */
   gboolean is_established;
-  gboolean is_first_syn; /* begins a TCP connection where conntrack knows one already */
-  gboolean is_related;   /* an ICMP error about a flow */
-  InnerPacket inner;     /* what an ICMP error is about; of the family of the packet */
+  gboolean is_first_syn;  /* begins a TCP connection where conntrack knows one already */
+  gboolean is_second_syn; /* answers the beginning of a TCP connection */
+  gboolean is_related;    /* an ICMP error about a flow */
+  InnerPacket inner;      /* what an ICMP error is about; of the family of the packet */
 } Packet;
 
 Fate ruleset_eval_part (const VpndRuleset *ruleset, VpndHook hook, gint32 from, gint32 to, Packet *packet);
