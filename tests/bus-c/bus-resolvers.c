@@ -79,7 +79,7 @@ body_overwritten (Rig *rig)
   for (guint i = 1; i <= 3; i++)
     {
       rig->kind->overwrite (rig);
-      resolver_run_until (&count, i, 3000);
+      resolver_run_until (&count, i, RESOLVER_DEADLINE_MS);
       g_assert_cmpuint (count, ==, i);
       g_assert_true (apply (rig, resolver, NULL));
       g_assert_true (rig->kind->is_ours (rig));

@@ -17,7 +17,7 @@
 #define LOGIND_NAME "org.freedesktop.login1"
 #define LOGIND_PATH "/org/freedesktop/login1"
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
-#define DEADLINE_MS 5000
+#define DEADLINE_MS 20000
 
 static const char xml[] =
     "<node><interface name='org.freedesktop.login1.Manager'>"
