@@ -16,6 +16,7 @@ import uuid
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
+import crowd  # noqa: E402
 import sandbox  # noqa: E402
 from lab import ECHO_PORT, HOST4, HOST6, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, Lab, built  # noqa: E402
 
@@ -25,17 +26,6 @@ TIMED_LAUNCHES = 400
 TIMED_ROUNDS = 7
 ROUNDS = 5
 INSIDE, OUTSIDE = (f"you are {TUNNEL_HOST4}", f"you are {TUNNEL_HOST6}"), (f"you are {HOST4}", f"you are {HOST6}")
-CROWD = """import os, signal
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-running, word = os.pipe()
-for _ in range({number}):
-  if os.fork() == 0:
-    os.execv("{file}", ["listed", "--talk"])
-os.close(word)
-os.read(running, 1)  # ends when each has closed its end, which launching the program does
-print("ready", flush=True)
-signal.pause()
-"""
 
 
 def line(what, value, unit, aim, more=""):
@@ -157,8 +147,7 @@ def work_text(works):
 
 
 def crowd_rows(split, number=PROCESSES):
-    crowd = split.lab.host.start("/usr/bin/python3", "-c", CROWD.format(number=number, file=split.listed), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert crowd.stdout.readline() == "ready\n"
+    parent = crowd.start(split.lab, split.listed, number)
     moved, returned, home, shown, small, large, moves, returns = [], [], [], [], [], [], [], []
     for _ in range(ROUNDS):
         split.start()
@@ -185,10 +174,10 @@ def crowd_rows(split, number=PROCESSES):
     line("and are where they came from", statistics.median(home), "ms", "1000", f"   {min(home):.0f} to {max(home):.0f}, as seen from outside, which also costs")
     line(f"vpnctl split ps --all --json, {number}", statistics.median(shown), "ms", "50", f"   {min(shown):.0f} to {max(shown):.0f}")
     line("PSS of vpnd for each of them", statistics.median(small), "bytes", "200", f"   after they were listed {statistics.median(large):.0f}")
-    crowd.stdin.close()  # which ends them all
+    parent.stdin.close()  # which ends them all
     sandbox.wait_until(lambda: len(os.listdir("/proc")) < number // 2, 60, "they have ended")
-    crowd.kill()
-    crowd.wait()
+    parent.kill()
+    parent.wait()
 
 
 FLOODERS = 2

@@ -14,6 +14,7 @@ import uuid
 
 import pytest
 
+import crowd
 import sandbox
 from capture import UDP, none, seen, select_frames
 from lab import ECHO_PORT, HOST4, HOST6, NOBODY, OUTSIDE_DNS4, PEER4, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4, built
@@ -351,24 +352,10 @@ def test_rules_outlive_the_daemon(split):
     assert first_act(split, split.other) == INSIDE
 
 
-CROWD = """import os, signal
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-running, word = os.pipe()
-for _ in range({number}):
-  if os.fork() == 0:
-    os.execv("{file}", ["listed", "--talk"])
-os.close(word)
-os.read(running, 1)  # ends when each has closed its end, which launching the program does
-print("ready", flush=True)
-signal.pause()
-"""
-
-
 def test_ten_thousand_processes(split):
     """All of a program that runs already, moved and returned; those that are gone by then are no matter."""
     number, gone = 10_000, 100
-    crowd = split.host.start("/usr/bin/python3", "-c", CROWD.format(number=number, file=split.listed), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert crowd.stdout.readline() == "ready\n"
+    parent = crowd.start(split, split.listed, number)
     split.vpnctl("split", "add", "--path", split.listed)
     procs = split.classes / "vpnd-excluded/cgroup.procs"
     members = procs.read_text(encoding="ascii").split()
@@ -378,10 +365,9 @@ def test_ten_thousand_processes(split):
         os.kill(int(pid), signal.SIGKILL)
     split.vpnctl("split", "remove", "--path", split.listed)
     assert procs.read_text(encoding="ascii") == ""
-    sandbox.wait_until(lambda: home_again(members[gone:]) and not processes(split), 20, "all are where they were before")
-    crowd.stdin.close()
-    sandbox.wait_until(lambda: not pathlib.Path("/proc", members[-1]).exists(), 20, "they have ended")
-    crowd.kill()
+    sandbox.wait_until(lambda: home_again(members[gone:]) and not processes(split), 60, "all are where they were before")
+    crowd.end(members[gone:])
+    parent.kill()
 
 
 def home_again(pids):
