@@ -61,7 +61,7 @@ class Daemon:
             self.process = lab.host.start(lab.vpnd, *argv, env=environment, stdout=log, stderr=subprocess.STDOUT)
         lab.daemons.append(self)
 
-    def wait_ready(self, timeout=20):
+    def wait_ready(self, timeout=sandbox.SOON_S):
         """Waits until the daemon owns its name."""
         def owned():
             if self.process.poll() is not None:
@@ -78,7 +78,7 @@ class Daemon:
         self.process.kill()
         self.process.wait(10)
 
-    def stop(self, number=signal.SIGTERM, timeout=20):
+    def stop(self, number=signal.SIGTERM, timeout=sandbox.SOON_S):
         """Asks the daemon to end and returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -311,7 +311,7 @@ class Lab:
     def status(self):
         return json.loads(self.vpnctl("status", "--json").stdout)
 
-    def wait_state(self, state, timeout=20):
+    def wait_state(self, state, timeout=sandbox.SOON_S):
         """Waits for the state; returns the status."""
         def look():
             status = self.status()
@@ -322,7 +322,7 @@ class Lab:
         """Imports the lab's profile and connects."""
         self.vpnctl("import", "-", name, input=self.profile(**options))
         self.vpnctl("connect", name, "--wait", "--timeout", "20")
-        sandbox.wait_until(self._takes_answers, 5, "the routes of the tunnel's addresses")
+        sandbox.wait_until(self._takes_answers, sandbox.SOON_S, "the routes of the tunnel's addresses")
 
     def _takes_answers(self):
         """Linux uses a new IPv6 address as a source some milliseconds before it takes packets to it (addrconf_dad_start()); what is answered sooner is lost."""
@@ -337,7 +337,7 @@ class Lab:
         done = self.host.run(*self.as_user(uid), PYTHON, "-c", (HERE / "probe.py").read_text(encoding="utf-8"), input=json.dumps(wants), timeout=timeout)
         return json.loads(done.stdout)
 
-    def echo(self, address, kind="udp", wait=3000, **options):
+    def echo(self, address, kind="udp", wait=8000, **options):
         """Asks the echo server at the address; returns the address it saw us with, None without an answer."""
         answer = self.probe([{"kind": kind, "address": address, "port": ECHO_PORT, "wait": wait, **options}])[0]
         return answer["reply"].removeprefix("you are ") if answer["reply"] else None

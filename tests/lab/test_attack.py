@@ -98,7 +98,7 @@ def blocking_status(lab):
     def look():
         status = json.loads(lab.vpnctl("status", "--json", check=False).stdout.splitlines()[0])
         return status if status.get("blocking") else None
-    return sandbox.wait_until(look, 5, "the daemon has taken over the rules")
+    return sandbox.wait_until(look, sandbox.SOON_S, "the daemon has taken over the rules")
 
 
 @pytest.mark.parametrize("seed", [1])

@@ -194,16 +194,16 @@ def test_name_that_becomes_known_on_a_closed_host(host, way):
     assert host.host.run(host.vpnd, "--early-boot", env=host.environment(), check=False).returncode == 0
     mark = host.capture.mark()
     host.start_daemon()
-    status = host.wait_state("error", 5)
+    status = host.wait_state("error")
     assert status["cause"] == "endpoint-unresolvable" and status["blocking"] is True
     if way == "file":
         host.host.run("sh", "-c", f"echo {PEER4} vpn.provider.example >> /etc/hosts")
-        host.wait_state("connected", 10)
+        host.wait_state("connected")
         only_transport(host.capture.since(mark))
     else:
         none(host.capture.since(mark), from_host=True, dport=53)
         host.vpnctl("settings", "set", "api-endpoints", f"{OUTSIDE_DNS4}:53/udp")
-        host.wait_state("connected", 10)
+        host.wait_state("connected")
         only_transport([frame for frame in host.capture.since(mark) if (frame.dst, frame.dport) != (OUTSIDE_DNS4, 53)], PUBLIC4)
     assert host.echo(PUBLIC4) == TUNNEL_HOST4
 

@@ -61,7 +61,7 @@ def test_kernel_without_ipv6(without6):
         assert lab.echo(PUBLIC4) == TUNNEL_HOST4
         assert lab.echo(PUBLIC4, "tcp") == TUNNEL_HOST4
         lab.host.run("ip", "rule", "del", "priority", "4890")
-        sandbox.wait_until(lambda: "4890" in lab.host.run("ip", "-4", "rule").stdout, 2, "the rule is back")
+        sandbox.wait_until(lambda: "4890" in lab.host.run("ip", "-4", "rule").stdout, sandbox.SOON_S, "the rule is back")
         lab.wait_until_works(TUNNEL_HOST4)
     only_transport(lab.capture.since(mark))
     status = lab.status()

@@ -110,7 +110,7 @@ def test_flow_inside_the_tunnel_does_not_move_to_the_lan(lan, why):
         lan.host.run("ip", "addr", "flush", "dev", "eth0", "to", f"{LAN_HOST4}/24")
         lan.host.run("ip", "-6", "addr", "flush", "dev", "eth0", "to", f"{LAN_HOST6}/64")
         allow_lan(lan, True)
-        sandbox.wait_until(lambda: all("eth0" not in lan.host.run("ip", "route", "get", peer).stdout for peer in (LAN_PEER4, LAN_PEER6)), 5, "the addresses are the tunnel's")
+        sandbox.wait_until(lambda: all("eth0" not in lan.host.run("ip", "route", "get", peer).stdout for peer in (LAN_PEER4, LAN_PEER6)), sandbox.SOON_S, "the addresses are the tunnel's")
     with lan.host.net():
         flows = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
     for flow, peer, own in zip(flows, (LAN_PEER4, LAN_PEER6), (TUNNEL_HOST4, TUNNEL_HOST6), strict=True):
@@ -122,7 +122,7 @@ def test_flow_inside_the_tunnel_does_not_move_to_the_lan(lan, why):
         lan.host.ip(f"addr add {LAN_HOST4}/24 dev eth0\naddr add {LAN_HOST6}/64 dev eth0 nodad")
     else:
         allow_lan(lan, True)
-    sandbox.wait_until(lambda: lan.echo(LAN_PEER4, wait=300) in LINK4 and lan.echo(LAN_PEER6, wait=300) in LINK6, 10, "the LAN")
+    sandbox.wait_until(lambda: lan.echo(LAN_PEER4, wait=300) in LINK4 and lan.echo(LAN_PEER6, wait=300) in LINK6, sandbox.SOON_S, "the LAN")
     for flow in flows:
         for _ in range(3):
             try:
@@ -331,7 +331,7 @@ def guest_probe(lab, probes):
     return json.loads(lab.guest.run(PYTHON, "-c", program, input=json.dumps(probes)).stdout)
 
 
-def guest_echo(lab, address, kind="udp", wait=3000):
+def guest_echo(lab, address, kind="udp", wait=8000):
     answer = guest_probe(lab, [{"kind": kind, "address": address, "port": ECHO_PORT, "wait": wait}])[0]
     return answer["reply"].removeprefix("you are ") if answer["reply"] else None
 
@@ -365,7 +365,7 @@ def test_only_a_router_is_tracked(host):
     set_forwarding(host, 1)
     mark = host.capture.mark()
     for address, source in ((PUBLIC4, TUNNEL_HOST4), (PUBLIC6, TUNNEL_HOST6)):
-        sandbox.wait_until(lambda address=address, source=source: guest_echo(host, address, wait=300) == source, 10, f"a client of the router reaches {address}")
+        sandbox.wait_until(lambda address=address, source=source: guest_echo(host, address, wait=300) == source, sandbox.SOON_S, f"a client of the router reaches {address}")
         assert guest_echo(host, address, "tcp") == source
     none(host.capture.since(mark), dport=ECHO_PORT)
 
@@ -439,7 +439,7 @@ def test_guests_go_where_the_settings_say(guest):
             mark = guest.capture.mark()
             for kind, address, source in cells:
                 expected = {"direct": source, "block": None, "tunnel": inside[address] if state == "connected" else None}[policy]
-                assert guest_echo(guest, address, kind, wait=3000 if expected else 100) == expected, (state, policy, kind, address)
+                assert guest_echo(guest, address, kind, wait=8000 if expected else 100) == expected, (state, policy, kind, address)
             names = guest_probe(guest, [{"kind": "tcp", "address": OUTSIDE_DNS4, "port": 53, "wait": 300}])[0]["result"]
             frames = guest.capture.since(mark)
             if policy == "direct":
@@ -486,7 +486,7 @@ def test_direct_guests_and_a_link_that_has_no_address(host):
     host.host.run("nft", "-f", "-", input="table inet maker {\n chain post {\n  type nat hook postrouting priority 100;\n"
                   f"  ip saddr {GUEST4} oifname != \"docker0\" masquerade\n }}\n}}\n")
     host.vpnctl("settings", "set", "forward", "docker0=direct")
-    sandbox.wait_until(lambda: guest_echo(host, PUBLIC4, wait=500) == HOST4, 20, "the guest goes beside the tunnel")
+    sandbox.wait_until(lambda: guest_echo(host, PUBLIC4, wait=500) == HOST4, sandbox.SOON_S, "the guest goes beside the tunnel")
     before = host.host.run("ip", "-o", "-4", "addr", "show", "dev", "eth0").stdout.split()[3]
     router = host.host.run("ip", "route").stdout.split("default via ")[1].split()[0]
     mark = host.capture.mark()

@@ -304,7 +304,7 @@ def test_ipv6_that_comes_after_an_ipv4_tunnel(host):
                 took.append(time.monotonic() - start)
                 assert answer["result"] in ("ECONNREFUSED", "EPERM", "ENETUNREACH", "EACCES", "EHOSTUNREACH"), (uid, device, answer)
         host.probe([probe for probe in leak_probes(uid) if ":" in probe["address"]], uid=uid)
-    assert min(took) < 1, f"{took}: a start of the program included"
+    assert min(took) < 3, f"{took}: none was told at once, but waited for an answer to the end"
     assert host.echo(PUBLIC4) == TUNNEL_HOST4
     frames = host.capture.since(mark)
     none(frames, from_host=True, dst=PUBLIC6)
@@ -357,7 +357,7 @@ def test_link_with_the_index_of_the_tunnel(connected):
     """The tunnel's link is deleted, and a physical one has the number that it had: it is a link like any other, for flows of before, too."""
     index = connected.host.run("ip", "-o", "link", "show", "vpnd0").stdout.split(":")[0]
     with flow_inside(connected) as flow:
-        sandbox.wait_until(lambda: f"oif {index} " in listed(connected) or 'oif "vpnd0"' in listed(connected), 5, "the number is in the rules")
+        sandbox.wait_until(lambda: f"oif {index} " in listed(connected) or 'oif "vpnd0"' in listed(connected), sandbox.SOON_S, "the number is in the rules")
         connected.host.ip("link", "del", "vpnd0")
         second = add_link(connected, 1, index)
         assert connected.host.run("ip", "-o", "link", "show", "eth1").stdout.split(":")[0] == index
@@ -381,7 +381,7 @@ def test_index_of_the_tunnel_while_nobody_watches(connected):
     with flow_inside(connected) as flow:
         connected.daemons[-1].kill()
         connected.kill_wireguard()
-        sandbox.wait_until(lambda: "vpnd0" not in connected.host.run("ip", "link", "show").stdout, 5, "the tunnel's link is gone")
+        sandbox.wait_until(lambda: "vpnd0" not in connected.host.run("ip", "link", "show").stdout, sandbox.SOON_S, "the tunnel's link is gone")
         second = add_link(connected, 1, index)
         connected.host.run("ip", "-6", "addr", "add", "2001:db8:9::2/64", "dev", "eth1", "nodad")
         connected.host.ip("-6", "route", "add", PUBLIC6, "via", "2001:db8:9::1", "dev", "eth1")

@@ -4,7 +4,6 @@
 import contextlib
 import errno
 import socket
-import time
 
 import pytest
 
@@ -55,8 +54,8 @@ def connected_udp(node, address, mark=None):
     return sock
 
 
-def end_of(sock, timeout=1):
-    """The error that a program gets within a second, None if the socket still lives."""
+def end_of(sock, timeout=sandbox.SOON_S):
+    """The error that a program gets, None if the socket lives after that time."""
     sock.settimeout(timeout)
     try:
         sock.recv(1)
@@ -73,10 +72,8 @@ def test_tcp_of_before_is_ended_in_silence(host, address, dual):
     with contextlib.closing(Pair(host.host, host.wan, address, dual=dual)) as pair:
         assert pair.works()
         mark = host.capture.mark()
-        start = time.monotonic()
         host.vpnctl("connect", "demo")
         assert end_of(pair.client) == "ECONNABORTED"
-        assert time.monotonic() - start < 3  # vpnctl and the activation included
         host.wait_state("connected")
         frames = host.capture.since(mark)
     none(frames, from_host=True, proto=TCP)
@@ -121,7 +118,7 @@ def test_lockdown_is_a_lock(host):
     host.vpnctl("settings", "set", "destroy-sockets", "false")
     with contextlib.closing(Pair(host.host, host.wan, PUBLIC4)) as pair:
         host.vpnctl("lockdown", "on")
-        assert end_of(pair.client) is None
+        assert end_of(pair.client, 1) is None
     host.vpnctl("lockdown", "off")
 
 

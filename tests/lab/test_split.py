@@ -105,7 +105,7 @@ def start_classifier(lab):
     """With the priority that its unit gives it: what it cannot answer within 50 ms goes by the tunnel."""
     lab.classifier = lab.host.start("nice", "-n", "-20", built("service/classifier/vpnd-classifier"), "--socket", "/run/vpnd-lab/classifier", "--mountinfo", "/proc/self/mountinfo",
                                     env=lab.environment())
-    sandbox.wait_until(lambda: (lab.host_run / "vpnd-lab/classifier").exists(), 10, "vpnd-classifier listens")
+    sandbox.wait_until(lambda: (lab.host_run / "vpnd-lab/classifier").exists(), sandbox.SOON_S, "vpnd-classifier listens")
 
 
 def split_state(lab):
@@ -255,7 +255,7 @@ def test_six_cells(split, when, is_connected):
     if when == "before":
         assert talker.ask("use") == OUTSIDE
     else:
-        sandbox.wait_until(lambda: talker.ask("use") in ("ECONNABORTED", "EPIPE"), 5, "the connection of the other class has ended")
+        sandbox.wait_until(lambda: talker.ask("use") in ("ECONNABORTED", "EPIPE"), sandbox.SOON_S, "the connection of the other class has ended")
     assert talker.ask("open", PUBLIC4, STREAM_PORT) == changed
     if not is_connected:
         split.connect()

@@ -149,13 +149,12 @@ def test_a_launch_that_waits_while_the_classifier_is_killed(split):
     def waits():
         with open(f"/proc/{launched.pid}/stack", encoding="ascii") as stack:
             return "fanotify" in stack.read()
-    sandbox.wait_until(waits, 10, "the launch waits")
+    sandbox.wait_until(waits, sandbox.SOON_S, "the launch waits")
     assert first_act(split, split.other) == INSIDE, "other launches wait for nobody"
     assert launched.poll() is None
-    began = time.monotonic()
     split.classifier.kill()
     split.classifier.wait()
-    assert launched.communicate(timeout=10)[0].strip() == INSIDE and time.monotonic() - began < 3
+    assert launched.communicate(timeout=sandbox.SOON_S)[0].strip() == INSIDE
 
 
 def test_a_flood_of_launches(split):
@@ -253,9 +252,7 @@ def test_a_network_without_ipv6(split):
     wait_split_state(split, "engaged")
     mark = split.capture.mark()
     before = len(split.services.echoes)
-    began = time.monotonic()
-    assert goes(split, split.listed, REFUSED, address=PUBLIC6)
-    assert time.monotonic() - began < 2, "refused, not left waiting"
+    assert goes(split, split.listed, REFUSED, address=PUBLIC6), "refused, not left waiting, which would be silence"
     assert goes(split, split.listed, OUTSIDE)
     assert first_act(split, split.other, address=PUBLIC6) == INSIDE6
     assert [client for _server, client, _kind in split.services.echoes[before:]] == [HOST4, TUNNEL_HOST6]
@@ -372,7 +369,7 @@ def test_classes_in_net_cls(split):
     assert running.way() == OUTSIDE, "one that runs already is moved"
     assert [p["executable"] for p in processes(split)] == [split.other]
     split.vpnctl("split", "remove", "--path", split.other)
-    sandbox.wait_until(lambda: running.way() == INSIDE, 10, "it is back")
+    sandbox.wait_until(lambda: running.way() == INSIDE, sandbox.SOON_S, "it is back")
     running.end()
     split.vpnctl("disconnect", "--wait")
     split.daemon.stop()
@@ -445,7 +442,7 @@ def test_states_and_events(split):
     assert missed.way() == INSIDE
     split.classifier.send_signal(signal.SIGCONT)
     assert "in time" in watch.wait("failed", path=split.listed)["reason"], "a launch that was missed is told"
-    sandbox.wait_until(lambda: missed.way() == OUTSIDE, 10, "and it is moved all the same")
+    sandbox.wait_until(lambda: missed.way() == OUTSIDE, sandbox.SOON_S, "and it is moved all the same")
     missed.end()
     split.classifier.kill()
     split.classifier.wait()
@@ -600,8 +597,8 @@ def test_a_file_of_many_rules(split, number):
     assert goes(split, split.listed, OUTSIDE)
     refused = split.vpnctl("split", "add", "--path", split.other, check=False)
     assert refused.returncode == 1 and "10000" in refused.stderr
-    split.vpnctl("split", "remove", "--path", "/opt/7", timeout=10)
+    split.vpnctl("split", "remove", "--path", "/opt/7")
     wait_split_state(split, "engaged")
-    split.vpnctl("split", "add", "--path", split.other, timeout=10)
+    split.vpnctl("split", "add", "--path", split.other)
     assert goes(split, split.other, OUTSIDE)
     assert "9998 more rules" in split.status()["warnings"][-1] or len(split.status()["warnings"]) == 4
