@@ -1,29 +1,16 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The socket killer of socket-killer-diag.h. Lists the sockets of each family and protocol, one after the other, then names those that
- * are to be ended in batches. A socket that is gone by then is no failure. Connections that begin after the list meet the rules, which
- * are in force before this is called.
+ * The socket killer of socket-killer-diag.h. Connections that begin after the kernel's lists were read meet the rules, which are in force before this
+ * is called.
  */
 #include "config.h"
 
 #include "socket-killer-diag.h"
 
-#include "diag-encode.h"
-#include "error.h"
-#include "nl-socket.h"
+#include "socket-end.h"
 
-#include <errno.h>
 #include <linux/netlink.h>
-
-#define TIMEOUT_MS 5000    /* the kernel answers inside send (); this only bounds a bug */
-#define BATCH_SOCKETS 500u /* 36 KB a batch: below the least send buffer (net.core.wmem_default, 208 KB) */
-
-static const struct
-{
-  int family;
-  guint8 protocol;
-} lists[] = { { AF_INET, IPPROTO_TCP }, { AF_INET6, IPPROTO_TCP }, { AF_INET, IPPROTO_UDP }, { AF_INET6, IPPROTO_UDP } };
 
 struct _VpndSocketKillerDiag
 {
@@ -32,161 +19,37 @@ struct _VpndSocketKillerDiag
   VpndNlSocket *socket; /* (owned) */
 };
 
-/**
- * Run: the data of a task
- * @plan: (owned)
- * @list: which of lists is asked for
- * @sockets: (element-type VpndDiagSocket) (owned): to be ended
- * @sent: how many of them were named
- * @error: errno of the first refusal that counts, 0 for none
- */
-typedef struct
-{
-  VpndSocketPlan *plan;
-  guint list;
-  GArray *sockets;
-  guint sent;
-  int error;
-} Run;
-
 static void vpnd_socket_killer_diag_iface_init (VpndSocketKillerInterface *iface);
-static void list_next (GTask *task);
 
 G_DEFINE_FINAL_TYPE_WITH_CODE (VpndSocketKillerDiag, vpnd_socket_killer_diag, G_TYPE_OBJECT,
     G_IMPLEMENT_INTERFACE (VPND_TYPE_SOCKET_KILLER, vpnd_socket_killer_diag_iface_init))
 
-static void
-run_free (Run *run)
+static gboolean
+is_planned (const VpndDiagSocket *socket, gconstpointer data)
 {
-  vpnd_socket_plan_unref (run->plan);
-  g_array_unref (run->sockets);
-  g_free (run);
+  return vpnd_socket_plan_ends (data, &socket->info);
 }
-
-static void
-note_refusals (Run *run, const VpndNlReply *reply, int harmless)
-{
-  for (guint i = 0; i < reply->errors->len && run->error == 0; i++)
-    {
-      int code = g_array_index (reply->errors, VpndNlError, i).error;
-
-      if (code != harmless)
-        run->error = code;
-    }
-  if (run->error == 0 && reply->overrun)
-    run->error = ENOBUFS;
-}
-
-static void
-finish (GTask *task)
-{
-  Run *run = g_task_get_task_data (task);
-
-  if (run->error == 0)
-    g_task_return_boolean (task, TRUE);
-  else if (run->error == EOPNOTSUPP || run->error == ENOENT)
-    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE,
-        "connections of before may go on: the kernel lacks CONFIG_INET_DIAG_DESTROY, CONFIG_INET_TCP_DIAG or CONFIG_INET_UDP_DIAG");
-  else
-    g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_FAILED, "connections of before may go on: %s", g_strerror (run->error));
-}
-
-static void end_next (GTask *task);
 
 static void
 on_ended (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
-  Run *run = g_task_get_task_data (task);
   GError *error = NULL;
-  g_autoptr (VpndNlReply) reply = vpnd_nl_socket_transact_finish (VPND_NL_SOCKET (source), result, &error);
 
-  if (reply == NULL)
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  note_refusals (run, reply, ENOENT); /* gone by itself */
-  end_next (task);
-}
-
-static void
-end_next (GTask *task)
-{
-  VpndSocketKillerDiag *self = g_task_get_source_object (task);
-  Run *run = g_task_get_task_data (task);
-  guint n = MIN (BATCH_SOCKETS, run->sockets->len - run->sent);
-  g_autoptr (GByteArray) batch = g_byte_array_new ();
-  g_autoptr (GBytes) bytes = NULL;
-  guint32 seq;
-
-  if (n == 0)
-    {
-      finish (task);
-      return;
-    }
-  seq = vpnd_nl_socket_next_seq (self->socket, n);
-  for (guint i = 0; i < n; i++)
-    vpnd_diag_append_destroy (batch, &g_array_index (run->sockets, VpndDiagSocket, run->sent + i), seq + i);
-  run->sent += n;
-  bytes = g_byte_array_free_to_bytes (g_steal_pointer (&batch));
-  vpnd_nl_socket_transact_async (self->socket, bytes, TIMEOUT_MS, g_task_get_cancellable (task), on_ended, g_object_ref (task));
-}
-
-static void
-on_listed (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  Run *run = g_task_get_task_data (task);
-  GError *error = NULL;
-  g_autoptr (VpndNlReply) reply = vpnd_nl_socket_transact_finish (VPND_NL_SOCKET (source), result, &error);
-
-  if (reply == NULL)
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  note_refusals (run, reply, 0);
-  for (guint i = 0; i < reply->messages->len; i++)
-    {
-      VpndDiagSocket socket;
-      gsize size;
-      const void *data = g_bytes_get_data (g_ptr_array_index (reply->messages, i), &size);
-
-      if (vpnd_diag_decode_socket (data, size, lists[run->list].protocol, &socket) && vpnd_socket_plan_ends (run->plan, &socket.info))
-        g_array_append_val (run->sockets, socket);
-    }
-  run->list++;
-  list_next (task);
-}
-
-static void
-list_next (GTask *task)
-{
-  VpndSocketKillerDiag *self = g_task_get_source_object (task);
-  Run *run = g_task_get_task_data (task);
-  g_autoptr (GBytes) request = NULL;
-
-  if (run->list == G_N_ELEMENTS (lists))
-    {
-      end_next (task);
-      return;
-    }
-  request = vpnd_diag_encode_dump (lists[run->list].family, lists[run->list].protocol, run->plan->is_over, vpnd_nl_socket_next_seq (self->socket, 1));
-  vpnd_nl_socket_transact_async (self->socket, request, TIMEOUT_MS, g_task_get_cancellable (task), on_listed, g_object_ref (task));
+  if (vpnd_socket_end_finish (result, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
 }
 
 static void
 vpnd_socket_killer_diag_end_async (VpndSocketKiller *killer, VpndSocketPlan *plan, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
-  g_autoptr (GTask) task = g_task_new (killer, cancellable, callback, user_data);
-  Run *run = g_new0 (Run, 1);
+  GTask *task = g_task_new (killer, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, vpnd_socket_killer_diag_end_async);
-  run->plan = vpnd_socket_plan_ref (plan);
-  run->sockets = g_array_new (FALSE, FALSE, sizeof (VpndDiagSocket));
-  g_task_set_task_data (task, run, (GDestroyNotify) run_free);
-  list_next (task);
+  g_task_set_task_data (task, vpnd_socket_plan_ref (plan), (GDestroyNotify) vpnd_socket_plan_unref);
+  vpnd_socket_end_async (VPND_SOCKET_KILLER_DIAG (killer)->socket, plan->is_over, is_planned, plan, cancellable, on_ended, task);
 }
 
 /**
