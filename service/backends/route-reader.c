@@ -63,6 +63,81 @@ typedef struct
 
 static void ask_next (GTask *task);
 
+/**
+ * vpnd_route_has_question:
+ * @at: a number from 0
+ * @with_main: the main table is asked for, too
+ *
+ * Returns: TRUE while there is such a question
+ */
+gboolean
+vpnd_route_has_question (gsize at, gboolean with_main)
+{
+  return at < G_N_ELEMENTS (questions) && (with_main || questions[at].table != RT_TABLE_MAIN);
+}
+
+/**
+ * vpnd_route_ask_async:
+ * @socket: a socket of NETLINK_ROUTE
+ * @at: which question
+ * @timeout_ms: how long the answer may take
+ * @cancellable: (nullable): cancels the question
+ * @callback: called with the reply, which is vpnd_nl_socket_transact_finish ()'s
+ * @user_data: passed to @callback
+ *
+ * Asks the kernel for links, addresses, rules, the routes of our tables and those of the main table, in this order: routes name links, so links come first.
+ */
+void
+vpnd_route_ask_async (VpndNlSocket *socket, gsize at, guint timeout_ms, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  g_autoptr (GBytes) messages = NULL;
+  guint32 seq;
+
+  seq = vpnd_nl_socket_next_seq (socket, 1);
+  switch (questions[at].subject)
+    {
+    case SUBJECT_LINKS:
+      vpnd_rtnl_encode_dump_links (bytes, seq);
+      break;
+    case SUBJECT_ADDRESSES:
+      vpnd_rtnl_encode_dump_addresses (bytes, seq, questions[at].family);
+      break;
+    case SUBJECT_RULES:
+      vpnd_rtnl_encode_dump_rules (bytes, seq, questions[at].family);
+      break;
+    case SUBJECT_ROUTES:
+      vpnd_rtnl_encode_dump_routes (bytes, seq, questions[at].family, questions[at].table);
+      break;
+    }
+  messages = g_bytes_new (bytes->data, bytes->len);
+  vpnd_nl_socket_transact_async (socket, messages, timeout_ms, cancellable, callback, user_data);
+}
+
+/**
+ * vpnd_route_reply_is_usable:
+ * @reply: to a question
+ * @error: return location for VPND_ERROR_ROUTING
+ *
+ * A table that is empty, and a family that the kernel does not have, are read as empty.
+ *
+ * Returns: FALSE when the kernel refused for another reason
+ */
+gboolean
+vpnd_route_reply_is_usable (const VpndNlReply *reply, GError **error)
+{
+  for (guint i = 0; i < reply->errors->len; i++)
+    {
+      int code = g_array_index (reply->errors, VpndNlError, i).error;
+
+      if (code == ENOENT || code == EAFNOSUPPORT || code == EOPNOTSUPP || code == ENOPROTOOPT)
+        continue;
+      g_set_error (error, VPND_ERROR, VPND_ERROR_ROUTING, "reading rules and routes: %s", g_strerror (code));
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static void
 reading_free (Reading *reading)
 {
@@ -139,22 +214,6 @@ add_message (Reading *reading, const void *message, gsize length)
     add_route (reading, &route);
 }
 
-/* A table that is empty, and a family that the kernel does not have, are read as empty. */
-static gboolean
-is_usable (const VpndNlReply *reply, GError **error)
-{
-  for (guint i = 0; i < reply->errors->len; i++)
-    {
-      int code = g_array_index (reply->errors, VpndNlError, i).error;
-
-      if (code == ENOENT || code == EAFNOSUPPORT || code == EOPNOTSUPP || code == ENOPROTOOPT)
-        continue;
-      g_set_error (error, VPND_ERROR, VPND_ERROR_ROUTING, "reading rules and routes: %s", g_strerror (code));
-      return FALSE;
-    }
-  return TRUE;
-}
-
 static void
 on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -163,7 +222,7 @@ on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autoptr (VpndNlReply) reply = vpnd_nl_socket_transact_finish (VPND_NL_SOCKET (source), result, &error);
 
-  if (reply == NULL || !is_usable (reply, &error))
+  if (reply == NULL || !vpnd_route_reply_is_usable (reply, &error))
     {
       g_task_return_error (task, g_steal_pointer (&error));
       return;
@@ -181,34 +240,12 @@ static void
 ask_next (GTask *task)
 {
   Reading *reading = g_task_get_task_data (task);
-  g_autoptr (GByteArray) bytes = g_byte_array_new ();
-  g_autoptr (GBytes) messages = NULL;
-  guint32 seq;
-  gsize at = reading->next++;
+  const gsize at = reading->next++;
 
-  if (at == G_N_ELEMENTS (questions))
-    {
-      g_task_return_pointer (task, vpnd_route_survey_ref (reading->survey), (GDestroyNotify) vpnd_route_survey_unref);
-      return;
-    }
-  seq = vpnd_nl_socket_next_seq (reading->socket, 1);
-  switch (questions[at].subject)
-    {
-    case SUBJECT_LINKS:
-      vpnd_rtnl_encode_dump_links (bytes, seq);
-      break;
-    case SUBJECT_ADDRESSES:
-      vpnd_rtnl_encode_dump_addresses (bytes, seq, questions[at].family);
-      break;
-    case SUBJECT_RULES:
-      vpnd_rtnl_encode_dump_rules (bytes, seq, questions[at].family);
-      break;
-    case SUBJECT_ROUTES:
-      vpnd_rtnl_encode_dump_routes (bytes, seq, questions[at].family, questions[at].table);
-      break;
-    }
-  messages = g_bytes_new (bytes->data, bytes->len);
-  vpnd_nl_socket_transact_async (reading->socket, messages, TRANSACTION_TIMEOUT_MS, g_task_get_cancellable (task), on_dumped, g_object_ref (task));
+  if (vpnd_route_has_question (at, TRUE))
+    vpnd_route_ask_async (reading->socket, at, TRANSACTION_TIMEOUT_MS, g_task_get_cancellable (task), on_dumped, g_object_ref (task));
+  else
+    g_task_return_pointer (task, vpnd_route_survey_ref (reading->survey), (GDestroyNotify) vpnd_route_survey_unref);
 }
 
 /**

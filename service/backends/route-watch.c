@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "reserved.h"
+#include "route-reader.h"
 #include "rtnl-decode.h"
-#include "rtnl-encode.h"
 
 #define TRANSACTION_TIMEOUT_MS 5000 /* the kernel answers inside send (); this only bounds a bug */
 #define LOOKS_IN_A_ROW_MAX 8u       /* a dump is repeated when others change the tables meanwhile */
@@ -53,31 +53,6 @@ struct _VpndRouteWatch
 };
 
 G_DEFINE_FINAL_TYPE (VpndRouteWatch, vpnd_route_watch, G_TYPE_OBJECT)
-
-typedef enum
-{
-  SUBJECT_LINKS,
-  SUBJECT_ADDRESSES,
-  SUBJECT_RULES,
-  SUBJECT_ROUTES,
-} Subject;
-
-/* What is read, in this order: routes name links, so links come first. */
-static const struct
-{
-  Subject subject;
-  int family;
-  guint32 table;
-} lookups[] = {
-  { SUBJECT_LINKS, AF_UNSPEC, 0 },
-  { SUBJECT_ADDRESSES, AF_UNSPEC, 0 },
-  { SUBJECT_RULES, AF_INET, 0 },
-  { SUBJECT_RULES, AF_INET6, 0 },
-  { SUBJECT_ROUTES, AF_INET, VPND_TABLE_TUNNEL },
-  { SUBJECT_ROUTES, AF_INET6, VPND_TABLE_TUNNEL },
-  { SUBJECT_ROUTES, AF_INET, VPND_TABLE_LOCAL },
-  { SUBJECT_ROUTES, AF_INET6, VPND_TABLE_LOCAL },
-};
 
 static void look_step (VpndRouteWatch *self);
 
@@ -224,20 +199,6 @@ finish_look (VpndRouteWatch *self)
     self->func (missing, self->func_data);
 }
 
-static gboolean
-reply_is_usable (const VpndNlReply *reply)
-{
-  for (guint i = 0; i < reply->errors->len; i++)
-    {
-      int code = g_array_index (reply->errors, VpndNlError, i).error;
-
-      /* A table that is empty and a family that the kernel does not have are read as empty. */
-      if (code != ENOENT && code != EAFNOSUPPORT && code != EOPNOTSUPP && code != ENOPROTOOPT)
-        return FALSE;
-    }
-  return TRUE;
-}
-
 static void
 on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -247,7 +208,7 @@ on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (self->notifications == NULL)
     return; /* stopped meanwhile */
-  if (reply == NULL || !reply_is_usable (reply))
+  if (reply == NULL || !vpnd_route_reply_is_usable (reply, NULL))
     {
       /* Nothing is known; the next notification looks again. */
       self->looks = 0;
@@ -268,34 +229,12 @@ on_dumped (GObject *source, GAsyncResult *result, gpointer user_data)
 static void
 look_step (VpndRouteWatch *self)
 {
-  g_autoptr (GByteArray) bytes = g_byte_array_new ();
-  g_autoptr (GBytes) messages = NULL;
-  guint32 seq;
-  gsize at = self->next++;
+  const gsize at = self->next++;
 
-  if (at == G_N_ELEMENTS (lookups))
-    {
-      finish_look (self);
-      return;
-    }
-  seq = vpnd_nl_socket_next_seq (self->questions, 1);
-  switch (lookups[at].subject)
-    {
-    case SUBJECT_LINKS:
-      vpnd_rtnl_encode_dump_links (bytes, seq);
-      break;
-    case SUBJECT_ADDRESSES:
-      vpnd_rtnl_encode_dump_addresses (bytes, seq, lookups[at].family);
-      break;
-    case SUBJECT_RULES:
-      vpnd_rtnl_encode_dump_rules (bytes, seq, lookups[at].family);
-      break;
-    case SUBJECT_ROUTES:
-      vpnd_rtnl_encode_dump_routes (bytes, seq, lookups[at].family, lookups[at].table);
-      break;
-    }
-  messages = g_bytes_new (bytes->data, bytes->len);
-  vpnd_nl_socket_transact_async (self->questions, messages, TRANSACTION_TIMEOUT_MS, self->cancellable, on_dumped, g_object_ref (self));
+  if (vpnd_route_has_question (at, FALSE))
+    vpnd_route_ask_async (self->questions, at, TRANSACTION_TIMEOUT_MS, self->cancellable, on_dumped, g_object_ref (self));
+  else
+    finish_look (self);
 }
 
 /* A link that goes down takes our routes by it along, and so does one that loses its last address of IPv4; those of IPv4 go without a word of the kernel's
