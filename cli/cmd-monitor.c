@@ -46,26 +46,6 @@ typedef struct
   gboolean is_returning;
 } Monitor;
 
-static JsonBuilder *
-begin_event (const char *event)
-{
-  JsonBuilder *builder = vpnd_output_json_begin ();
-
-  vpnd_output_json_string (builder, "event", event);
-  return builder;
-}
-
-static void
-print_text (Monitor *monitor, VpndColor color, const char *text)
-{
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  g_autofree char *stamp = g_date_time_format (now, "%H:%M:%S");
-  g_autofree char *line = g_strdup_printf ("%s  %s", stamp, text);
-
-  vpnd_output_line (monitor->cli->output, color, line);
-  (void) vpnd_output_flush (monitor->cli->output); /* a reader that went away ends us by SIGPIPE */
-}
-
 static const char *
 daemon_string (Monitor *monitor, const char *property)
 {
@@ -88,7 +68,7 @@ static void
 print_state_json (Monitor *monitor)
 {
   static const char *const keys[][2] = { { "state", "State" }, { "cause", "Cause" }, { "blocking", "Blocking" }, { "profile", "Profile" }, { "since", "Since" } };
-  g_autoptr (JsonBuilder) builder = begin_event ("state");
+  g_autoptr (JsonBuilder) builder = vpnd_output_json_begin_event ("state");
 
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     {
@@ -113,7 +93,7 @@ print_state_text (Monitor *monitor)
     return;
   g_free (monitor->line);
   monitor->line = g_steal_pointer (&line);
-  print_text (monitor, vpnd_status_view_color (state), monitor->line);
+  vpnd_output_event_line (monitor->cli->output, vpnd_status_view_color (state), monitor->line);
 }
 
 static void
@@ -147,7 +127,7 @@ on_daemon_changed (Monitor *monitor, GVariant *changed)
 static void
 on_settings_changed (Monitor *monitor, GVariant *changed)
 {
-  g_autoptr (JsonBuilder) builder = begin_event ("settings");
+  g_autoptr (JsonBuilder) builder = vpnd_output_json_begin_event ("settings");
   GVariantIter iter;
   const char *name;
   GVariant *value;
@@ -166,7 +146,7 @@ on_settings_changed (Monitor *monitor, GVariant *changed)
 
       vpnd_output_json_variant (builder, key, value);
       if (!vpnd_output_is_json (monitor->cli->output))
-        print_text (monitor, VPND_COLOR_NONE, text);
+        vpnd_output_event_line (monitor->cli->output, VPND_COLOR_NONE, text);
     }
   json_builder_end_object (builder);
   if (vpnd_output_is_json (monitor->cli->output))
@@ -178,14 +158,14 @@ print_presence (Monitor *monitor, gboolean present)
 {
   if (vpnd_output_is_json (monitor->cli->output))
     {
-      g_autoptr (JsonBuilder) builder = begin_event ("daemon");
+      g_autoptr (JsonBuilder) builder = vpnd_output_json_begin_event ("daemon");
 
       json_builder_set_member_name (builder, "running");
       json_builder_add_boolean_value (builder, present);
       vpnd_output_json_end (monitor->cli->output, builder);
     }
   else
-    print_text (monitor, present ? VPND_COLOR_NONE : VPND_COLOR_BAD, present ? _ ("vpnd is running") : _ ("vpnd has ended"));
+    vpnd_output_event_line (monitor->cli->output, present ? VPND_COLOR_NONE : VPND_COLOR_BAD, present ? _ ("vpnd is running") : _ ("vpnd has ended"));
 }
 
 static void
@@ -209,7 +189,7 @@ on_plain_signal (Monitor *monitor, const SignalEvent *event, GVariant *params)
     g_variant_get (params, "(&s)", &pubkey);
   if (vpnd_output_is_json (monitor->cli->output))
     {
-      g_autoptr (JsonBuilder) builder = begin_event (event->event);
+      g_autoptr (JsonBuilder) builder = vpnd_output_json_begin_event (event->event);
 
       if (pubkey != NULL)
         vpnd_output_json_string (builder, "publicKey", pubkey);
@@ -219,7 +199,7 @@ on_plain_signal (Monitor *monitor, const SignalEvent *event, GVariant *params)
     {
       g_autofree char *text = pubkey != NULL ? g_strdup_printf ("%s: %s", _ (event->text), pubkey) : g_strdup (_ (event->text));
 
-      print_text (monitor, VPND_COLOR_NONE, text);
+      vpnd_output_event_line (monitor->cli->output, VPND_COLOR_NONE, text);
     }
 }
 
@@ -259,7 +239,7 @@ start (Monitor *monitor, GError **error)
   monitor->lockdown = status->lockdown;
   if (vpnd_output_is_json (monitor->cli->output))
     {
-      g_autoptr (JsonBuilder) builder = begin_event ("status");
+      g_autoptr (JsonBuilder) builder = vpnd_output_json_begin_event ("status");
 
       json_builder_set_member_name (builder, "status");
       json_builder_add_value (builder, g_steal_pointer (&json));

@@ -39,26 +39,6 @@ static const struct
   { "ExclusionFailed", "failed", N_ ("FAILED"), VPND_COLOR_BAD },
 };
 
-static JsonBuilder *
-begin_event (const char *event)
-{
-  JsonBuilder *builder = vpnd_output_json_begin ();
-
-  vpnd_output_json_string (builder, "event", event);
-  return builder;
-}
-
-static void
-print_text (Watch *watch, VpndColor color, const char *text)
-{
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  g_autofree char *stamp = g_date_time_format (now, "%H:%M:%S");
-  g_autofree char *line = g_strdup_printf ("%s  %s", stamp, text);
-
-  vpnd_output_line (watch->cli->output, color, line);
-  (void) vpnd_output_flush (watch->cli->output); /* a reader that went away ends us by SIGPIPE */
-}
-
 static const char *
 get_property (Watch *watch, const char *name)
 {
@@ -78,7 +58,7 @@ print_state (Watch *watch)
 
   if (vpnd_output_is_json (watch->cli->output))
     {
-      g_autoptr (JsonBuilder) builder = begin_event ("state");
+      g_autoptr (JsonBuilder) builder = vpnd_output_json_begin_event ("state");
 
       vpnd_output_json_string (builder, "mode", mode);
       vpnd_output_json_string (builder, "state", state);
@@ -86,7 +66,7 @@ print_state (Watch *watch)
       vpnd_output_json_end (watch->cli->output, builder);
     }
   else
-    print_text (watch, g_str_equal (state, "engaged") ? VPND_COLOR_GOOD : VPND_COLOR_NONE, text);
+    vpnd_output_event_line (watch->cli->output, g_str_equal (state, "engaged") ? VPND_COLOR_GOOD : VPND_COLOR_NONE, text);
 }
 
 static void
@@ -116,7 +96,7 @@ on_process (Watch *watch, guint row, GVariant *params)
   g_variant_get (params, "(u&s&s)", &pid, &path, &reason);
   if (vpnd_output_is_json (watch->cli->output))
     {
-      g_autoptr (JsonBuilder) builder = begin_event (process_events[row].event);
+      g_autoptr (JsonBuilder) builder = vpnd_output_json_begin_event (process_events[row].event);
 
       json_builder_set_member_name (builder, "pid");
       json_builder_add_int_value (builder, pid);
@@ -126,7 +106,7 @@ on_process (Watch *watch, guint row, GVariant *params)
       return;
     }
   text = g_strdup_printf ("%-6s  %7u  %s  (%s)", _ (process_events[row].text), pid, *path != '\0' ? path : "-", reason);
-  print_text (watch, process_events[row].color, text);
+  vpnd_output_event_line (watch->cli->output, process_events[row].color, text);
 }
 
 static void
@@ -134,12 +114,12 @@ print_plain (Watch *watch, const char *event, VpndColor color, const char *text)
 {
   if (vpnd_output_is_json (watch->cli->output))
     {
-      g_autoptr (JsonBuilder) builder = begin_event (event);
+      g_autoptr (JsonBuilder) builder = vpnd_output_json_begin_event (event);
 
       vpnd_output_json_end (watch->cli->output, builder);
     }
   else
-    print_text (watch, color, text);
+    vpnd_output_event_line (watch->cli->output, color, text);
 }
 
 static void

@@ -277,6 +277,25 @@ vpnd_output_line (VpndOutput *output, VpndColor color, const char *text)
 }
 
 /**
+ * vpnd_output_event_line:
+ * @output: an output
+ * @color: its colour on a terminal
+ * @text: what has happened now
+ *
+ * Prints it behind the time of the day, at once: who follows events waits for each.
+ */
+void
+vpnd_output_event_line (VpndOutput *output, VpndColor color, const char *text)
+{
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autofree char *stamp = g_date_time_format (now, "%H:%M:%S");
+  g_autofree char *line = g_strdup_printf ("%s  %s", stamp, text);
+
+  vpnd_output_line (output, color, line);
+  (void) vpnd_output_flush (output); /* a reader that went away ends us by SIGPIPE */
+}
+
+/**
  * vpnd_output_raw:
  * @output: an output
  * @text: bytes, written as they are
@@ -406,6 +425,21 @@ vpnd_output_json_begin (void)
   json_builder_begin_object (builder);
   json_builder_set_member_name (builder, "schema");
   json_builder_add_int_value (builder, SCHEMA);
+  return builder;
+}
+
+/**
+ * vpnd_output_json_begin_event:
+ * @event: what happened
+ *
+ * Returns: (transfer full): a builder as of vpnd_output_json_begin (), which names the event
+ */
+JsonBuilder *
+vpnd_output_json_begin_event (const char *event)
+{
+  JsonBuilder *builder = vpnd_output_json_begin ();
+
+  vpnd_output_json_string (builder, "event", event);
   return builder;
 }
 

@@ -28,6 +28,7 @@ gboolean vpnd_output_is_json (const VpndOutput *output);
 gboolean vpnd_output_has_progress (const VpndOutput *output);
 
 void vpnd_output_line (VpndOutput *output, VpndColor color, const char *text);
+void vpnd_output_event_line (VpndOutput *output, VpndColor color, const char *text);
 void vpnd_output_raw (VpndOutput *output, const char *text, gsize length_bytes);
 guint vpnd_output_columns (const VpndOutput *output);
 void vpnd_output_paragraph (VpndOutput *output, VpndColor color, const char *text);
@@ -36,6 +37,7 @@ void vpnd_output_table (VpndOutput *output, const char *indent, const char *cons
 void vpnd_output_fitting_table (VpndOutput *output, const char *const *headers, GPtrArray *rows);
 
 JsonBuilder *vpnd_output_json_begin (void);
+JsonBuilder *vpnd_output_json_begin_event (const char *event);
 void vpnd_output_json_end (VpndOutput *output, JsonBuilder *builder);
 void vpnd_output_json_string (JsonBuilder *builder, const char *key, const char *value);
 void vpnd_output_json_variant (JsonBuilder *builder, const char *key, GVariant *value);
