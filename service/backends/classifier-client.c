@@ -29,8 +29,8 @@ struct _VpndClassifierClient
   guint source;
   guint retry;
   guint delay_ms;
-  GBytes *table; /* (owned) (nullable): NULL when nothing is wanted */
-  int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
+  GBytes *table;                              /* (owned) (nullable): NULL when nothing is wanted */
+  int class_fds[VPND_CLASSIFIER_MAX_CLASSES]; /* our own copies: the table is sent again when its classes may have been given up long since */
   guint n_classes;
   GPtrArray *errands; /* (element-type VpndClassifierErrand) (owned): what is to be asked for next */
   guint turn;
@@ -265,6 +265,18 @@ vpnd_classifier_client_new (const char *path, VpndClassifierReportFunc report_fu
   return self;
 }
 
+/* With one that cannot be copied the table cannot be sent: nobody holds launches then, which is told. */
+static void
+adopt_classes (VpndClassifierClient *self, const int *fds, guint n)
+{
+  for (guint i = 0; i < self->n_classes; i++)
+    if (self->class_fds[i] >= 0)
+      close (self->class_fds[i]);
+  for (guint i = 0; i < n; i++)
+    self->class_fds[i] = fds[i] >= 0 ? fcntl (fds[i], F_DUPFD_CLOEXEC, 0) : -1;
+  self->n_classes = n;
+}
+
 /**
  * vpnd_classifier_client_free:
  * @self: (transfer full): a client
@@ -273,6 +285,7 @@ void
 vpnd_classifier_client_free (VpndClassifierClient *self)
 {
   hang_up (self);
+  adopt_classes (self, NULL, 0);
   g_clear_handle_id (&self->turn, g_source_remove);
   g_clear_pointer (&self->table, g_bytes_unref);
   g_ptr_array_unref (self->errands);
@@ -295,7 +308,7 @@ leave_table (VpndClassifierClient *self)
  * vpnd_classifier_client_set_table:
  * @self: a client
  * @table: (nullable): what vpnd_classifier_encode_rules () made; NULL when there are no rules: the other end is told so
- * @class_fds: cgroup.procs of each class; must stay open until the next call
+ * @class_fds: cgroup.procs of each class
  * @n_classes: how many
  *
  * Replaces the table, and connects if that has not been done.
@@ -311,9 +324,7 @@ vpnd_classifier_client_set_table (VpndClassifierClient *self, GBytes *table, con
     g_bytes_ref (table);
   g_clear_pointer (&self->table, g_bytes_unref);
   self->table = table;
-  self->n_classes = n_classes;
-  for (guint i = 0; i < n_classes; i++)
-    self->class_fds[i] = class_fds[i];
+  adopt_classes (self, class_fds, n_classes);
   if (table == NULL)
     {
       leave_table (self);

@@ -21,6 +21,7 @@
 #define DELEGATED "vpnd.slice/vpnd-split.service"
 #define NET_CLS_FIRST_ID 0x00560001u /* major 0x0056, minor 1 and up: Documentation/admin-guide/cgroup-v1/net_cls.rst */
 #define NET_CLS_NO_CLASS 0u          /* what the root has */
+#define BOUND_PREFIX "vpnd-bound-"
 #define EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR)
 
 typedef struct
@@ -29,6 +30,7 @@ typedef struct
   char *path; /* (owned): in the file system; NULL while there is none */
   guint64 id;
   int procs_fd;
+  guint number; /* in net_cls; that of no other one */
 } Class;
 
 struct _VpndSplitClasses
@@ -119,9 +121,9 @@ write_class_number (const char *path, guint64 id)
   return is_written;
 }
 
-/* @number: of the class in net_cls. Returns: FALSE with errno when the class is not there; TRUE in @out_is_new when it has another number than before */
+/* Returns: FALSE with errno when the class is not there; TRUE in @out_is_new when it has another number than before */
 static gboolean
-ensure_class (VpndSplitClasses *self, Class *class, guint number, gboolean *out_is_new)
+ensure_class (VpndSplitClasses *self, Class *class, gboolean *out_is_new)
 {
   g_autofree char *path = g_build_filename (self->base, class->name, NULL);
   g_autofree char *procs = g_build_filename (path, "cgroup.procs", NULL);
@@ -143,7 +145,7 @@ ensure_class (VpndSplitClasses *self, Class *class, guint number, gboolean *out_
   fd = open (procs, O_RDWR | O_CLOEXEC);
   if (fd < 0 || stat (path, &info) != 0)
     return FALSE;
-  id = self->ground == VPND_SPLIT_GROUND_CGROUP2 ? (guint64) info.st_ino : number;
+  id = self->ground == VPND_SPLIT_GROUND_CGROUP2 ? (guint64) info.st_ino : class->number;
   if (self->ground == VPND_SPLIT_GROUND_NET_CLS && !write_class_number (path, id))
     {
       close (fd);
@@ -192,7 +194,7 @@ ensure_all (VpndSplitClasses *self, gboolean *out_is_new, GError **error)
   /* Before the classes: what happens to them from now on is told. */
   self->watch = inotify_add_watch (self->inotify_fd, self->base, EVENTS);
   for (guint i = 0; i <= self->classes->len; i++)
-    if (i < self->classes->len ? !ensure_class (self, get_class (self, i), NET_CLS_FIRST_ID + i, out_is_new) : !ensure_class (self, &self->waiting, NET_CLS_NO_CLASS, out_is_new))
+    if (i < self->classes->len ? !ensure_class (self, get_class (self, i), out_is_new) : !ensure_class (self, &self->waiting, out_is_new))
       {
         g_set_error (error, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "the class \"%s\" cannot be made in %s: %s", i < self->classes->len ? get_class (self, i)->name : self->waiting.name, self->base, g_strerror (errno));
         lose_classes (self);
@@ -217,12 +219,35 @@ on_event (gint fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+static gboolean
+has_number (const GArray *classes, guint number)
+{
+  for (guint i = 0; i < classes->len; i++)
+    if (g_array_index (classes, Class, i).number == number)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 add_class (GArray *classes, char *name)
 {
-  const Class class = { .name = name, .procs_fd = -1 };
+  Class class = { .name = name, .procs_fd = -1, .number = NET_CLS_FIRST_ID };
 
+  while (has_number (classes, class.number))
+    class.number++;
   g_array_append_val (classes, class);
+}
+
+static gboolean
+find_name (const GArray *classes, const char *name, guint *out_index)
+{
+  for (guint i = VPND_SPLIT_CLASS_INCLUDED + 1; i < classes->len; i++)
+    if (strcmp (g_array_index (classes, Class, i).name, name) == 0)
+      {
+        *out_index = i;
+        return TRUE;
+      }
+  return FALSE;
 }
 
 /**
@@ -243,7 +268,7 @@ vpnd_split_classes_new (const char *wanted_path, VpndSplitClassesFunc func, gpoi
   g_array_set_clear_func (self->classes, (GDestroyNotify) class_clear);
   add_class (self->classes, g_strdup ("vpnd-excluded"));
   add_class (self->classes, g_strdup ("vpnd-included"));
-  self->waiting = (Class){ .name = g_strdup ("vpnd-returning"), .procs_fd = -1 };
+  self->waiting = (Class){ .name = g_strdup ("vpnd-returning"), .procs_fd = -1, .number = NET_CLS_NO_CLASS };
   self->inotify_fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
   if (self->inotify_fd >= 0)
     self->source = g_unix_fd_add (self->inotify_fd, G_IO_IN, on_event, self);
@@ -273,7 +298,7 @@ vpnd_split_classes_free (VpndSplitClasses *self)
 /**
  * vpnd_split_classes_set_profiles:
  * @self: the classes
- * @profiles: (element-type utf8): sorted: each gets a class of its own
+ * @profiles: (element-type utf8): each gets a class of its own, and who has one keeps it, with its number
  * @error: return location for an error
  *
  * Makes what is not there.
@@ -287,17 +312,17 @@ vpnd_split_classes_set_profiles (VpndSplitClasses *self, const GPtrArray *profil
 
   g_return_val_if_fail (profiles->len <= VPND_SPLIT_MAX_PROFILES, FALSE);
 
+  for (guint i = self->classes->len - 1; i > VPND_SPLIT_CLASS_INCLUDED; i--)
+    if (!g_ptr_array_find_with_equal_func ((GPtrArray *) profiles, get_class (self, i)->name + strlen (BOUND_PREFIX), g_str_equal, NULL))
+      g_array_remove_index (self->classes, i);
   for (guint i = 0; i < profiles->len; i++)
     {
-      const guint index = VPND_SPLIT_CLASS_INCLUDED + 1 + i;
-      g_autofree char *name = g_strdup_printf ("vpnd-bound-%s", (const char *) g_ptr_array_index (profiles, i));
+      g_autofree char *name = g_strconcat (BOUND_PREFIX, g_ptr_array_index (profiles, i), NULL);
+      guint index;
 
-      if (index < self->classes->len && strcmp (get_class (self, index)->name, name) != 0)
-        g_array_set_size (self->classes, index);
-      if (index >= self->classes->len)
+      if (!find_name (self->classes, name, &index))
         add_class (self->classes, g_steal_pointer (&name));
     }
-  g_array_set_size (self->classes, VPND_SPLIT_CLASS_INCLUDED + 1 + profiles->len);
   return ensure_all (self, &is_new, error);
 }
 
@@ -423,14 +448,8 @@ vpnd_split_classes_find (const VpndSplitClasses *self, VpndSplitClass class_, co
       *out_index = class_ == VPND_SPLIT_EXCLUDED ? VPND_SPLIT_CLASS_EXCLUDED : VPND_SPLIT_CLASS_INCLUDED;
       return TRUE;
     }
-  name = g_strdup_printf ("vpnd-bound-%s", profile);
-  for (guint i = VPND_SPLIT_CLASS_INCLUDED + 1; i < self->classes->len; i++)
-    if (strcmp (get_class (self, i)->name, name) == 0)
-      {
-        *out_index = i;
-        return TRUE;
-      }
-  return FALSE;
+  name = g_strconcat (BOUND_PREFIX, profile, NULL);
+  return find_name (self->classes, name, out_index);
 }
 
 /**

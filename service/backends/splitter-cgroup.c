@@ -38,6 +38,7 @@ struct _VpndSplitterCgroup
   VpndSplitSockets *sockets;    /* (owned) */
   VpndDepartures *departures;   /* (owned) */
   VpndSplitConfig *config;      /* (owned) */
+  GPtrArray *profiles;          /* (element-type utf8) (owned): those that have a class */
   VpndSplitTable *table;        /* (owned) (nullable) */
   VpndSplitStanding *standing;  /* (owned): what was told last */
   GError *ground_error;         /* (owned) (nullable): why there are no classes */
@@ -58,20 +59,18 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VpndSplitterCgroup, vpnd_splitter_cgroup, G_TYPE_
 static void
 add_classes (VpndSplitterCgroup *self, VpndSplitStanding *standing)
 {
-  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (self->config);
-
   standing->excluded_id = vpnd_split_classes_get_id (self->classes, VPND_SPLIT_CLASS_EXCLUDED);
   standing->included_id = vpnd_split_classes_get_id (self->classes, VPND_SPLIT_CLASS_INCLUDED);
   g_free (standing->excluded_path);
   standing->excluded_path = g_strdup (vpnd_split_classes_get_path (self->classes, VPND_SPLIT_CLASS_EXCLUDED));
   g_free (standing->included_path);
   standing->included_path = g_strdup (vpnd_split_classes_get_path (self->classes, VPND_SPLIT_CLASS_INCLUDED));
-  for (guint i = 0; i < profiles->len; i++)
+  for (guint i = 0; i < self->profiles->len; i++)
     {
       guint index;
 
-      if (vpnd_split_classes_find (self->classes, VPND_SPLIT_BOUND, g_ptr_array_index (profiles, i), &index))
-        vpnd_split_standing_add_bound (standing, g_ptr_array_index (profiles, i), vpnd_split_classes_get_id (self->classes, index));
+      if (vpnd_split_classes_find (self->classes, VPND_SPLIT_BOUND, g_ptr_array_index (self->profiles, i), &index))
+        vpnd_split_standing_add_bound (standing, g_ptr_array_index (self->profiles, i), vpnd_split_classes_get_id (self->classes, index));
     }
 }
 
@@ -132,6 +131,23 @@ tell_later (VpndSplitterCgroup *self)
 {
   if (self->tell == 0 && self->apply == NULL)
     self->tell = g_idle_add_full (G_PRIORITY_DEFAULT, on_tell, self, NULL);
+}
+
+/* --- classes --- */
+
+static void
+vpnd_splitter_cgroup_prepare (VpndSplitter *splitter, const GPtrArray *profiles)
+{
+  VpndSplitterCgroup *self = VPND_SPLITTER_CGROUP (splitter);
+  GPtrArray *copy = g_ptr_array_new_full (profiles->len, g_free);
+
+  for (guint i = 0; i < profiles->len; i++)
+    g_ptr_array_add (copy, g_strdup (g_ptr_array_index (profiles, i)));
+  g_ptr_array_unref (self->profiles);
+  self->profiles = copy;
+  g_clear_error (&self->ground_error);
+  (void) vpnd_split_classes_set_profiles (self->classes, profiles, &self->ground_error);
+  refresh_standing (self);
 }
 
 /* --- putting rules in force --- */
@@ -203,14 +219,11 @@ static void
 vpnd_splitter_cgroup_apply_async (VpndSplitter *splitter, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   VpndSplitterCgroup *self = VPND_SPLITTER_CGROUP (splitter);
-  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
 
   finish_apply (self); /* what came before is overtaken */
   vpnd_split_config_ref (config);
   vpnd_split_config_unref (self->config);
   self->config = config;
-  g_clear_error (&self->ground_error);
-  (void) vpnd_split_classes_set_profiles (self->classes, profiles, &self->ground_error);
   send_table (self);
   look_for_units (self);
   refresh_standing (self);
@@ -477,8 +490,11 @@ on_classes_changed (gpointer user_data)
 {
   VpndSplitterCgroup *self = user_data;
 
-  send_table (self); /* the descriptors are others */
-  look_for_units (self);
+  /* Until the rules know the new ones, the table leads into those that are gone: a program that may be in the clear goes on where it is, others do not start. */
+  if (vpnd_split_classes_get_ground (self->classes) == VPND_SPLIT_GROUND_NONE && self->table != NULL)
+    send_table (self);
+  if (self->table != NULL)
+    look_for_units (self);
   tell_later (self);
 }
 
@@ -542,6 +558,7 @@ vpnd_splitter_cgroup_dispose (GObject *object)
   g_clear_pointer (&self->classes, vpnd_split_classes_free);
   g_clear_object (&self->sockets);
   g_clear_pointer (&self->config, vpnd_split_config_unref);
+  g_clear_pointer (&self->profiles, g_ptr_array_unref);
   g_clear_pointer (&self->standing, vpnd_split_standing_unref);
   g_clear_error (&self->ground_error);
   G_OBJECT_CLASS (vpnd_splitter_cgroup_parent_class)->dispose (object);
@@ -556,6 +573,7 @@ vpnd_splitter_cgroup_class_init (VpndSplitterCgroupClass *klass)
 static void
 vpnd_splitter_cgroup_iface_init (VpndSplitterInterface *iface)
 {
+  iface->prepare = vpnd_splitter_cgroup_prepare;
   iface->apply_async = vpnd_splitter_cgroup_apply_async;
   iface->dup_standing = vpnd_splitter_cgroup_dup_standing;
   iface->check = vpnd_splitter_cgroup_check;
@@ -569,5 +587,6 @@ static void
 vpnd_splitter_cgroup_init (VpndSplitterCgroup *self)
 {
   self->config = vpnd_split_config_new ();
+  self->profiles = g_ptr_array_new_with_free_func (g_free);
   self->standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_NONE, 0);
 }

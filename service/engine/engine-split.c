@@ -114,6 +114,26 @@ on_plan_changed (VpndEngine *self)
   vpnd_engine_post (self, VPND_EVENT_SPLIT_CHANGED);
 }
 
+/* A failure is told, and tried again, as every one of the firewall's. */
+static void
+on_rules_stand (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (VpndSplitTunnel) split = user_data;
+
+  (void) g_task_propagate_boolean (G_TASK (result), NULL);
+  vpnd_split_tunnel_rules_stand (split);
+}
+
+static void
+make_rules (gpointer user_data)
+{
+  VpndEngine *self = user_data;
+  g_autoptr (GTask) task = g_task_new (self, NULL, on_rules_stand, g_object_ref (self->split));
+
+  g_task_set_source_tag (task, make_rules);
+  vpnd_engine_post_request (self, vpnd_engine_item_new (VPND_EVENT_SPLIT_CHANGED, NULL, task));
+}
+
 /**
  * vpnd_engine_make_split:
  * @self: the engine, with its ports
@@ -124,6 +144,7 @@ vpnd_engine_make_split (VpndEngine *self, VpndSplitStore *store)
 {
   self->split = vpnd_split_tunnel_new (self->ports.splitter, store, self->ports.clock);
   vpnd_split_tunnel_set_profiles (self->split, self->profiles);
+  vpnd_split_tunnel_set_rules_func (self->split, make_rules, self);
   if (self->ports.name_watch != NULL)
     vpnd_split_tunnel_watch_names (self->split, self->ports.name_watch);
   g_signal_connect_swapped (self->split, "plan-changed", G_CALLBACK (on_plan_changed), self);
@@ -166,7 +187,10 @@ void
 vpnd_engine_drop_split (VpndEngine *self)
 {
   if (self->split != NULL)
-    g_signal_handlers_disconnect_by_data (self->split, self);
+    {
+      g_signal_handlers_disconnect_by_data (self->split, self);
+      vpnd_split_tunnel_set_rules_func (self->split, NULL, NULL);
+    }
   g_clear_object (&self->split);
   g_clear_pointer (&self->split_sent, vpnd_split_plan_unref);
 }

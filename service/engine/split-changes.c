@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Changes of rules and mode, one after the other: file, classes, processes that have to go back, plan. Whatever fails leaves a process where it
- * is or puts it back: in the tunnel.
+ * Changes of rules and mode, one after the other: the file; the classes; the rules of the firewall, which know them before anybody is led into one; launches;
+ * processes that have to go elsewhere; and last what the rules may forget. Whatever fails leaves a process where it is or puts it back: in the tunnel.
  */
 #include "config.h"
 
@@ -18,11 +18,13 @@ typedef struct
 {
   VpndSplitRule *rule; /* (owned) (nullable) */
   gboolean is_removal;
-  VpndSplitMode mode;  /* without @rule */
-  char *profile;       /* (owned) (nullable): that is renamed */
-  char *new_name;      /* (owned) (nullable): its name from now on */
-  char *lost_class;    /* (owned) (nullable): the class that @rule put its processes into before */
-  gboolean is_applied; /* the classes are those of the new configuration */
+  gboolean is_anew;      /* nothing is to change, but who is launched has to be led into other cgroups */
+  VpndSplitMode mode;    /* without all others */
+  char *profile;         /* (owned) (nullable): that is renamed */
+  char *new_name;        /* (owned) (nullable): its name from now on */
+  char *lost_class;      /* (owned) (nullable): the class that @rule put its processes into before */
+  VpndSplitConfig *next; /* (owned) (nullable): what is wanted when it is done */
+  gboolean awaits_rules; /* the rules that know its classes are on their way */
 } Change;
 
 static void
@@ -32,10 +34,10 @@ change_free (Change *change)
   g_free (change->profile);
   g_free (change->new_name);
   g_free (change->lost_class);
+  g_clear_pointer (&change->next, vpnd_split_config_unref);
   g_free (change);
 }
 
-static void apply (VpndSplitTunnel *self);
 static void begin_next (VpndSplitTunnel *self);
 static void return_more (VpndSplitTunnel *self);
 
@@ -51,6 +53,8 @@ finish_change (VpndSplitTunnel *self, GError *error)
     }
   task = g_steal_pointer (&self->change);
   vpnd_split_tunnel_update_state (self);
+  if (((const Change *) g_task_get_task_data (task))->is_anew)
+    vpnd_split_tunnel_tell_plan_changed (self); /* else who asked sees to the rules */
   if (error != NULL)
     g_task_return_error (task, error);
   else
@@ -89,7 +93,46 @@ on_turn (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* A part of those who go back; when all have gone, another look, for they may have started others meanwhile. */
+static gboolean
+has_same (const GPtrArray *a, const GPtrArray *b)
+{
+  gboolean is_same = a->len == b->len;
+
+  for (guint i = 0; is_same && i < a->len; i++)
+    is_same = g_str_equal (g_ptr_array_index (a, i), g_ptr_array_index (b, i));
+  return is_same;
+}
+
+/* Makes the classes of two configurations and gives up all others. */
+void
+vpnd_split_tunnel_prepare_classes (VpndSplitTunnel *self, const VpndSplitConfig *config, const VpndSplitConfig *also)
+{
+  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
+  g_autoptr (GPtrArray) more = also != NULL ? vpnd_split_config_dup_profiles (also) : g_ptr_array_new ();
+
+  for (guint i = 0; i < more->len; i++)
+    if (!g_ptr_array_find_with_equal_func (profiles, g_ptr_array_index (more, i), g_str_equal, NULL))
+      g_ptr_array_add (profiles, g_strdup (g_ptr_array_index (more, i)));
+  vpnd_splitter_prepare (self->splitter, profiles);
+  vpnd_split_members_set_profiles (self->members, profiles);
+  g_clear_pointer (&self->prepared, g_ptr_array_unref);
+  self->prepared = g_steal_pointer (&profiles);
+}
+
+/* Nobody stands, or is led, where the new configuration has nobody: the rules of the firewall may forget it. */
+static void
+settle (VpndSplitTunnel *self)
+{
+  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (self->config);
+
+  if (!has_same (profiles, self->prepared))
+    vpnd_split_tunnel_prepare_classes (self, self->config, NULL);
+  g_clear_pointer (&self->interim, vpnd_split_config_unref);
+  vpnd_split_tunnel_adopt_standing (self, FALSE);
+  finish_change (self, NULL);
+}
+
+/* A part of those who have to go; when all have gone, another look, for they may have started others meanwhile. */
 static void
 return_more (VpndSplitTunnel *self)
 {
@@ -99,7 +142,7 @@ return_more (VpndSplitTunnel *self)
   if (n == 0 && self->round < ROUNDS_MAX)
     {
       self->round++;
-      vpnd_split_members_refresh (self->members, self->config);
+      vpnd_split_members_refresh (self->members);
       collect_returning (self);
       if (self->returning->len > 0)
         {
@@ -109,16 +152,15 @@ return_more (VpndSplitTunnel *self)
     }
   if (n == 0)
     {
-      if (((const Change *) g_task_get_task_data (self->change))->is_applied)
-        finish_change (self, NULL);
-      else
-        apply (self);
+      settle (self);
       return;
     }
   part = g_array_sized_new (FALSE, FALSE, sizeof (VpndSplitProcess), n);
-  g_array_append_vals (part, &g_array_index (self->returning, VpndSplitProcess, self->returning->len - n), n);
+  for (guint i = self->returning->len - n; i < self->returning->len; i++)
+    if (!vpnd_split_members_follow (self->members, self->config, g_array_index (self->returning, VpndSplitProcess, i).pid))
+      g_array_append_val (part, g_array_index (self->returning, VpndSplitProcess, i));
   (void) vpnd_splitter_leave (self->splitter, part);
-  for (guint i = 0; i < n; i++)
+  for (guint i = 0; i < part->len; i++)
     vpnd_split_members_forget (self->members, g_array_index (part, VpndSplitProcess, i).pid);
   g_array_set_size (self->returning, self->returning->len - n);
   self->turn = g_idle_add (on_turn, self);
@@ -135,27 +177,83 @@ on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!vpnd_splitter_apply_finish (self->splitter, result, &error))
     g_debug ("the classes: %s", error->message);
   vpnd_split_tunnel_adopt_standing (self, FALSE);
-  change->is_applied = TRUE;
   self->round = 0;
   if (change->lost_class != NULL)
     return_more (self);
   else
-    finish_change (self, NULL);
+    settle (self);
 }
 
+/* The second half: launches are led by what is wanted. */
 static void
-apply (VpndSplitTunnel *self)
+lead (VpndSplitTunnel *self)
 {
+  Change *change = g_task_get_task_data (self->change);
+
+  vpnd_split_tunnel_adopt_config (self, g_steal_pointer (&change->next));
   vpnd_splitter_apply_async (self->splitter, self->config, NULL, on_applied, g_object_ref (self));
 }
 
-/* With its last rule the class of a profile goes, and nobody could be found in it any more. */
-static gboolean
-takes_class_away (const VpndSplitConfig *config, const VpndSplitRule *gone)
+/**
+ * vpnd_split_tunnel_set_rules_func:
+ * @self: the coordinator, before its start
+ * @func: has the rules of the firewall made
+ * @user_data: (unowned): passed to @func
+ *
+ * Without it nobody waits for the rules before a program is led into a class.
+ */
+void
+vpnd_split_tunnel_set_rules_func (VpndSplitTunnel *self, VpndSplitRulesFunc func, gpointer user_data)
 {
-  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
+  self->rules_func = func;
+  self->rules_data = user_data;
+}
 
-  return gone->profile != NULL && !g_ptr_array_find_with_equal_func (profiles, gone->profile, g_str_equal, NULL);
+/**
+ * vpnd_split_tunnel_rules_stand:
+ * @self: the coordinator
+ *
+ * What VpndSplitRulesFunc was asked for has been done. Where the rules could not be made, the engine has told it and sees to them; what is wanted stands in the file, so
+ * the change goes on: outside its class a program is no better off.
+ */
+void
+vpnd_split_tunnel_rules_stand (VpndSplitTunnel *self)
+{
+  Change *change = self->change != NULL ? g_task_get_task_data (self->change) : NULL;
+
+  if (change == NULL || !change->awaits_rules)
+    return;
+  change->awaits_rules = FALSE;
+  lead (self);
+}
+
+/* Users, subnets and domains need no class, and into a unit's cgroup only systemd leads. */
+static gboolean
+leads_launches (const Change *change)
+{
+  return change->rule == NULL || change->rule->kind == VPND_SPLIT_PATH || change->rule->kind == VPND_SPLIT_APP;
+}
+
+/* The first half: the classes that are there now and those that are wanted stand, and the rules of the firewall know them. For all else the rules are those of
+ * before, or tighter. */
+static void
+prepare (VpndSplitTunnel *self, Change *change)
+{
+  const VpndSplitMode mode = change->next->mode == VPND_SPLIT_MODE_EXCLUDE ? VPND_SPLIT_MODE_EXCLUDE : self->config->mode;
+
+  vpnd_split_tunnel_prepare_classes (self, self->config, change->next);
+  if (!leads_launches (change))
+    {
+      lead (self);
+      return;
+    }
+  self->interim = vpnd_split_config_with_mode (self->config, mode);
+  vpnd_split_tunnel_adopt_standing (self, FALSE);
+  change->awaits_rules = TRUE;
+  if (self->rules_func != NULL)
+    self->rules_func (self->rules_data);
+  else
+    vpnd_split_tunnel_rules_stand (self);
 }
 
 /* Who stands in the class of the profile would stand in none until the rules of the firewall know the new one, and use the network meanwhile. */
@@ -174,6 +272,8 @@ rename_profile (VpndSplitTunnel *self, const Change *change, GError **error)
 static VpndSplitConfig *
 make_config (VpndSplitTunnel *self, const Change *change, GError **error)
 {
+  if (change->is_anew)
+    return vpnd_split_config_ref (self->config);
   if (change->profile != NULL)
     return rename_profile (self, change, error);
   if (change->rule == NULL)
@@ -183,49 +283,44 @@ make_config (VpndSplitTunnel *self, const Change *change, GError **error)
   return vpnd_splitter_check (self->splitter, change->rule, error) ? vpnd_split_config_with (self->config, change->rule, error) : NULL;
 }
 
+/* While the parents of all are known. */
+static void
+note_lost_class (VpndSplitTunnel *self, Change *change)
+{
+  const VpndSplitRule *before = change->rule != NULL ? vpnd_split_config_find (self->config, change->rule->kind, change->rule->value, change->rule->owner_uid) : NULL;
+
+  if (before == NULL)
+    return;
+  change->lost_class = vpnd_split_class_dup_word (before->class_, before->profile);
+  vpnd_split_members_refresh (self->members);
+}
+
 static void
 begin_next (VpndSplitTunnel *self)
 {
   Change *change;
-  const VpndSplitRule *before;
-  gboolean goes = FALSE; /* the class that processes have to leave */
   GError *error = NULL;
-  VpndSplitConfig *config;
 
   if (self->change != NULL || g_queue_is_empty (&self->changes))
     return;
   self->change = g_queue_pop_head (&self->changes);
   change = g_task_get_task_data (self->change);
-  config = make_config (self, change, &error);
-  if (config == NULL && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) && change->rule != NULL && !change->is_removal)
+  change->next = make_config (self, change, &error);
+  if (change->next == NULL && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) && change->rule != NULL && !change->is_removal)
     {
       g_clear_error (&error); /* it is as it was asked for */
       finish_change (self, NULL);
       return;
     }
-  if (config == NULL || !vpnd_split_store_save (self->store, config, &error))
+  if (change->next == NULL || (!change->is_anew && !vpnd_split_store_save (self->store, change->next, &error)))
     {
-      g_clear_pointer (&config, vpnd_split_config_unref);
       finish_change (self, error);
       return;
     }
-  g_clear_pointer (&self->trouble, g_free);
-  before = change->rule != NULL ? vpnd_split_config_find (self->config, change->rule->kind, change->rule->value, change->rule->owner_uid) : NULL;
-  if (before != NULL)
-    {
-      change->lost_class = vpnd_split_class_dup_word (before->class_, before->profile);
-      goes = change->is_removal && takes_class_away (config, before);
-      vpnd_split_members_refresh (self->members, self->config); /* while the parents of all are known */
-    }
-  vpnd_split_tunnel_adopt_config (self, config);
-  if (!goes)
-    {
-      apply (self);
-      return;
-    }
-  self->round = 0;
-  collect_returning (self);
-  return_more (self);
+  if (!change->is_anew)
+    g_clear_pointer (&self->trouble, g_free);
+  note_lost_class (self, change);
+  prepare (self, change);
 }
 
 static void
@@ -306,6 +401,43 @@ vpnd_split_tunnel_rename_profile_async (VpndSplitTunnel *self, const char *name,
   enqueue (self, task, &(Change){ .profile = g_strdup (name), .new_name = g_strdup (new_name) });
 }
 
+static gboolean
+is_remade (guint64 before, guint64 now)
+{
+  return now != 0 && now != before;
+}
+
+/* Whether a class has another number than before: nobody is led into it until that is asked for anew. One that is wanted for the first time is none. */
+static gboolean
+has_remade_class (const VpndSplitStanding *before, const VpndSplitStanding *now)
+{
+  if (is_remade (before->excluded_id, now->excluded_id) || is_remade (before->included_id, now->included_id))
+    return TRUE;
+  for (guint i = 0; i < now->bound->len; i++)
+    for (guint k = 0; k < before->bound->len; k++)
+      {
+        const VpndSplitBoundId *a = &g_array_index (before->bound, VpndSplitBoundId, k);
+        const VpndSplitBoundId *b = &g_array_index (now->bound, VpndSplitBoundId, i);
+
+        if (strcmp (a->profile, b->profile) == 0 && is_remade (a->id, b->id))
+          return TRUE;
+      }
+  return FALSE;
+}
+
+/* Where classes have been made anew the rules have to know them, and then launches are led into them. */
+void
+vpnd_split_tunnel_follow_classes (VpndSplitTunnel *self, const VpndSplitStanding *before)
+{
+  GTask *task;
+
+  if (!has_remade_class (before, self->standing))
+    return;
+  task = g_task_new (self, NULL, NULL, NULL);
+  g_task_set_source_tag (task, vpnd_split_tunnel_follow_classes);
+  enqueue (self, task, &(Change){ .is_anew = TRUE });
+}
+
 /**
  * vpnd_split_tunnel_change_finish:
  * @self: the coordinator
@@ -340,6 +472,7 @@ void
 vpnd_split_tunnel_drop_changes (VpndSplitTunnel *self)
 {
   g_clear_handle_id (&self->turn, g_source_remove);
+  g_clear_pointer (&self->prepared, g_ptr_array_unref);
   g_queue_clear_full (&self->changes, g_object_unref);
   g_clear_object (&self->change);
 }

@@ -19,6 +19,7 @@ struct _VpndSplitMembers
   VpndSplitter *splitter;      /* (owned) */
   VpndClock *clock;            /* (owned) */
   VpndSplitRegistry *registry; /* (owned) */
+  GPtrArray *profiles;         /* (element-type utf8) (owned): those that have a class */
   VpndSplitMemberFunc tell;
   VpndSplitCountFunc counted;
   gpointer user_data; /* (unowned): of both */
@@ -42,6 +43,7 @@ vpnd_split_members_new (VpndSplitter *splitter, VpndClock *clock, VpndSplitMembe
   self->splitter = g_object_ref (splitter);
   self->clock = g_object_ref (clock);
   self->registry = vpnd_split_registry_new ();
+  self->profiles = g_ptr_array_new_with_free_func (g_free);
   self->tell = tell;
   self->counted = counted;
   self->user_data = user_data;
@@ -56,6 +58,7 @@ void
 vpnd_split_members_free (VpndSplitMembers *self)
 {
   vpnd_split_registry_free (self->registry);
+  g_ptr_array_unref (self->profiles);
   g_object_unref (self->clock);
   g_object_unref (self->splitter);
   g_free (self);
@@ -224,22 +227,33 @@ drop_absent (VpndSplitMembers *self, GHashTable *present)
 }
 
 /**
- * vpnd_split_members_refresh:
+ * vpnd_split_members_set_profiles:
  * @self: those who are known
- * @config: what the users want
- *
- * Looks who stands in the classes of @config now.
+ * @profiles: (element-type utf8): those that have a class of their own from now on
  */
 void
-vpnd_split_members_refresh (VpndSplitMembers *self, const VpndSplitConfig *config)
+vpnd_split_members_set_profiles (VpndSplitMembers *self, const GPtrArray *profiles)
 {
-  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
+  g_ptr_array_set_size (self->profiles, 0);
+  for (guint i = 0; i < profiles->len; i++)
+    g_ptr_array_add (self->profiles, g_strdup (g_ptr_array_index (profiles, i)));
+}
+
+/**
+ * vpnd_split_members_refresh:
+ * @self: those who are known
+ *
+ * Looks who stands in the classes now.
+ */
+void
+vpnd_split_members_refresh (VpndSplitMembers *self)
+{
   g_autoptr (GHashTable) present = g_hash_table_new (NULL, NULL);
 
   take_in_class (self, VPND_SPLIT_EXCLUDED, NULL, present);
   take_in_class (self, VPND_SPLIT_INCLUDED, NULL, present);
-  for (guint i = 0; i < profiles->len; i++)
-    take_in_class (self, VPND_SPLIT_BOUND, g_ptr_array_index (profiles, i), present);
+  for (guint i = 0; i < self->profiles->len; i++)
+    take_in_class (self, VPND_SPLIT_BOUND, g_ptr_array_index (self->profiles, i), present);
   drop_absent (self, present);
 }
 
@@ -261,7 +275,6 @@ vpnd_split_members_has_any (VpndSplitMembers *self)
 /**
  * vpnd_split_members_enter:
  * @self: those who are known
- * @config: what the users want
  * @pid: the process that asks
  * @start_time: its start, when it asked
  * @uid: its user, as the bus says
@@ -271,7 +284,7 @@ vpnd_split_members_has_any (VpndSplitMembers *self)
  * Returns: TRUE when it stands there. Errors: those of vpnd_split_tunnel_enter()
  */
 gboolean
-vpnd_split_members_enter (VpndSplitMembers *self, const VpndSplitConfig *config, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error)
+vpnd_split_members_enter (VpndSplitMembers *self, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error)
 {
   VpndSplitEntry *entry;
   g_auto (VpndSplitLook) look = { 0 };
@@ -279,7 +292,7 @@ vpnd_split_members_enter (VpndSplitMembers *self, const VpndSplitConfig *config,
   const char *class_word = vpnd_split_class_to_string (class_);
   const VpndSplitProcess process = { pid, start_time, "" };
 
-  vpnd_split_members_refresh (self, config); /* a child of a program that a rule names */
+  vpnd_split_members_refresh (self); /* a child of a program that a rule names */
   if (!vpnd_splitter_look (self->splitter, pid, &look) || look.start_time != start_time || look.uid != uid)
     {
       g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_FOUND, "the process that asked is gone, or is not of the user who asked");
@@ -340,7 +353,7 @@ vpnd_split_members_leave (VpndSplitMembers *self, const VpndSplitConfig *config,
   g_autoptr (GArray) processes = g_array_new (FALSE, FALSE, sizeof (VpndSplitProcess));
   VpndSplitProcess process;
 
-  vpnd_split_members_refresh (self, config); /* its children keep what is known of it; one that entered before we started is not known yet */
+  vpnd_split_members_refresh (self); /* its children keep what is known of it; one that entered before we started is not known yet */
   entry = vpnd_split_registry_lookup (self->registry, pid);
   if (entry == NULL || entry->start_time != start_time || !may_leave (config, entry))
     {
@@ -357,31 +370,68 @@ vpnd_split_members_leave (VpndSplitMembers *self, const VpndSplitConfig *config,
 /**
  * vpnd_split_members_dup_sorted:
  * @self: those who are known
- * @config: what the users want
  *
  * Returns: (transfer container) (element-type VpndSplitEntry): who stands in a class now, by pid; valid until anybody comes or goes
  */
 GPtrArray *
-vpnd_split_members_dup_sorted (VpndSplitMembers *self, const VpndSplitConfig *config)
+vpnd_split_members_dup_sorted (VpndSplitMembers *self)
 {
-  vpnd_split_members_refresh (self, config);
+  vpnd_split_members_refresh (self);
   return vpnd_split_registry_dup_sorted (self->registry);
+}
+
+/* The rule of @config that is about @entry now, NULL for none: of the same thing as the one that it came by. */
+static VpndSplitRule *
+find_rule_now (const VpndSplitConfig *config, const VpndSplitEntry *entry)
+{
+  return entry->rule != NULL ? (VpndSplitRule *) vpnd_split_config_find (config, entry->rule->kind, entry->rule->value, entry->rule->owner_uid) : NULL;
 }
 
 /* Whether what put the process where it is holds no more: its rule is gone or says another class, or nobody knows any. */
 static gboolean
 has_to_go (const VpndSplitConfig *config, const VpndSplitEntry *entry, const char *lost_class)
 {
-  const VpndSplitRule *rule;
-  g_autofree char *class_word = NULL;
+  const VpndSplitRule *rule = find_rule_now (config, entry);
+  g_autofree char *class_word = rule != NULL ? vpnd_split_class_dup_word (rule->class_, rule->profile) : NULL;
 
   if (entry->is_asked)
     return FALSE;
   if (entry->rule == NULL)
     return strcmp (entry->class_word, lost_class) == 0; /* in doubt, it goes with those of its class */
-  rule = vpnd_split_config_find (config, entry->rule->kind, entry->rule->value, entry->rule->owner_uid);
-  class_word = rule != NULL ? vpnd_split_class_dup_word (rule->class_, rule->profile) : NULL;
   return g_strcmp0 (class_word, entry->class_word) != 0;
+}
+
+/**
+ * vpnd_split_members_follow:
+ * @self: those who are known
+ * @config: what the users want
+ * @pid: one who has to go (vpnd_split_members_collect_lost())
+ *
+ * Whose rule says another class now goes there with it, and not back: bound to something, it is never without.
+ *
+ * Returns: TRUE when it stands there, or is gone; FALSE when no rule is about it, or it cannot be moved
+ */
+gboolean
+vpnd_split_members_follow (VpndSplitMembers *self, const VpndSplitConfig *config, gint32 pid)
+{
+  VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, pid);
+  VpndSplitRule *rule = entry != NULL ? find_rule_now (config, entry) : NULL;
+  g_autofree char *class_word = rule != NULL ? vpnd_split_class_dup_word (rule->class_, rule->profile) : NULL;
+  g_autofree char *origin = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (rule == NULL)
+    return FALSE;
+  if (!vpnd_splitter_enter (self->splitter, &(VpndSplitProcess){ pid, entry->start_time, "" }, rule->class_, rule->profile, &origin, &error))
+    {
+      if (!g_error_matches (error, VPND_ERROR, VPND_ERROR_NOT_FOUND))
+        return FALSE;
+      vpnd_split_members_forget (self, pid);
+      return TRUE;
+    }
+  vpnd_split_entry_set_texts (entry, NULL, class_word, NULL);
+  vpnd_split_entry_set_rule (entry, rule);
+  return TRUE;
 }
 
 /**

@@ -31,10 +31,14 @@ struct _VpndSplitTunnel
   gboolean is_protected;
   gboolean has_asked; /* programs stand in classes, or did since the rules of the firewall came, that no rule put there: their flows outlive them */
   gboolean is_started;
-  char *trouble;     /* (owned) (nullable): with the file */
-  GQueue changes;    /* (element-type GTask) (owned): that wait */
-  GTask *change;     /* (owned) (nullable): under way */
-  GArray *returning; /* (element-type VpndSplitProcess) (owned): who is on the way back; origins are shared texts */
+  char *trouble;                 /* (owned) (nullable): with the file */
+  VpndSplitConfig *interim;      /* (owned) (nullable): what the plan is made of, with all classes, while a change is under way that leads somebody into one */
+  GPtrArray *prepared;           /* (element-type utf8) (owned) (nullable): the profiles that have a class of their own; NULL before the start */
+  VpndSplitRulesFunc rules_func; /* (nullable): has the rules of the plan put in force */
+  gpointer rules_data;           /* (unowned) */
+  GQueue changes;                /* (element-type GTask) (owned): that wait */
+  GTask *change;                 /* (owned) (nullable): under way */
+  GArray *returning;             /* (element-type VpndSplitProcess) (owned): who is on the way back; origins are shared texts */
   guint round;
   guint turn;
 };
@@ -44,10 +48,13 @@ void vpnd_split_tunnel_update_state (VpndSplitTunnel *self);
 void vpnd_split_tunnel_adopt_config (VpndSplitTunnel *self, VpndSplitConfig *config);
 void vpnd_split_tunnel_adopt_standing (VpndSplitTunnel *self, gboolean is_told);
 void vpnd_split_tunnel_tell_rules_changed (VpndSplitTunnel *self);
+void vpnd_split_tunnel_tell_plan_changed (VpndSplitTunnel *self);
 
 /* split-changes.c */
 void vpnd_split_tunnel_init_changes (VpndSplitTunnel *self);
 void vpnd_split_tunnel_drop_changes (VpndSplitTunnel *self);
 void vpnd_split_tunnel_go_on_with_change (VpndSplitTunnel *self);
+void vpnd_split_tunnel_prepare_classes (VpndSplitTunnel *self, const VpndSplitConfig *config, const VpndSplitConfig *also);
+void vpnd_split_tunnel_follow_classes (VpndSplitTunnel *self, const VpndSplitStanding *before);
 
 G_END_DECLS

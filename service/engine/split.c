@@ -61,9 +61,9 @@ make_plan (VpndSplitTunnel *self)
     .names = self->names != NULL ? vpnd_split_names_get_names (self->names) : NULL,
     .queue = self->names != NULL ? vpnd_split_names_get_queue (self->names) : VPND_QUEUE_NONE,
     .outside_dns = self->outside_dns,
-    .has_asked = self->has_asked,
+    .has_asked = self->has_asked || self->interim != NULL,
   };
-  VpndSplitPlan *plan = vpnd_split_plan_build (self->config, &facts);
+  VpndSplitPlan *plan = vpnd_split_plan_build (self->interim != NULL ? self->interim : self->config, &facts);
   const gboolean is_same = vpnd_split_plan_equal (plan, self->plan);
 
   vpnd_split_plan_unref (self->plan);
@@ -105,6 +105,8 @@ vpnd_split_tunnel_adopt_standing (VpndSplitTunnel *self, gboolean is_told)
     vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: %s", self->standing->trouble);
   update_plan (self);
   vpnd_split_tunnel_update_state (self);
+  if (self->is_started)
+    vpnd_split_tunnel_follow_classes (self, before);
   if (is_told)
     g_signal_emit (self, signals[SIGNAL_RULES_CHANGED], 0);
 }
@@ -114,6 +116,13 @@ void
 vpnd_split_tunnel_tell_rules_changed (VpndSplitTunnel *self)
 {
   g_signal_emit (self, signals[SIGNAL_RULES_CHANGED], 0);
+}
+
+/* At the end of a change that nobody asked for. */
+void
+vpnd_split_tunnel_tell_plan_changed (VpndSplitTunnel *self)
+{
+  g_signal_emit (self, signals[SIGNAL_PLAN_CHANGED], 0);
 }
 
 static void
@@ -186,7 +195,7 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
     case VPND_SPLITTER_LOST:
       vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: %s", LOST_REASON);
       g_signal_emit (self, signals[SIGNAL_FAILED], 0, 0, "", LOST_REASON);
-      vpnd_split_members_refresh (self->members, self->config);
+      vpnd_split_members_refresh (self->members);
       break;
     case VPND_N_SPLITTER_REPORTS:
       break;
@@ -252,7 +261,8 @@ vpnd_split_tunnel_start (VpndSplitTunnel *self)
   if (self->trouble != NULL)
     vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", self->trouble);
   vpnd_split_tunnel_adopt_config (self, g_steal_pointer (&config));
-  vpnd_splitter_apply_async (self->splitter, self->config, NULL, NULL, NULL);
+  vpnd_split_tunnel_prepare_classes (self, self->config, NULL);
+  vpnd_splitter_apply_async (self->splitter, self->config, NULL, NULL, NULL); /* at once: launches go on while the first rules are made */
   self->has_asked = vpnd_split_members_has_any (self->members);
   vpnd_split_tunnel_adopt_standing (self, FALSE);
   self->is_started = TRUE;
@@ -305,7 +315,7 @@ vpnd_split_tunnel_want_classes (VpndSplitTunnel *self)
 gboolean
 vpnd_split_tunnel_enter (VpndSplitTunnel *self, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error)
 {
-  if (!vpnd_split_members_enter (self->members, self->config, pid, start_time, uid, class_, error))
+  if (!vpnd_split_members_enter (self->members, pid, start_time, uid, class_, error))
     return FALSE;
   self->has_asked = TRUE; /* the rules may have gone while it waited: then they come again */
   update_plan (self);
@@ -338,7 +348,7 @@ vpnd_split_tunnel_leave (VpndSplitTunnel *self, gint32 pid, guint64 start_time, 
 GPtrArray *
 vpnd_split_tunnel_dup_processes (VpndSplitTunnel *self)
 {
-  return vpnd_split_members_dup_sorted (self->members, self->config);
+  return vpnd_split_members_dup_sorted (self->members);
 }
 
 /* --- what others read --- */
@@ -526,6 +536,7 @@ vpnd_split_tunnel_finalize (GObject *object)
   VpndSplitTunnel *self = VPND_SPLIT_TUNNEL (object);
 
   vpnd_split_config_unref (self->config);
+  g_clear_pointer (&self->interim, vpnd_split_config_unref);
   vpnd_split_standing_unref (self->standing);
   vpnd_split_plan_unref (self->plan);
   g_clear_pointer (&self->members, vpnd_split_members_free);

@@ -22,6 +22,9 @@ G_BEGIN_DECLS
 #define VPND_TYPE_SPLIT_TUNNEL (vpnd_split_tunnel_get_type ())
 G_DECLARE_FINAL_TYPE (VpndSplitTunnel, vpnd_split_tunnel, VPND, SPLIT_TUNNEL, GObject)
 
+/* Has the rules of the firewall made of vpnd_split_tunnel_get_plan (), and calls vpnd_split_tunnel_rules_stand () when they are in force, or cannot be. */
+typedef void (*VpndSplitRulesFunc) (gpointer user_data);
+
 /* Signals:
  *  "plan-changed" (): vpnd_split_tunnel_get_plan () is another one, and nobody asked for that
  *  "rules-changed" (): what vpnd_split_tunnel_get_config () or vpnd_split_tunnel_get_reason () tell has changed
@@ -33,6 +36,8 @@ G_DECLARE_FINAL_TYPE (VpndSplitTunnel, vpnd_split_tunnel, VPND, SPLIT_TUNNEL, GO
 VpndSplitTunnel *vpnd_split_tunnel_new (VpndSplitter *splitter, VpndSplitStore *store, VpndClock *clock);
 void vpnd_split_tunnel_set_profiles (VpndSplitTunnel *self, VpndProfileStore *profiles);
 void vpnd_split_tunnel_watch_names (VpndSplitTunnel *self, VpndNameWatch *watch);
+void vpnd_split_tunnel_set_rules_func (VpndSplitTunnel *self, VpndSplitRulesFunc func, gpointer user_data);
+void vpnd_split_tunnel_rules_stand (VpndSplitTunnel *self);
 VpndSplitNames *vpnd_split_tunnel_get_names (VpndSplitTunnel *self);
 
 void vpnd_split_tunnel_start (VpndSplitTunnel *self);

@@ -29,6 +29,21 @@ vpnd_split_look_clear (VpndSplitLook *look)
 }
 
 /**
+ * vpnd_splitter_prepare:
+ * @self: the port
+ * @profiles: (element-type utf8): see VpndSplitterInterface
+ *
+ * Dispatches; see VpndSplitterInterface.
+ */
+void
+vpnd_splitter_prepare (VpndSplitter *self, const GPtrArray *profiles)
+{
+  g_return_if_fail (VPND_IS_SPLITTER (self));
+
+  VPND_SPLITTER_GET_IFACE (self)->prepare (self, profiles);
+}
+
+/**
  * vpnd_splitter_apply_async:
  * @self: the port
  * @config: see VpndSplitterInterface

@@ -86,9 +86,12 @@ G_DECLARE_INTERFACE (VpndSplitter, vpnd_splitter, VPND, SPLITTER, GObject)
 /**
  * VpndSplitterInterface:
  * Signal "report" (VpndSplitterReport *): a process came into a class, or should have.
- * Signal "standing-changed" (): vpnd_splitter_dup_standing () is another one: a class was made anew with another id, a unit came or went,
- *   a program was installed or removed, or launches are held or held no more.
- * @apply_async: make the classes that @config needs, have its programs put into them at their launch, and move those that run already
+ * Signal "standing-changed" (): vpnd_splitter_dup_standing () is another one: a class was made anew with another id (then nobody is led into it before the next
+ *   @apply_async), a unit came or went, a program was installed or removed, or launches are held or held no more.
+ * @prepare: let the classes be those that need no rule and those of @profiles (element-type utf8, sorted, each once), made where they are not there. Nobody is put
+ *   into one by this, and what @apply_async was told goes on; who stands in a class that is given up stays there, and @list finds nobody there any more.
+ *   dup_standing tells them on return. The rules of the firewall have to know a class before @apply_async leads somebody into it
+ * @apply_async: have the programs of @config, whose classes have been prepared, put into them at their launch, and move those that run already
  *   Answers: FALSE with VPND_ERROR_KERNEL_FEATURE where the host has no ground for classes; what a single rule lacks stands in the standing
  * @dup_standing: (transfer full): what is so now
  * @check: whether @rule names something that can ever take effect here. FALSE with VPND_ERROR_INVALID_ARGUMENT for a path that is no program, or that
@@ -104,6 +107,7 @@ struct _VpndSplitterInterface
 {
   GTypeInterface parent_iface;
 
+  void (*prepare) (VpndSplitter *self, const GPtrArray *profiles);
   void (*apply_async) (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   VpndSplitStanding *(*dup_standing) (VpndSplitter *self);
   gboolean (*check) (VpndSplitter *self, const VpndSplitRule *rule, GError **error);
@@ -113,6 +117,7 @@ struct _VpndSplitterInterface
   GArray *(*list) (VpndSplitter *self, VpndSplitClass class_, const char *profile);
 };
 
+void vpnd_splitter_prepare (VpndSplitter *self, const GPtrArray *profiles);
 void vpnd_splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_splitter_apply_finish (VpndSplitter *self, GAsyncResult *result, GError **error);
 VpndSplitStanding *vpnd_splitter_dup_standing (VpndSplitter *self);

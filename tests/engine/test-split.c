@@ -89,6 +89,8 @@ tear_down (Rig *rig, gconstpointer data)
   g_autoptr (GDir) folder = g_dir_open (rig->path, 0, NULL);
   const char *name;
 
+  while (g_main_context_iteration (NULL, FALSE)) /* a change that nobody waited for */
+    ;
   while ((name = g_dir_read_name (folder)) != NULL)
     g_assert_no_errno (unlinkat (rig->dirfd, name, 0));
   g_assert_no_errno (g_rmdir (rig->path));
@@ -401,6 +403,44 @@ test_class_of_profile_goes (Rig *rig, gconstpointer data)
     }
 }
 
+/* A rule that says another class takes along who runs by it, and whom they have started: bound to another profile, they are never without. */
+static void
+test_rebound (Rig *rig, gconstpointer data)
+{
+  static const struct
+  {
+    VpndSplitClass class_;
+    const char *profile;
+    const char *word;
+  } steps[] = {
+    { VPND_SPLIT_BOUND, "home", "bound:home" },
+    { VPND_SPLIT_BOUND, "office", "bound:office" },
+    { VPND_SPLIT_INCLUDED, NULL, "included" },
+    { VPND_SPLIT_EXCLUDED, NULL, "excluded" },
+    { VPND_SPLIT_BOUND, "home", "bound:home" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      VpndSplitRule *rule = vpnd_split_rule_new (VPND_SPLIT_PATH, PROGRAM, steps[i].class_, steps[i].profile, VPND_SPLIT_OWNER_SYSTEM, NULL);
+
+      g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+      if (i == 0)
+        {
+          fake_host_run (rig->host, 100, 1, USER, PROGRAM);
+          fake_host_launch (rig->host, 100, rule);
+          for (gint32 pid = 101; pid < 100 + 450; pid++) /* more than one turn */
+            fake_host_run (rig->host, pid, 100, USER, "/bin/child");
+        }
+      for (gint32 pid = 100; pid < 100 + 450; pid++)
+        g_assert_cmpstr (class_of (rig, pid), ==, steps[i].word);
+      vpnd_split_rule_unref (rule);
+    }
+  g_assert_cmpint (change (rig, vpnd_split_rule_new (VPND_SPLIT_PATH, PROGRAM, VPND_SPLIT_BOUND, "home", VPND_SPLIT_OWNER_SYSTEM, NULL), TRUE), ==, -1);
+  for (gint32 pid = 100; pid < 100 + 450; pid++)
+    g_assert_cmpstr (class_of (rig, pid), ==, "");
+}
+
 /* What cannot be kept does not hold, and what is kept holds after a restart. */
 static void
 test_store (Rig *rig, gconstpointer data)
@@ -608,6 +648,7 @@ main (int argc, char **argv)
     { "/split/standing-is-followed", test_standing_is_followed },
     { "/split/profile-is-renamed", test_profile_is_renamed },
     { "/split/class-of-profile-goes", test_class_of_profile_goes },
+    { "/split/rebound", test_rebound },
     { "/split/store", test_store },
     { "/split/leave-after-restart", test_leave_after_restart },
     { "/split/failures-are-told", test_failures_are_told },

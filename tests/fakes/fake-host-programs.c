@@ -77,6 +77,53 @@ fake_process_free (FakeProcess *process)
   g_free (process);
 }
 
+static guint64
+class_id_of (const char *profile)
+{
+  return 1000 + g_str_hash (profile) % 1000;
+}
+
+/* What the host said before, with classes for @profiles. */
+static VpndSplitStanding *
+standing_with (const VpndSplitStanding *before, const GPtrArray *profiles)
+{
+  VpndSplitStanding *standing = vpnd_split_standing_new (before->ground, before->level);
+  GHashTableIter iter;
+  gpointer rule, reason;
+
+  standing->excluded_id = before->excluded_id;
+  standing->included_id = before->included_id;
+  standing->holds_launches = before->holds_launches;
+  g_free (standing->excluded_path);
+  standing->excluded_path = g_strdup (before->excluded_path);
+  g_free (standing->included_path);
+  standing->included_path = g_strdup (before->included_path);
+  g_free (standing->trouble);
+  standing->trouble = g_strdup (before->trouble);
+  for (guint i = 0; before->ground != VPND_SPLIT_GROUND_NONE && i < profiles->len; i++)
+    vpnd_split_standing_add_bound (standing, g_ptr_array_index (profiles, i), class_id_of (g_ptr_array_index (profiles, i)));
+  for (guint i = 0; i < before->units->len; i++)
+    {
+      const VpndSplitUnitId *unit = &g_array_index (before->units, VpndSplitUnitId, i);
+
+      vpnd_split_standing_add_unit (standing, unit->class_, unit->profile, unit->level, unit->id);
+    }
+  g_hash_table_iter_init (&iter, before->reasons);
+  while (g_hash_table_iter_next (&iter, &rule, &reason))
+    vpnd_split_standing_add_reason (standing, rule, reason);
+  return standing;
+}
+
+static void
+splitter_prepare (VpndSplitter *self, const GPtrArray *profiles)
+{
+  FakeHost *host = fake_host_of (self);
+  g_autoptr (VpndSplitStanding) before = host->standing;
+
+  host->standing = standing_with (before, profiles);
+  g_ptr_array_add (host->journal, g_strdup ("split.prepare"));
+}
+
 static void
 splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
@@ -85,6 +132,9 @@ splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable 
 
   g_clear_pointer (&host->split_config, vpnd_split_config_unref);
   host->split_config = vpnd_split_config_ref (config);
+  g_clear_pointer (&host->ruleset_of_leading, vpnd_ruleset_unref);
+  host->ruleset_of_leading = host->ruleset != NULL ? vpnd_ruleset_ref (host->ruleset) : NULL;
+  g_ptr_array_add (host->journal, g_strdup ("split.apply"));
   if (host->standing->ground == VPND_SPLIT_GROUND_NONE)
     g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "no ground");
   else
@@ -122,14 +172,15 @@ splitter_enter (VpndSplitter *self, const VpndSplitProcess *asked, VpndSplitClas
   return TRUE;
 }
 
-/* Of profiles only those have a class to which something is bound. */
+/* Of profiles only those have a class that have been prepared. */
 static gboolean
 has_class (FakeHost *host, const char *class_word)
 {
-  g_autoptr (GPtrArray) profiles = host->split_config != NULL ? vpnd_split_config_dup_profiles (host->split_config) : NULL;
+  gboolean has_it = !g_str_has_prefix (class_word, "bound:");
 
-  return !g_str_has_prefix (class_word, "bound:") ||
-      (profiles != NULL && g_ptr_array_find_with_equal_func (profiles, class_word + strlen ("bound:"), g_str_equal, NULL));
+  for (guint i = 0; !has_it && i < host->standing->bound->len; i++)
+    has_it = strcmp (g_array_index (host->standing->bound, VpndSplitBoundId, i).profile, class_word + strlen ("bound:")) == 0;
+  return has_it;
 }
 
 static guint
@@ -137,6 +188,8 @@ splitter_leave (VpndSplitter *self, GArray *processes)
 {
   guint n = 0;
 
+  if (processes->len > 0)
+    g_ptr_array_add (fake_host_of (self)->journal, g_strdup ("split.leave"));
   for (guint i = 0; i < processes->len; i++)
     {
       const VpndSplitProcess *asked = &g_array_index (processes, VpndSplitProcess, i);
@@ -186,6 +239,7 @@ splitter_list (VpndSplitter *self, VpndSplitClass class_, const char *profile)
 void
 fake_host_splitter_iface_init (VpndSplitterInterface *iface)
 {
+  iface->prepare = splitter_prepare;
   iface->apply_async = splitter_apply_async;
   iface->dup_standing = splitter_dup_standing;
   iface->check = splitter_check;

@@ -598,6 +598,7 @@ fake_host_free (FakeHost *host)
   g_clear_object (&host->inspector);
   g_clear_object (&host->splitter);
   g_clear_pointer (&host->split_config, vpnd_split_config_unref);
+  g_clear_pointer (&host->ruleset_of_leading, vpnd_ruleset_unref);
   g_clear_pointer (&host->standing, vpnd_split_standing_unref);
   g_hash_table_unref (host->processes);
   g_clear_object (&host->name_watch);
