@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The cgroups of units of systemd, by the units' names: which are there now, and word when one comes or goes. Looks only: the cgroups and
- * their processes are systemd's.
+ * The cgroups of units of systemd, by the units' names: which are there now, and word when one comes or goes; and up to which one all were looked at, for what has come
+ * since may be any of them. Looks only: the cgroups and their processes are systemd's.
  */
 #pragma once
 
@@ -31,10 +31,25 @@ typedef struct
   guint64 id;
 } VpndSplitUnitPlace;
 
+/**
+ * VpndSplitUnitFolder: where units come to stand
+ * @uid: of the user whose manager makes them; G_MAXUINT32 for the system's
+ * @level: as `socket cgroupv2 level` counts; 0 for the root
+ * @id: number of its cgroup
+ */
+typedef struct
+{
+  guint32 uid;
+  guint level;
+  guint64 id;
+} VpndSplitUnitFolder;
+
 VpndSplitUnits *vpnd_split_units_new (VpndSplitUnitsFunc func, gpointer user_data);
 void vpnd_split_units_free (VpndSplitUnits *self);
-void vpnd_split_units_set (VpndSplitUnits *self, const char *mount, VpndSplitUnitsMatch match, gconstpointer data);
+void vpnd_split_units_set (VpndSplitUnits *self, const char *mount, VpndSplitUnitsMatch match, gconstpointer data, gboolean tells_all);
 const GArray *vpnd_split_units_get (const VpndSplitUnits *self);
+const GArray *vpnd_split_units_get_folders (const VpndSplitUnits *self);
+guint64 vpnd_split_units_get_newest (const VpndSplitUnits *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSplitUnits, vpnd_split_units_free)
 

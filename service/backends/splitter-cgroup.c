@@ -74,6 +74,23 @@ add_classes (VpndSplitterCgroup *self, VpndSplitStanding *standing)
     }
 }
 
+/* What is in no class must wait until it was looked at, where it may be a unit that must not be in the clear. */
+static void
+add_folders (VpndSplitterCgroup *self, VpndSplitStanding *standing)
+{
+  const GArray *folders = vpnd_split_units_get_folders (self->units);
+
+  if (!vpnd_split_config_needs_all_units (self->config))
+    return;
+  standing->newest = vpnd_split_units_get_newest (self->units);
+  for (guint i = 0; i < folders->len; i++)
+    {
+      const VpndSplitUnitFolder *folder = &g_array_index (folders, VpndSplitUnitFolder, i);
+
+      vpnd_split_standing_add_folder (standing, folder->uid, folder->level, folder->id);
+    }
+}
+
 /* A table that was just sent is no trouble yet, if there is somebody who has answered before, or is still asked for the first time. */
 static gboolean
 is_answering (const VpndSplitterCgroup *self)
@@ -101,6 +118,7 @@ make_standing (VpndSplitterCgroup *self)
     {
       vpnd_split_table_add_reasons (self->table, trouble, standing);
       vpnd_split_table_add_units (self->table, vpnd_split_units_get (self->units), standing);
+      add_folders (self, standing);
     }
   return standing;
 }
@@ -194,7 +212,7 @@ send_table (VpndSplitterCgroup *self)
   const guint n = vpnd_split_classes_get_n (self->classes);
   g_autoptr (GBytes) bytes = NULL;
 
-  vpnd_split_units_set (self->units, NULL, NULL, NULL); /* which asks the table that goes away */
+  vpnd_split_units_set (self->units, NULL, NULL, NULL, FALSE); /* which asks the table that goes away */
   g_clear_pointer (&self->table, vpnd_split_table_free);
   self->table = vpnd_split_table_new (self->config, self->classes);
   for (guint i = 0; i < n; i++)
@@ -212,7 +230,7 @@ look_for_units (VpndSplitterCgroup *self)
   const gboolean has_cgroup2 = vpnd_split_classes_get_ground (self->classes) == VPND_SPLIT_GROUND_CGROUP2;
   const gboolean has_units = vpnd_split_table_has_units (self->table);
 
-  vpnd_split_units_set (self->units, has_cgroup2 ? vpnd_split_classes_get_mount (self->classes) : NULL, has_units ? vpnd_split_table_match_unit : NULL, self->table);
+  vpnd_split_units_set (self->units, has_cgroup2 ? vpnd_split_classes_get_mount (self->classes) : NULL, has_units ? vpnd_split_table_match_unit : NULL, self->table, vpnd_split_config_needs_all_units (self->config));
 }
 
 static void

@@ -242,6 +242,103 @@ vpnd_policy_add_names (VpndPolicyChains *chains, VpndChain *chain, const GArray 
     }
 }
 
+/* Whether a unit may come that is of a class which one of @groups is. */
+static gboolean
+awaits_any (const VpndPolicyInput *input, VpndPolicyGroups groups)
+{
+  for (guint i = 0; i < input->split->groups->len; i++)
+    {
+      const VpndSplitGroup *group = &g_array_index (input->split->groups, VpndSplitGroup, i);
+
+      if (group->id == 0 && is_among (group, groups, input))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/**
+ * vpnd_policy_holds_unseen_bound:
+ * @input: what the policy depends on
+ *
+ * Returns: TRUE when a unit that has just come may be bound to a profile that is not connected
+ */
+gboolean
+vpnd_policy_holds_unseen_bound (const VpndPolicyInput *input)
+{
+  return input->split->folders->len > 0 && awaits_any (input, VPND_POLICY_GROUPS_REFUSED);
+}
+
+/* Whether what is in no class may go beside the tunnel, by its user or its peer at least. */
+static gboolean
+leads_out (const VpndSplitPlan *plan)
+{
+  return plan->mode == VPND_SPLIT_MODE_INCLUDE || plan->excluded_uids->len + plan->excluded_prefixes->len > 0 || plan->watches_names;
+}
+
+/**
+ * vpnd_policy_holds_unseen:
+ * @input: what the policy depends on
+ *
+ * Returns: TRUE when a unit that has just come may be one that must not be beside the tunnel, where it would be without its rule
+ */
+gboolean
+vpnd_policy_holds_unseen (const VpndPolicyInput *input)
+{
+  return vpnd_policy_holds_unseen_bound (input) || (leads_out (input->split) && input->split->folders->len > 0 && awaits_any (input, VPND_POLICY_GROUPS_TO_TUNNEL));
+}
+
+/* @level: of the folders. Returns: (transfer full) (element-type guint64): those that count in this state */
+static GArray *
+folders_of_level (const VpndPolicyInput *input, guint level)
+{
+  const gboolean holds_all = leads_out (input->split);
+  GArray *ids = g_array_new (FALSE, FALSE, sizeof (guint64));
+
+  for (guint i = 0; i < input->split->folders->len; i++)
+    {
+      const VpndSplitFolder *folder = &g_array_index (input->split->folders, VpndSplitFolder, i);
+
+      if (folder->level == level && (holds_all || folder->holds_bound))
+        g_array_append_val (ids, folder->id);
+    }
+  return ids;
+}
+
+/**
+ * vpnd_policy_add_unseen:
+ * @chains: the chains of a ruleset that is being filled
+ * @input: what the policy depends on
+ *
+ * Adds the chain for packets that would be in the clear: it drops those of a unit whose cgroup came so short a time ago that nobody has looked yet which class it is of. It
+ * does not refuse them, so TCP asks again. What stands in a folder itself, and what a unit makes below itself, was never a question.
+ */
+void
+vpnd_policy_add_unseen (VpndPolicyChains *chains, const VpndPolicyInput *input)
+{
+  const GArray *folders = input->split->folders;
+  const guint deepest = g_array_index (folders, VpndSplitFolder, folders->len - 1).level;
+  VpndChain *chain = vpnd_policy_add_chain (chains, VPND_POLICY_CHAIN_UNSEEN);
+
+  for (guint level = 0; level <= deepest; level++)
+    {
+      g_autoptr (GArray) ids = folders_of_level (input, level);
+      g_autofree char *name = g_strdup_printf ("split_folders_%u", level);
+      VpndRule *rule;
+
+      if (ids->len == 0)
+        continue;
+      rule = vpnd_chain_add_rule (chain);
+      if (level > 0 && ids->len == 1) /* below the root all do */
+        vpnd_rule_match_cgroup (rule, level, g_array_index (ids, guint64, 0));
+      else if (level > 0)
+        {
+          (void) fill_set (chains, name, ids);
+          vpnd_rule_match_cgroup_set (rule, level, name);
+        }
+      vpnd_rule_drop (vpnd_rule_match_newer_cgroup (rule, level + 1, input->split->newest));
+    }
+}
+
 /* The classes of one level are one look at the socket. So few are compared instead: measured, a look into a map takes as long as three comparisons. */
 #define GROUPS_COMPARED 2
 

@@ -10,6 +10,8 @@
 
 G_BEGIN_DECLS
 
+#define VPND_POLICY_CHAIN_UNSEEN "unseen"
+
 typedef enum
 {
   VPND_POLICY_GROUPS_TO_TUNNEL, /* in the tunnel or nowhere */
@@ -22,6 +24,9 @@ typedef VpndRule *(*VpndPolicyNewRuleFunc) (VpndPolicyChains *chains, VpndChain 
 
 VpndRule *vpnd_policy_new_rule (VpndPolicyChains *chains, VpndChain *chain);
 void vpnd_policy_add_groups (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input, VpndPolicyGroups groups, VpndPolicyNewRuleFunc begin, const char *target);
+gboolean vpnd_policy_holds_unseen (const VpndPolicyInput *input);
+gboolean vpnd_policy_holds_unseen_bound (const VpndPolicyInput *input);
+void vpnd_policy_add_unseen (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_classes_of (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input, const char *beside);
 void vpnd_policy_add_uids (VpndPolicyChains *chains, VpndChain *chain, const GArray *uids, const char *name, const char *target);
 void vpnd_policy_add_prefixes (VpndPolicyChains *chains, VpndChain *chain, const GArray *prefixes, const char *name, const char *target);

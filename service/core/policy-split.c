@@ -156,6 +156,8 @@ add_split_out (VpndPolicyChains *chains, const VpndPolicyInput *input)
   vpnd_rule_goto (vpnd_rule_match_mark (rule, VPND_FIELD_MARK, VPND_OP_NE, VPND_MARK_VALUE, VPND_MARK_MASK), CHAIN_REFUSE);
   vpnd_rule_return (vpnd_rule_match_mark (vpnd_chain_add_rule (chain), VPND_FIELD_MARK, VPND_OP_NE, VPND_MARK_VALUE, VPND_MARK_MASK));
   refuse_untranslated (chain, input);
+  if (vpnd_policy_holds_unseen (input))
+    vpnd_rule_jump (vpnd_chain_add_rule (chain), VPND_POLICY_CHAIN_UNSEEN);
   vpnd_policy_refuse_inner_resolvers (chain, input);
   vpnd_policy_add_groups (chains, chain, input, VPND_POLICY_GROUPS_TO_TUNNEL, vpnd_policy_new_rule, CHAIN_REFUSE);
   if (plan->included_uids->len + plan->included_prefixes->len > 0)
@@ -197,6 +199,22 @@ vpnd_policy_has_split (const VpndPolicyInput *input)
   return !vpnd_split_plan_is_empty (input->split);
 }
 
+/* 8: a unit that may be bound to a profile which is not connected. What goes into the tunnel of another one is asked with the first packet of a flow, for most packets do. */
+static void
+hold_unseen_bound (VpndPolicyChains *chains, const VpndPolicyInput *input)
+{
+  VpndRule *rule;
+
+  if (input->kind != VPND_POLICY_CONNECTED)
+    {
+      vpnd_rule_jump (new_rule_off_loopback (chains, chains->output), VPND_POLICY_CHAIN_UNSEEN);
+      return;
+    }
+  vpnd_rule_jump (new_rule_off_tunnel (chains, chains->output), VPND_POLICY_CHAIN_UNSEEN);
+  rule = vpnd_rule_match_status (vpnd_chain_add_rule (chains->output), 0, IPS_CONFIRMED);
+  vpnd_rule_jump (vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_EQ, VPND_IFNAME), VPND_POLICY_CHAIN_UNSEEN);
+}
+
 /**
  * vpnd_policy_add_split_first:
  * @chains: the chains of a ruleset that is being filled; empty but for what guards the loopback interface
@@ -211,6 +229,10 @@ vpnd_policy_add_split_first (VpndPolicyChains *chains, const VpndPolicyInput *in
     return;
   vpnd_policy_add_groups (chains, chains->output, input, VPND_POLICY_GROUPS_REFUSED, new_rule_off_loopback, CHAIN_REFUSE);
   vpnd_policy_add_groups (chains, chains->output, input, VPND_POLICY_GROUPS_BOUND, new_rule_off_tunnel, CHAIN_REFUSE);
+  if (vpnd_policy_holds_unseen (input))
+    vpnd_policy_add_unseen (chains, input);
+  if (vpnd_policy_holds_unseen_bound (input))
+    hold_unseen_bound (chains, input);
   add_split_out (chains, input);
   add_split_in (chains, input);
   vpnd_policy_add_beside_guard (chains, input->routes);
@@ -454,6 +476,8 @@ vpnd_policy_add_split_inbound (VpndPolicyChains *chains, const VpndPolicyInput *
   vpnd_rule_drop (vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->input), VPND_FIELD_IIFNAME, VPND_OP_EQ, VPND_IFNAME));
   if (tells)
     vpnd_policy_add_groups (chains, chains->input, input, VPND_POLICY_GROUPS_TO_TUNNEL, vpnd_policy_new_rule, CHAIN_SPLIT_CLOSED);
+  if (tells && vpnd_policy_holds_unseen (input))
+    vpnd_rule_jump (vpnd_chain_add_rule (chains->input), VPND_POLICY_CHAIN_UNSEEN);
   look_up_inbound (chains, input);
   rule = vpnd_chain_add_rule (chains->input);
   vpnd_rule_accept (vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_CT_MARK, VPND_CT_MARK_VALUE, VPND_CT_MARK_MASK));
@@ -481,6 +505,11 @@ vpnd_policy_build_open (const VpndSplitPlan *split)
   chains.refuse = vpnd_policy_add_chain (&chains, CHAIN_REFUSE);
   chains.output = vpnd_ruleset_add_chain (ruleset, "output", VPND_CHAIN_FILTER, VPND_HOOK_OUTPUT, -1, VPND_VERDICT_ACCEPT);
   vpnd_policy_add_groups (&chains, chains.output, &input, VPND_POLICY_GROUPS_REFUSED, new_rule_off_loopback, CHAIN_REFUSE);
+  if (vpnd_policy_holds_unseen_bound (&input))
+    {
+      vpnd_policy_add_unseen (&chains, &input);
+      hold_unseen_bound (&chains, &input);
+    }
   vpnd_policy_add_refusal (&chains, FALSE);
   return g_steal_pointer (&ruleset);
 }

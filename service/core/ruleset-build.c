@@ -235,6 +235,25 @@ vpnd_rule_match_cgroup_set (VpndRule *rule, guint level, const char *set)
 }
 
 /**
+ * vpnd_rule_match_newer_cgroup:
+ * @rule: a rule
+ * @level: as for vpnd_rule_match_cgroup()
+ * @id: a number
+ *
+ * Matches packets of sockets that were made in a cgroup, or below one, that is newer than the one of that number: Linux gives each a greater one than those before it
+ * (kernfs_new_node(), under the lock of all cgroups), and never again the same. Packets without a socket, and of sockets that stand less deep, do not match.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_newer_cgroup (VpndRule *rule, guint level, guint64 id)
+{
+  append_match (rule, VPND_FIELD_SOCKET_CGROUP, VPND_OP_GT, &id, NULL, NULL);
+  g_array_index (rule->matches, VpndMatch, rule->matches->len - 1).level = (guint8) level;
+  return rule;
+}
+
+/**
  * vpnd_rule_match_status:
  * @rule: a rule
  * @value: what the bits under @mask must be, IPS_* of linux/netfilter/nf_conntrack_common.h

@@ -215,7 +215,8 @@ mask_bits (const VpndMatch *match)
 static void
 append_match (GString *text, const VpndMatch *match)
 {
-  const char *negation = match->op == VPND_OP_NE || match->op == VPND_OP_NOT_IN ? "!= " : "";
+  const char *negation = match->op == VPND_OP_NE || match->op == VPND_OP_NOT_IN ? "!= " : match->op == VPND_OP_GT ? "> "
+                                                                                                                  : "";
 
   g_string_append_printf (text, "%s ", vpnd_field_name (match->field));
   if (match->field == VPND_FIELD_SOCKET_CGROUP)

@@ -96,6 +96,7 @@ typedef enum
   VPND_OP_NE, /* field != value (under mask) */
   VPND_OP_IN, /* field in the named set */
   VPND_OP_NOT_IN,
+  VPND_OP_GT, /* field > value, as numbers; SOCKET_CGROUP alone */
 } VpndOp;
 
 #define VPND_FIELD_MAX_BYTES 16
@@ -257,6 +258,7 @@ VpndRule *vpnd_rule_match_u32 (VpndRule *rule, VpndField field, VpndOp op, guint
 VpndRule *vpnd_rule_match_set (VpndRule *rule, VpndField field, VpndOp op, const char *set);
 VpndRule *vpnd_rule_match_cgroup (VpndRule *rule, guint level, guint64 id);
 VpndRule *vpnd_rule_match_cgroup_set (VpndRule *rule, guint level, const char *set);
+VpndRule *vpnd_rule_match_newer_cgroup (VpndRule *rule, guint level, guint64 id);
 VpndRule *vpnd_rule_match_status (VpndRule *rule, guint32 value, guint32 mask);
 VpndRule *vpnd_rule_match_established (VpndRule *rule);
 VpndRule *vpnd_rule_match_related (VpndRule *rule);

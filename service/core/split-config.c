@@ -396,6 +396,46 @@ vpnd_split_config_new_from_rules (VpndSplitMode mode, GPtrArray *rules, GError *
 }
 
 /**
+ * vpnd_split_config_leads_out:
+ * @config: a configuration
+ *
+ * Returns: TRUE when what is in no class may go beside the tunnel: all of it, or what a rule names by its user or its peer
+ */
+gboolean
+vpnd_split_config_leads_out (const VpndSplitConfig *config)
+{
+  for (guint i = 0; i < config->rules->len; i++)
+    {
+      const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
+
+      if (rule->class_ == VPND_SPLIT_EXCLUDED && (rule->kind == VPND_SPLIT_UID || rule->kind == VPND_SPLIT_SUBNET || rule->kind == VPND_SPLIT_DOMAIN))
+        return TRUE;
+    }
+  return config->mode == VPND_SPLIT_MODE_INCLUDE;
+}
+
+/**
+ * vpnd_split_config_needs_all_units:
+ * @config: a configuration
+ *
+ * Returns: TRUE when a unit that nobody has looked at yet may be one that must not be in the clear, and would be
+ */
+gboolean
+vpnd_split_config_needs_all_units (const VpndSplitConfig *config)
+{
+  const gboolean leads_out = vpnd_split_config_leads_out (config);
+
+  for (guint i = 0; i < config->rules->len; i++)
+    {
+      const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
+
+      if ((rule->kind == VPND_SPLIT_UNIT || rule->kind == VPND_SPLIT_APP) && (rule->class_ == VPND_SPLIT_BOUND || (rule->class_ == VPND_SPLIT_INCLUDED && leads_out)))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/**
  * vpnd_split_config_needs_launches:
  * @config: a configuration
  *

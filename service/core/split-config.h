@@ -46,6 +46,8 @@ VpndSplitConfig *vpnd_split_config_without (const VpndSplitConfig *config, VpndS
 VpndSplitConfig *vpnd_split_config_with_profile_renamed (const VpndSplitConfig *config, const char *name, const char *new_name);
 const VpndSplitRule *vpnd_split_config_find (const VpndSplitConfig *config, VpndSplitKind kind, const char *value, guint32 owner_uid);
 GPtrArray *vpnd_split_config_dup_profiles (const VpndSplitConfig *config);
+gboolean vpnd_split_config_leads_out (const VpndSplitConfig *config);
+gboolean vpnd_split_config_needs_all_units (const VpndSplitConfig *config);
 gboolean vpnd_split_config_needs_launches (const VpndSplitConfig *config);
 gboolean vpnd_split_config_has_system_programs (const VpndSplitConfig *config, VpndSplitClass class_);
 

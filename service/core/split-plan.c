@@ -24,6 +24,7 @@ plan_new (void)
   g_atomic_ref_count_init (&plan->ref_count);
   plan->groups = g_array_new (FALSE, TRUE, sizeof (VpndSplitGroup));
   g_array_set_clear_func (plan->groups, clear_group);
+  plan->folders = g_array_new (FALSE, TRUE, sizeof (VpndSplitFolder));
   plan->excluded_uids = g_array_new (FALSE, TRUE, sizeof (guint32));
   plan->included_uids = g_array_new (FALSE, TRUE, sizeof (guint32));
   plan->excluded_prefixes = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
@@ -61,6 +62,16 @@ compare_groups (gconstpointer a, gconstpointer b)
   if (order == 0)
     order = (x->level > y->level) - (x->level < y->level);
   return order != 0 ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+static int
+compare_folders (gconstpointer a, gconstpointer b)
+{
+  const VpndSplitFolder *x = a, *y = b;
+
+  if (x->level != y->level || x->holds_bound != y->holds_bound)
+    return x->level != y->level ? x->level - y->level : x->holds_bound - y->holds_bound;
+  return (x->id > y->id) - (x->id < y->id);
 }
 
 /* Sorts, and keeps one of those that are equal. */
@@ -211,6 +222,67 @@ await_units (VpndSplitPlan *plan, const VpndSplitConfig *config)
     }
 }
 
+/* Managers that run what may not be in the clear, and for which classes' sake. */
+typedef struct
+{
+  GHashTable *included; /* (element-type guint32) (owned): a set */
+  GHashTable *bound;    /* the same */
+  gboolean all_included;
+  gboolean all_bound;
+} Strict;
+
+static void
+strict_clear (Strict *strict)
+{
+  g_hash_table_unref (strict->included);
+  g_hash_table_unref (strict->bound);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Strict, strict_clear)
+
+/* An application of a rule for everybody runs in units of whoever starts it. */
+static void
+note_strict (Strict *strict, const VpndSplitRule *rule, gboolean leads_out)
+{
+  const gboolean is_bound = rule->class_ == VPND_SPLIT_BOUND;
+
+  if (rule->kind != VPND_SPLIT_UNIT && rule->kind != VPND_SPLIT_APP)
+    return;
+  if (!is_bound && (rule->class_ == VPND_SPLIT_EXCLUDED || !leads_out))
+    return;
+  if (rule->kind == VPND_SPLIT_UNIT || rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM)
+    g_hash_table_add (is_bound ? strict->bound : strict->included, GUINT_TO_POINTER (rule->owner_uid));
+  else if (is_bound)
+    strict->all_bound = TRUE;
+  else
+    strict->all_included = TRUE;
+}
+
+static void
+add_folders (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitStanding *standing)
+{
+  g_auto (Strict) strict = { g_hash_table_new (NULL, NULL), g_hash_table_new (NULL, NULL), FALSE, FALSE };
+  const gboolean leads_out = vpnd_split_config_leads_out (config);
+
+  if (standing->ground != VPND_SPLIT_GROUND_CGROUP2 || standing->newest == 0)
+    return;
+  plan->newest = standing->newest;
+  for (guint i = 0; i < config->rules->len; i++)
+    note_strict (&strict, g_ptr_array_index (config->rules, i), leads_out);
+  for (guint i = 0; i < standing->folders->len; i++)
+    {
+      const VpndSplitFolderId *id = &g_array_index (standing->folders, VpndSplitFolderId, i);
+      const gboolean holds_bound = strict.all_bound || g_hash_table_contains (strict.bound, GUINT_TO_POINTER (id->manager));
+      const VpndSplitFolder folder = { .level = (guint8) id->level, .holds_bound = holds_bound, .id = id->id };
+
+      if (id->level < G_MAXUINT8 && (holds_bound || strict.all_included || g_hash_table_contains (strict.included, GUINT_TO_POINTER (id->manager))))
+        g_array_append_val (plan->folders, folder);
+    }
+  g_array_sort (plan->folders, compare_folders);
+  if (plan->folders->len == 0)
+    plan->newest = 0;
+}
+
 /* A class in which nobody can be is left out: rules cost every packet of the host. */
 static void
 add_standing (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitStanding *standing, gboolean has_asked)
@@ -239,6 +311,7 @@ add_standing (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSpli
       add_group (plan, unit->class_, unit->profile, unit->level, unit->id);
     }
   g_array_sort (plan->groups, compare_groups);
+  add_folders (plan, config, standing);
 }
 
 static void
@@ -255,15 +328,18 @@ add_facts (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitFa
     }
 }
 
-/* In include mode what is in no class is in the clear. While launches are not seen nobody can be told from the programs that are to be inside the tunnel. */
+/* In include mode what is in no class is in the clear. While launches are not seen nobody can be told from the programs that are to be inside the tunnel, and where
+ * there is no cgroup2 nobody from the units. */
 static gboolean
 is_blind (const VpndSplitConfig *config, const VpndSplitStanding *standing)
 {
-  for (guint i = 0; standing != NULL && !standing->holds_launches && i < config->rules->len; i++)
+  for (guint i = 0; standing != NULL && i < config->rules->len; i++)
     {
       const VpndSplitRule *rule = g_ptr_array_index (config->rules, i);
 
-      if (rule->class_ != VPND_SPLIT_EXCLUDED && (rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP))
+      if (rule->class_ != VPND_SPLIT_EXCLUDED && (rule->kind == VPND_SPLIT_PATH || rule->kind == VPND_SPLIT_APP) && !standing->holds_launches)
+        return TRUE;
+      if (rule->class_ != VPND_SPLIT_EXCLUDED && rule->kind == VPND_SPLIT_UNIT && standing->ground != VPND_SPLIT_GROUND_CGROUP2)
         return TRUE;
     }
   return FALSE;
@@ -276,7 +352,7 @@ is_blind (const VpndSplitConfig *config, const VpndSplitStanding *standing)
  *
  * A class without an id is left out, so what was to be in it goes by the tunnel; so is a domain of which nothing is known yet. A resolver on loopback
  * is nobody that a packet could be sent to outside. Include mode is not in force as long as programs that it is about could not be told apart: all that has no
- * class goes by the tunnel then.
+ * class goes by the tunnel then. What has come to stand where units do and was not looked at yet may be any of them.
  *
  * Returns: (transfer full): the plan
  */
@@ -330,6 +406,7 @@ vpnd_split_plan_unref (VpndSplitPlan *plan)
     return;
 
   g_array_unref (plan->groups);
+  g_array_unref (plan->folders);
   g_array_unref (plan->excluded_uids);
   g_array_unref (plan->included_uids);
   g_array_unref (plan->excluded_prefixes);
@@ -371,7 +448,8 @@ vpnd_split_plan_equal (const VpndSplitPlan *a, const VpndSplitPlan *b)
 {
   if (a == b || a == NULL || b == NULL)
     return a == b;
-  return a->mode == b->mode && a->ground == b->ground && a->watches_names == b->watches_names && a->queue == b->queue && arrays_equal (a->groups, b->groups, compare_groups) &&
+  return a->mode == b->mode && a->ground == b->ground && a->watches_names == b->watches_names && a->queue == b->queue && a->newest == b->newest && arrays_equal (a->groups, b->groups, compare_groups) &&
+      arrays_equal (a->folders, b->folders, compare_folders) &&
       arrays_equal (a->excluded_uids, b->excluded_uids, compare_u32) && arrays_equal (a->included_uids, b->included_uids, compare_u32) &&
       arrays_equal (a->excluded_prefixes, b->excluded_prefixes, compare_prefixes) &&
       arrays_equal (a->included_prefixes, b->included_prefixes, compare_prefixes) && arrays_equal (a->excluded_addrs, b->excluded_addrs, compare_addrs) &&

@@ -30,6 +30,19 @@ typedef struct
 } VpndSplitGroup;
 
 /**
+ * VpndSplitFolder: a cgroup in which units come to stand, some of which may not be in the clear
+ * @level: as VpndMatch.level; 0 for the root
+ * @holds_bound: a unit that comes there may be bound to a profile
+ * @id: number of the cgroup
+ */
+typedef struct
+{
+  guint8 level;
+  gboolean holds_bound;
+  guint64 id;
+} VpndSplitFolder;
+
+/**
  * VpndSplitName: what is known of a domain
  * @domain: (unowned): as the rule has it
  * @addrs: (element-type VpndAddr) (unowned): addresses of it and of the names below it that somebody was told and whose time has not run out
@@ -62,6 +75,9 @@ typedef struct
  * @mode: what happens to what nothing below names
  * @ground: what the ids of @groups are
  * @groups: (element-type VpndSplitGroup) (owned): sorted by class, profile, level and id
+ * @folders: (element-type VpndSplitFolder) (owned): where what has just come is told from what is set to be inside the tunnel by nothing but its name, which has to be
+ *   looked at first; sorted by level and id
+ * @newest: what stands in a folder has been looked at up to this number
  * @excluded_uids: (element-type guint32) (owned): sorted
  * @included_uids: (element-type guint32) (owned): sorted
  * @excluded_prefixes: (element-type VpndPrefix) (owned): merged, sorted
@@ -78,6 +94,8 @@ typedef struct
   VpndSplitMode mode;
   VpndSplitGround ground;
   GArray *groups;
+  GArray *folders;
+  guint64 newest;
   GArray *excluded_uids;
   GArray *included_uids;
   GArray *excluded_prefixes;

@@ -51,6 +51,7 @@ vpnd_split_standing_new (VpndSplitGround ground, guint level)
   g_array_set_clear_func (standing->bound, (GDestroyNotify) bound_clear);
   standing->units = g_array_new (FALSE, FALSE, sizeof (VpndSplitUnitId));
   g_array_set_clear_func (standing->units, (GDestroyNotify) unit_clear);
+  standing->folders = g_array_new (FALSE, FALSE, sizeof (VpndSplitFolderId));
   standing->excluded_path = g_strdup ("");
   standing->included_path = g_strdup ("");
   standing->trouble = g_strdup ("");
@@ -63,6 +64,7 @@ standing_clear (VpndSplitStanding *standing)
 {
   g_array_unref (standing->bound);
   g_array_unref (standing->units);
+  g_array_unref (standing->folders);
   g_hash_table_unref (standing->reasons);
   g_free (standing->excluded_path);
   g_free (standing->included_path);
@@ -119,6 +121,59 @@ vpnd_split_standing_add_unit (VpndSplitStanding *standing, VpndSplitClass class_
   const VpndSplitUnitId unit = { class_, g_strdup (profile), level, id };
 
   g_array_append_val (standing->units, unit);
+}
+
+/**
+ * vpnd_split_standing_add_folder:
+ * @standing: a standing that nobody else has seen yet
+ * @manager: whose units come to stand there
+ * @level: of the folder
+ * @id: number of the folder
+ */
+void
+vpnd_split_standing_add_folder (VpndSplitStanding *standing, guint32 manager, guint level, guint64 id)
+{
+  const VpndSplitFolderId folder = { manager, level, id };
+
+  g_array_append_val (standing->folders, folder);
+}
+
+static gboolean
+same_units (const GArray *a, const GArray *b)
+{
+  for (guint i = 0; i < a->len && a->len == b->len; i++)
+    if (g_array_index (a, VpndSplitUnitId, i).id != g_array_index (b, VpndSplitUnitId, i).id)
+      return FALSE;
+  return a->len == b->len;
+}
+
+static gboolean
+same_reasons (const VpndSplitStanding *standing, const VpndSplitStanding *before)
+{
+  GHashTableIter iter;
+  gpointer rule, reason;
+
+  g_hash_table_iter_init (&iter, standing->reasons);
+  while (g_hash_table_iter_next (&iter, &rule, &reason))
+    if (g_strcmp0 (reason, vpnd_split_standing_get_reason (before, rule)) != 0)
+      return FALSE;
+  return g_hash_table_size (standing->reasons) == g_hash_table_size (before->reasons);
+}
+
+/**
+ * vpnd_split_standing_differs_for_users:
+ * @standing: a standing
+ * @before: the one before it
+ *
+ * That units which no rule names come and go is nobody's business but the packet rules'.
+ *
+ * Returns: FALSE when @standing says of the rules and the classes what @before did
+ */
+gboolean
+vpnd_split_standing_differs_for_users (const VpndSplitStanding *standing, const VpndSplitStanding *before)
+{
+  return standing->newest == before->newest || !same_units (standing->units, before->units) || !same_reasons (standing, before) || standing->ground != before->ground ||
+      standing->holds_launches != before->holds_launches || g_strcmp0 (standing->trouble, before->trouble) != 0 || g_strcmp0 (standing->excluded_path, before->excluded_path) != 0;
 }
 
 /**

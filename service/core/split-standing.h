@@ -38,6 +38,19 @@ typedef struct
 } VpndSplitUnitId;
 
 /**
+ * VpndSplitFolderId: a cgroup in which service managers make those of units: a slice, that of a user's manager, or the root
+ * @manager: the user whose manager does, VPND_SPLIT_OWNER_SYSTEM for the system's
+ * @level: as `socket cgroupv2 level` counts, 0 for the root
+ * @id: number of the cgroup
+ */
+typedef struct
+{
+  guint32 manager;
+  guint level;
+  guint64 id;
+} VpndSplitFolderId;
+
+/**
  * VpndSplitStanding: an immutable value with a count of references
  * @ground: how classes are told apart; with NONE nothing below has any
  * @level: of the classes, as `socket cgroupv2 level` counts
@@ -47,6 +60,8 @@ typedef struct
  * @included_path: (owned): the same
  * @bound: (element-type VpndSplitBoundId) (owned): of the profiles that something is bound to
  * @units: (element-type VpndSplitUnitId) (owned): of the units that run now
+ * @folders: (element-type VpndSplitFolderId) (owned): where units come to stand; none where nobody has to be told from them
+ * @newest: what stands in a folder and has no greater number than this has been looked at, so each unit among it that a rule names is in @units; 0 while nothing has
  * @holds_launches: vpnd-classifier puts programs into their class before they run
  * @trouble: (owned): what is wrong with the whole, in one sentence; "" for nothing
  * @reasons: (element-type VpndSplitRule utf8) (owned): why a rule takes no effect; those that do are not in it
@@ -61,6 +76,8 @@ typedef struct
   char *included_path;
   GArray *bound;
   GArray *units;
+  GArray *folders;
+  guint64 newest;
   gboolean holds_launches;
   char *trouble;
   GHashTable *reasons;
@@ -71,6 +88,8 @@ VpndSplitStanding *vpnd_split_standing_ref (VpndSplitStanding *standing);
 void vpnd_split_standing_unref (VpndSplitStanding *standing);
 void vpnd_split_standing_add_bound (VpndSplitStanding *standing, const char *profile, guint64 id);
 void vpnd_split_standing_add_unit (VpndSplitStanding *standing, VpndSplitClass class_, const char *profile, guint level, guint64 id);
+void vpnd_split_standing_add_folder (VpndSplitStanding *standing, guint32 manager, guint level, guint64 id);
+gboolean vpnd_split_standing_differs_for_users (const VpndSplitStanding *standing, const VpndSplitStanding *before);
 void vpnd_split_standing_add_reason (VpndSplitStanding *standing, VpndSplitRule *rule, const char *reason);
 const char *vpnd_split_standing_get_reason (const VpndSplitStanding *standing, const VpndSplitRule *rule);
 

@@ -107,7 +107,7 @@ vpnd_split_tunnel_adopt_standing (VpndSplitTunnel *self, gboolean is_told)
   vpnd_split_tunnel_update_state (self);
   if (self->is_started)
     vpnd_split_tunnel_follow_classes (self, before);
-  if (is_told)
+  if (is_told && vpnd_split_standing_differs_for_users (self->standing, before))
     g_signal_emit (self, signals[SIGNAL_RULES_CHANGED], 0);
 }
 

@@ -40,6 +40,7 @@ typedef struct
   VpndField field;
   gsize size;
   gboolean is_masked;
+  gboolean is_swapped; /* into network order, for a comparison of numbers */
   guint8 mask[VPND_FIELD_MAX_BYTES];
   guint8 xor [VPND_FIELD_MAX_BYTES];
   guint8 level;      /* of a look at a socket's cgroup */
@@ -99,6 +100,7 @@ set_loaded (Reader *reader, VpndField field, gsize size)
 {
   reader->is_loaded = TRUE;
   reader->is_masked = FALSE;
+  reader->is_swapped = FALSE;
   reader->field = field;
   reader->size = size;
   reader->level = 0;
@@ -175,7 +177,7 @@ read_socket (Reader *reader, const VpndNftAttrs *expr, GError **error)
 static gboolean
 read_bitwise (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
-  if (!reader->is_loaded || reader->is_masked || reader->size != vpnd_field_size_bytes (reader->field) ||
+  if (!reader->is_loaded || reader->is_masked || reader->is_swapped || reader->size != vpnd_field_size_bytes (reader->field) ||
       get_u32 (expr, NFTA_BITWISE_SREG) != NFT_REG_1 || get_u32 (expr, NFTA_BITWISE_DREG) != NFT_REG_1 ||
       vpnd_nft_attrs_u32 (expr, NFTA_BITWISE_OP, NFT_BITWISE_BOOL) != NFT_BITWISE_BOOL || get_u32 (expr, NFTA_BITWISE_LEN) != reader->size ||
       !vpnd_nft_attrs_data (expr, NFTA_BITWISE_MASK, reader->mask, reader->size) || !vpnd_nft_attrs_data (expr, NFTA_BITWISE_XOR, reader->xor, reader->size))
@@ -217,6 +219,20 @@ read_ct_state (Reader *reader, VpndMatch *match)
   return TRUE;
 }
 
+/* Returns: whether it is one of numbers */
+static gboolean
+read_greater (Reader *reader, const VpndNftAttrs *expr)
+{
+  guint64 number;
+
+  if (get_u32 (expr, NFTA_CMP_OP) != NFT_CMP_GT || get_u32 (expr, NFTA_CMP_SREG) != NFT_REG_1 || reader->rule->statements->len > 0 ||
+      !vpnd_nft_attrs_data (expr, NFTA_CMP_DATA, (guint8 *) &number, sizeof number))
+    return FALSE;
+  vpnd_rule_match_newer_cgroup (reader->rule, reader->level, GUINT64_FROM_BE (number));
+  reader->is_loaded = FALSE;
+  return TRUE;
+}
+
 static gboolean
 read_cmp (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
@@ -224,6 +240,8 @@ read_cmp (Reader *reader, const VpndNftAttrs *expr, GError **error)
   guint32 op = get_u32 (expr, NFTA_CMP_OP);
   gboolean is_known = (reader->field == VPND_FIELD_NFPROTO || reader->field == VPND_FIELD_L4PROTO) && op == NFT_CMP_EQ && !reader->is_masked;
 
+  if (reader->is_loaded && reader->is_swapped)
+    return read_greater (reader, expr) || fail (error, "a comparison of numbers");
   if (!reader->is_loaded || (op != NFT_CMP_EQ && op != NFT_CMP_NEQ) || get_u32 (expr, NFTA_CMP_SREG) != NFT_REG_1 ||
       !vpnd_nft_attrs_data (expr, NFTA_CMP_DATA, match.value, reader->size) || (reader->is_masked && !is_zero (reader->xor, reader->size)) ||
       (reader->rule->statements->len > 0 && !is_known))
@@ -250,7 +268,7 @@ read_lookup (Reader *reader, const VpndNftAttrs *expr, GError **error)
   gboolean is_map = vpnd_nft_attrs_has (expr, NFTA_LOOKUP_DREG);
   guint32 flags = vpnd_nft_attrs_u32 (expr, NFTA_LOOKUP_FLAGS, 0);
 
-  if (!reader->is_loaded || reader->is_masked || reader->size != vpnd_field_size_bytes (reader->field) || set == NULL ||
+  if (!reader->is_loaded || reader->is_masked || reader->is_swapped || reader->size != vpnd_field_size_bytes (reader->field) || set == NULL ||
       strlen (set) >= VPND_NFT_NAME_MAX || get_u32 (expr, NFTA_LOOKUP_SREG) != NFT_REG_1 || (flags & ~NFT_LOOKUP_F_INV) != 0)
     return fail (error, "a look-up");
 
@@ -447,11 +465,16 @@ read_rt (Reader *reader, const VpndNftAttrs *expr, GError **error)
 static gboolean
 read_byteorder (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
-  if (reader->clamp_steps != 1 || get_u32 (expr, NFTA_BYTEORDER_SREG) != NFT_REG_1 || get_u32 (expr, NFTA_BYTEORDER_DREG) != NFT_REG_1 ||
-      get_u32 (expr, NFTA_BYTEORDER_OP) != NFT_BYTEORDER_HTON || get_u32 (expr, NFTA_BYTEORDER_LEN) != sizeof (guint16) ||
-      get_u32 (expr, NFTA_BYTEORDER_SIZE) != sizeof (guint16))
+  const gboolean is_number = reader->is_loaded && reader->field == VPND_FIELD_SOCKET_CGROUP && !reader->is_masked && !reader->is_swapped;
+  const guint32 size = is_number ? sizeof (guint64) : sizeof (guint16);
+
+  if ((!is_number && reader->clamp_steps != 1) || get_u32 (expr, NFTA_BYTEORDER_SREG) != NFT_REG_1 || get_u32 (expr, NFTA_BYTEORDER_DREG) != NFT_REG_1 ||
+      get_u32 (expr, NFTA_BYTEORDER_OP) != NFT_BYTEORDER_HTON || get_u32 (expr, NFTA_BYTEORDER_LEN) != size || get_u32 (expr, NFTA_BYTEORDER_SIZE) != size)
     return fail (error, "a change of byte order");
-  reader->clamp_steps = 2;
+  if (is_number)
+    reader->is_swapped = TRUE;
+  else
+    reader->clamp_steps = 2;
   return TRUE;
 }
 

@@ -145,6 +145,19 @@ add_dependencies (Writer *writer, VpndField field)
   need_known (writer, VPND_FIELD_L4PROTO, l4proto);
 }
 
+/* Registers are compared byte by byte. */
+static void
+add_byteorder (Writer *writer, guint32 size)
+{
+  struct nftnl_expr *expr = add_expr (writer, "byteorder");
+
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_SREG, NFT_REG_1);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_DREG, NFT_REG_1);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_LEN, size);
+  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_SIZE, size);
+}
+
 /* How many bytes of a netmask count when it ends at a byte, else 0. A shorter load then replaces the mask. */
 static gsize
 whole_mask_bytes (const VpndMatch *match, gsize size)
@@ -185,6 +198,18 @@ write_comparison (Writer *writer, const VpndMatch *match)
       add_bitwise (writer, match->mask, zero, size);
       add_cmp (writer, op, match->value, size);
     }
+}
+
+static void
+write_greater (Writer *writer, const VpndMatch *match)
+{
+  guint64 number;
+
+  memcpy (&number, match->value, sizeof number);
+  number = GUINT64_TO_BE (number);
+  add_load (writer, match->field, sizeof number);
+  add_byteorder (writer, sizeof number);
+  add_cmp (writer, NFT_CMP_GT, &number, sizeof number);
 }
 
 static void
@@ -230,6 +255,9 @@ write_match (Writer *writer, const VpndMatch *match)
       break;
     case VPND_OP_NOT_IN:
       write_lookup (writer, match->field, match->set, TRUE, FALSE);
+      break;
+    case VPND_OP_GT:
+      write_greater (writer, match);
       break;
     }
 }
@@ -315,12 +343,7 @@ write_clamp_mss (Writer *writer)
   expr = add_expr (writer, "rt");
   nftnl_expr_set_u32 (expr, NFTNL_EXPR_RT_KEY, NFT_RT_TCPMSS);
   nftnl_expr_set_u32 (expr, NFTNL_EXPR_RT_DREG, NFT_REG_1);
-  expr = add_expr (writer, "byteorder");
-  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_SREG, NFT_REG_1);
-  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_DREG, NFT_REG_1);
-  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
-  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof (guint16));
-  nftnl_expr_set_u32 (expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof (guint16));
+  add_byteorder (writer, sizeof (guint16));
   expr = add_expr (writer, "exthdr");
   nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_SREG, NFT_REG_1);
   nftnl_expr_set_u8 (expr, NFTNL_EXPR_EXTHDR_TYPE, VPND_NFT_TCPOPT_MAXSEG);

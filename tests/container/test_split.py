@@ -189,6 +189,26 @@ def test_what_a_unit_sends_first(system):
     assert right + late + said.count("EPERM") >= 198, said  # two that the network lost; EPERM: the port of one that went the other way
 
 
+def test_what_an_included_unit_sends_first(system):
+    """In mode include the way of what has no rule is the clear: no first datagram goes it, however fast the unit is."""
+    (system.root / "etc/systemd/system/kept.service").write_text(
+        f"[Service]\nType=oneshot\nStandardOutput=append:/run/kept.said\nExecStart=/usr/local/bin/lab-first {PUBLIC4} {ECHO_PORT} kept-inside\n", encoding="ascii")
+    system.host.run("systemctl", "daemon-reload")
+    system.vpnctl("split", "add", "--include", "--unit", "kept", check=False)
+    system.vpnctl("split", "mode", "include")
+    try:
+        mark = system.capture.mark()
+        system.host.run("sh", "-c", "for i in $(seq 200); do systemctl start kept; done; exit 0", timeout=600)
+        frames = [frame for frame in system.capture.since(mark) if b"kept-inside" in frame.raw]
+        said = system.host.run("cat", "/run/kept.said").stdout.splitlines()
+        print(f"{len(frames)} of {len(said)} first datagrams were in the clear, {said.count('EPERM')} were held back", file=sys.stderr)
+        assert not frames and said.count(f"you are {HOST4}") == 0
+        assert said.count(f"you are {TUNNEL_HOST4}") + said.count("EPERM") >= 198, said
+        wait_until(lambda: system.sh("/usr/local/bin/lab-ask").stdout.strip() == HOST4, 20, "a unit without a rule gets out")
+    finally:
+        system.vpnctl("split", "mode", "exclude")
+
+
 def test_an_application_as_a_desktop_launches_it(system):
     """GNOME and KDE start the program of the .desktop file in a scope of the user's systemd."""
     system.vpnctl("split", "add", "--app", "org.lab.Ask.desktop")

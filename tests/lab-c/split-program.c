@@ -4,6 +4,8 @@
  * The program of the lab whose way is looked at. Static and without a library, so that its first act is its own:
  *   FILE ADDRESS PORT TEXT [OWN_PORT [named]]   sends one datagram as its first act; prints the answer, or what went wrong, behind its own number if named
  *   FILE --launch N FILE ADDRESS PORT TEXT ...  launches FILE ... N times, one after the other
+ *   FILE --unit N CGROUP FILE ADDRESS PORT TEXT   the same as a service manager starts a unit: each in a cgroup of that path that is made for it and removed behind it
+ *   FILE --units N PREFIX FILE ADDRESS PORT TEXT   launches N at once, in the cgroups PREFIX1.service and so on
  *   FILE --time N FILE...              launches each FILE in turn, N times; prints the nanoseconds of each launch, one line a turn
  *   FILE --flood N MS FILE...          for MS ms N processes launch each FILE in turn, which must be no program, so that each launch fails; prints how many launches
  *   FILE --talk                        obeys lines: udp ADDRESS PORT | dns ADDRESS NAME | open ADDRESS PORT | use | class | child ADDRESS PORT | daemon ADDRESS PORT
@@ -11,6 +13,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <spawn.h>
@@ -18,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +121,54 @@ launch (int n, char **argv)
         }
       if (waitpid (pid, &status, 0) != pid || status != 0)
         failures++;
+    }
+  return failures > 0;
+}
+
+/* The process is made in the cgroup (CLONE_INTO_CGROUP, as systemd does): the least time that there can be between the two. Returns: -1 when it was not */
+static pid_t
+start_in (const char *cgroup, char **argv)
+{
+  struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
+  pid_t pid;
+  int fd;
+
+  if (mkdir (cgroup, 0755) != 0)
+    return -1;
+  fd = open (cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  args.cgroup = (unsigned long) fd;
+  pid = (pid_t) syscall (SYS_clone3, &args, sizeof args);
+  if (pid == 0)
+    {
+      execve (argv[0], argv, environ);
+      _exit (127);
+    }
+  close (fd);
+  return pid;
+}
+
+static int
+start_units (int n, const char *path, char **argv, int at_once)
+{
+  char cgroup[4096];
+  int failures = 0;
+
+  for (int i = 1; i <= n; i++)
+    {
+      (void) snprintf (cgroup, sizeof cgroup, at_once ? "%s%d.service" : "%s", path, i);
+      failures += start_in (cgroup, argv) < 0;
+      if (!at_once)
+        {
+          (void) wait (NULL);
+          failures += rmdir (cgroup) != 0;
+        }
+    }
+  while (wait (NULL) > 0)
+    ;
+  for (int i = 1; at_once && i <= n; i++)
+    {
+      (void) snprintf (cgroup, sizeof cgroup, "%s%d.service", path, i);
+      failures += rmdir (cgroup) != 0;
     }
   return failures > 0;
 }
@@ -316,6 +369,8 @@ main (int argc, char **argv)
 {
   if (argc > 6 && strcmp (argv[1], "--launch") == 0)
     return launch (atoi (argv[2]), argv + 3);
+  if (argc > 7 && (strcmp (argv[1], "--unit") == 0 || strcmp (argv[1], "--units") == 0))
+    return start_units (atoi (argv[2]), argv[3], argv + 4, argv[1][6] == 's');
   if (argc > 3 && strcmp (argv[1], "--time") == 0)
     return time_launches (atoi (argv[2]), argv + 3);
   if (argc > 4 && strcmp (argv[1], "--flood") == 0)

@@ -562,7 +562,7 @@ def test_reviewed_texts_are_what_nft_reads(lab):
     golden = sorted((pathlib.Path(__file__).parent.parent / "golden").glob("policy-*.nft"))
     assert len(golden) >= 7
     lab.host.run("mount", "-t", "tmpfs", "none", "/sys/fs/cgroup")  # nft(8) takes a number of a cgroup for its name, and wants it to be there
-    lab.host.run("mkdir", *(f"/sys/fs/cgroup/{number}" for number in (4711, 4712, 4713, 4714, 5000)))
+    lab.host.run("mkdir", *(f"/sys/fs/cgroup/{number}" for number in (4711, 4712, 4713, 4714, 5000, 5001, 5002, 6000)))
     queues = lab.host.run("nft", "-c", "-f", "-", input="table inet q { chain c { queue flags bypass to 22096; }; }", check=False).returncode == 0
     for path in golden:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

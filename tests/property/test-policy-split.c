@@ -170,7 +170,7 @@ random_departure (const World *world)
 
   packet->destination = addr (peers[g_test_rand_int_range (0, G_N_ELEMENTS (peers))]);
   packet->uid = uids[g_test_rand_int_range (0, G_N_ELEMENTS (uids))];
-  packet->cgroups[1] = 500;
+  packet->cgroups[1] = SPLIT_FOLDER_SYSTEM;
   packet->cgroups[SPLIT_LEVEL] = g_test_rand_int_range (SPLIT_ID_NONE, SPLIT_ID_UNIT_EXCLUDED);
   packet->net_cls = (guint32) packet->cgroups[SPLIT_LEVEL]; /* which of the two counts is the plan's */
   packet->cgroups[SPLIT_UNIT_LEVEL] = packet->cgroups[SPLIT_LEVEL] == SPLIT_ID_NONE && random_boolean (3) ? SPLIT_ID_UNIT_EXCLUDED : 0;
@@ -1009,6 +1009,166 @@ test_open (void)
     }
 }
 
+/* --- what nobody has looked at --- */
+
+#define NEW (SPLIT_NEWEST + 7)
+
+static const struct
+{
+  guint64 cgroups[PACKET_LEVELS];
+  guint8 level;            /* of the folder that it stands in, if that is one */
+  gboolean is_of_user;     /* a unit of the user's manager */
+  gboolean stands_nowhere; /* it is no unit's */
+} places[] = {
+  { { 0, NEW }, 0, FALSE, FALSE },
+  { { 0, SPLIT_FOLDER_SYSTEM, NEW }, 1, FALSE, FALSE },
+  { { 0, SPLIT_FOLDER_SYSTEM, NEW, NEW + 1 }, 1, FALSE, FALSE },
+  { { 0, SPLIT_FOLDER_SYSTEM, SPLIT_FOLDER_USER, NEW }, 2, TRUE, FALSE },
+  { { 0, SPLIT_FOLDER_SYSTEM, SPLIT_FOLDER_USER, NEW, NEW + 1 }, 2, TRUE, FALSE },
+  { { 0, SPLIT_FOLDER_SYSTEM }, 0, FALSE, TRUE },                                                /* in a folder itself */
+  { { 0, SPLIT_FOLDER_SYSTEM, SPLIT_FOLDER_USER }, 0, FALSE, TRUE },                             /* the same */
+  { { 0, SPLIT_FOLDER_SYSTEM, SPLIT_ID_NONE, NEW }, 0, FALSE, TRUE },                            /* what a unit makes below itself */
+  { { 0, SPLIT_FOLDER_SYSTEM, SPLIT_FOLDER_USER, SPLIT_NEWEST, NEW, NEW + 1 }, 0, FALSE, TRUE }, /* the same */
+  { { 0, SPLIT_FOLDER_SYSTEM, SPLIT_NEWEST }, 0, FALSE, TRUE },
+};
+
+static gboolean
+has_folder (const World *world, guint level, gboolean for_bound)
+{
+  for (guint i = 0; i < world->split->folders->len; i++)
+    {
+      const VpndSplitFolder *folder = &g_array_index (world->split->folders, VpndSplitFolder, i);
+
+      if (folder->level == level && (!for_bound || folder->holds_bound))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Whether a rule is for a unit that may come, of a class that is not to be beside the tunnel; or that is bound to a profile which is not the one of @connected. */
+static gboolean
+awaits (const VpndSplitPlan *plan, gboolean only_bound, const char *connected)
+{
+  for (guint i = 0; i < plan->groups->len; i++)
+    {
+      const VpndSplitGroup *group = &g_array_index (plan->groups, VpndSplitGroup, i);
+
+      if (group->id == 0 && (only_bound ? group->class_ == VPND_SPLIT_BOUND && g_strcmp0 (group->profile, connected) != 0 : group->class_ != VPND_SPLIT_EXCLUDED))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* A unit that has come and was not looked at may be one that a rule names: it sends nothing beside the tunnel until it was, and where a rule binds one to a profile which is
+ * not connected, nothing at all. What is no unit, and what was looked at, is not held. */
+static void
+test_unseen (void)
+{
+  guint dropped = 0, let = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+
+      world_init (&world, random_kind (), TRUE);
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world), seen;
+          const guint place = (guint) g_test_rand_int_range (0, G_N_ELEMENTS (places));
+          const char *connected = world.kind == VPND_POLICY_CONNECTED ? "random" : NULL;
+          const gboolean waits_for_bound = awaits (world.split, TRUE, connected);
+          const gboolean leads_out = world.split->mode == VPND_SPLIT_MODE_INCLUDE || world.split->excluded_uids->len + world.split->excluded_prefixes->len > 0 || world.split->watches_names;
+          const gboolean waits = leads_out && awaits (world.split, FALSE, NULL);
+          const gboolean is_held_at_all = !places[place].stands_nowhere && waits_for_bound && has_folder (&world, places[place].level, !leads_out);
+          const gboolean is_held_outside = !places[place].stands_nowhere && (waits || waits_for_bound) && has_folder (&world, places[place].level, !leads_out);
+          Fate fate, seen_fate;
+          const char *link, *seen_link;
+
+          memcpy (departure.packet.cgroups, places[place].cgroups, sizeof departure.packet.cgroups);
+          departure.packet.net_cls = SPLIT_ID_NONE;
+          seen = departure;
+          memset (seen.packet.cgroups, 0, sizeof seen.packet.cgroups);
+          seen.packet.cgroups[1] = SPLIT_ID_NONE;
+          link = send_packet (&world, &departure, &fate);
+          seen_link = send_packet (&world, &seen, &seen_fate);
+          if (is_held_at_all && world.split->mode == VPND_SPLIT_MODE_EXCLUDE)
+            g_assert_cmpint (fate, ==, FATE_DROP);
+          else if (is_held_outside && g_str_equal (seen_link, "eth0"))
+            g_assert_cmpint (fate, ==, FATE_DROP);
+          else if (!is_held_at_all)
+            g_assert_true (fate == seen_fate && g_str_equal (link, seen_link));
+          g_assert_false (is_held_outside && g_str_equal (link, "eth0"));
+          dropped += fate == FATE_DROP;
+          let += places[place].stands_nowhere && g_str_equal (link, "eth0");
+        }
+    }
+  g_assert_cmpuint (dropped, >, ROUNDS);
+  g_assert_cmpuint (let, >, ROUNDS);
+}
+
+/* So it is on a host that nobody wants protected, where all but what is bound is in the clear. */
+static void
+test_unseen_while_open (void)
+{
+  guint dropped = 0, let = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndRuleset) open = NULL;
+
+      world_init (&world, VPND_POLICY_BLOCKED, TRUE);
+      open = vpnd_policy_build_open (world.split);
+      for (guint i = 0; open != NULL && i < G_N_ELEMENTS (places); i++)
+        {
+          const gboolean leads_out = world.split->mode == VPND_SPLIT_MODE_INCLUDE || world.split->excluded_uids->len + world.split->excluded_prefixes->len > 0 || world.split->watches_names;
+          const gboolean is_held = !places[i].stands_nowhere && awaits (world.split, TRUE, NULL) && has_folder (&world, places[i].level, !leads_out);
+          Departure departure = random_departure (&world);
+
+          memcpy (departure.packet.cgroups, places[i].cgroups, sizeof departure.packet.cgroups);
+          departure.packet.net_cls = SPLIT_ID_NONE;
+          departure.packet.oifname = "lo";
+          g_assert_cmpint (ruleset_eval (open, VPND_HOOK_OUTPUT, &departure.packet), ==, FATE_ACCEPT);
+          departure.packet.oifname = "eth0";
+          g_assert_cmpint (ruleset_eval (open, VPND_HOOK_OUTPUT, &departure.packet), ==, is_held ? FATE_DROP : FATE_ACCEPT);
+          dropped += is_held;
+          let += !is_held;
+        }
+    }
+  g_assert_cmpuint (dropped, >, 0);
+  g_assert_cmpuint (let, >, 0);
+}
+
+/* Only the rules that hold back say which the newest is, and there is one for each level: that is all that a unit which no rule names changes. */
+static void
+test_unseen_costs_little (void)
+{
+  guint compared = 0;
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      g_autoptr (VpndRuleset) later = NULL;
+      VpndPolicyInput input;
+
+      world_init (&world, random_kind (), TRUE);
+      if (world.split->folders->len == 0)
+        continue;
+      world.split->newest++;
+      input = input_of (&world);
+      later = vpnd_policy_build (&input);
+      for (guint i = 0; i < later->chains->len; i++)
+        {
+          const VpndChain *chain = g_ptr_array_index (later->chains, i), *before = vpnd_ruleset_find_chain (world.ruleset, chain->name);
+
+          g_assert_true (vpnd_chain_equal (chain, before) == !g_str_equal (chain->name, "unseen"));
+          g_assert_true (!g_str_equal (chain->name, "unseen") || chain->rules->len <= 3);
+          compared++;
+        }
+    }
+  g_assert_cmpuint (compared, >, 0);
+}
+
 /* One rule for a class, however many units are in it, and one for all users and all networks. */
 static void
 test_size (void)
@@ -1161,6 +1321,9 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/empty-plan", test_empty_plan);
   g_test_add_func ("/policy-split/units-come-and-go", test_units_come_and_go);
   g_test_add_func ("/policy-split/open", test_open);
+  g_test_add_func ("/policy-split/unseen", test_unseen);
+  g_test_add_func ("/policy-split/unseen-while-open", test_unseen_while_open);
+  g_test_add_func ("/policy-split/unseen-costs-little", test_unseen_costs_little);
   g_test_add_func ("/policy-split/size", test_size);
   g_test_add_func ("/policy-split/short-way", test_short_way);
   return g_test_run ();

@@ -279,7 +279,7 @@ match_value (Draw *draw, VpndField field)
     }
   else if (field == VPND_FIELD_SOCKET_CGROUP)
     {
-      vpnd_rule_match_cgroup (draw->rule, pick (5), (guint64) g_test_rand_int () << 20 | pick (1000));
+      (chance (70) ? vpnd_rule_match_cgroup : vpnd_rule_match_newer_cgroup) (draw->rule, pick (5), (guint64) g_test_rand_int () << 20 | pick (1000));
     }
   else if (field == VPND_FIELD_SKUID || field == VPND_FIELD_NET_CLS || field == VPND_FIELD_IIF || field == VPND_FIELD_OIF)
     {

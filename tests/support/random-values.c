@@ -202,36 +202,38 @@ random_facts (void)
 }
 
 static void
-add_split_rule (GPtrArray *rules, VpndSplitKind kind, const char *value, VpndSplitClass class_)
+add_split_rule (GPtrArray *rules, VpndSplitKind kind, const char *value, VpndSplitClass class_, const char *profile, guint32 owner_uid)
 {
   VpndSplitRule *rule;
 
   if (random_boolean (2))
     return;
-  rule = vpnd_split_rule_new (kind, value, class_, NULL, VPND_SPLIT_OWNER_SYSTEM, NULL);
+  rule = vpnd_split_rule_new (kind, value, class_, profile, owner_uid, NULL);
   g_assert_nonnull (rule);
   g_ptr_array_add (rules, rule);
 }
 
 static VpndSplitConfig *
-random_split_config (void)
+random_split_config (const char *bound_profile)
 {
   g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
   VpndSplitConfig *config;
 
-  add_split_rule (rules, VPND_SPLIT_UID, G_STRINGIFY (SPLIT_UID_EXCLUDED), VPND_SPLIT_EXCLUDED);
-  add_split_rule (rules, VPND_SPLIT_UID, "1003", VPND_SPLIT_EXCLUDED);
-  add_split_rule (rules, VPND_SPLIT_UID, G_STRINGIFY (SPLIT_UID_INCLUDED), VPND_SPLIT_INCLUDED);
-  add_split_rule (rules, VPND_SPLIT_SUBNET, "198.51.100.0/24", VPND_SPLIT_EXCLUDED);
-  add_split_rule (rules, VPND_SPLIT_SUBNET, "2001:db8:e::/48", VPND_SPLIT_EXCLUDED);
-  add_split_rule (rules, VPND_SPLIT_SUBNET, "192.0.2.0/24", VPND_SPLIT_INCLUDED);
-  add_split_rule (rules, VPND_SPLIT_SUBNET, "2001:db8:a::/48", VPND_SPLIT_INCLUDED);
-  add_split_rule (rules, VPND_SPLIT_DOMAIN, "out.example", VPND_SPLIT_EXCLUDED);
-  add_split_rule (rules, VPND_SPLIT_DOMAIN, "in.example", VPND_SPLIT_INCLUDED);
+  add_split_rule (rules, VPND_SPLIT_UID, G_STRINGIFY (SPLIT_UID_EXCLUDED), VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
+  add_split_rule (rules, VPND_SPLIT_UID, "1003", VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
+  add_split_rule (rules, VPND_SPLIT_UID, G_STRINGIFY (SPLIT_UID_INCLUDED), VPND_SPLIT_INCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
+  add_split_rule (rules, VPND_SPLIT_SUBNET, "198.51.100.0/24", VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
+  add_split_rule (rules, VPND_SPLIT_SUBNET, "2001:db8:e::/48", VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
+  add_split_rule (rules, VPND_SPLIT_SUBNET, "192.0.2.0/24", VPND_SPLIT_INCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
+  add_split_rule (rules, VPND_SPLIT_SUBNET, "2001:db8:a::/48", VPND_SPLIT_INCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
+  add_split_rule (rules, VPND_SPLIT_DOMAIN, "out.example", VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
+  add_split_rule (rules, VPND_SPLIT_DOMAIN, "in.example", VPND_SPLIT_INCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM);
   if (random_boolean (2))
-    add_split_rule (rules, VPND_SPLIT_UNIT, "out@1.service", VPND_SPLIT_EXCLUDED); /* which stands at SPLIT_UNIT_LEVEL when it runs */
+    add_split_rule (rules, VPND_SPLIT_UNIT, "out@1.service", VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM); /* which stands at SPLIT_UNIT_LEVEL when it runs */
   if (random_boolean (3))
-    add_split_rule (rules, VPND_SPLIT_UNIT, "in@1.service", VPND_SPLIT_INCLUDED);
+    add_split_rule (rules, VPND_SPLIT_UNIT, "in@1.service", VPND_SPLIT_INCLUDED, NULL, random_boolean (2) ? SPLIT_MANAGER : VPND_SPLIT_OWNER_SYSTEM);
+  if (random_boolean (3))
+    add_split_rule (rules, VPND_SPLIT_UNIT, "bound@1.service", VPND_SPLIT_BOUND, random_boolean (2) ? bound_profile : "another", random_boolean (2) ? SPLIT_MANAGER : VPND_SPLIT_OWNER_SYSTEM);
   config = vpnd_split_config_new_from_rules (random_boolean (2) ? VPND_SPLIT_MODE_EXCLUDE : VPND_SPLIT_MODE_INCLUDE, rules, NULL);
   g_assert_nonnull (config);
   return config;
@@ -251,6 +253,10 @@ random_standing (const char *bound_profile)
     vpnd_split_standing_add_bound (standing, "another", SPLIT_ID_BOUND_OTHER);
   if (random_boolean (2) && ground == VPND_SPLIT_GROUND_CGROUP2)
     vpnd_split_standing_add_unit (standing, VPND_SPLIT_EXCLUDED, NULL, SPLIT_UNIT_LEVEL, SPLIT_ID_UNIT_EXCLUDED);
+  vpnd_split_standing_add_folder (standing, VPND_SPLIT_OWNER_SYSTEM, 0, 1);
+  vpnd_split_standing_add_folder (standing, VPND_SPLIT_OWNER_SYSTEM, 1, SPLIT_FOLDER_SYSTEM);
+  vpnd_split_standing_add_folder (standing, SPLIT_MANAGER, 2, SPLIT_FOLDER_USER);
+  standing->newest = random_boolean (6) ? 0 : SPLIT_NEWEST;
   return standing;
 }
 
@@ -258,7 +264,7 @@ random_standing (const char *bound_profile)
 VpndSplitPlan *
 random_split_plan (const char *bound_profile)
 {
-  g_autoptr (VpndSplitConfig) config = random_split_config ();
+  g_autoptr (VpndSplitConfig) config = random_split_config (bound_profile);
   g_autoptr (VpndSplitStanding) standing = random_standing (bound_profile);
   g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   g_autoptr (GArray) names = g_array_new (FALSE, FALSE, sizeof (VpndSplitName));

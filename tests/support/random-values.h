@@ -20,9 +20,14 @@ VpndProfile *random_profile (const char *name);
 VpndSettings *random_settings (void);
 VpndFacts *random_facts (void);
 
-/* What random_split_plan() draws from: cgroups of the classes, two levels below the root, and of a unit; a user and networks of each class. */
+/* What random_split_plan() draws from: cgroups of the classes, two levels below the root, and of a unit; folders of units one above the other, in one of which another manager's
+ * stand; a user and networks of each class. */
 #define SPLIT_LEVEL 2
 #define SPLIT_UNIT_LEVEL 3
+#define SPLIT_FOLDER_SYSTEM 500 /* at level 1 */
+#define SPLIT_FOLDER_USER 501   /* at level 2, in it: of the manager of SPLIT_MANAGER */
+#define SPLIT_NEWEST 600        /* up to here all have been looked at */
+#define SPLIT_MANAGER 1000
 #define SPLIT_UID_EXCLUDED 1001
 #define SPLIT_UID_INCLUDED 1002
 enum

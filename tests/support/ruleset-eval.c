@@ -180,6 +180,15 @@ matches (const VpndRuleset *ruleset, const Packet *packet, const VpndMatch *matc
   if (match->op == VPND_OP_IN || match->op == VPND_OP_NOT_IN)
     return (find_element (vpnd_ruleset_find_set (ruleset, match->set), bytes) != NULL) == (match->op == VPND_OP_IN);
 
+  if (match->op == VPND_OP_GT)
+    {
+      guint64 number, limit;
+
+      memcpy (&number, bytes, sizeof number);
+      memcpy (&limit, match->value, sizeof limit);
+      return number > limit;
+    }
+
   if (match->field == VPND_FIELD_CT_STATE)
     {
       equal = FALSE;

@@ -51,6 +51,7 @@ static const Case cases[] = {
   { "connected-split", VPND_POLICY_CONNECTED, .has_split = TRUE, .split = ALL_KINDS },
   { "connecting-include", VPND_POLICY_CONNECTING, .has_split = TRUE, .mode = VPND_SPLIT_MODE_INCLUDE, .split = "" },
   { "connected-include", VPND_POLICY_CONNECTED, .has_split = TRUE, .mode = VPND_SPLIT_MODE_INCLUDE, .split = "uid 1001 included;subnet 198.51.100.0/24 included;" },
+  { "connected-include-unit", VPND_POLICY_CONNECTED, .has_split = TRUE, .mode = VPND_SPLIT_MODE_INCLUDE, .split = "unit mail.service included;" },
 };
 
 static VpndAddr
@@ -146,6 +147,11 @@ new_split_plan (const Case *one)
   vpnd_split_standing_add_bound (standing, "golden", 4713);
   vpnd_split_standing_add_bound (standing, "other", 4714);
   vpnd_split_standing_add_unit (standing, VPND_SPLIT_EXCLUDED, NULL, 3, 5000);
+  vpnd_split_standing_add_folder (standing, VPND_SPLIT_OWNER_SYSTEM, 0, 1);
+  vpnd_split_standing_add_folder (standing, VPND_SPLIT_OWNER_SYSTEM, 1, 5001);
+  vpnd_split_standing_add_folder (standing, VPND_SPLIT_OWNER_SYSTEM, 1, 5002);
+  vpnd_split_standing_add_folder (standing, 1000, 4, 5003); /* of a manager that no rule is about */
+  standing->newest = 6000;
   g_array_append_val (outside_dns, server);
   g_array_append_val (addrs, host);
   g_array_append_val (names, name);
