@@ -157,7 +157,7 @@ main (int argc, char **argv)
   g_assert_no_error (error);
   split_store = vpnd_split_store_new (open_folder (argv[1]), &error);
   g_assert_no_error (error);
-  splitter = vpnd_splitter_cgroup_new (g_getenv ("VPND_CLASSIFIER_SOCKET"), NULL, &error); /* until a test starts it, nobody holds launches: that is told, and no failure */
+  splitter = vpnd_splitter_cgroup_new (g_getenv ("VPND_CLASSIFIER_SOCKET"), g_getenv ("VPND_CGROUP_PATH"), &error); /* until a test starts it, nobody holds launches: that is told, and no failure */
   g_assert_no_error (error);
   ports.splitter = splitter;
   engine = vpnd_engine_new (&ports, NULL, NULL, NULL, split_store);

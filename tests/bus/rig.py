@@ -120,6 +120,8 @@ class Rig:
         (self.scratch / "bus.conf").write_text(bus_config(self.socket, "/usr/share/dbus-1/system.d", SOURCE / "dbus/org.vpnd1.conf"), encoding="ascii")
         self.env = {k: os.environ[k] for k in ("PATH", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS") if k in os.environ}
         self.env |= {"DBUS_SYSTEM_BUS_ADDRESS": self.address, "HOME": "/", "MALLOC_PERTURB_": "85"}
+        if "VPND_LAB_CGROUP" in os.environ:  # the classes of sessions side by side are not the same, and go with the session
+            self.env["VPND_CGROUP_PATH"] = str(sandbox.session_cgroup())
         self.bus_process = self.start("dbus-daemon", f"--config-file={self.scratch}/bus.conf", "--nofork", "--nopidfile", "--nosyslog",
                                       "--print-address=1", stdout=subprocess.PIPE)
         assert self.bus_process.stdout.readline(), "dbus-daemon did not start"

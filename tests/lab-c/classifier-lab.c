@@ -7,7 +7,9 @@
 
 #include "classifier-lab.h"
 
+#include "leftovers.h"
 #include "process.h"
+#include "remove-tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,6 +116,7 @@ stop_classifier (Lab *lab, int number)
 void
 set_up (Lab *lab, gconstpointer data)
 {
+  g_autofree char *name = leftovers_new_name ("class");
   g_autoptr (GError) error = NULL;
 
   lab->folder = g_dir_make_tmp ("vpnd-classifier-XXXXXX", &error);
@@ -121,7 +124,8 @@ set_up (Lab *lab, gconstpointer data)
   lab->cgroups = g_build_filename (lab->folder, "cgroups", NULL);
   g_assert_no_errno (mkdir (lab->cgroups, 0700));
   g_assert_no_errno (mount ("none", lab->cgroups, "cgroup2", 0, NULL));
-  lab->class = g_strdup_printf ("%s/vpnd-test-%d", lab->cgroups, getpid ());
+  leftovers_remove (lab->cgroups);
+  lab->class = g_build_filename (lab->cgroups, name, NULL);
   g_assert_no_errno (mkdir (lab->class, 0700));
   lab->program = copy_program (lab, "program");
   start_classifier (lab);
@@ -143,12 +147,10 @@ remove_cgroup (const char *path)
 void
 tear_down (Lab *lab, gconstpointer data)
 {
-  g_autofree char *remove = g_strdup_printf ("rm -r %s", lab->folder);
-
   stop_classifier (lab, SIGTERM);
   remove_cgroup (lab->class);
   g_assert_no_errno (umount (lab->cgroups));
-  g_assert_true (g_spawn_command_line_sync (remove, NULL, NULL, NULL, NULL));
+  support_remove_tree (lab->folder);
   g_free (lab->folder);
   g_free (lab->cgroups);
   g_free (lab->class);

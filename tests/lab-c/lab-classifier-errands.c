@@ -7,6 +7,7 @@
 
 #include "classifier-lab.h"
 
+#include "leftovers.h"
 #include "process.h"
 
 #include <fcntl.h>
@@ -32,6 +33,15 @@ ask (const Lab *lab, const char *mount, VpndClassifierErrandKind kind, GPid pid,
   bytes = vpnd_classifier_encode_errands (mount, errands);
   send_packet (lab, VPND_CLASSIFIER_ERRANDS, bytes, procs_fd, TRUE);
   close (procs_fd);
+}
+
+/* Where processes come from, as the path of a group below the mount. */
+static char *
+new_place (const char *what)
+{
+  g_autofree char *name = leftovers_new_name (what);
+
+  return g_strconcat ("/", name, NULL);
 }
 
 /* Errands are done in order: when this one is answered, those before are done. */
@@ -82,7 +92,7 @@ static void
 test_returns (Lab *lab, gconstpointer data)
 {
   const char *argv[] = { lab->program, "--wait", NULL };
-  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *name = new_place ("home");
   g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
   g_autofree char *gone = g_strconcat (name, "/gone/deeper", NULL);
   g_autofree char *waiting = g_path_get_basename (lab->class);
@@ -162,7 +172,7 @@ ask_for_crowd (const Lab *lab, const GPid *pids, guint n, const char *origin, in
 static void
 test_origins (Lab *lab, gconstpointer data)
 {
-  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *name = new_place ("home");
   g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
 
   g_assert_no_errno (mkdir (home, 0700));
@@ -185,7 +195,7 @@ static void
 test_a_crowd_returns (Lab *lab, gconstpointer data)
 {
   GPid pids[CROWD];
-  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *name = new_place ("home");
   g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
   const int procs_fd = open_procs (lab->class);
   const off_t place = 5; /* in the middle of a number */
@@ -209,7 +219,7 @@ test_a_crowd_returns (Lab *lab, gconstpointer data)
 static void
 test_children_return (Lab *lab, gconstpointer data)
 {
-  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *name = new_place ("home");
   g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
   g_autofree char *waiting = g_path_get_basename (lab->class);
   int words[2];
@@ -258,7 +268,7 @@ test_children_return (Lab *lab, gconstpointer data)
 static void
 test_taken_out_again (Lab *lab, gconstpointer data)
 {
-  g_autofree char *name = g_strdup_printf ("/vpnd-home-%d", getpid ());
+  g_autofree char *name = new_place ("home");
   g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
   g_autofree char *wanted = g_path_get_basename (lab->class);
   g_autofree char *other = copy_program (lab, SAFE);

@@ -8,6 +8,7 @@
 #include "split-host.h"
 
 #include "firewall-nft.h"
+#include "leftovers.h"
 #include "net-values.h"
 #include "netns.h"
 #include "reserved.h"
@@ -92,7 +93,8 @@ open_capture (const char *ifname)
 static char *
 new_class (const char *folder, const char *name)
 {
-  char *path = g_strdup_printf ("%s/vpnd-split-%d/%s", folder, getpid (), name);
+  g_autofree char *top = leftovers_new_name ("classes");
+  char *path = g_build_filename (folder, top, name, NULL);
 
   g_assert_cmpint (g_mkdir_with_parents (path, 0755), ==, 0);
   return path;
@@ -164,6 +166,7 @@ lab_init_on (Lab *lab, VpndSplitGround ground)
   lab->folder = g_dir_make_tmp ("vpnd-split-XXXXXX", &error);
   g_assert_no_error (error);
   mount_ground (lab);
+  leftovers_remove (lab->folder);
   lab->excluded = new_class (lab->folder, "excluded");
   lab->included = new_class (lab->folder, "included");
   lab->bound = new_class (lab->folder, "bound");

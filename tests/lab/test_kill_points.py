@@ -267,12 +267,13 @@ class Watch:
     """What must hold as the boundaries go by: once the rules are in force nothing is out, until they are taken away for good."""
 
     def __init__(self, bench):
-        self.bench, self.points = bench, []
+        self.bench, self.points, self.here = bench, [], None
         self.mark = bench.lab.capture.mark() if bench.is_closed() else None
 
     def pass_by(self, text):
         """Told at each boundary, while the daemon waits there."""
         self.points.append(text)
+        self.here = (text, self.points.count(text))
         if text == "after apply-ruleset" and self.mark is None:
             self.mark = self.bench.lab.capture.mark()
         if text == "before remove-ruleset":
@@ -289,9 +290,9 @@ def write_recovery(bench, recovery):
     bench.settings.chmod(0o600)
 
 
-def run_scenario(bench, name, recovery, kill_at=None):
-    """Begins, does, and lets the daemon go from boundary to boundary until kill_at (the number of one), where it is killed; without, the flood goes on
-    for a while at each. Returns the watch and whether the daemon was killed."""
+def run_scenario(bench, name, recovery, kill_at=None, with_tunnel=True):
+    """Begins, does, and lets the daemon go from boundary to boundary until kill_at (which one, and the how manieth of its kind), where it is killed; without, the
+    flood goes on for a while at each. Returns the watch and whether the daemon was killed."""
     begin, do, end = SCENARIOS[name]
     write_recovery(bench, recovery)
     begin(bench)
@@ -303,8 +304,8 @@ def run_scenario(bench, name, recovery, kill_at=None):
         watch.pass_by(point[0])
         if kill_at is None:
             bench.flood.wait()
-        if kill_at == len(watch.points) - 1:
-            bench.crash(with_tunnel=kill_at % 2 == 0)
+        if kill_at == watch.here:
+            bench.crash(with_tunnel)
             point[1].close()
             return watch, True
         go_on(point)
@@ -369,12 +370,13 @@ def test_control_the_flood_is_seen(bench):
 
 
 def crash_at(bench, name, recovery, boundaries):
-    """One crash at each boundary; returns how many there were."""
-    crashes = 0
-    for at in boundaries:
-        watch, killed = run_scenario(bench, name, recovery, at)
-        if killed:
-            crashes += 1
+    """One crash at each boundary; returns those that were not reached."""
+    missed = []
+    for number, at in enumerate(boundaries):
+        watch, killed = run_scenario(bench, name, recovery, at, with_tunnel=number % 2 == 0)
+        if not killed:
+            missed.append(at)
+        else:
             state, is_closed = expected_after(bench, recovery)
             if watch.mark is not None:
                 assert is_closed or recovery == "release", f"closed, and nobody remembers why: {watch.points}"
@@ -382,7 +384,7 @@ def crash_at(bench, name, recovery, boundaries):
                 assert state == "error" or not bench.ledger_says_protected(), "the second crash within a minute ends in block"
             come_back(bench, watch, recovery)
         clear(bench)
-    return crashes
+    return missed
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -394,15 +396,17 @@ def test_killed_at_every_boundary(bench, name):
         if not counted or name == "recovery":
             watch, killed = run_scenario(bench, name, recovery)
             assert not killed and watch.points, "nothing was announced: this test would prove nothing"
-            counted = watch.points
+            counted = [(text, watch.points[:place + 1].count(text)) for place, text in enumerate(watch.points)]
             if name == "restart":
                 bench.start()
             clear(bench)
-        boundaries = range(len(counted)) if name in ("connect", "recovery") else range(turn, len(counted), len(RECOVERIES))
+        boundaries = counted if name in ("connect", "recovery") else counted[turn::len(RECOVERIES)]
         started = time.monotonic()
-        crashes = crash_at(bench, name, recovery, boundaries)
-        print(f"{name}, {recovery}: {crashes} crashes in {time.monotonic() - started:.1f} s at {' > '.join(counted)}", file=sys.stderr)
-        assert crashes >= len(boundaries) - 2, "the boundaries are not those that were counted"
+        missed = crash_at(bench, name, recovery, boundaries)
+        print(f"{name}, {recovery}: {len(boundaries)} runs in {time.monotonic() - started:.1f} s at {' > '.join(text for text, _ in counted)}; not reached {missed}", file=sys.stderr)
+        # What comes a second time, as another attempt at a server that was slow to answer, may not come again; a first time does.
+        assert sum(number == 1 for _, number in missed) <= 2, f"the boundaries are not those that were counted: {missed}"
+        assert len(missed) < max(3, len(boundaries) // 2), f"this test would prove little: {missed}"
 
 
 def test_killed_at_random_moments(bench):

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "diag-encode.h"
+#include "net-values.h"
 #include "reserved.h"
 
 #include <linux/inet_diag.h>
@@ -14,14 +15,11 @@
 #include <linux/sock_diag.h>
 #include <string.h>
 
+/* None, where there is no text. */
 static VpndAddr
-addr (const char *text)
+maybe_addr_of (const char *text)
 {
-  VpndAddr result = { AF_UNSPEC };
-
-  if (text != NULL)
-    g_assert_true (vpnd_addr_parse (text, &result));
-  return result;
+  return text != NULL ? addr_of (text) : (VpndAddr){ AF_UNSPEC };
 }
 
 static VpndSocketPlan *
@@ -30,7 +28,7 @@ make_plan (const VpndBridge *bridge, gboolean allow_lan)
   g_autoptr (VpndSettings) settings = vpnd_settings_new_default ();
   g_autoptr (VpndFacts) facts = vpnd_facts_new ();
   g_autoptr (VpndRoutePlan) routes = vpnd_route_plan_new (VPND_IFNAME, 1420);
-  const VpndAddr own[] = { addr ("10.64.0.2"), addr ("fd00:64::2") };
+  const VpndAddr own[] = { addr_of ("10.64.0.2"), addr_of ("fd00:64::2") };
   VpndHop guests = { .ifindex = 9 };
 
   for (guint i = 0; i < G_N_ELEMENTS (own); i++)
@@ -86,7 +84,7 @@ test_plan (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      const VpndSocketInfo info = { cases[i].protocol, addr (cases[i].local), cases[i].local_port, addr (cases[i].remote), cases[i].remote_port, cases[i].mark };
+      const VpndSocketInfo info = { cases[i].protocol, maybe_addr_of (cases[i].local), cases[i].local_port, maybe_addr_of (cases[i].remote), cases[i].remote_port, cases[i].mark };
 
       g_test_message ("case %u: %s", i, cases[i].remote != NULL ? cases[i].remote : "no peer");
       g_assert_cmpint (vpnd_socket_plan_ends (closed, &info), ==, cases[i].ends);
@@ -123,12 +121,12 @@ test_plan_with_bridge (void)
     { IPPROTO_TCP, "127.0.0.1", "127.0.0.1", 1081, 0, 1000, FALSE },
     { IPPROTO_TCP, "172.17.0.1", "172.17.0.2", 1080, 0, 1000, FALSE },
   };
-  const VpndBridge bridge = { { { addr ("203.0.113.9"), 443 }, IPPROTO_TCP }, 1080, 998 };
+  const VpndBridge bridge = { { { addr_of ("203.0.113.9"), 443 }, IPPROTO_TCP }, 1080, 998 };
   g_autoptr (VpndSocketPlan) plan = make_plan (&bridge, FALSE);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      const VpndSocketInfo info = { cases[i].protocol, addr (cases[i].local), 40000, addr (cases[i].remote), cases[i].remote_port, cases[i].mark, cases[i].uid };
+      const VpndSocketInfo info = { cases[i].protocol, maybe_addr_of (cases[i].local), 40000, maybe_addr_of (cases[i].remote), cases[i].remote_port, cases[i].mark, cases[i].uid };
 
       g_test_message ("case %u: %s", i, cases[i].remote);
       g_assert_cmpint (vpnd_socket_plan_ends (plan, &info), ==, cases[i].ends);
@@ -156,18 +154,18 @@ test_plan_of_an_end (void)
     { IPPROTO_UDP, "2001:db8::2", "2001:db8::9", 0, FALSE },
   };
   g_autoptr (GArray) addresses = g_array_new (FALSE, TRUE, sizeof (VpndPrefix));
-  const VpndPrefix own = { addr ("fd00:64::2"), 64 };
+  const VpndPrefix own = { addr_of ("fd00:64::2"), 64 };
   g_autoptr (VpndSocketPlan) plan = NULL;
 
   g_array_append_val (addresses, own);
   plan = vpnd_socket_plan_build_end (addresses);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      VpndSocketInfo info = { .protocol = cases[i].protocol, .local = addr (cases[i].local), .local_port = 40000, .mark = cases[i].mark };
+      VpndSocketInfo info = { .protocol = cases[i].protocol, .local = maybe_addr_of (cases[i].local), .local_port = 40000, .mark = cases[i].mark };
 
       if (cases[i].remote != NULL)
         {
-          info.remote = addr (cases[i].remote);
+          info.remote = maybe_addr_of (cases[i].remote);
           info.remote_port = 443;
         }
       g_test_message ("case %u", i);
@@ -188,7 +186,7 @@ static Listed
 make_listed (guint8 family, const char *local, const char *remote, guint32 mark)
 {
   Listed listed = { 0 };
-  VpndAddr source = addr (local), destination = addr (remote);
+  VpndAddr source = maybe_addr_of (local), destination = maybe_addr_of (remote);
 
   listed.nlh = (struct nlmsghdr){ .nlmsg_len = sizeof listed, .nlmsg_type = SOCK_DIAG_BY_FAMILY };
   listed.message.idiag_family = family;
@@ -210,7 +208,7 @@ test_decode (void)
 {
   Listed listed = make_listed (AF_INET6, "2001:db8::1", "2001:db8::2", 0x56000007);
   VpndDiagSocket socket;
-  VpndAddr expected = addr ("2001:db8::2");
+  VpndAddr expected = addr_of ("2001:db8::2");
 
   g_assert_true (vpnd_diag_decode_socket (&listed, sizeof listed, IPPROTO_UDP, &socket));
   g_assert_cmpint (socket.family, ==, AF_INET6);
@@ -224,7 +222,7 @@ test_decode (void)
 
   /* An IPv6 socket with an IPv4 peer is judged by the IPv4 addresses, and named as what it is. */
   listed = make_listed (AF_INET6, "::ffff:192.0.2.1", "::ffff:127.0.0.1", 0);
-  expected = addr ("127.0.0.1");
+  expected = addr_of ("127.0.0.1");
   g_assert_true (vpnd_diag_decode_socket (&listed, sizeof listed, IPPROTO_TCP, &socket));
   g_assert_cmpint (socket.family, ==, AF_INET6);
   g_assert_true (vpnd_addr_equal (&socket.info.remote, &expected));

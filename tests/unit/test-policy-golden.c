@@ -8,8 +8,9 @@
 
 #include "policy.h"
 
-#include "tunnel-plan.h"
+#include "net-values.h"
 #include "reserved.h"
+#include "tunnel-plan.h"
 
 #define HEAD "# SPDX-FileCopyrightText: 2026 The vpnd authors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
 
@@ -54,33 +55,15 @@ static const Case cases[] = {
   { "connected-include-unit", VPND_POLICY_CONNECTED, .has_split = TRUE, .mode = VPND_SPLIT_MODE_INCLUDE, .split = "unit mail.service included;" },
 };
 
-static VpndAddr
-addr (const char *text)
-{
-  VpndAddr result;
-
-  g_assert_true (vpnd_addr_parse (text, &result));
-  return result;
-}
-
-static VpndPrefix
-prefix (const char *text)
-{
-  VpndPrefix result;
-
-  g_assert_true (vpnd_prefix_parse (text, &result));
-  return result;
-}
-
 static VpndProfile *
 new_profile (void)
 {
   static const guint8 bytes[VPND_KEY_BYTES] = { 1 };
   VpndProfile *profile = vpnd_profile_new ("golden");
   VpndPeer *peer = vpnd_peer_new ();
-  VpndPrefix prefixes[] = { prefix ("10.64.0.2/32"), prefix ("fd00:64::2/128"), prefix ("0.0.0.0/0"), prefix ("::/0") };
-  VpndEndpoint endpoint = { addr ("203.0.113.2"), 51820 };
-  VpndAddr resolver = addr ("10.64.0.1");
+  VpndPrefix prefixes[] = { prefix_of ("10.64.0.2/32"), prefix_of ("fd00:64::2/128"), prefix_of ("0.0.0.0/0"), prefix_of ("::/0") };
+  VpndEndpoint endpoint = { addr_of ("203.0.113.2"), 51820 };
+  VpndAddr resolver = addr_of ("10.64.0.1");
 
   profile->private_key = vpnd_secret_new (bytes);
   g_array_append_vals (profile->addresses, prefixes, 2);
@@ -135,8 +118,8 @@ new_split_plan (const Case *one)
   g_autoptr (GArray) names = g_array_new (FALSE, FALSE, sizeof (VpndSplitName));
   g_autoptr (GArray) addrs = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   const VpndSplitFacts facts = { .standing = standing, .names = names, .queue = VPND_QUEUE_NATIVE, .outside_dns = outside_dns, .has_asked = TRUE };
-  const VpndAddr server = addr ("192.168.7.1");
-  const VpndAddr host = addr ("192.0.2.80");
+  const VpndAddr server = addr_of ("192.168.7.1");
+  const VpndAddr host = addr_of ("192.0.2.80");
   const VpndSplitName name = { "example.org", addrs };
 
   if (!one->has_split)
@@ -171,12 +154,12 @@ build_text (const Case *one)
   g_autoptr (VpndRuleset) ruleset = NULL;
   g_autofree char *text = NULL;
   g_auto (GStrv) resolvers = g_strsplit (one->resolvers != NULL ? one->resolvers : "", " ", 0);
-  VpndHop guests = { prefix ("172.17.0.0/16"), 5, "docker0" };
-  VpndServicePort api = { { addr ("198.51.100.44"), 443 }, IPPROTO_TCP };
+  VpndHop guests = { prefix_of ("172.17.0.0/16"), 5, "docker0" };
+  VpndServicePort api = { { addr_of ("198.51.100.44"), 443 }, IPPROTO_TCP };
   VpndCause cause;
 
   facts->ipv6_enabled = TRUE;
-  facts->default4 = (VpndDefaultRoute){ TRUE, 2, "eth0", addr ("192.168.7.1"), 1500 };
+  facts->default4 = (VpndDefaultRoute){ TRUE, 2, "eth0", addr_of ("192.168.7.1"), 1500 };
   if (one->has_guests)
     {
       g_array_append_val (facts->bridges, guests);
@@ -185,7 +168,7 @@ build_text (const Case *one)
   settings->allow_lan = one->allow_lan;
   for (guint i = 0; resolvers[i] != NULL; i++)
     {
-      VpndAddr resolver = addr (resolvers[i]);
+      VpndAddr resolver = addr_of (resolvers[i]);
 
       g_array_append_val (settings->dns_servers, resolver);
     }
