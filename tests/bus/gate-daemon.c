@@ -24,7 +24,7 @@ struct _QuickClock
 {
   GObject parent_instance;
 
-  gint64 speed;
+  double speed;
 };
 
 typedef struct
@@ -36,7 +36,7 @@ typedef struct
 static gint64
 quick_clock_now_us (VpndClock *clock)
 {
-  return g_get_monotonic_time () * QUICK_CLOCK (clock)->speed;
+  return (gint64) ((double) g_get_monotonic_time () * QUICK_CLOCK (clock)->speed);
 }
 
 static gint64
@@ -150,7 +150,7 @@ main (int argc, char **argv)
   g_autoptr (GDBusConnection) service = NULL;
 
   g_assert_cmpint (argc, ==, 4);
-  clock->speed = atoi (argv[3]);
+  clock->speed = g_ascii_strtod (argv[3], NULL);
   vpnd_log_install (ring, NULL);
   vpnd_log_ring_append (ring, "planted line");
   profiles = vpnd_profile_store_new (open_folder (argv[1]), open_folder (argv[2]), &error);

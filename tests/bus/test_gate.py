@@ -196,7 +196,7 @@ def test_writes_of_two_properties_do_not_undo_each_other(loaded):
 
 def test_end_of_the_bus_ends_the_service(rig):
     rig.bus_process.kill()
-    assert rig.daemon.wait(timeout=10) == 3
+    assert rig.daemon.wait(timeout=30) == 3
 
 
 def test_bridge_of_a_profile(loaded):

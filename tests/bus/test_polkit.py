@@ -54,7 +54,7 @@ def test_without_polkitd_only_root_may_and_with_it_all_is_as_before(real):
     assert all("ok" in result for result in real.calls(call(DAEMON, "status"), rigs.activate(), uid=0)), "polkit would not refuse root either"
     assert "ok" in real.calls(call(rigs.PROPERTIES, "Get", "(ss)", f"('{DAEMON}', 'State')"))[0], "what needs no action needs no polkit"
     real.start_real_polkit()
-    assert "ok" in sandbox.wait_until(lambda: [r for r in real.calls(call(DAEMON, "status")) if "ok" in r], 10, "authorization after the restart of polkitd")[0]
+    assert "ok" in sandbox.wait_until(lambda: [r for r in real.calls(call(DAEMON, "status")) if "ok" in r], sandbox.SOON_S, "authorization after the restart of polkitd")[0]
     assert "ok" in real.calls(rigs.activate(), uid=0)[0]
     assert real.calls(rigs.activate())[0]["error"] == error_name("NotAuthorized")
 

@@ -26,12 +26,13 @@ def test_who_leaves_changes_nothing(rig):
 
 def test_open_dialogs_delay_nobody(rig):
     rig.answers(any="wait", read="yes")
+    alone = rig.calls(*[call(DAEMON, "status")] * 20)
     holders = rig.client({"mode": "hold", "call": rigs.activate(), "number": 50})
     assert json.loads(holders.stdout.readline()) == "held"
     sandbox.wait_until(lambda: rig.waiting() == 50, 20, "50 open dialogs")
     results = rig.calls(*[call(DAEMON, "status")] * 20)
     assert all("ok" in r for r in results)
-    assert sorted(r["took"] for r in results)[10] < 0.1
+    assert min(r["took"] for r in results) < 0.05 + 10 * min(r["took"] for r in alone)
     holders.communicate("\n", timeout=20)
     sandbox.wait_until(lambda: rig.waiting() == 0, 20, "the questions of those who left to be withdrawn")
     assert rig.changes() == 0
@@ -51,7 +52,7 @@ def test_dialogs_of_some_do_not_lock_out_root(rig):
 
 def test_a_second_activate_joins_the_first(rig):
     """The client of the protocol retries, with another port, while the dialog is open: one question, both answered, the later counts."""
-    rig.answers(any="slow:300")
+    rig.answers(any="slow:3000")
     results = rig.together(rigs.activate(name="first") | {"pause": 0.05}, rigs.activate(name="second"))
     assert [r.get("ok") for r in results] == ["(true,)", "(true,)"]
     assert [a for a, _f in rig.asked()] == ["org.vpnd1.configure"]
@@ -60,7 +61,7 @@ def test_a_second_activate_joins_the_first(rig):
 
 
 def test_a_malformed_second_activate_does_not_disturb_the_first(rig):
-    rig.answers(any="slow:300")
+    rig.answers(any="slow:3000")
     results = rig.together(rigs.activate(name="first") | {"pause": 0.05}, rigs.activate(serverPort=0))
     assert results[0]["ok"] == "(true,)"
     assert results[1]["error"] == error_name("InvalidArgument")
@@ -71,7 +72,7 @@ def test_deactivate_withdraws_what_still_waits(rig):
     rig.answers(configure="wait", any="yes")
     results = rig.together(rigs.activate() | {"pause": 0.2}, call(DAEMON, "deactivate"))
     assert results[0]["error"] == error_name("Cancelled")
-    assert results[0]["took"] < 10, "it was withdrawn, not overdue"
+    assert results[0]["took"] < 20, "it was withdrawn, not overdue"
     assert results[1]["ok"] == "(true,)"
     assert rig.waiting() == 0
     assert rig.status()["state"] == "disconnected"
@@ -83,24 +84,26 @@ def test_a_dialog_that_stays_open_ends_the_request(make_rig):
     rig.answers(any="wait")
     result, = rig.calls(rigs.activate())
     assert result["error"] == error_name("Cancelled")
-    assert 0.4 < result["took"] < 5
-    sandbox.wait_until(lambda: rig.waiting() == 0, 10, "the question to be withdrawn")
+    assert 0.4 < result["took"] < 20
+    sandbox.wait_until(lambda: rig.waiting() == 0, sandbox.SOON_S, "the question to be withdrawn")
     assert rig.changes() == 0
 
 
 def test_too_many_unanswered_calls(rig):
-    rig.answers(any="slow:500")
+    rig.answers(any="slow:3000")
     results = rig.together(*[call(PROFILES, "Reconnect")] * 20)
     limits = [r for r in results if r.get("error") == error_name("LimitsExceeded")]
     assert len(limits) == 4
     assert "ok" in rig.calls(call(DAEMON, "status"), uid=0)[0], "another sender is not concerned"
 
 
-def test_too_many_calls_a_second(rig):
+def test_too_many_calls_a_second(make_rig):
+    """Ten seconds are one of the gate, so that whoever calls is fast enough on any machine."""
+    rig = make_rig(speed=0.1)
     rig.answers(any="yes")
     results = rig.calls(*[call(PROPERTIES, "Get", "(ss)", f"('{DAEMON}', 'State')")] * 2000)
     limited = sum(r.get("error") == error_name("LimitsExceeded") for r in results)
-    took = sum(r["took"] for r in results)
+    took = sum(r["took"] for r in results) / 10
     assert limited > 0
     assert 2000 - limited <= 200 + 100 * (took + 1)
     assert "ok" in rig.calls(call(DAEMON, "status"))[0], "a new connection of the same user"

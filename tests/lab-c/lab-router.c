@@ -21,7 +21,7 @@
 
 #define IPV6_METRIC_DEFAULT 1024 /* IP6_RT_PRIO_USER: what the kernel makes of metric 0 */
 #define DIFF_ROUNDS 25
-#define TIMEOUT_MS 5000
+#define TIMEOUT_MS 20000
 
 /* By a link that is there. */
 static void

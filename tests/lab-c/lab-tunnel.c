@@ -29,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEADLINE_MS 5000 /* of everything that ought to take some milliseconds */
+#define DEADLINE_MS 30000L /* of everything that ought to take some milliseconds */
 #define HOST_IF "vpnd0"
 #define PEER_IF "peer0"
 #define PEER_PORT 51820

@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENT_MS 5000
+#define PATIENT_MS 20000
 #define IMPATIENT_MS 30
 
 typedef struct
