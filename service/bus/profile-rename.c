@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * See profile-rename.h. Three files, one after the other: the profile's, the settings', the rules'. What fails undoes those before it, and the rules come last
- * because they alone have no exact way back: something may be bound to the new name already.
+ * because they alone have no exact way back: something may be bound to the new name already. The store keeps a note until the end, so that after a crash in
+ * between the next start has all three say the same (engine/engine-start.c).
  */
 #include "config.h"
 
@@ -21,12 +22,15 @@ typedef struct
   char *name;           /* (owned) */
   char *new_name;       /* (owned) */
   gboolean has_setting; /* which has been written */
+  gboolean is_stuck;    /* the profile cannot have its old name back: the next start finishes what was begun */
   GError *error;        /* (owned) (nullable): why it is undone */
 } Renaming;
 
 static void
 finish (Renaming *self)
 {
+  if (!self->is_stuck)
+    vpnd_profile_store_end_rename (self->services.profiles);
   self->services.profiles_changed (self->services.user_data);
   if (self->error == NULL)
     vpnd_method_return (g_steal_pointer (&self->task), g_variant_new ("()"));
@@ -58,8 +62,8 @@ static void
 undo (Renaming *self, GError *error)
 {
   self->error = error;
-  (void) vpnd_profile_store_rename (self->services.profiles, self->new_name, self->name, NULL);
-  if (self->has_setting)
+  self->is_stuck = !vpnd_profile_store_rename_back (self->services.profiles);
+  if (self->has_setting && !self->is_stuck)
     write_setting (self, self->name, on_setting_undone);
   else
     finish (self);

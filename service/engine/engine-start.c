@@ -12,6 +12,8 @@
 #include "resolve.h"
 #include "sysctl-plan.h"
 
+#include <string.h>
+
 #define CRASH_WINDOW_US (60 * G_USEC_PER_SEC) /* two crashes within it end in block */
 
 /* A stored profile that vanished without a word would be looked for in vain. */
@@ -125,6 +127,33 @@ recover (VpndEngine *self, gboolean settings_broken, GTask *start)
   post_start (self, recovery, complete != NULL ? complete : profile, task);
 }
 
+/* Returns: FALSE when the setting has followed a rename that was cut off, and cannot be written down so */
+static gboolean
+follow_rename (VpndEngine *self, VpndSettings **settings)
+{
+  const VpndRename *rename = vpnd_profile_store_get_interrupted_rename (self->profiles);
+  g_autoptr (GVariant) name = NULL;
+  g_autoptr (GError) error = NULL;
+  VpndSettings *followed;
+
+  if (rename == NULL)
+    return TRUE;
+  vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_RECOVERED, "The profile \"%s\" was being renamed when vpnd ended: what named it \"%s\" follows", rename->to, rename->from);
+  if (strcmp ((*settings)->auto_connect_profile, rename->from) != 0)
+    return TRUE;
+  name = g_variant_ref_sink (g_variant_new_string (rename->to));
+  followed = vpnd_settings_with (*settings, vpnd_setting_info_by_key ("auto-connect-profile"), name, &error);
+  if (followed != NULL)
+    {
+      vpnd_settings_unref (*settings);
+      *settings = followed;
+      if (vpnd_settings_store_save (self->settings_store, followed, &error))
+        return TRUE;
+    }
+  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_STORAGE, "auto-connect-profile: %s", error->message);
+  return FALSE;
+}
+
 static void
 on_facts_started (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -133,6 +162,7 @@ on_facts_started (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autoptr (VpndSettings) settings = NULL;
   g_autofree char *trouble = NULL;
+  gboolean is_kept;
 
   if (!vpnd_facts_source_start_finish (VPND_FACTS_SOURCE (source), result, &error))
     {
@@ -147,10 +177,13 @@ on_facts_started (GObject *source, GAsyncResult *result, gpointer user_data)
       self->detail = g_strdup (trouble);
       self->is_unsaved = TRUE;
     }
+  is_kept = follow_rename (self, &settings);
   vpnd_engine_adopt_settings (self, settings);
   vpnd_engine_look_for_outside_dns (self);
   if (self->split != NULL)
-    vpnd_split_tunnel_start (self->split); /* before the first rules are made */
+    is_kept = vpnd_split_tunnel_start (self->split) && is_kept; /* before the first rules are made */
+  if (is_kept)
+    vpnd_profile_store_end_rename (self->profiles);
   recover (self, trouble != NULL, task);
 }
 

@@ -9,6 +9,7 @@
 #include "split-private.h"
 
 #include "error.h"
+#include "log.h"
 
 #define ROUNDS_MAX 8        /* processes that return may start others meanwhile */
 #define MOVES_PER_TURN 200u /* about 10 ms; then the rest of the loop has its turn */
@@ -450,6 +451,24 @@ gboolean
 vpnd_split_tunnel_change_finish (VpndSplitTunnel *self, GAsyncResult *result, GError **error)
 {
   return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* Rules are the last to follow a profile that is renamed. Returns: FALSE when they have, and cannot be written down so */
+gboolean
+vpnd_split_tunnel_follow_rename (VpndSplitTunnel *self, VpndSplitConfig **config)
+{
+  const VpndRename *rename = self->profiles != NULL ? vpnd_profile_store_get_interrupted_rename (self->profiles) : NULL;
+  VpndSplitConfig *before = *config;
+  g_autoptr (GError) error = NULL;
+
+  if (rename == NULL || rename->is_back || self->trouble != NULL)
+    return TRUE;
+  *config = vpnd_split_config_with_profile_renamed (before, rename->from, rename->to);
+  vpnd_split_config_unref (before);
+  if (vpnd_split_store_save (self->store, *config, &error))
+    return TRUE;
+  vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_STORAGE, "the rules of split tunnelling: %s", error->message);
+  return FALSE;
 }
 
 static void

@@ -55,6 +55,7 @@ void vpnd_split_tunnel_init_changes (VpndSplitTunnel *self);
 void vpnd_split_tunnel_drop_changes (VpndSplitTunnel *self);
 void vpnd_split_tunnel_go_on_with_change (VpndSplitTunnel *self);
 void vpnd_split_tunnel_prepare_classes (VpndSplitTunnel *self, const VpndSplitConfig *config, const VpndSplitConfig *also);
+gboolean vpnd_split_tunnel_follow_rename (VpndSplitTunnel *self, VpndSplitConfig **config);
 void vpnd_split_tunnel_follow_classes (VpndSplitTunnel *self, const VpndSplitStanding *before);
 
 G_END_DECLS

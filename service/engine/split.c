@@ -252,11 +252,14 @@ vpnd_split_tunnel_get_names (VpndSplitTunnel *self)
  * @self: the coordinator
  *
  * Reads the rules and makes the classes; who ran before is moved soon after. The plan is there on return.
+ *
+ * Returns: FALSE when rules have followed a rename that was cut off, and cannot be written down so
  */
-void
+gboolean
 vpnd_split_tunnel_start (VpndSplitTunnel *self)
 {
   g_autoptr (VpndSplitConfig) config = vpnd_split_store_load (self->store, &self->trouble);
+  const gboolean is_kept = vpnd_split_tunnel_follow_rename (self, &config);
 
   if (self->trouble != NULL)
     vpnd_log_event (G_LOG_LEVEL_CRITICAL, VPND_MESSAGE_STORAGE, "%s", self->trouble);
@@ -266,6 +269,7 @@ vpnd_split_tunnel_start (VpndSplitTunnel *self)
   self->has_asked = vpnd_split_members_has_any (self->members);
   vpnd_split_tunnel_adopt_standing (self, FALSE);
   self->is_started = TRUE;
+  return is_kept;
 }
 
 /* --- processes --- */

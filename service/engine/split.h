@@ -40,7 +40,7 @@ void vpnd_split_tunnel_set_rules_func (VpndSplitTunnel *self, VpndSplitRulesFunc
 void vpnd_split_tunnel_rules_stand (VpndSplitTunnel *self);
 VpndSplitNames *vpnd_split_tunnel_get_names (VpndSplitTunnel *self);
 
-void vpnd_split_tunnel_start (VpndSplitTunnel *self);
+gboolean vpnd_split_tunnel_start (VpndSplitTunnel *self);
 
 /* Each completes when it stands in the file, the classes are as they have to be, and the plan is made: the rules of the firewall come next. */
 void vpnd_split_tunnel_add_async (VpndSplitTunnel *self, VpndSplitRule *rule, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

@@ -11,6 +11,7 @@
 #include "known-addresses.h"
 #include "profile-conf.h"
 #include "profile-file.h"
+#include "rename-note.h"
 #include "safe-file.h"
 
 #include <dirent.h>
@@ -29,6 +30,8 @@
  * @profiles_dirfd: where the stored ones are
  * @profiles: (owned) (element-type utf8 VpndProfile): by name
  * @broken: (owned) (element-type utf8): names of the files that were kept aside
+ * @rename: what other files have to follow yet; without names for none
+ * @is_interrupted: an earlier instance has begun it
  */
 struct _VpndProfileStore
 {
@@ -39,6 +42,8 @@ struct _VpndProfileStore
   int profiles_dirfd;
   GHashTable *profiles;
   GPtrArray *broken;
+  VpndRename rename;
+  gboolean is_interrupted;
 };
 
 G_DEFINE_FINAL_TYPE (VpndProfileStore, vpnd_profile_store, G_TYPE_OBJECT)
@@ -56,6 +61,8 @@ vpnd_profile_store_finalize (GObject *object)
     close (self->profiles_dirfd);
   g_hash_table_unref (self->profiles);
   g_ptr_array_unref (self->broken);
+  g_free (self->rename.from);
+  g_free (self->rename.to);
   G_OBJECT_CLASS (vpnd_profile_store_parent_class)->finalize (object);
 }
 
@@ -177,6 +184,54 @@ open_profiles (VpndProfileStore *self, GError **error)
   return vpnd_safe_file_open_dir (self->state_dirfd, DIR_NAME, error);
 }
 
+/* The name of the last one activated, NULL for none. */
+static char *
+read_last (VpndProfileStore *self)
+{
+  gsize length;
+  char *text = vpnd_safe_file_read (self->state_dirfd, LAST_NAME, VPND_PROFILE_NAME_MAX + 1, &length, NULL);
+
+  return text != NULL ? g_strchomp (text) : NULL;
+}
+
+/* A convenience for auto-connect: a disk that is full must not keep anyone from connecting. */
+static void
+write_last (VpndProfileStore *self, const char *name)
+{
+  g_autofree char *before = read_last (self);
+  g_autofree char *line = NULL;
+
+  if (g_strcmp0 (before, name) == 0)
+    return;
+  line = g_strconcat (name, "\n", NULL);
+  (void) vpnd_safe_file_write (self->state_dirfd, LAST_NAME, line, strlen (line), VPND_SAFE_FILE_DURABLE, NULL);
+}
+
+/* Which name the profile has says how far it went: its file is renamed first. Where both are there, or none, somebody else has been at it, and nothing is guessed. */
+static void
+find_interrupted_rename (VpndProfileStore *self)
+{
+  g_autofree char *name = NULL, *new_name = NULL, *last = NULL;
+  gboolean has_old, has_new;
+
+  if (!vpnd_rename_note_read (self->state_dirfd, &name, &new_name))
+    return;
+  has_old = g_hash_table_contains (self->profiles, name);
+  has_new = g_hash_table_contains (self->profiles, new_name);
+  if (has_old == has_new)
+    {
+      vpnd_rename_note_remove (self->state_dirfd);
+      return;
+    }
+  self->is_interrupted = TRUE;
+  self->rename.is_back = has_old;
+  self->rename.from = has_new ? g_steal_pointer (&name) : g_steal_pointer (&new_name);
+  self->rename.to = has_new ? g_steal_pointer (&new_name) : g_steal_pointer (&name);
+  last = read_last (self);
+  if (g_strcmp0 (last, self->rename.from) == 0)
+    write_last (self, self->rename.to);
+}
+
 /**
  * vpnd_profile_store_new:
  * @state_dirfd: the state directory; duplicated
@@ -201,30 +256,8 @@ vpnd_profile_store_new (int state_dirfd, int runtime_dirfd, GError **error)
   self->profiles_dirfd = open_profiles (self, error);
   if (self->profiles_dirfd < 0 || !load_all (self, error))
     return NULL;
+  find_interrupted_rename (self);
   return g_steal_pointer (&self);
-}
-
-/* The name of the last one activated, NULL for none. */
-static char *
-read_last (VpndProfileStore *self)
-{
-  gsize length;
-  char *text = vpnd_safe_file_read (self->state_dirfd, LAST_NAME, VPND_PROFILE_NAME_MAX + 1, &length, NULL);
-
-  return text != NULL ? g_strchomp (text) : NULL;
-}
-
-/* A convenience for auto-connect: a disk that is full must not keep anyone from connecting. */
-static void
-write_last (VpndProfileStore *self, const char *name)
-{
-  g_autofree char *before = read_last (self);
-  g_autofree char *line = NULL;
-
-  if (g_strcmp0 (before, name) == 0)
-    return;
-  line = g_strconcat (name, "\n", NULL);
-  (void) vpnd_safe_file_write (self->state_dirfd, LAST_NAME, line, strlen (line), VPND_SAFE_FILE_DURABLE, NULL);
 }
 
 static int
@@ -371,6 +404,23 @@ vpnd_profile_store_remove (VpndProfileStore *self, const char *name, GError **er
   return TRUE;
 }
 
+static gboolean
+move_profile (VpndProfileStore *self, const char *name, const char *new_name, GError **error)
+{
+  g_autofree char *file_name = g_strconcat (name, SUFFIX, NULL);
+  g_autofree char *new_file_name = g_strconcat (new_name, SUFFIX, NULL);
+  g_autofree char *last = NULL;
+
+  if (!vpnd_safe_file_rename (self->profiles_dirfd, file_name, new_file_name, VPND_SAFE_FILE_DURABLE, error))
+    return FALSE;
+  last = read_last (self);
+  if (g_strcmp0 (last, name) == 0)
+    write_last (self, new_name);
+  g_hash_table_replace (self->profiles, g_strdup (new_name), vpnd_profile_dup_named (g_hash_table_lookup (self->profiles, name), new_name));
+  g_hash_table_remove (self->profiles, name);
+  return TRUE;
+}
+
 /**
  * vpnd_profile_store_rename:
  * @self: the store
@@ -378,12 +428,14 @@ vpnd_profile_store_remove (VpndProfileStore *self, const char *name, GError **er
  * @new_name: its new name
  * @error: return location for an error
  *
- * Returns: TRUE when done; else FALSE with VPND_ERROR_NOT_FOUND, VPND_ERROR_EXISTS, VPND_ERROR_INVALID_ARGUMENT or VPND_ERROR_STORAGE
+ * A note of it stays until vpnd_profile_store_end_rename (): what else names the profile has to follow first.
+ *
+ * Returns: TRUE when done; else FALSE with VPND_ERROR_NOT_FOUND, VPND_ERROR_EXISTS, VPND_ERROR_INVALID_ARGUMENT, VPND_ERROR_STORAGE, or
+ *   VPND_ERROR_LIMITS_EXCEEDED while another one has not ended
  */
 gboolean
 vpnd_profile_store_rename (VpndProfileStore *self, const char *name, const char *new_name, GError **error)
 {
-  g_autofree char *file_name = NULL, *new_file_name = NULL, *last = NULL;
   VpndProfile *profile;
 
   g_return_val_if_fail (VPND_IS_PROFILE_STORE (self) && name != NULL && new_name != NULL, FALSE);
@@ -396,17 +448,70 @@ vpnd_profile_store_rename (VpndProfileStore *self, const char *name, const char 
       g_set_error (error, VPND_ERROR, VPND_ERROR_EXISTS, "there is a profile \"%s\" already", new_name);
       return FALSE;
     }
-
-  file_name = g_strconcat (name, SUFFIX, NULL);
-  new_file_name = g_strconcat (new_name, SUFFIX, NULL);
-  if (!vpnd_safe_file_rename (self->profiles_dirfd, file_name, new_file_name, VPND_SAFE_FILE_DURABLE, error))
+  if (self->rename.from != NULL)
+    {
+      g_set_error (error, VPND_ERROR, VPND_ERROR_LIMITS_EXCEEDED, "the profile \"%s\" is being renamed: try again when that is done", self->rename.from);
+      return FALSE;
+    }
+  if (!vpnd_rename_note_write (self->state_dirfd, name, new_name, error))
     return FALSE;
-  last = read_last (self);
-  if (g_strcmp0 (last, name) == 0)
-    write_last (self, new_name);
-  g_hash_table_replace (self->profiles, g_strdup (new_name), vpnd_profile_dup_named (profile, new_name));
-  g_hash_table_remove (self->profiles, name);
+  if (!move_profile (self, name, new_name, error))
+    {
+      vpnd_rename_note_remove (self->state_dirfd);
+      return FALSE;
+    }
+  self->rename = (VpndRename){ g_strdup (name), g_strdup (new_name), FALSE };
   return TRUE;
+}
+
+/**
+ * vpnd_profile_store_rename_back:
+ * @self: the store, after vpnd_profile_store_rename()
+ *
+ * Something cannot follow, so the profile has its old name again; what has followed has to come back.
+ *
+ * Returns: FALSE when even that cannot be written: then the next start finishes what was begun
+ */
+gboolean
+vpnd_profile_store_rename_back (VpndProfileStore *self)
+{
+  g_return_val_if_fail (VPND_IS_PROFILE_STORE (self) && self->rename.from != NULL, FALSE);
+
+  return move_profile (self, self->rename.to, self->rename.from, NULL);
+}
+
+/**
+ * vpnd_profile_store_end_rename:
+ * @self: the store
+ *
+ * All that names the profile has followed, or come back. Without a rename it does nothing.
+ */
+void
+vpnd_profile_store_end_rename (VpndProfileStore *self)
+{
+  g_return_if_fail (VPND_IS_PROFILE_STORE (self));
+
+  if (self->rename.from == NULL)
+    return;
+  vpnd_rename_note_remove (self->state_dirfd);
+  g_clear_pointer (&self->rename.from, g_free);
+  g_clear_pointer (&self->rename.to, g_free);
+  self->is_interrupted = FALSE;
+}
+
+/**
+ * vpnd_profile_store_get_interrupted_rename:
+ * @self: the store
+ *
+ * Returns: (transfer none) (nullable): a rename that was under way when an earlier instance ended: what named the profile by one name has to name it by the
+ *   other; then vpnd_profile_store_end_rename(). NULL for none
+ */
+const VpndRename *
+vpnd_profile_store_get_interrupted_rename (VpndProfileStore *self)
+{
+  g_return_val_if_fail (VPND_IS_PROFILE_STORE (self), NULL);
+
+  return self->is_interrupted ? &self->rename : NULL;
 }
 
 /**
