@@ -56,6 +56,7 @@ struct _VpndGuard
   _Atomic guint32 steps;     /* grows at each beginning and end */
   _Atomic guint32 fate;      /* Fate */
   int event_fd;              /* tells the first process that there is something new below */
+  int life_fd;               /* readable once the guard has ended: it alone has the other end of the pipe */
   _Atomic guint32 n_told;    /* written by the guard alone */
   _Atomic guint32 n_taken;   /* written by the first process alone */
   _Atomic gint32 has_lost;
@@ -190,6 +191,14 @@ become_guard (VpndGuard *page, int fanotify_fd, pid_t parent)
   guard_run (page, fanotify_fd);
 }
 
+static void
+close_all (const int *fds, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    if (fds[i] >= 0)
+      close (fds[i]);
+}
+
 /**
  * vpnd_guard_start:
  * @fanotify_fd: the group; must not block, and each event must be read by itself
@@ -204,6 +213,7 @@ vpnd_guard_start (int fanotify_fd, GError **error)
 {
   VpndGuard *self = mmap (NULL, sizeof *self, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   const pid_t parent = getpid ();
+  int life[] = { -1, -1 };
   pid_t pid;
 
   if (self == MAP_FAILED)
@@ -212,17 +222,18 @@ vpnd_guard_start (int fanotify_fd, GError **error)
       return NULL;
     }
   self->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  pid = self->event_fd >= 0 ? fork () : -1;
+  pid = self->event_fd >= 0 && pipe2 (life, O_CLOEXEC) == 0 ? fork () : -1;
   if (pid < 0)
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, "starting the guard: %s", g_strerror (errno));
-      if (self->event_fd >= 0)
-        close (self->event_fd);
+      close_all ((const int[]){ self->event_fd, life[0], life[1] }, 3);
       (void) munmap (self, sizeof *self);
       return NULL;
     }
   if (pid == 0)
     become_guard (self, fanotify_fd, parent);
+  close (life[1]);
+  self->life_fd = life[0];
   return self;
 }
 
@@ -297,6 +308,18 @@ int
 vpnd_guard_get_fd (const VpndGuard *self)
 {
   return self->event_fd;
+}
+
+/**
+ * vpnd_guard_get_life_fd:
+ * @self: the guard
+ *
+ * Returns: readable when the guard has ended. Whom it was about to answer then waits as long as the calling process lives, which is all that the kernel knows
+ */
+int
+vpnd_guard_get_life_fd (const VpndGuard *self)
+{
+  return self->life_fd;
 }
 
 /**

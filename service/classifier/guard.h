@@ -57,6 +57,7 @@ void vpnd_guard_begin (VpndGuard *self);
 gboolean vpnd_guard_decide (VpndGuard *self, gboolean is_strict);
 void vpnd_guard_end (VpndGuard *self);
 int vpnd_guard_get_fd (const VpndGuard *self);
+int vpnd_guard_get_life_fd (const VpndGuard *self);
 guint vpnd_guard_take (VpndGuard *self, VpndGuardLetGo *out_few, gboolean *out_has_lost);
 
 G_END_DECLS

@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "errands.h"
+#include "error.h"
 #include "watch.h"
 
 #include <glib-unix.h>
@@ -25,6 +26,8 @@ typedef struct
   VpndChannel *channel; /* (owned) (nullable) */
   VpndWatch *watch;     /* (owned) (nullable) */
   VpndErrands *errands; /* (owned) */
+  GMainLoop *loop;      /* (owned) */
+  gboolean is_alone;    /* the guard has ended */
 } Classifier;
 
 static void
@@ -66,6 +69,18 @@ on_signal (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Somebody has killed it (as the kernel does for want of memory). Without it a launch could wait for ever, and one that it was about to answer does: our end lets it go, and we
+ * are started again with a guard. */
+static gboolean
+on_guard_ended (gint fd, GIOCondition condition, gpointer user_data)
+{
+  Classifier *self = user_data;
+
+  self->is_alone = TRUE;
+  g_main_loop_quit (self->loop);
+  return G_SOURCE_REMOVE;
+}
+
 /* Launches wait for us, and not for long: on a machine that is busy, too, we and the guard are asked first. Without the right to it we are merely slower. */
 static void
 become_urgent (void)
@@ -83,8 +98,7 @@ become_urgent (void)
 static gboolean
 run (const char *socket_path, const char *mountinfo_path, GError **error)
 {
-  Classifier self = { 0 };
-  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  Classifier self = { .loop = g_main_loop_new (NULL, FALSE) };
 
   become_urgent ();
   self.errands = vpnd_errands_new (on_report, has_room, &self);
@@ -93,13 +107,17 @@ run (const char *socket_path, const char *mountinfo_path, GError **error)
     self.channel = vpnd_channel_listen (socket_path, on_rules, on_errands, &self, error);
   if (self.channel != NULL)
     {
-      g_unix_signal_add (SIGTERM, on_signal, loop);
-      g_unix_signal_add (SIGINT, on_signal, loop);
-      g_main_loop_run (loop);
+      g_unix_signal_add (SIGTERM, on_signal, self.loop);
+      g_unix_signal_add (SIGINT, on_signal, self.loop);
+      g_unix_fd_add_full (G_PRIORITY_HIGH, vpnd_watch_get_life_fd (self.watch), G_IO_IN | G_IO_HUP, on_guard_ended, &self, NULL);
+      g_main_loop_run (self.loop);
     }
+  if (self.is_alone)
+    g_set_error_literal (error, VPND_ERROR, VPND_ERROR_FAILED, "the guard (vpnd-clas-guard) has ended, who answers launches when this program does not");
   g_clear_object (&self.watch);
   g_clear_pointer (&self.errands, vpnd_errands_free);
   g_clear_object (&self.channel);
+  g_main_loop_unref (self.loop);
   return error == NULL || *error == NULL;
 }
 

@@ -591,6 +591,20 @@ vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, VpndWatchR
   return g_steal_pointer (&self);
 }
 
+/**
+ * vpnd_watch_get_life_fd:
+ * @self: a watch
+ *
+ * Returns: readable when nobody would answer in our place any more: then the caller is to end, and the kernel lets go of whom is held
+ */
+int
+vpnd_watch_get_life_fd (VpndWatch *self)
+{
+  g_return_val_if_fail (VPND_IS_WATCH (self), -1);
+
+  return vpnd_guard_get_life_fd (self->guard);
+}
+
 static void
 vpnd_watch_dispose (GObject *object)
 {

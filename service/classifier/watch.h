@@ -20,6 +20,7 @@ typedef void (*VpndWatchReportFunc) (const VpndClassifierReport *report, gpointe
 typedef gboolean (*VpndWatchRoomFunc) (gpointer user_data);
 
 VpndWatch *vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, VpndWatchRoomFunc room_func, gpointer user_data, GError **error);
+int vpnd_watch_get_life_fd (VpndWatch *self);
 void vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, guint n_classes);
 
 G_END_DECLS

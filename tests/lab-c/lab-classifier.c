@@ -269,6 +269,47 @@ test_stopped_or_killed (Lab *lab, gconstpointer data)
   g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
 }
 
+/* Returns: the guard of the classifier */
+static pid_t
+find_guard (const Lab *lab)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/task/%d/children", lab->classifier, lab->classifier);
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_file_get_contents (path, &text, NULL, &error);
+  g_assert_no_error (error);
+  return (pid_t) g_ascii_strtoll (text, NULL, 10);
+}
+
+/* Killed, the guard leaves nobody waiting: the classifier ends too, which lets all go whom either has held, and is started anew with another one. */
+static void
+test_killed_guard (Lab *lab, gconstpointer data)
+{
+  const gint64 deadline = g_get_monotonic_time () + DEADLINE_MS * 1000;
+  const pid_t guard = find_guard (lab);
+  int status;
+  pid_t ended;
+
+  apply_rule (lab, lab->program);
+  g_assert_cmpint (guard, >, 0);
+  g_assert_no_errno (kill (guard, SIGKILL));
+  while ((ended = waitpid (lab->classifier, &status, WNOHANG)) == 0)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      (void) launch (lab, lab->program, NULL);
+    }
+  g_assert_cmpint (ended, ==, lab->classifier);
+  g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 1);
+  close (lab->channel);
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, OUTSIDE);
+  start_classifier (lab);
+  apply_rule (lab, lab->program);
+  g_assert_no_errno (kill (lab->classifier, SIGSTOP));
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, OUTSIDE);
+  g_assert_no_errno (kill (lab->classifier, SIGCONT));
+}
+
 /* The program of a strict rule starts in its class or not at all, which is told: stopped, the classifier lets go of everybody else only. */
 static void
 test_strict_or_not_at_all (Lab *lab, gconstpointer data)
@@ -513,6 +554,7 @@ main (int argc, char **argv)
     { "/classifier/scripts-and-the-loader", test_scripts_and_the_loader },
     { "/classifier/other-mount-namespace", test_other_mount_namespace },
     { "/classifier/stopped-or-killed", test_stopped_or_killed },
+    { "/classifier/killed-guard", test_killed_guard },
     { "/classifier/strict-or-not-at-all", test_strict_or_not_at_all },
     { "/classifier/too-many-strict", test_too_many_strict },
     { "/classifier/strict-at-any-moment", test_strict_at_any_moment },
