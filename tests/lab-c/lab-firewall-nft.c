@@ -33,6 +33,8 @@
 #define CYCLES 1000
 #define CHANGES 150
 #define HOLES 15
+#define TORN_US (3 * G_USEC_PER_SEC)
+#define QUIET_MS 300
 #define FLUSHES_MAX 400
 #define HOLE_US_MAX 250000 /* that it waits for nobody; how short it is, is told, since it measures the machine, too */
 
@@ -768,6 +770,93 @@ test_elements_alone (void)
 }
 
 /* The next state leaves the table where it is. */
+static int
+compare_texts (const void *a, const void *b)
+{
+  return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+static void
+begin_group (gpointer user_data)
+{
+  (void) setpgid (0, 0);
+  (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static gboolean
+on_quiet (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* What has been told is dealt with. */
+static void
+await_quiet (void)
+{
+  gboolean is_quiet = FALSE;
+
+  g_timeout_add (QUIET_MS, on_quiet, &is_quiet);
+  wait_for (&is_quiet);
+}
+
+/* A listing without the order of chains and sets, which tells when each was made. */
+static char *
+list_sorted (void)
+{
+  g_autofree char *text = nft ("-n list table inet vpnd");
+  g_auto (GStrv) blocks = text != NULL ? g_strsplit (text, "\n\t}", -1) : NULL;
+
+  if (blocks == NULL)
+    return NULL;
+  for (char **block = blocks; *block != NULL; block++)
+    g_strstrip (g_str_has_prefix (*block, "table inet vpnd {") ? memset (*block, ' ', strlen ("table inet vpnd {")) : *block);
+  qsort (blocks, g_strv_length (blocks), sizeof *blocks, compare_texts);
+  return g_strjoinv ("\n", blocks);
+}
+
+/* Another program edits the table without end, in every way that nft knows, while the rules change: what is in force in the end is what was asked for last. */
+static void
+test_torn_at_while_it_changes (void)
+{
+  static const char script[] =
+      "trap 'exit 0' PIPE; while :; do for h in 9 14 23 31 40; do"
+      " echo insert rule inet vpnd output accept; echo delete rule inet vpnd output handle $h; echo flush chain inet vpnd input;"
+      " echo add element inet vpnd dns_ports '{ 4242 }'; echo delete element inet vpnd dns_ports '{ 53 }';"
+      " echo add rule inet vpnd mangle counter accept; echo chain inet vpnd output '{ policy accept ; }';"
+      " echo add chain inet vpnd foreign; echo add table inet vpnd '{ flags dormant ; }'; done; echo delete table inet vpnd; done | nft -i >/dev/null 2>&1";
+  const char *argv[] = { "sh", "-c", script, NULL };
+  g_autoptr (VpndFirewall) firewall = new_firewall (FALSE);
+  g_autoptr (VpndRuleset) last = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *torn = NULL, *whole = NULL;
+  const gint64 end = g_get_monotonic_time () + TORN_US;
+  guint n_good = 0, n_refused = 0;
+  GPid other;
+
+  g_assert_true (g_spawn_async (NULL, (char **) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH, begin_group, NULL, &other, &error));
+  while (g_get_monotonic_time () < end)
+    {
+      g_clear_pointer (&last, vpnd_ruleset_unref);
+      last = random_policy_new_split ((VpndPolicyKind) g_test_rand_int_range (0, 3));
+      if (apply (firewall, last, NULL))
+        n_good++;
+      else
+        n_refused++; /* it was edited between its change and the look at it, which is told */
+      settle ();
+    }
+  g_assert_no_errno (kill (-other, SIGKILL));
+  g_assert_cmpint (waitpid (other, NULL, 0), ==, other);
+  g_test_message ("%u changes, %u of which were found edited", n_good + n_refused, n_refused);
+  await_quiet ();
+  torn = list_sorted ();
+  remove_ok (firewall);
+  apply_ok (firewall, last);
+  whole = list_sorted ();
+  g_assert_cmpstr (torn, ==, whole);
+  remove_ok (firewall);
+}
+
 static void
 test_states_have_one_table (void)
 {
@@ -892,6 +981,7 @@ main (int argc, char **argv)
   g_test_add_func ("/firewall-nft/operations-take-turns", test_operations_take_turns);
   g_test_add_func ("/firewall-nft/loaded-by-nft", test_loaded_by_nft);
   g_test_add_func ("/firewall-nft/elements-alone", test_elements_alone);
+  g_test_add_func ("/firewall-nft/torn-at-while-it-changes", test_torn_at_while_it_changes);
   g_test_add_func ("/firewall-nft/states-have-one-table", test_states_have_one_table);
   g_test_add_func ("/firewall-nft/nothing-gets-out-between", test_nothing_gets_out_between);
   g_test_add_func ("/firewall-nft/many-cycles", test_many_cycles);
