@@ -57,6 +57,7 @@ static const char *const sentences[] = {
   [VPND_FINDING_RESOLVED_MISSING] = N_ ("Programs are told to ask systemd-resolved, and it does not run."),
   [VPND_FINDING_RESOLVED_HANGS] = N_ ("systemd-resolved runs and does not answer."),
   [VPND_FINDING_LOCAL_RESOLVER] = N_ ("Programs ask a resolver on this machine. It reaches the servers behind it only through the tunnel; name it in the settings to keep it."),
+  [VPND_FINDING_SPLIT_IN_VAIN] = N_ ("Rules of split tunnelling take no effect: what they name goes the way of everything else."),
   [VPND_FINDING_POLKIT_MISSING] = N_ ("polkit does not run or does not answer: only root can control vpnd."),
   [VPND_FINDING_EARLY_BOOT_OFF] = N_ ("The network is open from the start of the machine until vpnd runs, although it should not be."),
   [VPND_FINDING_SERVICE_OFF] = N_ ("vpnd is not started with the machine, although a setting needs that."),

@@ -172,6 +172,23 @@ examine_local_resolver (const VpndEvidence *e, char **out_argument)
   return g_strdup_printf ("/etc/resolv.conf without vpnd: %s", e->local_resolver);
 }
 
+/* --- split tunnelling --- */
+
+static char *
+examine_split (const VpndEvidence *e, char **out_argument)
+{
+  g_autoptr (GPtrArray) parts = vpnd_doctor_new_parts ();
+  gboolean is_of_classifier = FALSE;
+
+  for (guint i = 0; i < e->split_troubles->len; i++)
+    {
+      g_ptr_array_add (parts, g_strdup (g_ptr_array_index (e->split_troubles, i)));
+      is_of_classifier |= strstr (g_ptr_array_index (e->split_troubles, i), "vpnd-classifier") != NULL;
+    }
+  *out_argument = g_strdup (is_of_classifier ? "systemctl restart vpnd-classifier" : "vpnctl split list");
+  return parts->len > 0 ? vpnd_doctor_join (parts) : NULL;
+}
+
 /* --- the service --- */
 
 static char *
@@ -270,6 +287,7 @@ vpnd_doctor_rows_of_host (guint *out_n)
     { VPND_FINDING_RESOLVED_MISSING, FALSE, examine_resolved_missing, "systemctl start systemd-resolved" },
     { VPND_FINDING_RESOLVED_HANGS, FALSE, examine_resolved_hangs, "systemctl restart systemd-resolved" },
     { VPND_FINDING_LOCAL_RESOLVER, FALSE, examine_local_resolver, "vpnctl settings set dns-servers {}" },
+    { VPND_FINDING_SPLIT_IN_VAIN, FALSE, examine_split, "{}" },
     { VPND_FINDING_POLKIT_MISSING, FALSE, examine_polkit, "systemctl restart polkit" },
     { VPND_FINDING_EARLY_BOOT_OFF, FALSE, examine_early_boot, "systemctl enable vpnd-early-boot" },
     { VPND_FINDING_SERVICE_OFF, FALSE, examine_service, "systemctl enable vpnd" },

@@ -46,6 +46,7 @@ vpnd_evidence_new (void)
   evidence->dns_servers = g_ptr_array_new_with_free_func (g_free);
   evidence->dns_in_force = TRUE;
   evidence->local_resolver = g_strdup ("");
+  evidence->split_troubles = g_ptr_array_new_with_free_func (g_free);
   evidence->has_capability = TRUE;
   evidence->fds_max = G_MAXUINT;
   evidence->state_free_bytes = G_MAXUINT64;
@@ -76,6 +77,7 @@ vpnd_evidence_free (VpndEvidence *evidence)
   g_free (evidence->dns_owner);
   g_ptr_array_unref (evidence->dns_servers);
   g_free (evidence->local_resolver);
+  g_ptr_array_unref (evidence->split_troubles);
   g_free (evidence);
 }
 

@@ -80,6 +80,7 @@ typedef enum
  * @dns_servers: (element-type utf8) (owned): set by us
  * @dns_in_force: and read back
  * @local_resolver: (owned): a loopback server that the host asks without us; "" for none
+ * @split_troubles: (element-type utf8) (owned): why rules of split tunnelling take no effect, as the status says it
  * @has_capability: the process may change the network
  * @sysctl_is_read_only, @runtime_is_read_only: a sandbox that is too tight
  * @fds, @fds_max: open descriptors and their limit
@@ -139,6 +140,7 @@ typedef struct
   GPtrArray *dns_servers;
   gboolean dns_in_force;
   char *local_resolver;
+  GPtrArray *split_troubles;
   gboolean has_capability;
   gboolean sysctl_is_read_only;
   gboolean runtime_is_read_only;

@@ -136,6 +136,8 @@ add_state (VpndEngine *self, VpndEvidence *evidence)
   evidence->state_s = (wall_us - self->since_us) / G_USEC_PER_SEC;
   evidence->is_blocking = vpnd_executor_is_blocking (self->executor);
   evidence->repairs = self->repairs;
+  if (self->split != NULL)
+    vpnd_split_tunnel_add_troubles (self->split, evidence->split_troubles);
   for (guint i = 0; i < self->warnings->len; i++)
     evidence->dns_repairs |= g_str_has_prefix (g_ptr_array_index (self->warnings, i), VPND_ENGINE_DNS_WARNING);
   add_counters (evidence, vpnd_handshake_get_stats (self->handshake), wall_us);

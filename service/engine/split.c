@@ -481,24 +481,22 @@ vpnd_split_tunnel_set_protected (VpndSplitTunnel *self, gboolean is_protected)
 }
 
 /**
- * vpnd_split_tunnel_add_warnings:
+ * vpnd_split_tunnel_add_troubles:
  * @self: the coordinator
- * @warnings: (element-type utf8): gets what the user should know, owned
+ * @troubles: (element-type utf8): gets what does not work, owned
  */
 void
-vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
+vpnd_split_tunnel_add_troubles (VpndSplitTunnel *self, GPtrArray *troubles)
 {
   guint n = 0, named = 0;
 
   if (self->trouble != NULL)
-    g_ptr_array_add (warnings, g_strdup (self->trouble));
-  if (self->config->mode == VPND_SPLIT_MODE_INCLUDE)
-    g_ptr_array_add (warnings, g_strdup ("split: the mode is include, so what has no rule does not use the tunnel (vpnctl split mode)"));
+    g_ptr_array_add (troubles, g_strdup (self->trouble));
   if (self->names != NULL && vpnd_split_names_get_problem (self->names) != NULL)
-    g_ptr_array_add (warnings, g_strdup_printf ("split: rules by domain take no effect: %s", vpnd_split_names_get_problem (self->names)));
+    g_ptr_array_add (troubles, g_strdup_printf ("split: rules by domain take no effect: %s", vpnd_split_names_get_problem (self->names)));
   if (*self->standing->trouble != '\0' && vpnd_split_config_needs_launches (self->config))
     {
-      g_ptr_array_add (warnings, g_strdup_printf ("split: %s", self->standing->trouble));
+      g_ptr_array_add (troubles, g_strdup_printf ("split: %s", self->standing->trouble));
       return;
     }
   for (guint i = 0; i < self->config->rules->len; i++)
@@ -509,11 +507,24 @@ vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
       n += reason != NULL;
       if (reason == NULL || named == WARNINGS_NAMED || rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM) /* everybody reads the status */
         continue;
-      g_ptr_array_add (warnings, g_strdup_printf ("split: %s %s takes no effect: %s", vpnd_split_kind_to_string (rule->kind), rule->value, reason));
+      g_ptr_array_add (troubles, g_strdup_printf ("split: %s %s takes no effect: %s", vpnd_split_kind_to_string (rule->kind), rule->value, reason));
       named++;
     }
   if (n > named) /* of users' own rules no more than how many there are */
-    g_ptr_array_add (warnings, g_strdup_printf (named > 0 ? "split: %u more rules take no effect (vpnctl split list)" : "split: rules of users that take no effect: %u (vpnctl split list)", n - named));
+    g_ptr_array_add (troubles, g_strdup_printf (named > 0 ? "split: %u more rules take no effect (vpnctl split list)" : "split: rules of users that take no effect: %u (vpnctl split list)", n - named));
+}
+
+/**
+ * vpnd_split_tunnel_add_warnings:
+ * @self: the coordinator
+ * @warnings: (element-type utf8): gets what the user should know, owned
+ */
+void
+vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings)
+{
+  if (self->config->mode == VPND_SPLIT_MODE_INCLUDE)
+    g_ptr_array_add (warnings, g_strdup ("split: the mode is include, so what has no rule does not use the tunnel (vpnctl split mode)"));
+  vpnd_split_tunnel_add_troubles (self, warnings);
 }
 
 /* --- the object --- */

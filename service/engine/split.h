@@ -62,6 +62,7 @@ const char *vpnd_split_tunnel_get_reason (VpndSplitTunnel *self, const VpndSplit
 VpndSplitState vpnd_split_tunnel_get_state (VpndSplitTunnel *self);
 void vpnd_split_tunnel_set_outside_dns (VpndSplitTunnel *self, const GArray *servers);
 void vpnd_split_tunnel_set_protected (VpndSplitTunnel *self, gboolean is_protected);
+void vpnd_split_tunnel_add_troubles (VpndSplitTunnel *self, GPtrArray *troubles);
 void vpnd_split_tunnel_add_warnings (VpndSplitTunnel *self, GPtrArray *warnings);
 
 G_END_DECLS

@@ -218,6 +218,19 @@ def test_without_polkit(lab_with):
     assert set(doctor(lab)) == {"polkit-missing"}
 
 
+def test_split_rule_in_vain(host):
+    """Nobody watches launches here, so the rule for a program is in vain; the one for a network is not."""
+    host.vpnctl("split", "add", "--subnet", "203.0.113.0/24")
+    assert doctor(host) == {}
+    host.vpnctl("split", "add", "--path", "/usr/bin/env", check=False)
+    found = doctor(host)
+    assert set(found) == {"split-in-vain"} and found["split-in-vain"]["command"] == "systemctl restart vpnd-classifier"
+    assert found["split-in-vain"]["evidence"] in host.status()["warnings"]
+    assert doctor(host, uid=NOBODY) == found
+    host.vpnctl("split", "remove", "--path", "/usr/bin/env")
+    assert doctor(host) == {}
+
+
 def test_clock(host):
     """A file of ours from the future: the clock was ahead once, and is behind now."""
     future = 4102444800

@@ -235,6 +235,11 @@ CASE (resolved_missing)
 }
 CASE (resolved_hangs) { e->resolved = nearly ? VPND_SERVICE_PRESENT : VPND_SERVICE_HANGS; }
 CASE (local_resolver) { vpnd_evidence_take (&e->local_resolver, g_strdup (nearly ? "" : "127.0.0.1")); }
+CASE (split)
+{
+  if (!nearly)
+    g_ptr_array_add (e->split_troubles, g_strdup ("split: vpnd-classifier does not answer"));
+}
 CASE (polkit) { e->polkit = nearly ? VPND_SERVICE_PRESENT : VPND_SERVICE_ABSENT; }
 CASE (early_boot)
 {
@@ -312,6 +317,7 @@ static const struct
   { VPND_FINDING_RESOLVED_MISSING, provoke_resolved_missing, VPND_FINDING_RESOLVED_MISSING, "systemctl start systemd-resolved" },
   { VPND_FINDING_RESOLVED_HANGS, provoke_resolved_hangs, VPND_FINDING_RESOLVED_HANGS, "systemctl restart systemd-resolved" },
   { VPND_FINDING_LOCAL_RESOLVER, provoke_local_resolver, VPND_FINDING_LOCAL_RESOLVER, "vpnctl settings set dns-servers 127.0.0.1" },
+  { VPND_FINDING_SPLIT_IN_VAIN, provoke_split, VPND_FINDING_SPLIT_IN_VAIN, "systemctl restart vpnd-classifier" },
   { VPND_FINDING_POLKIT_MISSING, provoke_polkit, VPND_FINDING_POLKIT_MISSING, "systemctl restart polkit" },
   { VPND_FINDING_EARLY_BOOT_OFF, provoke_early_boot, VPND_FINDING_EARLY_BOOT_OFF, "systemctl enable vpnd-early-boot" },
   { VPND_FINDING_SERVICE_OFF, provoke_service, VPND_FINDING_SERVICE_OFF, "systemctl enable vpnd" },
