@@ -162,7 +162,7 @@ class ManagedLab(BootedLab):
 
     def _booted(self):
         self.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
-        sandbox.wait_until(lambda: "tentative" not in self.host.run("ip", "-6", "addr").stdout, 10, "IPv6 addresses of the host")
+        sandbox.wait_until(lambda: "tentative" not in self.host.run("ip", "-6", "addr").stdout, sandbox.SOON_S, "IPv6 addresses of the host")
 
     def resolv_conf(self):
         found = self.host.run("sh", "-c", "readlink /etc/resolv.conf; cat /etc/resolv.conf").stdout

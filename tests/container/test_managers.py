@@ -18,7 +18,7 @@ import debs  # noqa: E402
 from capture import none  # noqa: E402
 from lab import HOST4, OUTSIDE_DNS4, PUBLIC4, TUNNEL_HOST4, TUNNEL_PEER4  # noqa: E402
 
-wait_until = booted.sandbox.wait_until
+SOON_S, wait_until = booted.sandbox.SOON_S, booted.sandbox.wait_until
 NM = "org.freedesktop.NetworkManager"
 
 
@@ -63,14 +63,14 @@ def no_name_outside(one):
 def ask(one, name):
     """A name is asked, and answered through the tunnel; in a while, if the network has gone and come just now."""
     asked = len(one.services.questions)
-    wait_until(lambda: one.host.run("getent", "ahosts", name, check=False).returncode == 0, 15, f"an address of {name}:\n{one.journal()[-2000:]}")
+    wait_until(lambda: one.host.run("getent", "ahosts", name, check=False).returncode == 0, SOON_S, f"an address of {name}:\n{one.journal()[-2000:]}")
     assert any(to == TUNNEL_PEER4 and by == TUNNEL_HOST4 and name in what for to, by, what in one.services.questions[asked:]), one.services.questions[asked:]
 
 
 def disconnect(one):
     no_name_outside(one)
     one.vpnctl("disconnect", "--wait")
-    wait_until(lambda: one.difference(one.before, one.snapshot()) == "" or None, 10, f"the host is as before:\n{one.difference(one.before, one.snapshot())}")
+    wait_until(lambda: one.difference(one.before, one.snapshot()) == "" or None, SOON_S, f"the host is as before:\n{one.difference(one.before, one.snapshot())}")
     assert one.echo(PUBLIC4) == HOST4
 
 
@@ -101,9 +101,9 @@ def test_networkmanager_restarts(nm):
     connect(nm)
     nm.host.run("systemctl", "restart", "NetworkManager")
     wait_until(lambda: "running" in nm.host.run("nmcli", "-t", "-f", "RUNNING", "general", check=False).stdout, 20, "NetworkManager is back")
-    wait_until(lambda: servers(nm) == [TUNNEL_PEER4], 5, "the tunnel's resolver is in the file")
+    wait_until(lambda: servers(nm) == [TUNNEL_PEER4], SOON_S, "the tunnel's resolver is in the file")
     nm.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
-    wait_until(lambda: servers(nm) == [TUNNEL_PEER4], 5, "the tunnel's resolver is in the file")
+    wait_until(lambda: servers(nm) == [TUNNEL_PEER4], SOON_S, "the tunnel's resolver is in the file")
     nm.wait_state("connected")
     ask(nm, "restarted.lab.example")
     disconnect(nm)
@@ -117,7 +117,7 @@ def test_networkmanager_starts_after_us(nm):
     ask(nm, "without.lab.example")
     nm.host.run("systemctl", "start", "NetworkManager")
     nm.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
-    wait_until(lambda: servers(nm) == [TUNNEL_PEER4], 5, "the tunnel's resolver is in the file")
+    wait_until(lambda: servers(nm) == [TUNNEL_PEER4], SOON_S, "the tunnel's resolver is in the file")
     nm.wait_state("connected")
     ask(nm, "came.lab.example")
     disconnect(nm)
@@ -132,7 +132,7 @@ def test_networkmanager_is_stopped_while_it_holds_ours(nm):
     assert TUNNEL_PEER4 not in servers(nm)
     nm.host.run("systemctl", "start", "NetworkManager")
     nm.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
-    wait_until(lambda: nm.difference(nm.before, nm.snapshot()) == "" or None, 10, f"the host is as before:\n{nm.difference(nm.before, nm.snapshot())}")
+    wait_until(lambda: nm.difference(nm.before, nm.snapshot()) == "" or None, SOON_S, f"the host is as before:\n{nm.difference(nm.before, nm.snapshot())}")
 
 
 def test_crash_with_networkmanager(nm):
@@ -210,7 +210,7 @@ def test_resolved_in_uplink_mode(both):
             assert any(to == TUNNEL_PEER4 and f"by-{service}" in name for to, _, name in both.services.questions[asked:])
         no_name_outside(both)
         both.vpnctl("disconnect", "--wait")
-        wait_until(lambda: both.resolv_conf() == before, 5, "resolved has written its list without us")
+        wait_until(lambda: both.resolv_conf() == before, SOON_S, "resolved has written its list without us")
     finally:
         both.host.run("ln", "-sfn", "../run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf")
 
@@ -220,9 +220,9 @@ def test_restarts_under_us(both, units):
     connect(both)
     for unit in units:
         both.host.run("systemctl", "restart", unit)
-    wait_until(lambda: resolved_has_ours(both), 5, "systemd-resolved has our setting")
+    wait_until(lambda: resolved_has_ours(both), SOON_S, "systemd-resolved has our setting")
     both.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
-    wait_until(lambda: resolved_has_ours(both), 5, "systemd-resolved has our setting")
+    wait_until(lambda: resolved_has_ours(both), SOON_S, "systemd-resolved has our setting")
     both.wait_state("connected")
     ask(both, f"again{len(both.services.questions)}.lab.example")
     disconnect(both)
@@ -236,7 +236,7 @@ def test_either_starts_first(both, first):
     connect(both)
     both.host.run("systemctl", "start", second)
     both.host.run("nmcli", "--wait", "20", "connection", "up", "lan")
-    wait_until(lambda: resolved_has_ours(both), 5, "systemd-resolved has our setting")
+    wait_until(lambda: resolved_has_ours(both), SOON_S, "systemd-resolved has our setting")
     ask(both, f"{first.lower()}-first.lab.example")
     disconnect(both)
 
@@ -320,15 +320,15 @@ def test_networkd_restarts(both):
     rules = ours()
     assert len(rules) == 8
     both.host.start("sh", "-c", "exec ip -ts -o monitor rule > /run/rules.log")
-    wait_until(lambda: both.host.run("sh", "-c", "grep -sl '^ip$' /proc/[0-9]*/comm", check=False).stdout, 5, "the monitor listens")
+    wait_until(lambda: both.host.run("sh", "-c", "grep -sl '^ip$' /proc/[0-9]*/comm", check=False).stdout, SOON_S, "the monitor listens")
     for number in range(3):
         both.host.run("systemctl", "restart", "systemd-networkd")
         wait_until(lambda: "configured" in both.host.run("networkctl", "--no-legend", "list", "other0", check=False).stdout.split(), 20, "networkd has set its link up")
-        wait_until(lambda: ours() == rules, 5, f"the rules are back:\n{both.journal()[-3000:]}")
+        wait_until(lambda: ours() == rules, SOON_S, f"the rules are back:\n{both.journal()[-3000:]}")
         ask(both, f"networkd{number}.lab.example")
     for family in ("-4", "-6"):
         both.host.run("ip", family, "-batch", "-", input="".join(f"rule del priority {priority}\n" for priority in (4890, 4880, 4875, 4870)))
-        wait_until(lambda: ours() == rules, 5, f"the rules are back:\n{both.journal()[-3000:]}")
+        wait_until(lambda: ours() == rules, SOON_S, f"the rules are back:\n{both.journal()[-3000:]}")
     gone, longest, seen = {}, 0.0, 0
     for line in both.host.run("cat", "/run/rules.log").stdout.splitlines():
         found = re.match(r"\[[-0-9]+T(\d+):(\d+):([\d.]+)\] (Deleted )?(\d+):\s*(.*)", line)

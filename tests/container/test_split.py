@@ -19,7 +19,7 @@ import booted  # noqa: E402
 import stores  # noqa: E402
 from lab import ECHO_PORT, HOST4, PUBLIC4, TUNNEL_HOST4, built  # noqa: E402
 
-wait_until = booted.sandbox.wait_until
+SOON_S, wait_until = booted.sandbox.SOON_S, booted.sandbox.wait_until
 ADA = 4321
 # Each question comes from a port that none came from before: one of a program of another class would be refused (docs/split-tunnel.md, Limits).
 ASK = f"""#!/usr/bin/python3 -SE
@@ -88,14 +88,14 @@ class SplitLab(booted.BootedLab):
         """Waits until the program that writes there says so, twice with the same word."""
         file = self.root_file(f"run/{name}.said")
         try:
-            return wait_until(lambda: file() == wanted, 15, "the answer")
+            return wait_until(lambda: file() == wanted, SOON_S, "the answer")
         except TimeoutError:
             raise AssertionError(f"{name} is seen as {file()}, not {wanted}:\n{self.vpnctl('split', 'list').stdout}{self.vpnctl('split', 'ps').stdout}{self.journal()}") from None
 
     def now_said(self, name, wanted):
         """The same for what it says now, whatever it said first."""
         file = self.root_file(f"run/{name}.said")
-        return wait_until(lambda: file().split()[1:] == [wanted], 15, f"{name} says {wanted}")
+        return wait_until(lambda: file().split()[1:] == [wanted], SOON_S, f"{name} says {wanted}")
 
     def root_file(self, path):
         return lambda: self.host.run("cat", f"/{path}", check=False).stdout.strip()
@@ -388,7 +388,7 @@ def test_a_process_goes_back_to_the_scope_of_its_user(system):
         assert "vpnd-excluded" in cgroup()
         system.vpnctl("split", "remove", "--path", "/usr/local/bin/lab-python")
         system.said("back", f"{TUNNEL_HOST4} {TUNNEL_HOST4}")
-        wait_until(lambda: cgroup() == before, 5, "it is back where it was")
+        wait_until(lambda: cgroup() == before, SOON_S, "it is back where it was")
     finally:
         system.ada("systemctl", "--user", "stop", "back")
 

@@ -10,6 +10,8 @@ import struct
 import threading
 import time
 
+from sandbox import SOON_S
+
 ETH_P_ALL, ETH_P_IP, ETH_P_ARP, ETH_P_IPV6, ETH_P_FENCE = 0x0003, 0x0800, 0x0806, 0x86DD, 0x88B5
 PACKET_OUTGOING = 4
 ARPHRD_NONE = 0xFFFE  # of a tun device: its frames have no header of the link
@@ -129,7 +131,7 @@ class Capture:
                     sender.send(b"\xff" * 6 + b"\x02" + b"\0" * 5 + struct.pack("!H", ETH_P_FENCE) + token + b"\0" * 30)
                 os.sched_setaffinity(0, allowed)
         with self.changed:
-            if not self.changed.wait_for(lambda: tokens <= self.fences, 10):
+            if not self.changed.wait_for(lambda: tokens <= self.fences, SOON_S):
                 raise TimeoutError("the capture does not see the link")
 
     def mark(self):
@@ -148,7 +150,7 @@ class Capture:
         with self.changed:
             self.frames.clear()
 
-    def wait(self, predicate, mark, timeout, what):
+    def wait(self, predicate, mark, what):
         """Waits for a frame after mark that predicate accepts, and returns it."""
         with self.changed:
             found = []
@@ -156,8 +158,8 @@ class Capture:
             def look():
                 found[:] = [f for f in self.frames[mark:] if predicate(f)]
                 return bool(found)
-            if not self.changed.wait_for(look, timeout):
-                raise TimeoutError(f"no such frame within {timeout} s: {what}")
+            if not self.changed.wait_for(look, SOON_S):
+                raise TimeoutError(f"no such frame within {SOON_S} s: {what}")
             return found[0]
 
     def close(self):

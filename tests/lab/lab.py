@@ -201,7 +201,7 @@ class Lab:
             route add default via {GATEWAY4} dev eth0""")
         if self.host_has_ipv6():
             self.host.ip(f"addr add {HOST6}/64 dev eth0 nodad\nroute add default via {GATEWAY6} dev eth0")
-            sandbox.wait_until(lambda: "tentative" not in self.host.run("ip", "-6", "addr").stdout, 10, "IPv6 addresses of the host")
+            sandbox.wait_until(lambda: "tentative" not in self.host.run("ip", "-6", "addr").stdout, sandbox.SOON_S, "IPv6 addresses of the host")
 
     def host_has_ipv6(self):
         with self.host.net():
@@ -339,6 +339,8 @@ class Lab:
 
     def echo(self, address, kind="udp", wait=8000, **options):
         """Asks the echo server at the address; returns the address it saw us with, None without an answer."""
+        if ":" in address:
+            sandbox.wait_until(self._takes_answers, sandbox.SOON_S, "the routes of the tunnel's addresses")
         answer = self.probe([{"kind": kind, "address": address, "port": ECHO_PORT, "wait": wait, **options}])[0]
         return answer["reply"].removeprefix("you are ") if answer["reply"] else None
 

@@ -89,10 +89,16 @@ class Services:
             sock.sendto(self._dns_answer(question, address, client[0]), client)
 
     def _dns_accept(self, sock, address):
-        connection, client = sock.accept()
+        connection, _ = sock.accept()
+        connection.setblocking(False)
+        self.sockets.append(connection)
+        self.selector.register(connection, selectors.EVENT_READ, (self._dns_stream, address))  # many only connect, and nobody waits for them
+
+    def _dns_stream(self, connection, address):
+        self.selector.unregister(connection)
+        self.sockets.remove(connection)
         with connection:
-            connection.settimeout(0.3)
-            question = connection.recv(4096)[2:]
+            question, client = connection.recv(4096)[2:], connection.getpeername()
             answer = self._dns_answer(question, address, client[0])
             connection.send(struct.pack("!H", len(answer)) + answer)
 

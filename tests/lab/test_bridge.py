@@ -10,7 +10,7 @@ import pytest
 from capture import ICMPV6, TCP, UDP, none, seen, select_frames
 from lab import DEAD4, ECHO_PORT, HERE, HOST4, NOBODY, PEER4, PEER6, PEER_PORT, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6
 from probes import leak_probes
-from sandbox import wait_until
+from sandbox import SOON_S, wait_until
 
 BRIDGE4, BRIDGE6 = "203.0.113.9", "2001:db8:2::9"
 LOCAL_PORT = 1020    # below 1024: nobody else can take it
@@ -37,23 +37,23 @@ def add_bridge_addresses(lab):
 
 def start_far_shadowsocks(lab):
     start(lab.wan, lab, "ss-server", "ss-server", "-s", BRIDGE4, "-s", BRIDGE6, *SHADOWSOCKS, "-U")
-    wait_until(lambda: listens(lab.wan, "udp", UDP_PORT), 10, "ss-server")
+    wait_until(lambda: listens(lab.wan, "udp", UDP_PORT), SOON_S, "ss-server")
 
 
 def start_near_shadowsocks(lab, address=BRIDGE4):
     process = start(lab.host, lab, "ss-tunnel", "ss-tunnel", "-s", address, *SHADOWSOCKS, "-u", "-b", "127.0.0.1", "-l", LOCAL_PORT, "-L", f"{PEER4}:{PEER_PORT}")
-    wait_until(lambda: listens(lab.host, "udp", LOCAL_PORT), 10, "ss-tunnel")
+    wait_until(lambda: listens(lab.host, "udp", LOCAL_PORT), SOON_S, "ss-tunnel")
     return process
 
 
 def start_far_relay(lab, address=BRIDGE4):
     start(lab.wan, lab, "far", PYTHON, HERE / "relay.py", "far", address, TCP_PORT, PEER4, PEER_PORT)
-    wait_until(lambda: listens(lab.wan, "tcp", TCP_PORT), 10, "the far relay")
+    wait_until(lambda: listens(lab.wan, "tcp", TCP_PORT), SOON_S, "the far relay")
 
 
 def start_near_relay(lab, address=BRIDGE4, port=LOCAL_PORT, user=(), mark=0):
     process = start(lab.host, lab, "near", *user, PYTHON, HERE / "relay.py", "near", port, address, TCP_PORT, mark)
-    wait_until(lambda: listens(lab.host, "udp", port), 10, "the near relay")
+    wait_until(lambda: listens(lab.host, "udp", port), SOON_S, "the near relay")
     return process
 
 
@@ -131,7 +131,7 @@ def test_tcp_relay_carries_the_tunnel(host, address):
     add_bridge_addresses(host)
     start_far_relay(host, address)
     start_near_relay(host, address)
-    wait_until(lambda: address in host.host.run("ss", "-Htn", "state", "established").stdout, 10, "the relay's connection")
+    wait_until(lambda: address in host.host.run("ss", "-Htn", "state", "established").stdout, SOON_S, "the relay's connection")
     before = host.host.run("ss", "-Htn", "state", "established").stdout
     mark = host.capture.mark()
     connect(host, f"[{address}]:{TCP_PORT}/tcp" if ":" in address else f"{address}:{TCP_PORT}/tcp", LOCAL_PORT)
@@ -247,7 +247,7 @@ def test_proxy_is_the_tunnels_alone(host):
     wants = [{"kind": kind, "address": address, "port": LOCAL_PORT, "payload": WORDS, "wait": 50} for kind in ("udp", "tcp") for address in ("127.0.0.1", "127.0.0.2", "::1", HOST4)]
     mark = host.capture.mark()
     host.probe(wants[:1], uid=NOBODY)
-    assert wait_until(lambda: [f for f in host.capture.since(mark) if WORDS.encode() in f.raw], 10, "the control: a user's words by the proxy")
+    assert wait_until(lambda: [f for f in host.capture.since(mark) if WORDS.encode() in f.raw], SOON_S, "the control: a user's words by the proxy")
 
     host.host.run("nft", "-f", "-", input='table inet admin { chain out { type filter hook output priority -300; oifname "lo" notrack; }\n'
                                           'chain in { type filter hook prerouting priority -300; iifname "lo" notrack; }\n}\n')
@@ -286,11 +286,11 @@ def test_neighbours_do_not_reach_the_proxy(bridged):
     bridged.host.ip("addr", "add", "10.9.9.2/24", "dev", "eth0")
     bridged.lan.ip("addr", "add", "10.9.9.1/24", "dev", "lan0")
     start(bridged.host, bridged, "echo", PYTHON, "-c", ECHO, "10.9.9.2", LOCAL_PORT, LOCAL_PORT + 1)
-    wait_until(lambda: listens(bridged.host, "tcp", LOCAL_PORT + 1), 10, "the echo")
+    wait_until(lambda: listens(bridged.host, "tcp", LOCAL_PORT + 1), SOON_S, "the echo")
     answers = {}
     for kind in ("udp", "tcp"):
         for port in (LOCAL_PORT, LOCAL_PORT + 1):
-            done = bridged.lan.run(PYTHON, "-c", (HERE / "probe.py").read_text(encoding="utf-8"), input=json.dumps([{"kind": kind, "address": "10.9.9.2", "port": port, "wait": 1000}]))
+            done = bridged.lan.run(PYTHON, "-c", (HERE / "probe.py").read_text(encoding="utf-8"), input=json.dumps([{"kind": kind, "address": "10.9.9.2", "port": port, "wait": 4000}]))
             answers[kind, port] = json.loads(done.stdout)[0]["reply"]
     assert answers == {("udp", LOCAL_PORT): None, ("udp", LOCAL_PORT + 1): "here", ("tcp", LOCAL_PORT): None, ("tcp", LOCAL_PORT + 1): "here"}
 

@@ -299,4 +299,4 @@ def test_control_the_storm_is_seen(host):
     mark = host.capture.mark()
     with storm(host):
         for address, port in TARGETS:
-            host.capture.wait(lambda frame, address=address, port=port: frame.dst == address and frame.dport == port, mark, 5, f"{address} port {port}")
+            host.capture.wait(lambda frame, address=address, port=port: frame.dst == address and frame.dport == port, mark, f"{address} port {port}")

@@ -202,6 +202,6 @@ def test_ipv6_is_switched_off_while_connected(connected):
         with connected.host.net():
             assert not [line for line in open("/proc/net/if_inet6", encoding="ascii") if "vpnd0" in line]
         connected.host.sysctl("net.ipv6.conf.all.disable_ipv6", 0)
-        sandbox.wait_until(lambda: connected.echo(PUBLIC6, wait=300) == TUNNEL_HOST6, 10, f"IPv6 is back; {connected.status()}\n{connected.daemons[-1].log()}")
+        sandbox.wait_until(lambda: connected.echo(PUBLIC6, wait=300) == TUNNEL_HOST6, sandbox.SOON_S, f"IPv6 is back; {connected.status()}\n{connected.daemons[-1].log()}")
     only_transport(connected.capture.since(mark))
     assert connected.status()["state"] == "connected"

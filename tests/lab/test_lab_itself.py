@@ -72,7 +72,7 @@ def test_parts_of_a_datagram_have_its_ports(lab):
     for address in (PUBLIC4, PUBLIC6):
         lab.probe([{"kind": "udp", "address": address, "port": 4242, "payload": "x" * 4000}])
     for address in (PUBLIC4, PUBLIC6):
-        lab.capture.wait(lambda frame, address=address: frame.dst == address and frame.offset > 2000, mark, 5, "the last part")
+        lab.capture.wait(lambda frame, address=address: frame.dst == address and frame.offset > 2000, mark, "the last part")
     parts = [frame for frame in lab.capture.since(mark) if frame.fragment]
     assert len(parts) == 6 and {frame.dport for frame in parts} == {4242}
 
@@ -92,7 +92,7 @@ def test_killed_session_leaves_nothing_for_long(lab):  # noqa: ARG001 - for the 
         assert session.stdout.readline() == b"begun\n"
     killed.kill()
     killed.wait()
-    sandbox.wait_until(lambda: not killed.stdout.read(), 10, "the session has gone with its parent")
+    sandbox.wait_until(lambda: not killed.stdout.read(), sandbox.SOON_S, "the session has gone with its parent")
     assert len({name.split("-")[2] for name in sessions()}) == 2
     begin().communicate(b"", timeout=20)
     assert {name.split("-")[2] for name in sessions()} == {str(lasting.pid)}

@@ -157,7 +157,7 @@ def test_cve_2019_14899_control(lab):
     mark = lab.capture.mark()
     lab.send_from_router([tcp_frame(lab, GATEWAY4, TUNNEL_HOST4), tcp_frame(lab, GATEWAY6, TUNNEL_HOST6)])
     for dst in (TUNNEL_HOST4, TUNNEL_HOST6):
-        lab.capture.wait(lambda frame, dst=dst: frame.from_host and frame.src == dst and frame.flags & RST, mark, 5, f"reset from {dst}")
+        lab.capture.wait(lambda frame, dst=dst: frame.from_host and frame.src == dst and frame.flags & RST, mark, f"reset from {dst}")
 
 
 def arp_request(lab, sender, target):
@@ -168,7 +168,7 @@ def arp_request(lab, sender, target):
 def test_arp_for_the_tunnel_address_is_not_answered(connected):
     mark = connected.capture.mark()
     connected.send_from_router([arp_request(connected, GATEWAY4, TUNNEL_HOST4), arp_request(connected, GATEWAY4, HOST4)])
-    connected.capture.wait(lambda frame: frame.from_host and frame.arp_op == 2 and frame.src == HOST4, mark, 5, "the answer for the host's own address")
+    connected.capture.wait(lambda frame: frame.from_host and frame.arp_op == 2 and frame.src == HOST4, mark, "the answer for the host's own address")
     none(connected.capture.since(mark), from_host=True, arp_op=2, src=TUNNEL_HOST4)
 
 
@@ -208,9 +208,9 @@ def test_inbound_connections_of_the_local_network(connected, address, peer, lan,
             client.bind((peer, 0))
             client.setblocking(False)
             client.connect_ex((address, port))
-            connected.capture.wait(lambda frame, port=port: not frame.from_host and frame.dport == port, mark, 5, "the attempt")
+            connected.capture.wait(lambda frame, port=port: not frame.from_host and frame.dport == port, mark, "the attempt")
             if answered:
-                connected.capture.wait(lambda frame, port=port: frame.from_host and frame.sport == port and frame.flags & (SYN | RST), mark, 5, "the answer")
+                connected.capture.wait(lambda frame, port=port: frame.from_host and frame.sport == port and frame.flags & (SYN | RST), mark, "the answer")
             frames = connected.capture.since(mark)
     server.close()
     if not answered:

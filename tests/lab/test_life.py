@@ -74,12 +74,12 @@ def test_early_boot_seals(lab, settings):
     write_settings(lab, settings)
     with flood(lab) as tries:
         mark = lab.capture.mark()
-        lab.capture.wait(lambda frame: frame.dport == FLOOD_PORT, mark, 5, "the flood, before")
+        lab.capture.wait(lambda frame: frame.dport == FLOOD_PORT, mark, "the flood, before")
         done = early_boot(lab)
         assert done.returncode == 0, done.stderr
         mark, before = lab.capture.mark(), tries[0]
         assert_sealed(lab)
-        sandbox.wait_until(lambda: tries[0] > before + 50, 10, "some packets were tried")
+        sandbox.wait_until(lambda: tries[0] > before + 50, sandbox.SOON_S, "some packets were tried")
         none(lab.capture.since(mark), dport=FLOOD_PORT)
 
 
@@ -121,7 +121,7 @@ def test_daemon_takes_over_from_early_boot_without_a_gap(lab):
         status = lab.wait_state("disconnected")
         assert status["blocking"] is True
         assert_sealed(lab)
-        sandbox.wait_until(lambda: tries[0] > 200, 10, "some packets were tried")
+        sandbox.wait_until(lambda: tries[0] > 200, sandbox.SOON_S, "some packets were tried")
         frames = lab.capture.since(mark)
     none(frames, dport=FLOOD_PORT)
     lab.vpnctl("settings", "set", "lockdown", "off")

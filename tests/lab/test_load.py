@@ -92,7 +92,7 @@ def test_settings_toggled_under_flood(host, backdrop):
     assert host.difference(state, kernel_state(host)) == "", f"seed {seed}"
     if backdrop != "disconnected":
         assert host.echo(PUBLIC4) == TUNNEL_HOST4
-        assert (host.echo(PUBLIC6, wait=1000) is not None) == bool(now["Ipv6"])
+        assert (host.echo(PUBLIC6, **{} if now["Ipv6"] else {"wait": 1000}) is not None) == bool(now["Ipv6"])
     writer.write("Lockdown", False)
     host.vpnctl("disconnect", "--wait")
     assert host.difference(host.before, host.snapshot()) == ""
@@ -107,7 +107,7 @@ def again_from_the_start(lab, backdrop):
     assert lab.daemons[-1].stop() == 0
     lab.host.run("nft", "delete", "table", "inet", "vpnd", check=False)
     lab.start_daemon()
-    sandbox.wait_until(lambda: lab.status()["blocking"], 10, "closed by lockdown")
+    sandbox.wait_until(lambda: lab.status()["blocking"], sandbox.SOON_S, "closed by lockdown")
 
 
 @pytest.mark.parametrize("answers", [[], ["reply"]], ids=["no answers wanted", "answers wanted"])
@@ -119,7 +119,7 @@ def test_calls_without_end(connected, answers):
     assert flood.stdout.readline() == b"R\n"
     root = Call(f"unix:path={connected.host_run}/dbus/system_bus_socket", "org.vpnd1.Profiles", "Reconnect")
     connected.host.ip("rule", "del", "priority", "4890")
-    sandbox.wait_until(lambda: "4890:" in connected.host.run("ip", "rule").stdout, 10, "the rule is put back")
+    sandbox.wait_until(lambda: "4890:" in connected.host.run("ip", "rule").stdout, sandbox.SOON_S, "the rule is put back")
     flood.stdin.close()
     sent = int(flood.stdout.readline())
     assert sent > 2000, "that was no flood"

@@ -231,7 +231,7 @@ class Matrix:
         with self.lab.host.net():
             sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with sender:
-            sandbox.wait_until(lambda: sender.sendto(token.encode(), (TUNNEL_PEER4, 9)) and any(token.encode() in f.raw for f in self.inside.frames[mark:]), 10, "the tunnel's fence")
+            sandbox.wait_until(lambda: sender.sendto(token.encode(), (TUNNEL_PEER4, 9)) and any(token.encode() in f.raw for f in self.inside.frames[mark:]), sandbox.SOON_S, "the tunnel's fence")
 
     def round(self, situation):
         """One state: sends every cell and judges each. Returns what is wrong, as lines."""

@@ -18,7 +18,7 @@ from test_repair import FLOW_PORT, flow_fixture  # noqa: F401 - a fixture
 
 BULK_PORT = 5001
 BULK_BYTES = 600_000
-BULK_SECONDS = 10  # on a path that swallows large packets nothing arrives at all
+BULK_SECONDS = 30  # on a path that swallows large packets nothing arrives at all
 
 # Both directions of one transfer; each end tells the segment size that it uses in the end.
 SERVER = """
@@ -120,7 +120,7 @@ V4, V6 = f"{PEER4}:{PEER_PORT}", f"[{PEER6}]:{PEER_PORT}"
 def test_large_transfers(bulk, wan, link, endpoint, expected):
     shrink(bulk, wan, link)
     bulk.connect(endpoint=endpoint)
-    sandbox.wait_until(lambda: tunnel_mtu(bulk) == expected, 15, f"an MTU of {expected}; it is {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
+    sandbox.wait_until(lambda: tunnel_mtu(bulk) == expected, 2 * sandbox.SOON_S, f"an MTU of {expected}; it is {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
     assert bulk.status()["mtu"] == expected
     bulk.wan.run("ip", "link", "set", "wg0", "mtu", "1500")  # a far side that thinks the tunnel is as large as any link
     transfer_all(bulk, limit=expected)
@@ -132,7 +132,7 @@ def test_a_path_of_1280(bulk, wan, link, endpoint, fits):
     """IPv6 allows no link smaller than 1280, so outside there are fragments; IPv4 inside does without."""
     shrink(bulk, wan, link)
     bulk.connect(endpoint=endpoint)
-    sandbox.wait_until(lambda: (tunnel_mtu(bulk), route4_mtu(bulk)) == (1280, fits), 15, f"1280 and {fits}; {bulk.daemons[-1].log()}")
+    sandbox.wait_until(lambda: (tunnel_mtu(bulk), route4_mtu(bulk)) == (1280, fits), 2 * sandbox.SOON_S, f"1280 and {fits}; {bulk.daemons[-1].log()}")
     if wan == 1280:  # else it is known before anything is measured
         assert [text for text in bulk.status()["warnings"] if text.startswith("mtu: ")], bulk.status()
     transfer_all(bulk)
@@ -143,7 +143,7 @@ def test_a_path_that_does_not_say(bulk, wan, endpoint, fits):
     """No router tells that the packets are too large: sizes are tried, and after that large transfers pass."""
     shrink(bulk, wan, is_silent=True)
     bulk.connect(endpoint=endpoint)
-    sandbox.wait_until(lambda: fits - 16 <= tunnel_mtu(bulk) <= fits, 30, f"{fits} or a little less; {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
+    sandbox.wait_until(lambda: fits - 16 <= tunnel_mtu(bulk) <= fits, 2 * sandbox.SOON_S, f"{fits} or a little less; {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
     bulk.wan.run("ip", "link", "set", "wg0", "mtu", fits - 8)  # the way back is the far side's business
     transfer_all(bulk, limit=fits)
     assert bulk.status()["state"] == "connected"
@@ -154,7 +154,7 @@ def test_a_way_that_is_smaller_than_the_one_before(bulk):
     bulk.connect(endpoint=V4)
     shrink(bulk, 1400)
     bulk.host.run("ip", "link", "set", "eth0", "mtu", "1499")  # another way, as when roaming
-    sandbox.wait_until(lambda: tunnel_mtu(bulk) == 1340, 15, f"1340; {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
+    sandbox.wait_until(lambda: tunnel_mtu(bulk) == 1340, 2 * sandbox.SOON_S, f"1340; {tunnel_mtu(bulk)}; {bulk.daemons[-1].log()}")
     transfer_all(bulk, (PUBLIC4,))
 
 
@@ -184,7 +184,7 @@ def test_large_transfers_with_one_family(lab_with, path):
     lab = add_bulk(host_with(lab_with, kind))
     shrink(lab, wan, link, is_silent)
     lab.connect(endpoint=lab.endpoint)
-    sandbox.wait_until(lambda: (tunnel_mtu(lab), route4_mtu(lab)) in expected, 30, f"one of {expected}; {tunnel_mtu(lab)}, {route4_mtu(lab)}; {lab.daemons[-1].log()}")
+    sandbox.wait_until(lambda: (tunnel_mtu(lab), route4_mtu(lab)) in expected, 2 * sandbox.SOON_S, f"one of {expected}; {tunnel_mtu(lab)}, {route4_mtu(lab)}; {lab.daemons[-1].log()}")
     if is_silent:
         lab.wan.run("ip", "link", "set", "wg0", "mtu", tunnel_mtu(lab) - 8)  # the way back is the far side's business
     transfer_all(lab, (PUBLIC4, PUBLIC6) if lab.has_ipv6 else (PUBLIC4,), limit=None if 1280 in (wan, link) and lab.has_ipv6 else tunnel_mtu(lab))
@@ -196,7 +196,7 @@ def test_a_way_that_is_smaller_with_ipv6_only(lab_with):
     lab.connect(endpoint=lab.endpoint)
     shrink(lab, 1400)
     lab.host.run("ip", "link", "set", "eth0", "mtu", "1499")  # another way, as when roaming
-    sandbox.wait_until(lambda: tunnel_mtu(lab) == 1320, 15, f"1320; {tunnel_mtu(lab)}; {lab.daemons[-1].log()}")
+    sandbox.wait_until(lambda: tunnel_mtu(lab) == 1320, 2 * sandbox.SOON_S, f"1320; {tunnel_mtu(lab)}; {lab.daemons[-1].log()}")
     transfer_all(lab, (PUBLIC6,))
 
 
@@ -217,7 +217,7 @@ def test_answers_in_pieces(host, endpoint):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with receiver, sender:
         receiver.bind((TUNNEL_HOST4, 0))
-        receiver.settimeout(5)
+        receiver.settimeout(sandbox.SOON_S)
         sender.bind((PUBLIC4, 0))
         mark = lab.capture.mark()
         sender.sendto(bytes(1460), receiver.getsockname())

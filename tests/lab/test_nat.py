@@ -52,7 +52,7 @@ def udp(stack, node, address="0.0.0.0", port=PORT, freebind=False):
     if freebind:
         sock.setsockopt(socket.IPPROTO_IP, 15, 1)
     sock.bind((address, port))
-    sock.settimeout(5)
+    sock.settimeout(sandbox.SOON_S)
     return sock
 
 
@@ -63,7 +63,7 @@ def got(sock):
     with contextlib.suppress(BlockingIOError):
         while True:
             found.append(sock.recv(100))
-    sock.settimeout(5)
+    sock.settimeout(sandbox.SOON_S)
     return found
 
 
@@ -132,7 +132,7 @@ def slipstream(lab, stack):
         program = stack.enter_context(socket.create_server(("0.0.0.0", 2222)))
     peer, _ = server.accept()
     stack.enter_context(peer)
-    peer.settimeout(5)
+    peer.settimeout(sandbox.SOON_S)
     client.send(b"USER x\r\n")  # the helper has to know where a line begins
     assert peer.recv(100) == b"USER x\r\n"
     client.send(f"PORT {lab.first.address.replace('.', ',')},{2222 >> 8},{2222 & 255}\r\n".encode())
@@ -142,8 +142,8 @@ def slipstream(lab, stack):
     with lab.wan.net():
         attacker = stack.enter_context(socket.socket())
     attacker.bind((PUBLIC4, 0))
-    attacker.settimeout(1)
-    program.settimeout(1)
+    attacker.settimeout(5)
+    program.settimeout(5)
     with contextlib.suppress(OSError):
         attacker.connect((address, port))
     with contextlib.suppress(TimeoutError):
@@ -172,7 +172,7 @@ def test_nothing_of_the_guests_leaks_with_an_administrators_nat(guests):
     """As docker sets it up: masquerading of the bridge on every other link. It changes no decision of ours."""
     guests.host.run("nft", "-f", "-", input="table ip nat {\n chain post { type nat hook postrouting priority 100; ip saddr 172.17.0.0/16 oifname != docker0 masquerade; }\n}\n")
     mark = guests.capture.mark()
-    done = guests.first.run("ping", "-c", "1", "-W", "2", PUBLIC4, check=False)
+    done = guests.first.run("ping", "-c", "1", "-W", "8", PUBLIC4, check=False)
     assert done.returncode == 0, done.stdout
     assert_sealed(guests)
     guests.host.run("ip", "link", "del", "vpnd0", check=False)

@@ -41,7 +41,7 @@ def dhcp_server(lab, routes):
         server = lab.lan.start("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--interface=lan0", "--bind-interfaces", "--no-ping",
                                f"--dhcp-range={LEASES[0]},{LEASES[1]},255.255.255.0,1h", f"--dhcp-option=3,{GATEWAY4}", f"--dhcp-option=6,{OUTSIDE_DNS4}",
                                f"--dhcp-option=121,{option}", f"--dhcp-leasefile={folder}/leases", "--pid-file=", "--log-facility=-", stdout=log, stderr=subprocess.STDOUT)
-    sandbox.wait_until(lambda: "sockets bound" in (folder / "log").read_text(encoding="utf-8") or server.poll() is not None, 10, "dnsmasq")
+    sandbox.wait_until(lambda: "sockets bound" in (folder / "log").read_text(encoding="utf-8") or server.poll() is not None, sandbox.SOON_S, "dnsmasq")
     assert server.poll() is None, (folder / "log").read_text(encoding="utf-8")
     try:
         yield
@@ -139,7 +139,7 @@ def listen_to_routers(lab):
 
 def advertise(lab):
     lab.send_from_router([advertisement(lab, HOSTILE_PREFIXES)])
-    return sandbox.wait_until(lambda: all(text in lab.host.run("ip", "-6", "route").stdout for text in ("::/1 via", "8000::/1 via", f"{PUBLIC6} via")), 10, "the routes of the router")
+    return sandbox.wait_until(lambda: all(text in lab.host.run("ip", "-6", "route").stdout for text in ("::/1 via", "8000::/1 via", f"{PUBLIC6} via")), sandbox.SOON_S, "the routes of the router")
 
 
 def test_control_route_information_takes_the_traffic(lab):
@@ -183,7 +183,7 @@ def test_tunnelcrack_local_net(host, address, target, tunnel, lan):
     host.host.run("ip", "addr", "add", address, "dev", "eth0", *(("nodad",) if ":" in address else ()))
     mark = host.capture.mark()
     host.probe([{"kind": "udp", "address": target, "port": ECHO_PORT}])
-    host.capture.wait(lambda frame: frame.from_host and (frame.arp_op == 1 and frame.dst == target or frame.icmp_type == 135), mark, 5, "the control: the host looks for it on the link")
+    host.capture.wait(lambda frame: frame.from_host and (frame.arp_op == 1 and frame.dst == target or frame.icmp_type == 135), mark, "the control: the host looks for it on the link")
     host.connect()
     mark = host.capture.mark()
     for kind in ("udp", "tcp"):
@@ -243,7 +243,7 @@ def test_neighbour_solicitation_for_the_tunnel_address_is_not_answered(connected
     connected.vpnctl("lan", lan)
     mark = connected.capture.mark()
     connected.send_from_router([solicitation(connected, target, to_all) for target in (TUNNEL_HOST6, HOST6) for to_all in (True, False)])
-    connected.capture.wait(lambda frame: frame.from_host and frame.icmp_type == 136 and frame.src == HOST6, mark, 5, "the control: the answer for the host's own address")
+    connected.capture.wait(lambda frame: frame.from_host and frame.icmp_type == 136 and frame.src == HOST6, mark, "the control: the answer for the host's own address")
     for frame in connected.capture.since(mark):
         assert not (frame.from_host and frame.icmp_type == 136 and ipaddress.ip_address(TUNNEL_HOST6).packed in frame.raw)
 
@@ -252,7 +252,7 @@ def test_control_neighbour_solicitation_without_protection(lab):
     lab.host.run("ip", "addr", "add", f"{TUNNEL_HOST6}/128", "dev", "eth0", "nodad")
     mark = lab.capture.mark()
     lab.send_from_router([solicitation(lab, TUNNEL_HOST6, True)])
-    lab.capture.wait(lambda frame: frame.from_host and frame.icmp_type == 136 and ipaddress.ip_address(TUNNEL_HOST6).packed in frame.raw, mark, 5, "an answer")
+    lab.capture.wait(lambda frame: frame.from_host and frame.icmp_type == 136 and ipaddress.ip_address(TUNNEL_HOST6).packed in frame.raw, mark, "an answer")
 
 
 # --- names and networks that come late
@@ -267,7 +267,7 @@ def test_names_through_every_change_of_state(host):
     for asker in askers:
         assert asker.stdout.readline() == b"R\n"
     mark = host.capture.mark()
-    host.capture.wait(lambda frame: frame.from_host and frame.dport == 53, mark, 5, "the control: questions without protection")
+    host.capture.wait(lambda frame: frame.from_host and frame.dport == 53, mark, "the control: questions without protection")
     host.vpnctl("lockdown", "on")
     logind = fake_logind(host)
     mark, inside = host.capture.mark(), len(host.services.questions)
@@ -399,7 +399,7 @@ def test_control_second_link_takes_the_traffic(lab):
     second = add_link(lab, 1)
     mark = second.mark()
     lab.probe([{"kind": "udp", "address": PUBLIC4, "port": ECHO_PORT}])
-    second.wait(lambda frame: frame.from_host and frame.dst == PUBLIC4, mark, 5, "the probe on the new link")
+    second.wait(lambda frame: frame.from_host and frame.dst == PUBLIC4, mark, "the probe on the new link")
 
 
 def test_no_probe_of_its_own(host):
@@ -412,7 +412,7 @@ def test_no_probe_of_its_own(host):
     none(host.capture.since(mark), from_host=True, proto=TCP)
     none(host.capture.since(mark), from_host=True, proto=UDP)
     host.vpnctl("connect", "dead")
-    host.capture.wait(lambda frame: frame.from_host and frame.dst == DEAD4, mark, 10, "a handshake")
+    host.capture.wait(lambda frame: frame.from_host and frame.dst == DEAD4, mark, "a handshake")
     host.host.ip("link set eth0 down\nlink set eth0 up")
     host.host.run("ip", "route", "replace", "default", "via", GATEWAY4, "dev", "eth0")
     host.connect()

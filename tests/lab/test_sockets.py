@@ -30,13 +30,13 @@ class Pair:
         with server:
             if source:
                 self.client.bind((source, 0))
-            self.client.settimeout(5)
+            self.client.settimeout(sandbox.SOON_S)
             self.client.connect((f"::ffff:{address}" if dual else address, PORT))
             self.peer, _ = server.accept()
         self.port = self.client.getsockname()[1]
 
     def works(self):
-        self.peer.settimeout(5)
+        self.peer.settimeout(sandbox.SOON_S)
         self.client.send(b"ping")
         return self.peer.recv(4) == b"ping"
 
@@ -89,7 +89,7 @@ def test_tcp_with_data_in_flight_is_ended_in_silence(host):
         host.vpnctl("connect", "demo")
         mark = host.capture.mark()
         assert end_of(pair.client) == "ECONNABORTED"
-        sandbox.wait_until(lambda: host.status()["state"] == "connected", 10, "connected")
+        sandbox.wait_until(lambda: host.status()["state"] == "connected", sandbox.SOON_S, "connected")
         frames = host.capture.since(mark)
     none(frames, from_host=True, proto=TCP)
 

@@ -69,7 +69,7 @@ def test_rules_forget_a_class_last(held):
     early = held.talk(held.listed)
     change = Change(held, "split", "remove", "--path", held.listed)
     late = held.talk(held.listed)
-    sandbox.wait_until(lambda: "vpnd-bound" not in place(early), 5, "it has left")
+    sandbox.wait_until(lambda: "vpnd-bound" not in place(early), sandbox.SOON_S, "it has left")
     assert "vpnd-" not in place(late).split("0::")[1]
     change.finish()
     assert early.way() == late.way() == OUTSIDE
@@ -95,6 +95,6 @@ def test_children_follow_their_rule(held):
         assert child.way() in ways
     assert {row["class"] for row in processes(held)} == {"bound:first"}
     held.vpnctl("split", "remove", "--path", shell)
-    sandbox.wait_until(lambda: "vpnd-" not in child.ask("class"), 5, "the child is back")
+    sandbox.wait_until(lambda: "vpnd-" not in child.ask("class"), sandbox.SOON_S, "the child is back")
     assert child.way() == OUTSIDE and not rules(held)
     child.end()

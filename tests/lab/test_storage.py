@@ -175,7 +175,7 @@ def test_full_runtime_directory(lab):
     assert int(in_host(lab, FILL % "/run/vpnd")) < 100000, "the file system is full"
     done = lab.vpnctl("connect", "demo", check=False)
     assert done.returncode != 0 and "No space left" in done.stderr, done
-    sandbox.wait_until(lambda: lab.status()["state"] == "disconnected", 10, "the failed activation is rolled back")
+    sandbox.wait_until(lambda: lab.status()["state"] == "disconnected", sandbox.SOON_S, "the failed activation is rolled back")
     assert lab.difference(before, lab.snapshot()) == ""
     in_host(lab, "rm /run/vpnd/ballast")
     lab.vpnctl("connect", "demo", "--wait", "--timeout", "20")

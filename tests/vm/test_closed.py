@@ -108,7 +108,7 @@ def test_another_program_flushes_the_ruleset():
     """With owner and persist it cannot; without, the table is back at once. How long that took is in the flood."""
     run("nft", "flush", "ruleset")
     wire.mark("flushed")
-    sandbox.wait_until(lambda: "table inet vpnd" in tables(), 10, "the table is back")
+    sandbox.wait_until(lambda: "table inet vpnd" in tables(), sandbox.SOON_S, "the table is back")
     wire.mark("table is back")
     if HAS_PERSIST:
         done = subprocess.run(["nft", "delete", "table", "inet", "vpnd"], capture_output=True, text=True, check=False)

@@ -100,7 +100,7 @@ def test_sealed(connected):
 def test_flushed_table_is_put_back(connected):
     """Where the kernel cannot make a table that others may not flush (6.1), it is watched and put back."""
     connected.host.run("nft", "flush", "ruleset")
-    sandbox.wait_until(lambda: "table inet vpnd" in connected.host.run("nft", "list", "tables").stdout, 10, "the table is back")
+    sandbox.wait_until(lambda: "table inet vpnd" in connected.host.run("nft", "list", "tables").stdout, sandbox.SOON_S, "the table is back")
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
 
 
