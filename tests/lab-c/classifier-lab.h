@@ -20,10 +20,11 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  char *folder;  /* (owned): with the programs and the socket */
-  char *cgroups; /* (owned): where cgroup2 is mounted */
-  char *class;   /* (owned): the cgroup of the class, under @cgroups */
-  char *program; /* (owned): what rules name */
+  char *folder;     /* (owned): with the programs and the socket */
+  char *cgroups;    /* (owned): where cgroup2 is mounted */
+  char *class;      /* (owned): the cgroup of the class, under @cgroups */
+  char *program;    /* (owned): what rules name */
+  GHashTable *late; /* (element-type GPid) (owned): of the launches that nobody could hold in time */
   GPid classifier;
   int channel;
 } Lab;
@@ -52,6 +53,7 @@ void send_list (const Lab *lab, const GPtrArray *rules);
 void send_rules (const Lab *lab, const char *const *paths);
 void apply_rule (const Lab *lab, const char *path);
 int launch (const Lab *lab, const char *path, gint64 *out_us);
+void launch_held (const Lab *lab, const char *path, const char *rule);
 GPid start_program (const Lab *lab, const char *what);
 void end_process (GPid pid);
 void assert_stands_in (GPid pid, const char *name);

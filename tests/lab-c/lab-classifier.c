@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #define RACE_LAUNCHES 400
-#define MOST_LATE 4 /* one of so many: else those that were held say little */
-#define LATE 20     /* VPND_GUARD_FEW are taken at once */
+#define ONE_LATE_OF 4 /* one of so many: else those that were held say little */
+#define LATE 20       /* VPND_GUARD_FEW are taken at once */
 #define DISTURBED 60
 
 /* What is told of a launch: that it arrived, or that nobody could hold it in time, on a machine that stood still. Who is found afterwards, and its sockets, belong to such a one. */
@@ -62,7 +62,7 @@ test_no_launch_escapes (Lab *lab, gconstpointer data)
       if (i % 16 == 0)
         g_assert_cmpint (launch (lab, other, NULL), ==, OUTSIDE);
     }
-  g_assert_cmpuint (n_late, <=, RACE_LAUNCHES / MOST_LATE);
+  g_assert_cmpuint (n_late, <=, RACE_LAUNCHES / ONE_LATE_OF);
 }
 
 /* Several at once, while both processors are busy. */
@@ -103,7 +103,7 @@ test_no_launch_escapes_under_load (Lab *lab, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (busy); i++)
     end_process (busy[i]);
   g_assert_cmpuint (n_outside, <=, n_late); /* each of them is told */
-  g_assert_cmpuint (n_late, <=, G_N_ELEMENTS (launchers) * (RACE_LAUNCHES / 10) / MOST_LATE);
+  g_assert_cmpuint (n_late, <=, G_N_ELEMENTS (launchers) * (RACE_LAUNCHES / 10) / ONE_LATE_OF);
 }
 
 /* A package upgrade: rename over, unlink and make anew, a link that is turned. */
@@ -117,15 +117,13 @@ test_replaced_file_is_followed (Lab *lab, gconstpointer data)
 
   g_assert_no_errno (symlink ("program", link));
   apply_rule (lab, link);
-  g_assert_cmpint (launch (lab, link, NULL), ==, IN_CLASS);
-  expect (lab, VPND_CLASSIFIER_ARRIVED, link, 0);
+  launch_held (lab, link, link);
 
   g_assert_no_errno (rename (lab->program, saved));
   expect (lab, VPND_CLASSIFIER_UNWATCHED, link, ENOENT);
   g_assert_no_errno (rename (fresh, lab->program));
   expect (lab, VPND_CLASSIFIER_WATCHED, link, 0);
-  g_assert_cmpint (launch (lab, link, NULL), ==, IN_CLASS);
-  expect (lab, VPND_CLASSIFIER_ARRIVED, link, 0);
+  launch_held (lab, link, link);
   g_assert_cmpint (launch (lab, saved, NULL), ==, OUTSIDE); /* the file of before is nobody's */
 
   g_assert_no_errno (unlink (link));
@@ -156,8 +154,7 @@ test_unwatchable_rules_are_told (Lab *lab, gconstpointer data)
   expect (lab, VPND_CLASSIFIER_UNWATCHED, fifo, EACCES);
   expect (lab, VPND_CLASSIFIER_UNWATCHED, loop, ELOOP);
   expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
-  g_assert_cmpint (launch (lab, lab->program, NULL), ==, IN_CLASS);
-  expect (lab, VPND_CLASSIFIER_ARRIVED, lab->program, 0);
+  launch_held (lab, lab->program, lab->program);
 
   /* It becomes a program: from that moment it is held. */
   g_assert_no_errno (chmod (plain, 0755));
@@ -218,8 +215,7 @@ test_scripts_and_the_loader (Lab *lab, gconstpointer data)
   write_text (script, script_text);
   send_rules (lab, paths);
   expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
-  g_assert_cmpint (launch (lab, script, NULL), ==, IN_CLASS);
-  expect (lab, VPND_CLASSIFIER_ARRIVED, script, 0);
+  launch_held (lab, script, script);
   g_assert_cmpint (launch (lab, other, NULL), ==, OUTSIDE);
 }
 
@@ -524,8 +520,7 @@ test_caller_leaves (Lab *lab, gconstpointer data)
   apply_rule (lab, lab->program);
   apply_rule (lab, second);
   g_assert_cmpint (launch (lab, lab->program, NULL), ==, OUTSIDE);
-  g_assert_cmpint (launch (lab, second, NULL), ==, IN_CLASS);
-  expect (lab, VPND_CLASSIFIER_ARRIVED, second, 0);
+  launch_held (lab, second, second);
 
   close (lab->channel);
   lab->channel = connect_to (socket_path); /* taken after the end of the former */
