@@ -197,6 +197,27 @@ refuse_limit (GError **error, const char *what, guint limit)
   return FALSE;
 }
 
+/* All that own rules name counts, whether the administrator names it, too, or not: that may change without them. A file with more keeps what it has. */
+static gboolean
+check_profiles_of_users (const VpndSplitConfig *config, const VpndSplitRule *rule, GError **error)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < config->rules->len; i++)
+    {
+      const VpndSplitRule *other = g_ptr_array_index (config->rules, i);
+
+      if (other->profile != NULL && other->owner_uid != VPND_SPLIT_OWNER_SYSTEM)
+        g_hash_table_add (seen, other->profile);
+    }
+  if (g_hash_table_contains (seen, rule->profile) || g_hash_table_size (seen) < VPND_SPLIT_MAX_PROFILES_OF_USERS)
+    return TRUE;
+  g_set_error (error, VPND_ERROR, VPND_ERROR_LIMITS_EXCEEDED,
+      "profile: there are own rules bound to %u profiles, and all users together have no more, so that the administrator has some: remove own rules that are bound to another one, or have the administrator bind the program",
+      g_hash_table_size (seen));
+  return FALSE;
+}
+
 static gboolean
 check_limits (const VpndSplitConfig *config, const VpndSplitRule *rule, gboolean is_new, GError **error)
 {
@@ -204,6 +225,8 @@ check_limits (const VpndSplitConfig *config, const VpndSplitRule *rule, gboolean
     return refuse_limit (error, "rules of split tunnelling", VPND_SPLIT_MAX_RULES);
   if (is_new && rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM && count_of_owner (config->rules, rule->owner_uid) >= VPND_SPLIT_MAX_RULES_PER_USER)
     return refuse_limit (error, "rules of split tunnelling of one user", VPND_SPLIT_MAX_RULES_PER_USER);
+  if (rule->class_ == VPND_SPLIT_BOUND && rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM && !check_profiles_of_users (config, rule, error))
+    return FALSE;
   if (rule->class_ == VPND_SPLIT_BOUND)
     {
       g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);

@@ -33,6 +33,7 @@ typedef enum
 #define VPND_SPLIT_MAX_RULES 10000          /* a change of so many takes a second and 60 MB */
 #define VPND_SPLIT_MAX_PROGRAMS 8           /* of one application of a user's own: 10 000 of these are no more than vpnd-classifier takes */
 #define VPND_SPLIT_MAX_PROFILES 6           /* that programs are bound to: each is a class of its own, and vpnd-classifier takes eight */
+#define VPND_SPLIT_MAX_PROFILES_OF_USERS 3  /* of these, what own rules of all users name together: the administrator always has room */
 
 /**
  * VpndSplitRule: an immutable value with a count of references

@@ -18,6 +18,9 @@ OTHER = 1  # daemon
 PROGRAM = "/usr/bin/env"
 
 
+PROFILES, PROFILES_OF_USERS = 6, 3  # VPND_SPLIT_MAX_PROFILES of service/core/split-rule.h
+
+
 @pytest.fixture(name="loaded")
 def fixture_loaded():
     rig = rigs.Rig()
@@ -121,6 +124,20 @@ def test_bad_rules(loaded, member):
             assert result.get("error") == error_name(word), (case, result)
     assert listed(loaded) == []
     assert not (loaded.scratch / "state/split.json").exists()
+
+
+def test_users_leave_room_for_the_administrator(loaded):
+    """Programs are bound to six profiles at most. Users have three of these all together, and hear why there are no more; the administrator has room whatever they do."""
+    loaded.calls(*(rigs.import_call(f"p{i}") for i in range(2 * PROFILES)), uid=0)
+    own = [loaded.calls(rule("AddOwn", "path", f"/usr/bin/{program}", "bound", f"p{i}"), uid=(rigs.NOBODY, OTHER)[i % 2])[0]
+           for i, program in enumerate(("true", "false", "id", "cat", "wc", "env"))]
+    assert ["ok" in answer for answer in own] == [i < PROFILES_OF_USERS for i in range(PROFILES)]
+    assert {answer["error"] for answer in own[PROFILES_OF_USERS:]} == {error_name("LimitsExceeded")} and "administrator" in own[-1]["message"]
+    app = loaded.calls(own_app("org.x.Own", [PROGRAM], "bound", f"p{PROFILES}"))[0]
+    assert app["error"] == error_name("LimitsExceeded")
+    assert "ok" in loaded.calls(rule("AddOwn", "path", "/usr/bin/head", "bound", "p0"))[0], "one that has a class already"
+    system = [loaded.calls(rule("Add", "path", f"/usr/bin/system-{i}", "bound", f"p{PROFILES + i}"), uid=0)[0] for i in range(PROFILES)]
+    assert ["ok" in answer for answer in system] == [i < PROFILES - PROFILES_OF_USERS for i in range(PROFILES)]
 
 
 def test_users_set_nothing_for_others(loaded):

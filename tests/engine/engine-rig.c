@@ -87,7 +87,7 @@ rig_boot (Rig *rig)
   g_assert_no_error (answer.error);
   while (early == NULL)
     g_main_context_iteration (NULL, TRUE);
-  if (rig->host->standing->bound->len == 0) /* the rules of an open host refuse what is bound, and nothing else */
+  if (rig->host->standing->bound->len == 0)                            /* the rules of an open host refuse what is bound, and nothing else */
     g_assert_cmpint (early->blocking, ==, rig->host->ruleset != NULL); /* what is so, not what was known before */
 }
 

@@ -10,14 +10,16 @@
 #include "error.h"
 
 #define USER 1000
+#define EXCLUDED_ID 9000011u /* no port, and nothing else that stands in rules */
+#define INCLUDED_ID 9000012u
 
 static void
 make_classes (Rig *rig)
 {
   VpndSplitStanding *standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, 1);
 
-  standing->excluded_id = 11;
-  standing->included_id = 12;
+  standing->excluded_id = EXCLUDED_ID;
+  standing->included_id = INCLUDED_ID;
   standing->holds_launches = TRUE;
   fake_host_set_standing (rig->host, standing);
   settle ();
@@ -204,8 +206,8 @@ test_rules_know_a_class_first (gconstpointer data)
     connect_to (rig, profile);
   g_assert_cmpint (change_split (rig, &(VpndSplitChange){ .mode = way->mode }), ==, -1);
   g_assert_cmpint (change_split (rig, &(VpndSplitChange){ .rule = rule }), ==, -1);
-  id = way->profile != NULL ? id_of_bound (rig) : way->class_ == VPND_SPLIT_EXCLUDED ? 11
-                                                                                     : 12;
+  id = way->profile != NULL ? id_of_bound (rig) : way->class_ == VPND_SPLIT_EXCLUDED ? EXCLUDED_ID
+                                                                                     : INCLUDED_ID;
   g_assert_nonnull (vpnd_split_config_find (rig->host->split_config, VPND_SPLIT_PATH, "/bin/program", VPND_SPLIT_OWNER_SYSTEM));
   g_assert_true (knows (rig->host->ruleset_of_leading, id));
   g_assert_true (knows (rig->host->ruleset, id));
@@ -234,13 +236,13 @@ test_rules_know_a_class_of_another_number (void)
 
   g_assert_cmpint (change_split (rig, &(VpndSplitChange){ .rule = rule }), ==, -1);
   n = count_calls (rig->host, "split.apply");
-  standing->excluded_id = 4711;
-  standing->included_id = 12;
+  standing->excluded_id = EXCLUDED_ID + 2;
+  standing->included_id = INCLUDED_ID;
   standing->holds_launches = TRUE;
   fake_host_set_standing (rig->host, standing);
   settle ();
   g_assert_cmpuint (count_calls (rig->host, "split.apply"), ==, n + 1);
-  g_assert_true (knows (rig->host->ruleset_of_leading, 4711));
+  g_assert_true (knows (rig->host->ruleset_of_leading, EXCLUDED_ID + 2));
 }
 
 /* In mode include what is in no class is in the clear: the way there is opened last, and closed first. */

@@ -97,7 +97,20 @@ test_limits (void)
   config = add (config, path_rule ("/bin/0", VPND_SPLIT_INCLUDED, NULL, 1000), &error); /* a change needs none */
   g_assert_no_error (error);
 
-  for (guint i = 0; i <= VPND_SPLIT_MAX_PROFILES; i++)
+  for (guint i = 0; i <= VPND_SPLIT_MAX_PROFILES_OF_USERS; i++) /* one user alone, or many */
+    {
+      g_autofree char *path = g_strdup_printf ("/srv/%u", i);
+      g_autofree char *profile = g_strdup_printf ("u%u", i);
+
+      g_assert_no_error (error);
+      config = add (config, path_rule (path, VPND_SPLIT_BOUND, profile, 2000 + i % 2), &error);
+    }
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_LIMITS_EXCEEDED);
+  g_clear_error (&error);
+  config = add (config, path_rule ("/srv/another", VPND_SPLIT_BOUND, "u0", 2001), &error);
+  g_assert_no_error (error);
+
+  for (guint i = 0; i <= VPND_SPLIT_MAX_PROFILES - VPND_SPLIT_MAX_PROFILES_OF_USERS; i++)
     {
       g_autofree char *path = g_strdup_printf ("/opt/%u", i);
       g_autofree char *profile = g_strdup_printf ("p%u", i);
