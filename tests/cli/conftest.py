@@ -93,7 +93,7 @@ class Result:
 
 @pytest.fixture
 def vpnctl(bus):
-    def run(*args, stdin='', address=bus, timeout=20, **env):
+    def run(*args, stdin='', address=bus, timeout=60, **env):
         p = subprocess.run([VPNCTL, *args], input=stdin, capture_output=True, text=True, env=environment(address, **env), timeout=timeout)
         return Result(p.returncode, p.stdout, p.stderr)
     return run
@@ -123,7 +123,7 @@ class Terminal:
             os.execve(VPNCTL, [VPNCTL, *args], env)
         self.pid, self.text, self.code = pid, '', None
 
-    def read_until(self, needle, limit_s=15):
+    def read_until(self, needle, limit_s=30):
         end = time.monotonic() + limit_s
         while needle is None or needle not in self.text:
             ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))

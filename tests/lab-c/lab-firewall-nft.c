@@ -34,7 +34,7 @@
 #define CHANGES 150
 #define HOLES 15
 #define TORN_US (3 * G_USEC_PER_SEC)
-#define QUIET_MS 300
+#define QUIET_MS 1000
 #define FLUSHES_MAX 400
 #define HOLE_US_MAX 250000 /* that it waits for nobody; how short it is, is told, since it measures the machine, too */
 

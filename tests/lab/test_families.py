@@ -73,7 +73,7 @@ def test_kernel_without_ipv6(without6):
 def test_kernel_without_ipv6_and_a_server_with_it_only(without6):
     without6.vpnctl("import", "-", "six", input=without6.profile(endpoint=f"[{PEER6}]:{PEER_PORT}"))
     without6.vpnctl("connect", "six", check=False)
-    status = without6.wait_state("error", 5)
+    status = without6.wait_state("error")
     assert status["cause"] == "ip-family-unavailable" and status["blocking"] is True
 
 
@@ -124,10 +124,10 @@ def test_host_with_ipv6_only_moves(only6):
     lab.connect(endpoint=f"[{PEER6}]:{PEER_PORT}")
     mark = lab.capture.mark()
     lab.host.run("ip", "-6", "route", "del", "default")
-    assert lab.wait_state("error", 5)["cause"] == "offline"
+    assert lab.wait_state("error")["cause"] == "offline"
     assert lab.probe([{"kind": "udp", "address": PUBLIC4, "port": ECHO_PORT}])[0]["result"] != "sent"
     lab.host.run("ip", "-6", "route", "add", "default", "via", GATEWAY6, "dev", "eth0")
-    lab.wait_state("connected", 5)
+    lab.wait_state("connected")
     lab.wait_until_works(TUNNEL_HOST4)
     only_transport(lab.capture.since(mark), PEER6)
 
@@ -135,7 +135,7 @@ def test_host_with_ipv6_only_moves(only6):
 def test_host_with_ipv6_only_and_a_server_without(only6):
     only6.vpnctl("import", "-", "four", input=only6.profile(endpoint=f"{PEER4}:{PEER_PORT}"))
     only6.vpnctl("connect", "four", check=False)
-    status = only6.wait_state("error", 5)
+    status = only6.wait_state("error")
     assert status["cause"] == "ip-family-unavailable" and status["blocking"] is True
 
 

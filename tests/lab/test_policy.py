@@ -224,7 +224,7 @@ NOBODYS4 = "10.64.100.100"  # a private address inside the tunnel that nobody ha
 
 def ask(lab, server, device=None):
     """Asks a resolver for a name by UDP and TCP; returns what became of it."""
-    probes = [{"kind": kind, "address": server, "port": 53, "payload": QUESTION, "wait": 1000, "device": device} for kind in ("udp", "tcp")]
+    probes = [{"kind": kind, "address": server, "port": 53, "payload": QUESTION, "wait": 5000, "device": device} for kind in ("udp", "tcp")]
     return [bool(answer["reply"]) or answer["result"] == "connected" for answer in lab.probe(probes)]
 
 
