@@ -159,6 +159,7 @@ vpnd_command_import (VpndCli *cli, char **args, GError **error)
     {
       if (error != NULL && vpnd_failure_is (*error, VPND_ERROR_EXISTS))
         vpnd_failure_add_hint (error, "%s", _ ("To replace it: vpnctl import --replace FILE NAME"));
+      vpnd_input_name (args[0], error);
       return FALSE;
     }
   report = g_variant_get_child_value (reply, 0);

@@ -163,5 +163,7 @@ vpnd_command_activate (VpndCli *cli, char **args, GError **error)
   text = g_strndup (data, length);
   done = request (cli, client, VPND_INTERFACE_DAEMON, "activate", g_variant_new ("(s)", text), "(b)", VPND_STATE_WORD_CONNECTED, error);
   explicit_bzero (text, length);
+  if (!done)
+    vpnd_input_name (args[0], error);
   return done;
 }

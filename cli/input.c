@@ -102,6 +102,23 @@ vpnd_input_read (const char *path, gsize limit_bytes, GError **error)
 }
 
 /**
+ * vpnd_input_name:
+ * @path: what vpnd_input_read() has read
+ * @error: (inout) (optional): what vpnd says of its text, which begins with a place in it
+ *
+ * Says which text that is.
+ */
+void
+vpnd_input_name (const char *path, GError **error)
+{
+  if (error == NULL || (!vpnd_failure_is (*error, VPND_ERROR_INVALID_PROFILE) && !vpnd_failure_is (*error, VPND_ERROR_INVALID_JSON)))
+    return;
+
+  (void) g_dbus_error_strip_remote_error (*error); /* what is before its words cannot stand behind ours */
+  g_prefix_error (error, "%s: ", g_str_equal (path, "-") ? _ ("standard input") : path);
+}
+
+/**
  * vpnd_input_user:
  * @text: a number, or the name of a user of this machine
  * @out_uid: (out): the number

@@ -10,6 +10,7 @@
 G_BEGIN_DECLS
 
 GBytes *vpnd_input_read (const char *path, gsize limit_bytes, GError **error);
+void vpnd_input_name (const char *path, GError **error);
 gboolean vpnd_input_user (const char *text, guint32 *out_uid, GError **error);
 
 G_END_DECLS

@@ -388,6 +388,17 @@ def test_activate_reads_files_and_standard_input(vpnd, vpnctl, tmp_path):
     assert vpnctl('activate', '--json', str(tmp_path / 'binary')).error()['name'] == 'org.vpnd1.Error.InvalidJson'
 
 
+@pytest.mark.parametrize('args, member, error', [(['import', 'FILE', 'x'], 'Import', 'InvalidProfile'), (['activate', 'FILE'], 'activate', 'InvalidJson')])
+def test_what_is_wrong_in_a_file_names_it(vpnd, vpnctl, tmp_path, args, member, error):
+    vpnd.on(member, {'error': [f'org.vpnd1.Error.{error}', 'line 1, column 1: so and so']})
+    (tmp_path / 'file').write_text('text')
+    for given, named in ((str(tmp_path / 'file'), str(tmp_path / 'file')), ('-', 'standard input')):
+        result = vpnctl(*[given if word == 'FILE' else word for word in args], stdin='text')
+        assert result.code == 1 and result.err.startswith(f'vpnctl: {named}: line 1, column 1: so and so\n')
+    vpnd.on(member, {'error': ['org.vpnd1.Error.NotSupported', 'so and so']})
+    assert vpnctl(*[word.replace('FILE', '-') for word in args], stdin='text').err.startswith('vpnctl: so and so\n')
+
+
 def test_reconnect_while_disconnected(vpnd, vpnctl):
     vpnd.on('Reconnect', {'error': ['org.vpnd1.Error.NotConnected', 'no tunnel is active']})
     result = vpnctl('reconnect', '--wait')

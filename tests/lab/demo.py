@@ -54,7 +54,8 @@ def host_frames(lab, mark):
 
 def set_up(lab):
     say("A lab of three network namespaces, apart from this machine's network")
-    show(f"host {HOST4}  ---  router (records every frame)  ---  internet: WireGuard server {PEER4}:{PEER_PORT}, web server {PUBLIC4}\n"
+    show(f"host {HOST4}  ---  router (records every frame)  ---  internet\n"
+         f"on the internet: WireGuard server {PEER4}:{PEER_PORT}, web server {PUBLIC4}\n"
          "on the host: a private system bus with vpnd's bus policy, polkitd, and vpnd")
     lab.start_daemon()
     lab.vpnctl_path = built("cli/vpnctl")
@@ -113,6 +114,8 @@ def tour(lab):
 
 
 def shell(lab):
+    lab.host.start(built("service/classifier/vpnd-classifier"), "--socket", "/run/vpnd-classifier.socket", "--mountinfo", "/proc/self/mountinfo", env=lab.environment())
+    sandbox.wait_until(lambda: (lab.host_run / "vpnd-classifier.socket").exists(), 10, "vpnd-classifier listens")
     conf = set_up(lab)
     (lab.host_run / "vpnd-lab/demo.conf").write_bytes(conf.read_bytes())
     (lab.host_run / "vpnd-lab/demo.conf").chmod(0o600)
@@ -121,7 +124,8 @@ def shell(lab):
     rc.write_text("PS1='[lab host] \\w # '\ncd /run/vpnd-lab\n", encoding="ascii")
     say("You are root on the lab's host. Leave with exit or Ctrl-D.")
     show("vpnctl import demo.conf && vpnctl connect demo --wait\nvpnctl status; vpnctl monitor; vpnctl --help\n"
-         f"ping {PUBLIC4} (a server on the lab's internet); nft list ruleset; ip rule\nvpnctl disconnect")
+         f"ping {PUBLIC4} (a server on the lab's internet); nft list ruleset; ip rule\n"
+         f"vpnctl exclude -- ping -c1 {PUBLIC4}; vpnctl split --help\nvpnctl disconnect")
     environment = lab.environment() | {"PATH": f"/run/vpnd-lab/bin:{os.environ['PATH']}"}
     subprocess.run(lab.host.argv("bash", "--rcfile", "/run/vpnd-lab/bashrc", "-i"), pass_fds=(lab.host.net_fd, lab.host.mount_fd), env=environment, check=False)
 
