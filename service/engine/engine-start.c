@@ -64,7 +64,7 @@ post_start (VpndEngine *self, VpndRecovery recovery, VpndProfile *profile, GTask
   VpndEngineItem *item = vpnd_engine_item_new (VPND_EVENT_START, profile, task);
 
   item->event.recovery = recovery;
-  if (recovery != VPND_RECOVERY_NONE)
+  if (recovery != VPND_RECOVERY_NONE && (recovery != VPND_RECOVERY_RELEASE || vpnd_ledger_get_protected (self->ledger)))
     vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_RECOVERED, "An earlier instance left the host protected, or the settings ask for it");
   tell_broken_profiles (self);
   self->is_started = TRUE;

@@ -199,6 +199,14 @@ def test_emergency_unlock_without_a_daemon(connected, settings):
     assert connected.echo(PUBLIC4) == HOST4
 
 
+def test_emergency_unlock_of_an_open_host_says_nothing(host):
+    """As the removal of the package does it: nothing was left, and nobody is told that something was."""
+    host.daemon.stop()
+    done = unlock_without_daemon(host)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert host.difference(host.before, host.snapshot()) == ""
+
+
 def test_emergency_unlock_after_early_boot_with_broken_settings(lab):
     write_settings(lab, "{")
     assert early_boot(lab).returncode == 0
