@@ -145,7 +145,7 @@ on_resolved_owner (GDBusConnection *connection, const char *sender, const char *
     return;
   g_variant_get (arguments, "(&s&s&s)", NULL, NULL, &new_owner);
   if (new_owner[0] != '\0')
-    on_overwritten (self, "systemd-resolved has started, and has none of it");
+    vpnd_resolver_emit_untold (VPND_RESOLVER (self), "systemd-resolved has started");
 }
 
 static VpndResolver *

@@ -137,6 +137,18 @@ on_dns_overwritten (VpndResolver *resolver, const char *reason, gpointer user_da
   vpnd_engine_repair_dns (self);
 }
 
+/* Nobody has changed anything, so nobody is warned. */
+static void
+on_dns_untold (VpndResolver *resolver, const char *reason, gpointer user_data)
+{
+  VpndEngine *self = user_data;
+
+  if (!(self->state->host & VPND_HOST_DNS) || self->dns_repair != 0)
+    return;
+  vpnd_log_event (G_LOG_LEVEL_MESSAGE, VPND_MESSAGE_REPAIRED, "The DNS setting is made again: %s", reason);
+  vpnd_engine_repair_dns (self);
+}
+
 static void
 on_firewall_tampered (VpndFirewall *firewall, gpointer user_data)
 {
@@ -166,6 +178,7 @@ void
 vpnd_engine_watch_for_others (VpndEngine *self)
 {
   g_signal_connect (self->ports.resolver, "overwritten", G_CALLBACK (on_dns_overwritten), self);
+  g_signal_connect (self->ports.resolver, "untold", G_CALLBACK (on_dns_untold), self);
   g_signal_connect (self->ports.firewall, "tampered", G_CALLBACK (on_firewall_tampered), self);
   g_signal_connect (self->ports.router, "disturbed", G_CALLBACK (on_router_disturbed), self);
 }

@@ -14,6 +14,7 @@ G_DEFINE_INTERFACE (VpndResolver, vpnd_resolver, G_TYPE_OBJECT)
 enum
 {
   SIGNAL_OVERWRITTEN,
+  SIGNAL_UNTOLD,
   N_SIGNALS
 };
 
@@ -23,6 +24,7 @@ static void
 vpnd_resolver_default_init (VpndResolverInterface *iface)
 {
   signals[SIGNAL_OVERWRITTEN] = g_signal_new ("overwritten", VPND_TYPE_RESOLVER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+  signals[SIGNAL_UNTOLD] = g_signal_new ("untold", VPND_TYPE_RESOLVER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
 }
 
 /**
@@ -169,4 +171,19 @@ vpnd_resolver_emit_overwritten (VpndResolver *self, const char *reason)
   g_return_if_fail (VPND_IS_RESOLVER (self));
 
   g_signal_emit (self, signals[SIGNAL_OVERWRITTEN], 0, reason);
+}
+
+/**
+ * vpnd_resolver_emit_untold:
+ * @self: the port
+ * @reason: what happened, a clause for the log
+ *
+ * For implementations: emits the signal "untold".
+ */
+void
+vpnd_resolver_emit_untold (VpndResolver *self, const char *reason)
+{
+  g_return_if_fail (VPND_IS_RESOLVER (self));
+
+  g_signal_emit (self, signals[SIGNAL_UNTOLD], 0, reason);
 }

@@ -27,7 +27,8 @@ G_DECLARE_INTERFACE (VpndResolver, vpnd_resolver, VPND, RESOLVER, GObject)
  *   perhaps among them; none on loopback
  *
  * Signal "overwritten" (utf8): another program changed the setting, or the service that held it began anew; the text says which.
- * Emitted between a successful apply and the restore; the setting is not put back until it is applied again.
+ * Signal "untold" (utf8): a service that programs ask has come and has not been told; nobody changed anything. The text says which.
+ * Both are emitted between a successful apply and the restore; the setting is not put back until it is applied again.
  */
 struct _VpndResolverInterface
 {
@@ -47,5 +48,6 @@ void vpnd_resolver_describe_async (VpndResolver *self, GCancellable *cancellable
 GVariant *vpnd_resolver_describe_finish (VpndResolver *self, GAsyncResult *result, GError **error);
 GArray *vpnd_resolver_dup_outside (VpndResolver *self);
 void vpnd_resolver_emit_overwritten (VpndResolver *self, const char *reason);
+void vpnd_resolver_emit_untold (VpndResolver *self, const char *reason);
 
 G_END_DECLS

@@ -510,9 +510,10 @@ test_auto_file (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (VpndResolver) resolver = vpnd_resolver_auto_new (fixture->client, fixture->run_dirfd, fixture->conf);
-  guint count = 0;
+  guint count = 0, overwritten = 0;
 
-  g_signal_connect (resolver, "overwritten", G_CALLBACK (resolver_on_overwritten), &count);
+  g_signal_connect (resolver, "untold", G_CALLBACK (resolver_on_overwritten), &count);
+  g_signal_connect (resolver, "overwritten", G_CALLBACK (resolver_on_overwritten), &overwritten);
   for (guint i = 0; i < 2; i++)
     {
       const char *before = i == 0 ? BEFORE : "nameserver 127.0.0.53\n";
@@ -540,7 +541,8 @@ test_auto_file (Fixture *fixture, gconstpointer data)
   disown_name (fixture);
   own_name (fixture);
   resolver_run_until (&count, 2, 200);
-  g_assert_cmpuint (count, ==, 1); /* nothing is set any more */
+  g_assert_cmpuint (count, ==, 1);       /* nothing is set any more */
+  g_assert_cmpuint (overwritten, ==, 0); /* nobody has done anything */
 }
 
 static char *

@@ -256,6 +256,29 @@ test_dns_overwritten (void)
   g_assert_cmpuint (rig->host->timers->len, ==, 0);
 }
 
+/* A service that has come is told, and nobody is accused of it. */
+static void
+test_dns_untold (void)
+{
+  g_autoptr (Rig) rig = rig_new ();
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+
+  vpnd_resolver_emit_untold (rig->host->resolver, "nothing of ours is there");
+  fake_host_advance (rig->host, 2000);
+  g_assert_cmpuint (count_calls (rig->host, "resolver.apply"), ==, 0);
+
+  g_assert_true (activate (rig, profile, NULL));
+  shake_hands (rig);
+  g_clear_pointer (&rig->host->dns, vpnd_dns_plan_unref);
+  vpnd_resolver_emit_untold (rig->host->resolver, "a test did it");
+  fake_host_advance (rig->host, 0);
+  g_assert_nonnull (rig->host->dns);
+  g_assert_false (warns_of (rig, "DNS setting"));
+  assert_status (rig, "connected", "", TRUE);
+  deactivate (rig);
+  g_assert_true (fake_host_is_clean (rig->host));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -268,5 +291,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/trouble-goes", test_trouble_goes);
   g_test_add_func ("/engine/tampering", test_tampering);
   g_test_add_func ("/engine/dns-overwritten", test_dns_overwritten);
+  g_test_add_func ("/engine/dns-untold", test_dns_untold);
   return rig_run (ring);
 }

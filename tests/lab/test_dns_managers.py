@@ -231,6 +231,7 @@ def test_resolved_that_comes_later(lab_with):
     lab.resolved.ctl("query", "--legend=no", "late.lab.example")
     assert any(to == TUNNEL_PEER4 and "late.lab.example" in what for to, _, what in lab.services.questions[asked:])
     none(lab.capture.since(mark), dport=53)
+    assert lab.status()["warnings"] == [] and "dns-fought-over" not in lab.vpnctl("doctor", "--json", check=False).stdout, "nobody has done anything"
     lab.vpnctl("disconnect", "--wait")
     assert lab.host.run("readlink", "/etc/resolv.conf").stdout == before
     assert lab.resolved.link("dns", "vpnd0") == []
