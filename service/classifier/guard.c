@@ -183,6 +183,7 @@ become_guard (VpndGuard *page, int fanotify_fd, pid_t parent)
   (void) prctl (PR_SET_NAME, "vpnd-clas-guard");
   (void) mlockall (MCL_CURRENT | MCL_ONFAULT); /* where that is allowed; nothing more is mapped later */
   (void) setpgid (0, 0);                       /* a signal to the terminal's or the parent's group is not ours */
+  (void) signal (SIGTERM, SIG_IGN);            /* nor is that of a service manager, which means the first process: we end with it, and not before */
   do
     fd = fcntl (fanotify_fd, F_DUPFD_CLOEXEC, 3);
   while (fd >= 0 && fd < LOWEST_EVENT_FD - 1);

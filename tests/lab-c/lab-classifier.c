@@ -420,6 +420,27 @@ await_socket (GPid pid)
     }
 }
 
+/* A service manager sends its signal to all processes of the unit, in any order: the guard looks after launches as long as there is somebody to look after, and the end is one in order. */
+static void
+test_stopped_by_its_manager (Lab *lab, gconstpointer data)
+{
+  const pid_t guard = find_guard (lab);
+  int status;
+
+  apply_rule (lab, lab->program);
+  g_assert_cmpint (guard, >, 0);
+  g_assert_no_errno (kill (guard, SIGTERM));
+  g_assert_no_errno (kill (lab->classifier, SIGSTOP));
+  g_assert_cmpint (launch (lab, lab->program, NULL), ==, OUTSIDE); /* by the guard: who else should have answered */
+  g_assert_no_errno (kill (lab->classifier, SIGCONT));
+  expect (lab, VPND_CLASSIFIER_FAILED, lab->program, ETIMEDOUT);
+  g_assert_no_errno (kill (lab->classifier, SIGTERM));
+  g_assert_cmpint (waitpid (lab->classifier, &status, 0), ==, lab->classifier);
+  g_assert_cmpint (status, ==, 0);
+  close (lab->channel);
+  start_classifier (lab);
+}
+
 /* Whom the guard let go is moved as soon as that can be, told as one that ran already, and so are its sockets. */
 static void
 test_late_is_better_than_never (Lab *lab, gconstpointer data)
@@ -550,6 +571,7 @@ main (int argc, char **argv)
     { "/classifier/other-mount-namespace", test_other_mount_namespace },
     { "/classifier/stopped-or-killed", test_stopped_or_killed },
     { "/classifier/killed-guard", test_killed_guard },
+    { "/classifier/stopped-by-its-manager", test_stopped_by_its_manager },
     { "/classifier/strict-or-not-at-all", test_strict_or_not_at_all },
     { "/classifier/too-many-strict", test_too_many_strict },
     { "/classifier/strict-at-any-moment", test_strict_at_any_moment },
