@@ -298,7 +298,7 @@ vpnd_split_classes_free (VpndSplitClasses *self)
 /**
  * vpnd_split_classes_set_profiles:
  * @self: the classes
- * @profiles: (element-type utf8): each gets a class of its own, and who has one keeps it, with its number
+ * @profiles: (element-type utf8): what classes of profiles are called: each gets a class of its own, and who has one keeps it, with its number
  * @error: return location for an error
  *
  * Makes what is not there.
@@ -433,7 +433,7 @@ vpnd_split_classes_get_path (const VpndSplitClasses *self, guint index)
  * vpnd_split_classes_find:
  * @self: the classes
  * @class_: a class
- * @profile: (nullable): with VPND_SPLIT_BOUND, of which profile
+ * @profile: (nullable): with VPND_SPLIT_BOUND, what it is called
  * @out_index: (out): which it is
  *
  * Returns: FALSE when there is none

@@ -74,7 +74,7 @@ add_row (VpndSplitTable *self, const VpndSplitConfig *config, const VpndSplitCla
   guint index;
 
   G_STATIC_ASSERT (VPND_SPLIT_MAX_RULES * VPND_SPLIT_MAX_PROGRAMS <= VPND_CLASSIFIER_MAX_RULES);
-  if (self->rows->len >= VPND_CLASSIFIER_MAX_RULES || !vpnd_split_classes_find (classes, rule->class_, rule->profile, &index))
+  if (self->rows->len >= VPND_CLASSIFIER_MAX_RULES || !vpnd_split_classes_find (classes, rule->class_, vpnd_split_config_get_class_name (config, rule->profile), &index))
     return;
   row = g_new0 (Row, 1);
   row->wire = g_new0 (VpndClassifierRule, 1);

@@ -38,7 +38,7 @@ struct _VpndSplitterCgroup
   VpndSplitSockets *sockets;    /* (owned) */
   VpndDepartures *departures;   /* (owned) */
   VpndSplitConfig *config;      /* (owned) */
-  GPtrArray *profiles;          /* (element-type utf8) (owned): those that have a class */
+  GArray *bound;                /* (element-type VpndSplitBound) (owned): the profiles that have a class */
   VpndSplitTable *table;        /* (owned) (nullable) */
   VpndSplitStanding *standing;  /* (owned): what was told last */
   GError *ground_error;         /* (owned) (nullable): why there are no classes */
@@ -65,12 +65,13 @@ add_classes (VpndSplitterCgroup *self, VpndSplitStanding *standing)
   standing->excluded_path = g_strdup (vpnd_split_classes_get_path (self->classes, VPND_SPLIT_CLASS_EXCLUDED));
   g_free (standing->included_path);
   standing->included_path = g_strdup (vpnd_split_classes_get_path (self->classes, VPND_SPLIT_CLASS_INCLUDED));
-  for (guint i = 0; i < self->profiles->len; i++)
+  for (guint i = 0; i < self->bound->len; i++)
     {
+      const VpndSplitBound *bound = &g_array_index (self->bound, VpndSplitBound, i);
       guint index;
 
-      if (vpnd_split_classes_find (self->classes, VPND_SPLIT_BOUND, g_ptr_array_index (self->profiles, i), &index))
-        vpnd_split_standing_add_bound (standing, g_ptr_array_index (self->profiles, i), vpnd_split_classes_get_id (self->classes, index));
+      if (vpnd_split_classes_find (self->classes, VPND_SPLIT_BOUND, bound->class_name, &index))
+        vpnd_split_standing_add_bound (standing, bound->profile, vpnd_split_classes_get_id (self->classes, index));
     }
 }
 
@@ -153,18 +154,32 @@ tell_later (VpndSplitterCgroup *self)
 
 /* --- classes --- */
 
+static gboolean
+find_class (VpndSplitterCgroup *self, VpndSplitClass class_, const char *profile, guint *out_index)
+{
+  const char *class_name = vpnd_split_bound_array_find (self->bound, profile);
+
+  return (class_ != VPND_SPLIT_BOUND || class_name != NULL) && vpnd_split_classes_find (self->classes, class_, class_name, out_index);
+}
+
 static void
-vpnd_splitter_cgroup_prepare (VpndSplitter *splitter, const GPtrArray *profiles)
+vpnd_splitter_cgroup_prepare (VpndSplitter *splitter, const GArray *bound)
 {
   VpndSplitterCgroup *self = VPND_SPLITTER_CGROUP (splitter);
-  GPtrArray *copy = g_ptr_array_new_full (profiles->len, g_free);
+  g_autoptr (GPtrArray) class_names = g_ptr_array_new ();
+  GArray *copy = vpnd_split_bound_array_new ();
 
-  for (guint i = 0; i < profiles->len; i++)
-    g_ptr_array_add (copy, g_strdup (g_ptr_array_index (profiles, i)));
-  g_ptr_array_unref (self->profiles);
-  self->profiles = copy;
+  for (guint i = 0; i < bound->len; i++)
+    {
+      const VpndSplitBound *it = &g_array_index (bound, VpndSplitBound, i);
+
+      vpnd_split_bound_array_add (copy, it->profile, it->class_name);
+      g_ptr_array_add (class_names, g_array_index (copy, VpndSplitBound, i).class_name);
+    }
+  g_array_unref (self->bound);
+  self->bound = copy;
   g_clear_error (&self->ground_error);
-  (void) vpnd_split_classes_set_profiles (self->classes, profiles, &self->ground_error);
+  (void) vpnd_split_classes_set_profiles (self->classes, class_names, &self->ground_error);
   refresh_standing (self);
 }
 
@@ -341,7 +356,7 @@ vpnd_splitter_cgroup_enter (VpndSplitter *splitter, const VpndSplitProcess *proc
   guint index;
   int code;
 
-  if (!vpnd_split_classes_find (self->classes, class_, profile, &index) || vpnd_split_classes_get_fd (self->classes, index) < 0)
+  if (!find_class (self, class_, profile, &index) || vpnd_split_classes_get_fd (self->classes, index) < 0)
     {
       g_set_error_literal (error, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, self->ground_error != NULL ? self->ground_error->message : "there is no such class");
       return FALSE;
@@ -423,7 +438,7 @@ vpnd_splitter_cgroup_list (VpndSplitter *splitter, VpndSplitClass class_, const 
   VpndSplitterCgroup *self = VPND_SPLITTER_CGROUP (splitter);
   guint index;
 
-  return vpnd_split_classes_find (self->classes, class_, profile, &index) ? vpnd_split_classes_list (self->classes, index) : g_array_new (FALSE, FALSE, sizeof (gint32));
+  return find_class (self, class_, profile, &index) ? vpnd_split_classes_list (self->classes, index) : g_array_new (FALSE, FALSE, sizeof (gint32));
 }
 
 /* --- what the parts tell --- */
@@ -576,7 +591,7 @@ vpnd_splitter_cgroup_dispose (GObject *object)
   g_clear_pointer (&self->classes, vpnd_split_classes_free);
   g_clear_object (&self->sockets);
   g_clear_pointer (&self->config, vpnd_split_config_unref);
-  g_clear_pointer (&self->profiles, g_ptr_array_unref);
+  g_clear_pointer (&self->bound, g_array_unref);
   g_clear_pointer (&self->standing, vpnd_split_standing_unref);
   g_clear_error (&self->ground_error);
   G_OBJECT_CLASS (vpnd_splitter_cgroup_parent_class)->dispose (object);
@@ -605,6 +620,6 @@ static void
 vpnd_splitter_cgroup_init (VpndSplitterCgroup *self)
 {
   self->config = vpnd_split_config_new ();
-  self->profiles = g_ptr_array_new_with_free_func (g_free);
+  self->bound = vpnd_split_bound_array_new ();
   self->standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_NONE, 0);
 }

@@ -124,8 +124,7 @@ on_setting_followed (GObject *source, GAsyncResult *result, gpointer user_data)
  * @services: what methods work on
  * @name: name of a stored profile that is not in use
  * @new_name: its new name
- * @task: (transfer full): returns "()". Errors: those of vpnd_profile_store_rename(), VPND_ERROR_STORAGE of the others, and VPND_ERROR_EXISTS while programs
- *   that are bound to the profile run; then all is as before
+ * @task: (transfer full): returns "()". Errors: those of vpnd_profile_store_rename(), and VPND_ERROR_STORAGE of the others; then all is as before
  */
 void
 vpnd_profile_rename (const VpndServices *services, const char *name, const char *new_name, GTask *task)

@@ -54,16 +54,21 @@ static void
 config_clear (VpndSplitConfig *config)
 {
   g_clear_pointer (&config->rules, g_ptr_array_unref);
+  g_clear_pointer (&config->class_names, g_hash_table_unref);
 }
 
-/* Takes @rules. */
+/* Takes @rules. @before: (nullable): what classes are called until now */
 static VpndSplitConfig *
-config_take (VpndSplitMode mode, GPtrArray *rules)
+config_take (VpndSplitMode mode, GPtrArray *rules, GHashTable *before)
 {
   VpndSplitConfig *config = g_rc_box_new0 (VpndSplitConfig);
+  g_autoptr (GHashTable) none = vpnd_split_class_names_new ();
+  g_autoptr (GPtrArray) profiles = NULL;
 
   config->mode = mode;
   config->rules = rules;
+  profiles = vpnd_split_config_dup_profiles (config);
+  config->class_names = vpnd_split_class_names_for (before != NULL ? before : none, profiles);
   return config;
 }
 
@@ -85,7 +90,7 @@ copy_rules (const GPtrArray *rules, guint further)
 VpndSplitConfig *
 vpnd_split_config_new (void)
 {
-  return config_take (VPND_SPLIT_MODE_EXCLUDE, g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref));
+  return config_take (VPND_SPLIT_MODE_EXCLUDE, g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref), NULL);
 }
 
 /**
@@ -120,7 +125,7 @@ vpnd_split_config_unref (VpndSplitConfig *config)
 gboolean
 vpnd_split_config_equal (const VpndSplitConfig *a, const VpndSplitConfig *b)
 {
-  gboolean is_equal = a->mode == b->mode && a->rules->len == b->rules->len;
+  gboolean is_equal = a->mode == b->mode && a->rules->len == b->rules->len && vpnd_split_class_names_equal (a->class_names, b->class_names);
 
   for (guint i = 0; is_equal && i < a->rules->len; i++)
     is_equal = vpnd_split_rule_equal (g_ptr_array_index (a->rules, i), g_ptr_array_index (b->rules, i));
@@ -149,7 +154,7 @@ vpnd_split_config_is_empty (const VpndSplitConfig *config)
 VpndSplitConfig *
 vpnd_split_config_with_mode (const VpndSplitConfig *config, VpndSplitMode mode)
 {
-  return config_take (mode, copy_rules (config->rules, 0));
+  return config_take (mode, copy_rules (config->rules, 0), config->class_names);
 }
 
 /* Returns: where a rule of that name stands, or would; TRUE in @out_is_there when it does */
@@ -264,7 +269,7 @@ vpnd_split_config_with (const VpndSplitConfig *config, VpndSplitRule *rule, GErr
   if (is_there)
     g_ptr_array_remove_index (rules, place);
   g_ptr_array_insert (rules, (gint) place, vpnd_split_rule_ref (rule));
-  return config_take (config->mode, g_steal_pointer (&rules));
+  return config_take (config->mode, g_steal_pointer (&rules), config->class_names);
 }
 
 /**
@@ -291,7 +296,7 @@ vpnd_split_config_without (const VpndSplitConfig *config, VpndSplitKind kind, co
     }
   rules = copy_rules (config->rules, 0);
   g_ptr_array_remove_index (rules, place);
-  return config_take (config->mode, g_steal_pointer (&rules));
+  return config_take (config->mode, g_steal_pointer (&rules), config->class_names);
 }
 
 /**
@@ -300,12 +305,17 @@ vpnd_split_config_without (const VpndSplitConfig *config, VpndSplitKind kind, co
  * @name: name of a profile until now
  * @new_name: its name from now on
  *
+ * The class stays what it is, with all who stand in it, unless something is bound to @new_name already, which has one.
+ *
  * Returns: (transfer full): the configuration in which what was bound to @name is bound to @new_name
  */
 VpndSplitConfig *
 vpnd_split_config_with_profile_renamed (const VpndSplitConfig *config, const char *name, const char *new_name)
 {
   GPtrArray *rules = copy_rules (config->rules, 0);
+  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
+  const gboolean has_class = g_ptr_array_find_with_equal_func (profiles, new_name, g_str_equal, NULL);
+  g_autoptr (GHashTable) class_names = has_class ? g_hash_table_ref (config->class_names) : vpnd_split_class_names_renamed (config->class_names, name, new_name);
 
   for (guint i = 0; i < rules->len; i++)
     {
@@ -316,7 +326,52 @@ vpnd_split_config_with_profile_renamed (const VpndSplitConfig *config, const cha
       g_ptr_array_index (rules, i) = vpnd_split_rule_dup_bound_to (rule, new_name);
       vpnd_split_rule_unref (rule);
     }
-  return config_take (config->mode, rules);
+  return config_take (config->mode, rules, class_names);
+}
+
+/**
+ * vpnd_split_config_with_class_names:
+ * @config: a configuration
+ * @class_names: (element-type utf8 utf8): by profile, classes that are not called as it is
+ *
+ * Returns: (transfer full): the same rules and mode with these
+ */
+VpndSplitConfig *
+vpnd_split_config_with_class_names (const VpndSplitConfig *config, GHashTable *class_names)
+{
+  return config_take (config->mode, copy_rules (config->rules, 0), class_names);
+}
+
+/**
+ * vpnd_split_config_get_class_name:
+ * @config: a configuration
+ * @profile: (nullable): a profile
+ *
+ * Returns: (transfer none) (nullable): what its class is called, if it has one; NULL for no profile
+ */
+const char *
+vpnd_split_config_get_class_name (const VpndSplitConfig *config, const char *profile)
+{
+  const char *class_name = profile != NULL ? g_hash_table_lookup (config->class_names, profile) : NULL;
+
+  return class_name != NULL ? class_name : profile;
+}
+
+/**
+ * vpnd_split_config_dup_bound:
+ * @config: a configuration
+ *
+ * Returns: (transfer full) (element-type VpndSplitBound): the profiles that something is bound to, each once, sorted
+ */
+GArray *
+vpnd_split_config_dup_bound (const VpndSplitConfig *config)
+{
+  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
+  GArray *bound = vpnd_split_bound_array_new ();
+
+  for (guint i = 0; i < profiles->len; i++)
+    vpnd_split_bound_array_add (bound, g_ptr_array_index (profiles, i), vpnd_split_config_get_class_name (config, g_ptr_array_index (profiles, i)));
+  return bound;
 }
 
 /**
@@ -412,7 +467,7 @@ check_all (const VpndSplitConfig *config, GError **error)
 VpndSplitConfig *
 vpnd_split_config_new_from_rules (VpndSplitMode mode, GPtrArray *rules, GError **error)
 {
-  g_autoptr (VpndSplitConfig) config = config_take (mode, copy_rules (rules, 0));
+  g_autoptr (VpndSplitConfig) config = config_take (mode, copy_rules (rules, 0), NULL);
 
   g_ptr_array_sort (config->rules, compare_places);
   return check_all (config, error) ? g_steal_pointer (&config) : NULL;

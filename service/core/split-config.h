@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "split-class-names.h"
 #include "split-rule.h"
 
 G_BEGIN_DECLS
@@ -23,11 +24,13 @@ typedef enum
  * VpndSplitConfig: an immutable value with a count of references
  * @mode: what the rules mean
  * @rules: (element-type VpndSplitRule) (owned): in the order of vpnd_split_rule_compare (), none twice
+ * @class_names: (element-type utf8 utf8) (owned): by profile, classes that are not called as it is
  */
 typedef struct
 {
   VpndSplitMode mode;
   GPtrArray *rules;
+  GHashTable *class_names;
 } VpndSplitConfig;
 
 const char *vpnd_split_mode_to_string (VpndSplitMode mode);
@@ -45,6 +48,9 @@ VpndSplitConfig *vpnd_split_config_with (const VpndSplitConfig *config, VpndSpli
 VpndSplitConfig *vpnd_split_config_without (const VpndSplitConfig *config, VpndSplitKind kind, const char *value, guint32 owner_uid, GError **error);
 VpndSplitConfig *vpnd_split_config_with_profile_renamed (const VpndSplitConfig *config, const char *name, const char *new_name);
 const VpndSplitRule *vpnd_split_config_find (const VpndSplitConfig *config, VpndSplitKind kind, const char *value, guint32 owner_uid);
+VpndSplitConfig *vpnd_split_config_with_class_names (const VpndSplitConfig *config, GHashTable *class_names);
+const char *vpnd_split_config_get_class_name (const VpndSplitConfig *config, const char *profile);
+GArray *vpnd_split_config_dup_bound (const VpndSplitConfig *config);
 GPtrArray *vpnd_split_config_dup_profiles (const VpndSplitConfig *config);
 gboolean vpnd_split_config_leads_out (const VpndSplitConfig *config);
 gboolean vpnd_split_config_needs_all_units (const VpndSplitConfig *config);

@@ -94,39 +94,33 @@ on_turn (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static gboolean
-has_same (const GPtrArray *a, const GPtrArray *b)
-{
-  gboolean is_same = a->len == b->len;
-
-  for (guint i = 0; is_same && i < a->len; i++)
-    is_same = g_str_equal (g_ptr_array_index (a, i), g_ptr_array_index (b, i));
-  return is_same;
-}
-
 /* Makes the classes of two configurations and gives up all others. */
 void
 vpnd_split_tunnel_prepare_classes (VpndSplitTunnel *self, const VpndSplitConfig *config, const VpndSplitConfig *also)
 {
-  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (config);
-  g_autoptr (GPtrArray) more = also != NULL ? vpnd_split_config_dup_profiles (also) : g_ptr_array_new ();
+  g_autoptr (GArray) bound = vpnd_split_config_dup_bound (config);
+  g_autoptr (GArray) more = also != NULL ? vpnd_split_config_dup_bound (also) : vpnd_split_bound_array_new ();
 
   for (guint i = 0; i < more->len; i++)
-    if (!g_ptr_array_find_with_equal_func (profiles, g_ptr_array_index (more, i), g_str_equal, NULL))
-      g_ptr_array_add (profiles, g_strdup (g_ptr_array_index (more, i)));
-  vpnd_splitter_prepare (self->splitter, profiles);
-  vpnd_split_members_set_profiles (self->members, profiles);
-  g_clear_pointer (&self->prepared, g_ptr_array_unref);
-  self->prepared = g_steal_pointer (&profiles);
+    {
+      const VpndSplitBound *it = &g_array_index (more, VpndSplitBound, i);
+
+      if (vpnd_split_bound_array_find (bound, it->profile) == NULL)
+        vpnd_split_bound_array_add (bound, it->profile, it->class_name);
+    }
+  vpnd_splitter_prepare (self->splitter, bound);
+  vpnd_split_members_set_profiles (self->members, bound);
+  g_clear_pointer (&self->prepared, g_array_unref);
+  self->prepared = g_steal_pointer (&bound);
 }
 
 /* Nobody stands, or is led, where the new configuration has nobody: the rules of the firewall may forget it. */
 static void
 settle (VpndSplitTunnel *self)
 {
-  g_autoptr (GPtrArray) profiles = vpnd_split_config_dup_profiles (self->config);
+  g_autoptr (GArray) bound = vpnd_split_config_dup_bound (self->config);
 
-  if (!has_same (profiles, self->prepared))
+  if (!vpnd_split_bound_array_equal (bound, self->prepared))
     vpnd_split_tunnel_prepare_classes (self, self->config, NULL);
   g_clear_pointer (&self->interim, vpnd_split_config_unref);
   vpnd_split_tunnel_adopt_standing (self, FALSE);
@@ -235,6 +229,22 @@ leads_launches (const Change *change)
   return change->rule == NULL || change->rule->kind == VPND_SPLIT_PATH || change->rule->kind == VPND_SPLIT_APP;
 }
 
+static gboolean
+has_class (VpndSplitTunnel *self, const char *profile)
+{
+  return vpnd_split_bound_array_find (self->prepared, profile) != NULL;
+}
+
+/* The class is the same by its new name, and so is who stands in it; to the rules it is one of a profile that is not connected, before and after. */
+static void
+rename_class (VpndSplitTunnel *self, const Change *change)
+{
+  vpnd_split_members_refresh (self->members);
+  vpnd_split_tunnel_prepare_classes (self, change->next, NULL);
+  vpnd_split_members_rename_profile (self->members, change->next, change->profile, change->new_name);
+  lead (self);
+}
+
 /* The first half: the classes that are there now and those that are wanted stand, and the rules of the firewall know them. For all else the rules are those of
  * before, or tighter. */
 static void
@@ -242,6 +252,11 @@ prepare (VpndSplitTunnel *self, Change *change)
 {
   const VpndSplitMode mode = change->next->mode == VPND_SPLIT_MODE_EXCLUDE ? VPND_SPLIT_MODE_EXCLUDE : self->config->mode;
 
+  if (change->profile != NULL && !has_class (self, change->new_name))
+    {
+      rename_class (self, change);
+      return;
+    }
   vpnd_split_tunnel_prepare_classes (self, self->config, change->next);
   if (!leads_launches (change))
     {
@@ -257,18 +272,6 @@ prepare (VpndSplitTunnel *self, Change *change)
     vpnd_split_tunnel_rules_stand (self);
 }
 
-/* Who stands in the class of the profile would stand in none until the rules of the firewall know the new one, and use the network meanwhile. */
-static VpndSplitConfig *
-rename_profile (VpndSplitTunnel *self, const Change *change, GError **error)
-{
-  g_autoptr (GArray) bound = vpnd_splitter_list (self->splitter, VPND_SPLIT_BOUND, change->profile);
-
-  if (bound->len == 0)
-    return vpnd_split_config_with_profile_renamed (self->config, change->profile, change->new_name);
-  g_set_error (error, VPND_ERROR, VPND_ERROR_EXISTS, "programs that are bound to the profile \"%s\" are running: end them first", change->profile);
-  return NULL;
-}
-
 /* Returns: (transfer full) (nullable): the configuration that @change asks for */
 static VpndSplitConfig *
 make_config (VpndSplitTunnel *self, const Change *change, GError **error)
@@ -276,7 +279,7 @@ make_config (VpndSplitTunnel *self, const Change *change, GError **error)
   if (change->is_anew)
     return vpnd_split_config_ref (self->config);
   if (change->profile != NULL)
-    return rename_profile (self, change, error);
+    return vpnd_split_config_with_profile_renamed (self->config, change->profile, change->new_name);
   if (change->rule == NULL)
     return vpnd_split_config_with_mode (self->config, change->mode);
   if (change->is_removal)
@@ -290,9 +293,12 @@ note_lost_class (VpndSplitTunnel *self, Change *change)
 {
   const VpndSplitRule *before = change->rule != NULL ? vpnd_split_config_find (self->config, change->rule->kind, change->rule->value, change->rule->owner_uid) : NULL;
 
-  if (before == NULL)
+  if (before != NULL)
+    change->lost_class = vpnd_split_class_dup_word (before->class_, before->profile);
+  else if (change->profile != NULL && has_class (self, change->new_name)) /* two classes become one */
+    change->lost_class = vpnd_split_class_dup_word (VPND_SPLIT_BOUND, change->profile);
+  else
     return;
-  change->lost_class = vpnd_split_class_dup_word (before->class_, before->profile);
   vpnd_split_members_refresh (self->members);
 }
 
@@ -390,7 +396,7 @@ vpnd_split_tunnel_set_mode_async (VpndSplitTunnel *self, VpndSplitMode mode, GCa
  * @name: name of a profile until now
  * @new_name: its name from now on
  * @cancellable: (nullable): not heeded
- * @callback: called when the rules that are bound to it are so by its new name; with VPND_ERROR_EXISTS when programs stand in its class
+ * @callback: called when the rules that are bound to it are so by its new name
  * @user_data: passed to @callback
  */
 void
@@ -491,7 +497,7 @@ void
 vpnd_split_tunnel_drop_changes (VpndSplitTunnel *self)
 {
   g_clear_handle_id (&self->turn, g_source_remove);
-  g_clear_pointer (&self->prepared, g_ptr_array_unref);
+  g_clear_pointer (&self->prepared, g_array_unref);
   g_queue_clear_full (&self->changes, g_object_unref);
   g_clear_object (&self->change);
 }

@@ -229,14 +229,14 @@ drop_absent (VpndSplitMembers *self, GHashTable *present)
 /**
  * vpnd_split_members_set_profiles:
  * @self: those who are known
- * @profiles: (element-type utf8): those that have a class of their own from now on
+ * @bound: (element-type VpndSplitBound): those that have a class of their own from now on
  */
 void
-vpnd_split_members_set_profiles (VpndSplitMembers *self, const GPtrArray *profiles)
+vpnd_split_members_set_profiles (VpndSplitMembers *self, const GArray *bound)
 {
   g_ptr_array_set_size (self->profiles, 0);
-  for (guint i = 0; i < profiles->len; i++)
-    g_ptr_array_add (self->profiles, g_strdup (g_ptr_array_index (profiles, i)));
+  for (guint i = 0; i < bound->len; i++)
+    g_ptr_array_add (self->profiles, g_strdup (g_array_index (bound, VpndSplitBound, i).profile));
 }
 
 /**
@@ -399,6 +399,33 @@ has_to_go (const VpndSplitConfig *config, const VpndSplitEntry *entry, const cha
   if (entry->rule == NULL)
     return strcmp (entry->class_word, lost_class) == 0; /* in doubt, it goes with those of its class */
   return g_strcmp0 (class_word, entry->class_word) != 0;
+}
+
+/**
+ * vpnd_split_members_rename_profile:
+ * @self: those who are known
+ * @config: what the users want, in which it has its new name
+ * @name: name of a profile until now
+ * @new_name: its name from now on
+ *
+ * Who is bound to it stays where it is and is bound to it all the same.
+ */
+void
+vpnd_split_members_rename_profile (VpndSplitMembers *self, const VpndSplitConfig *config, const char *name, const char *new_name)
+{
+  g_autoptr (GPtrArray) entries = vpnd_split_registry_dup_sorted (self->registry);
+  g_autofree char *before = vpnd_split_class_dup_word (VPND_SPLIT_BOUND, name);
+  g_autofree char *after = vpnd_split_class_dup_word (VPND_SPLIT_BOUND, new_name);
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      VpndSplitEntry *entry = g_ptr_array_index (entries, i);
+
+      if (strcmp (entry->class_word, before) != 0)
+        continue;
+      vpnd_split_entry_set_texts (entry, NULL, after, NULL);
+      vpnd_split_entry_set_rule (entry, find_rule_now (config, entry));
+    }
 }
 
 /**

@@ -33,7 +33,7 @@ struct _VpndSplitTunnel
   gboolean is_started;
   char *trouble;                 /* (owned) (nullable): with the file */
   VpndSplitConfig *interim;      /* (owned) (nullable): what the plan is made of, with all classes, while a change is under way that leads somebody into one */
-  GPtrArray *prepared;           /* (element-type utf8) (owned) (nullable): the profiles that have a class of their own; NULL before the start */
+  GArray *prepared;              /* (element-type VpndSplitBound) (owned) (nullable): the profiles that have a class of their own; NULL before the start */
   VpndSplitRulesFunc rules_func; /* (nullable): has the rules of the plan put in force */
   gpointer rules_data;           /* (unowned) */
   GQueue changes;                /* (element-type GTask) (owned): that wait */

@@ -31,16 +31,16 @@ vpnd_split_look_clear (VpndSplitLook *look)
 /**
  * vpnd_splitter_prepare:
  * @self: the port
- * @profiles: (element-type utf8): see VpndSplitterInterface
+ * @bound: (element-type VpndSplitBound): see VpndSplitterInterface
  *
  * Dispatches; see VpndSplitterInterface.
  */
 void
-vpnd_splitter_prepare (VpndSplitter *self, const GPtrArray *profiles)
+vpnd_splitter_prepare (VpndSplitter *self, const GArray *bound)
 {
   g_return_if_fail (VPND_IS_SPLITTER (self));
 
-  VPND_SPLITTER_GET_IFACE (self)->prepare (self, profiles);
+  VPND_SPLITTER_GET_IFACE (self)->prepare (self, bound);
 }
 
 /**

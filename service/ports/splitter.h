@@ -88,8 +88,9 @@ G_DECLARE_INTERFACE (VpndSplitter, vpnd_splitter, VPND, SPLITTER, GObject)
  * Signal "report" (VpndSplitterReport *): a process came into a class, or should have.
  * Signal "standing-changed" (): vpnd_splitter_dup_standing () is another one: a class was made anew with another id (then nobody is led into it before the next
  *   @apply_async), a unit came or went, a program was installed or removed, or launches are held or held no more.
- * @prepare: let the classes be those that need no rule and those of @profiles (element-type utf8, sorted, each once), made where they are not there. Nobody is put
- *   into one by this, and what @apply_async was told goes on; who stands in a class that is given up stays there, and @list finds nobody there any more.
+ * @prepare: let the classes be those that need no rule and those of @bound (element-type VpndSplitBound, no two called the same), made where they are not there. Nobody is
+ *   put into one by this, and what @apply_async was told goes on; who stands in a class that is given up stays there, and @list finds nobody there any more. Who
+ *   stands in one that is kept is of the profile that it belongs to now.
  *   dup_standing tells them on return. The rules of the firewall have to know a class before @apply_async leads somebody into it
  * @apply_async: have the programs of @config, whose classes have been prepared, put into them at their launch, and move those that run already
  *   Answers: FALSE with VPND_ERROR_KERNEL_FEATURE where the host has no ground for classes; what a single rule lacks stands in the standing
@@ -107,7 +108,7 @@ struct _VpndSplitterInterface
 {
   GTypeInterface parent_iface;
 
-  void (*prepare) (VpndSplitter *self, const GPtrArray *profiles);
+  void (*prepare) (VpndSplitter *self, const GArray *bound);
   void (*apply_async) (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   VpndSplitStanding *(*dup_standing) (VpndSplitter *self);
   gboolean (*check) (VpndSplitter *self, const VpndSplitRule *rule, GError **error);
@@ -117,7 +118,7 @@ struct _VpndSplitterInterface
   GArray *(*list) (VpndSplitter *self, VpndSplitClass class_, const char *profile);
 };
 
-void vpnd_splitter_prepare (VpndSplitter *self, const GPtrArray *profiles);
+void vpnd_splitter_prepare (VpndSplitter *self, const GArray *bound);
 void vpnd_splitter_apply_async (VpndSplitter *self, VpndSplitConfig *config, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean vpnd_splitter_apply_finish (VpndSplitter *self, GAsyncResult *result, GError **error);
 VpndSplitStanding *vpnd_splitter_dup_standing (VpndSplitter *self);

@@ -25,6 +25,7 @@
 #define KEY_PROFILE "profile"
 #define KEY_OWNER "owner"
 #define KEY_PROGRAMS "programs"
+#define KEY_CLASSES "classes"        /* by profile: those that are not called as it is */
 #define MAX_BYTES (64 * 1024 * 1024) /* VPND_SPLIT_MAX_RULES with the longest paths */
 
 struct _VpndSplitStore
@@ -125,11 +126,42 @@ read_rule (JsonNode *node, GError **error)
   return NULL;
 }
 
+/* Returns: (transfer full) (nullable): what classes are called otherwise than their profiles */
+static GHashTable *
+read_class_names (JsonObject *object, GError **error)
+{
+  g_autoptr (GHashTable) names = vpnd_split_class_names_new ();
+  JsonObject *classes = json_object_has_member (object, KEY_CLASSES) && JSON_NODE_HOLDS_OBJECT (json_object_get_member (object, KEY_CLASSES)) ? json_object_get_object_member (object, KEY_CLASSES) : NULL;
+  g_autoptr (GList) profiles = classes != NULL ? json_object_get_members (classes) : NULL;
+
+  if (classes == NULL && json_object_has_member (object, KEY_CLASSES))
+    {
+      g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_JSON, KEY_CLASSES ": no object");
+      return NULL;
+    }
+  for (const GList *it = profiles; it != NULL; it = it->next)
+    {
+      const char *name;
+
+      if (!vpnd_json_get_string (classes, it->data, TRUE, &name, error))
+        return NULL;
+      if (!vpnd_split_class_name_is_valid (name))
+        {
+          g_set_error_literal (error, VPND_ERROR, VPND_ERROR_INVALID_JSON, KEY_CLASSES ": no class is called so");
+          return NULL;
+        }
+      g_hash_table_insert (names, g_strdup (it->data), g_strdup (name));
+    }
+  return g_steal_pointer (&names);
+}
+
 static VpndSplitConfig *
 parse_config (const char *text, gsize length, GError **error)
 {
   g_autoptr (JsonObject) object = vpnd_json_parse_object_within (text, (gssize) length, MAX_BYTES, error);
   g_autoptr (GPtrArray) rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
+  g_autoptr (GHashTable) class_names = NULL;
+  g_autoptr (VpndSplitConfig) config = NULL;
   gint64 version;
   const char *mode_word;
   VpndSplitMode mode;
@@ -151,7 +183,9 @@ parse_config (const char *text, gsize length, GError **error)
         return NULL;
       g_ptr_array_add (rules, rule);
     }
-  return vpnd_split_config_new_from_rules (mode, rules, error);
+  class_names = read_class_names (object, error);
+  config = class_names != NULL ? vpnd_split_config_new_from_rules (mode, rules, error) : NULL;
+  return config != NULL ? vpnd_split_config_with_class_names (config, class_names) : NULL;
 }
 
 /**
@@ -218,6 +252,19 @@ rule_to_json (const VpndSplitRule *rule)
   return json_node_init_object (node, object);
 }
 
+static JsonObject *
+class_names_to_json (GHashTable *names)
+{
+  JsonObject *object = json_object_new ();
+  GHashTableIter iter;
+  gpointer profile, name;
+
+  g_hash_table_iter_init (&iter, names);
+  while (g_hash_table_iter_next (&iter, &profile, &name))
+    json_object_set_string_member (object, profile, name);
+  return object;
+}
+
 /**
  * vpnd_split_store_save:
  * @self: the store
@@ -243,6 +290,8 @@ vpnd_split_store_save (VpndSplitStore *self, const VpndSplitConfig *config, GErr
   json_object_set_int_member (object, KEY_VERSION, FORMAT_VERSION);
   json_object_set_string_member (object, KEY_MODE, vpnd_split_mode_to_string (config->mode));
   json_object_set_array_member (object, KEY_RULES, rules);
+  if (g_hash_table_size (config->class_names) > 0)
+    json_object_set_object_member (object, KEY_CLASSES, class_names_to_json (config->class_names));
   json_node_init_object (node, object);
   text = vpnd_json_to_string (node, TRUE);
   return vpnd_safe_file_write (self->dirfd, FILE_NAME, text, strlen (text), VPND_SAFE_FILE_DURABLE, error);

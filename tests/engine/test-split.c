@@ -341,7 +341,7 @@ profile_of (Rig *rig, const char *value, guint32 owner)
   return vpnd_split_config_find (vpnd_split_tunnel_get_config (rig->split), VPND_SPLIT_PATH, value, owner)->profile;
 }
 
-/* What is bound to a profile is so by its new name, whose rule it is; not while somebody runs who is bound, and not when it cannot be kept. */
+/* What is bound to a profile is so by its new name, whose rule it is; not when it cannot be kept. */
 static void
 test_profile_is_renamed (Rig *rig, gconstpointer data)
 {
@@ -354,13 +354,6 @@ test_profile_is_renamed (Rig *rig, gconstpointer data)
   g_assert_cmpint (change (rig, vpnd_split_rule_new (VPND_SPLIT_PATH, "/usr/bin/other", VPND_SPLIT_BOUND, "office", USER, NULL), FALSE), ==, -1);
   g_assert_cmpint (change (rig, vpnd_split_rule_new (VPND_SPLIT_PATH, "/usr/bin/third", VPND_SPLIT_EXCLUDED, NULL, USER, NULL), FALSE), ==, -1);
   before = vpnd_split_config_ref ((VpndSplitConfig *) vpnd_split_tunnel_get_config (rig->split));
-
-  fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
-  fake_host_launch (rig->host, 100, of_system);
-  g_assert_cmpint (rename_profile (rig, "home", "house"), ==, VPND_ERROR_EXISTS);
-  g_assert_true (vpnd_split_config_equal (vpnd_split_tunnel_get_config (rig->split), before));
-  g_assert_cmpstr (class_of (rig, 100), ==, "bound:home");
-  fake_host_end (rig->host, 100);
 
   g_assert_no_errno (g_unlink (file));
   g_assert_no_errno (g_mkdir (file, 0700)); /* nothing can be renamed over it */
@@ -378,6 +371,89 @@ test_profile_is_renamed (Rig *rig, gconstpointer data)
   g_assert_cmpstr (profile_of (rig, "/usr/bin/other", USER), ==, "office");
   g_assert_null (profile_of (rig, "/usr/bin/third", USER));
   vpnd_split_rule_unref (of_system);
+}
+
+static VpndSplitRule *
+bind_to (Rig *rig, const char *path, const char *profile, guint32 owner)
+{
+  VpndSplitRule *rule = vpnd_split_rule_new (VPND_SPLIT_PATH, path, VPND_SPLIT_BOUND, profile, owner, NULL);
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  return rule;
+}
+
+static guint64
+bound_id (Rig *rig, const char *profile)
+{
+  const VpndSplitStanding *standing = vpnd_split_tunnel_get_standing (rig->split);
+
+  for (guint i = 0; i < standing->bound->len; i++)
+    if (strcmp (g_array_index (standing->bound, VpndSplitBoundId, i).profile, profile) == 0)
+      return g_array_index (standing->bound, VpndSplitBoundId, i).id;
+  return 0;
+}
+
+/* Whoever runs who is bound to it, a user's program as well, stays in its class, which is that of the profile by its new name: before and after a restart, and when
+ * there is another profile of the old name. */
+static void
+test_profile_of_running_programs (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) own = bind_to (rig, PROGRAM, "home", USER);
+  g_autoptr (VpndSplitRule) other = NULL;
+  g_autoptr (VpndSplitRule) renamed = vpnd_split_rule_dup_bound_to (own, "house");
+  guint64 id;
+
+  fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
+  fake_host_launch (rig->host, 100, own);
+  fake_host_run (rig->host, 101, 100, USER, "/bin/child");
+  g_ptr_array_set_size (rig->heard, 0);
+  id = bound_id (rig, "home");
+  g_assert_cmpint (rename_profile (rig, "home", "house"), ==, -1);
+  fake_host_launch (rig->host, 100, renamed); /* the table was sent again */
+  g_assert_cmpuint (rig->heard->len, ==, 0);
+  assert_processes (rig, "100 bound:house path:" PROGRAM ", 101 bound:house inherited");
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_assert_cmpuint (bound_id (rig, "house"), ==, id);
+      g_assert_cmpstr (class_of (rig, 101), ==, "bound:home");
+      if (i > 0)
+        break;
+      g_object_unref (rig->split);
+      g_object_unref (rig->store);
+      start (rig);
+    }
+  assert_processes (rig, "100 bound:house inherited, 101 bound:house inherited");
+
+  other = bind_to (rig, "/usr/bin/other", "home", VPND_SPLIT_OWNER_SYSTEM);
+  g_assert_cmpuint (bound_id (rig, "home"), !=, id);
+  g_assert_cmpuint (bound_id (rig, "house"), ==, id);
+  fake_host_run (rig->host, 200, 1, USER, "/usr/bin/other");
+  fake_host_launch (rig->host, 200, other);
+  assert_processes (rig, "100 bound:house inherited, 101 bound:house inherited, 200 bound:home path:/usr/bin/other");
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (renamed), TRUE), ==, -1);
+  g_assert_cmpstr (class_of (rig, 101), ==, "");
+  g_assert_cmpstr (class_of (rig, 200), ==, "bound:home+2");
+  g_assert_cmpuint (bound_id (rig, "house"), ==, 0);
+}
+
+/* A profile takes a name to which something is bound already, from before: two classes become one, and who stood in the other one follows. */
+static void
+test_profile_takes_a_bound_name (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = bind_to (rig, PROGRAM, "home", VPND_SPLIT_OWNER_SYSTEM);
+  g_autoptr (VpndSplitRule) left_over = bind_to (rig, "/usr/bin/other", "house", VPND_SPLIT_OWNER_SYSTEM);
+
+  fake_host_run (rig->host, 100, 1, USER, PROGRAM);
+  fake_host_launch (rig->host, 100, rule);
+  fake_host_run (rig->host, 101, 100, USER, "/bin/child");
+  fake_host_run (rig->host, 200, 1, USER, "/usr/bin/other");
+  fake_host_launch (rig->host, 200, left_over);
+  g_assert_cmpint (rename_profile (rig, "home", "house"), ==, -1);
+  for (gint32 pid = 100; pid <= 200; pid += pid == 100 ? 1 : 99)
+    g_assert_cmpstr (class_of (rig, pid), ==, "bound:house");
+  assert_processes (rig, "100 bound:house path:" PROGRAM ", 101 bound:house inherited, 200 bound:house path:/usr/bin/other");
+  g_assert_cmpuint (bound_id (rig, "home"), ==, 0);
 }
 
 /* The class of a profile goes with its last rule; who stands there, with what it started, goes home before. */
@@ -647,6 +723,8 @@ main (int argc, char **argv)
     { "/split/who-may-enter", test_who_may_enter },
     { "/split/standing-is-followed", test_standing_is_followed },
     { "/split/profile-is-renamed", test_profile_is_renamed },
+    { "/split/profile-of-running-programs", test_profile_of_running_programs },
+    { "/split/profile-takes-a-bound-name", test_profile_takes_a_bound_name },
     { "/split/class-of-profile-goes", test_class_of_profile_goes },
     { "/split/rebound", test_rebound },
     { "/split/store", test_store },

@@ -78,14 +78,14 @@ fake_process_free (FakeProcess *process)
 }
 
 static guint64
-class_id_of (const char *profile)
+class_id_of (const char *class_name)
 {
-  return 9100000 + g_str_hash (profile) % 1000; /* no port, and nothing else that stands in rules */
+  return 9100000 + g_str_hash (class_name) % 1000; /* no port, and nothing else that stands in rules */
 }
 
-/* What the host said before, with classes for @profiles. */
+/* What the host said before, with classes for @bound. */
 static VpndSplitStanding *
-standing_with (const VpndSplitStanding *before, const GPtrArray *profiles)
+standing_with (const VpndSplitStanding *before, const GArray *bound)
 {
   VpndSplitStanding *standing = vpnd_split_standing_new (before->ground, before->level);
   GHashTableIter iter;
@@ -100,8 +100,8 @@ standing_with (const VpndSplitStanding *before, const GPtrArray *profiles)
   standing->included_path = g_strdup (before->included_path);
   g_free (standing->trouble);
   standing->trouble = g_strdup (before->trouble);
-  for (guint i = 0; before->ground != VPND_SPLIT_GROUND_NONE && i < profiles->len; i++)
-    vpnd_split_standing_add_bound (standing, g_ptr_array_index (profiles, i), class_id_of (g_ptr_array_index (profiles, i)));
+  for (guint i = 0; before->ground != VPND_SPLIT_GROUND_NONE && i < bound->len; i++)
+    vpnd_split_standing_add_bound (standing, g_array_index (bound, VpndSplitBound, i).profile, class_id_of (g_array_index (bound, VpndSplitBound, i).class_name));
   for (guint i = 0; i < before->units->len; i++)
     {
       const VpndSplitUnitId *unit = &g_array_index (before->units, VpndSplitUnitId, i);
@@ -115,12 +115,15 @@ standing_with (const VpndSplitStanding *before, const GPtrArray *profiles)
 }
 
 static void
-splitter_prepare (VpndSplitter *self, const GPtrArray *profiles)
+splitter_prepare (VpndSplitter *self, const GArray *bound)
 {
   FakeHost *host = fake_host_of (self);
   g_autoptr (VpndSplitStanding) before = host->standing;
 
-  host->standing = standing_with (before, profiles);
+  host->standing = standing_with (before, bound);
+  g_array_set_size (host->bound, 0);
+  for (guint i = 0; i < bound->len; i++)
+    vpnd_split_bound_array_add (host->bound, g_array_index (bound, VpndSplitBound, i).profile, g_array_index (bound, VpndSplitBound, i).class_name);
   g_ptr_array_add (host->journal, g_strdup ("split.prepare"));
 }
 
@@ -156,6 +159,15 @@ splitter_check (VpndSplitter *self, const VpndSplitRule *rule, GError **error)
   return FALSE;
 }
 
+/* What a process says of where it stands: a class of a profile keeps its name. */
+static char *
+class_word_of (FakeHost *host, VpndSplitClass class_, const char *profile)
+{
+  const char *class_name = vpnd_split_bound_array_find (host->bound, profile);
+
+  return vpnd_split_class_dup_word (class_, class_name != NULL ? class_name : profile);
+}
+
 static gboolean
 splitter_enter (VpndSplitter *self, const VpndSplitProcess *asked, VpndSplitClass class_, const char *profile, char **out_origin, GError **error)
 {
@@ -167,7 +179,7 @@ splitter_enter (VpndSplitter *self, const VpndSplitProcess *asked, VpndSplitClas
       return FALSE;
     }
   g_free (process->class_word);
-  process->class_word = profile != NULL ? g_strdup_printf ("bound:%s", profile) : g_strdup (vpnd_split_class_to_string (class_));
+  process->class_word = class_word_of (fake_host_of (self), class_, profile);
   *out_origin = g_strdup ("/home");
   return TRUE;
 }
@@ -178,8 +190,8 @@ has_class (FakeHost *host, const char *class_word)
 {
   gboolean has_it = !g_str_has_prefix (class_word, "bound:");
 
-  for (guint i = 0; !has_it && i < host->standing->bound->len; i++)
-    has_it = strcmp (g_array_index (host->standing->bound, VpndSplitBoundId, i).profile, class_word + strlen ("bound:")) == 0;
+  for (guint i = 0; !has_it && i < host->bound->len; i++)
+    has_it = strcmp (g_array_index (host->bound, VpndSplitBound, i).class_name, class_word + strlen ("bound:")) == 0;
   return has_it;
 }
 
@@ -218,7 +230,7 @@ splitter_look (VpndSplitter *self, gint32 pid, VpndSplitLook *out_look)
 static GArray *
 splitter_list (VpndSplitter *self, VpndSplitClass class_, const char *profile)
 {
-  g_autofree char *class_word = profile != NULL ? g_strdup_printf ("bound:%s", profile) : g_strdup (vpnd_split_class_to_string (class_));
+  g_autofree char *class_word = class_word_of (fake_host_of (self), class_, profile);
   GArray *pids = g_array_new (FALSE, FALSE, sizeof (gint32));
   GHashTableIter iter;
   gpointer key, value;
@@ -275,7 +287,7 @@ fake_host_launch (FakeHost *host, gint32 pid, VpndSplitRule *rule)
   const VpndSplitterReport report = { VPND_SPLITTER_ARRIVED, pid, process->start_time, process->uid, rule->value, rule, "/home", 0 };
 
   g_free (process->class_word);
-  process->class_word = rule->profile != NULL ? g_strdup_printf ("bound:%s", rule->profile) : g_strdup (vpnd_split_class_to_string (rule->class_));
+  process->class_word = class_word_of (host, rule->class_, rule->profile);
   vpnd_splitter_emit_report (host->splitter, &report);
 }
 

@@ -560,6 +560,7 @@ fake_host_new (void)
   g_hash_table_insert (host->sysctls, g_strdup ("ipv4/conf/all/src_valid_mark"), g_strdup ("0"));
   g_hash_table_insert (host->sysctls, g_strdup ("ipv4/conf/all/arp_ignore"), g_strdup ("1"));
   host->journal = g_ptr_array_new_with_free_func (g_free);
+  host->bound = vpnd_split_bound_array_new ();
   host->timers = g_array_new (FALSE, FALSE, sizeof (Timer));
   host->facts = vpnd_facts_new ();
   host->facts->default4 = (VpndDefaultRoute){ TRUE, 2, "eth0", { AF_INET, { 192, 0, 2, 1 } }, 1500 };
@@ -612,6 +613,7 @@ fake_host_free (FakeHost *host)
   g_clear_pointer (&host->lookup, g_array_unref);
   g_hash_table_unref (host->sysctls);
   g_ptr_array_unref (host->journal);
+  g_array_unref (host->bound);
   g_array_unref (host->timers);
   g_free (host);
 }

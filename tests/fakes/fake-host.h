@@ -60,6 +60,7 @@ typedef struct
  * @listens: name-watch is started
  * @held: (element-type guint64): tickets of the answers that name-watch holds
  * @split_config: (nullable): what the splitter was told last
+ * @bound: (element-type VpndSplitBound): the profiles that have a class
  * @ruleset_of_leading: (nullable): the table that was in force when the splitter was told last
  * @standing: what the splitter tells; fake_host_set_standing () replaces it
  * @processes: (element-type gint32 FakeProcess): who runs
@@ -94,6 +95,7 @@ typedef struct
   gboolean listens;
   GArray *held;
   VpndSplitConfig *split_config;
+  GArray *bound;
   VpndRuleset *ruleset_of_leading;
   VpndSplitStanding *standing;
   GHashTable *processes;

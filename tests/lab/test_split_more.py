@@ -525,7 +525,7 @@ def test_a_profile_that_goes(split):
 
 @pytest.mark.parametrize("is_last", [True, False])
 def test_a_bound_program_goes_home(split, is_last):
-    """When its rule goes, also when that was the last of its profile, so that there is no such class any more; as long as it runs, the profile keeps its name."""
+    """When its rule goes, also when that was the last of its profile, so that there is no such class any more."""
     split.vpnctl("import", "-", "first", input=split.profile())
     if not is_last:
         split.vpnctl("split", "add", "--path", split.other, "--profile", "first")
@@ -536,12 +536,34 @@ def test_a_bound_program_goes_home(split, is_last):
         return pathlib.Path(f"/proc/{talker.process.pid}/cgroup").read_text(encoding="ascii")
 
     assert "vpnd-bound-first" in place() and talker.way() in REFUSED
-    refused = split.vpnctl("rename", "first", "second", check=False)
-    assert refused.returncode != 0 and "running" in refused.stderr
-    assert "second" not in split.vpnctl("list").stdout and {rule["profile"] for rule in rules(split)} == {"first"}
     split.vpnctl("split", "remove", "--path", split.listed)
     sandbox.wait_until(lambda: "vpnd-" not in place().split("0::")[1], 20, "it stands where it stood")
     assert talker.way() == OUTSIDE
+
+
+def test_a_running_program_keeps_no_name(split):
+    """A profile is renamed while a user's program is bound to it: the program stays where it is, is of the profile by its new name, and is refused elsewhere, its old sockets too."""
+    split.vpnctl("import", "-", "first", input=split.profile())
+    (split.host_run / "vpnd-lab/bin/listed").chmod(0o755)
+    split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn", "path", split.listed, "bound", "first", uid=0)
+    talker = split.talk(split.listed)
+    split.vpnctl("rename", "first", "second")
+    assert {rule["profile"] for rule in rules(split)} == {"second"} and {row["class"] for row in processes(split)} == {"bound:second"}
+    assert talker.way() in REFUSED
+    split.vpnctl("import", "-", "first", input=split.profile())
+    split.vpnctl("split", "add", "--path", split.other, "--profile", "first")
+    for name, listed, other in (("first", REFUSED, (INSIDE,)), ("second", (INSIDE,), REFUSED)):
+        split.vpnctl("connect", name, "--wait", "--timeout", "20")
+        another = split.talk(split.other)
+        assert talker.way() in listed and another.way() in other and first_act(split, split.listed) in listed
+        another.end()
+    split.daemon.stop(signal.SIGUSR1)
+    split.daemon = split.start_daemon(env=environment(split))
+    split.wait_state("connected")
+    assert talker.way() == INSIDE and talker.ask("class").endswith("vpnd-bound-first")
+    split.vpnctl("disconnect", "--wait")
+    assert talker.way() in REFUSED and first_act(split, split.other) in REFUSED
+    talker.end()
 
 
 # --- who may what

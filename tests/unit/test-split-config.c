@@ -216,6 +216,57 @@ test_file_round_trip (Disk *disk, gconstpointer data)
   g_assert_true (vpnd_split_config_equal (again, config));
 }
 
+static void
+assert_class (const VpndSplitConfig *config, const char *profile, const char *class_name)
+{
+  g_assert_cmpstr (vpnd_split_config_get_class_name (config, profile), ==, class_name);
+}
+
+/* A class is called as it was when its profile gets another name, however often, as long as anything is bound to it; no two are called the same, in the file, too. */
+static void
+test_class_names (Disk *disk, gconstpointer data)
+{
+  static const char *const names[] = { "a", "b", "c" };
+  VpndSplitConfig *config = vpnd_split_config_new ();
+  g_autoptr (GError) error = NULL;
+
+  config = add (config, path_rule ("/bin/0", VPND_SPLIT_BOUND, "a", VPND_SPLIT_OWNER_SYSTEM), &error);
+  for (guint i = 0; i < 200; i++)
+    {
+      const char *name = names[g_test_rand_int_range (0, G_N_ELEMENTS (names))], *new_name = names[g_test_rand_int_range (0, G_N_ELEMENTS (names))];
+      g_autofree char *trouble = NULL;
+      g_autofree char *class_name = NULL;
+      g_autofree char *path = g_strdup_printf ("/bin/%d", g_test_rand_int_range (0, 4));
+      g_autoptr (VpndSplitConfig) loaded = NULL;
+      g_autoptr (GArray) bound = vpnd_split_config_dup_bound (config);
+      g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
+      VpndSplitConfig *before = config;
+
+      for (guint k = 0; k < bound->len; k++)
+        g_assert_true (g_hash_table_add (seen, g_array_index (bound, VpndSplitBound, k).class_name));
+      g_assert_true (vpnd_split_store_save (disk->store, config, &error));
+      loaded = vpnd_split_store_load (disk->store, &trouble);
+      g_assert_null (trouble);
+      g_assert_true (vpnd_split_config_equal (config, loaded));
+      class_name = g_strdup (vpnd_split_bound_array_find (bound, name));
+      if (class_name != NULL && vpnd_split_bound_array_find (bound, new_name) == NULL)
+        {
+          config = vpnd_split_config_with_profile_renamed (config, name, new_name);
+          assert_class (config, new_name, class_name);
+          vpnd_split_config_unref (before);
+        }
+      else if (vpnd_split_config_find (config, VPND_SPLIT_PATH, path, VPND_SPLIT_OWNER_SYSTEM) == NULL)
+        config = add (config, path_rule (path, VPND_SPLIT_BOUND, name, VPND_SPLIT_OWNER_SYSTEM), &error);
+      else
+        {
+          config = vpnd_split_config_without (config, VPND_SPLIT_PATH, path, VPND_SPLIT_OWNER_SYSTEM, &error);
+          vpnd_split_config_unref (before);
+        }
+      g_assert_no_error (error);
+    }
+  vpnd_split_config_unref (config);
+}
+
 /* No broken file excludes anything, and each is kept and told. */
 static void
 test_broken_files (Disk *disk, gconstpointer data)
@@ -235,6 +286,11 @@ test_broken_files (Disk *disk, gconstpointer data)
     "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"app\",\"value\":\"x\",\"class\":\"excluded\",\"owner\":7,\"programs\":[1]}]}",
     "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"app\",\"value\":\"x\",\"class\":\"excluded\",\"owner\":7,\"programs\":[\"y\"]}]}",
     "{\"version\":1,\"mode\":\"exclude\",\"rules\":[{\"kind\":\"app\",\"value\":\"x\",\"class\":\"excluded\",\"programs\":[\"/y\"]}]}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[],\"classes\":[]}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[],\"classes\":{\"house\":1}}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[],\"classes\":{\"house\":\"../home\"}}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[],\"classes\":{\"house\":\"home+\"}}",
+    "{\"version\":1,\"mode\":\"exclude\",\"rules\":[],\"classes\":{\"house\":\"home+2/..\"}}",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -294,6 +350,7 @@ main (int argc, char **argv)
   g_test_add_func ("/split-config/limits", test_limits);
   g_test_add_func ("/split-config/bound-needs-a-profile", test_bound_needs_a_profile);
   g_test_add ("/split-store/round-trip", Disk, NULL, set_up, test_file_round_trip, tear_down);
+  g_test_add ("/split-store/class-names", Disk, NULL, set_up, test_class_names, tear_down);
   g_test_add ("/split-store/broken-files", Disk, NULL, set_up, test_broken_files, tear_down);
   g_test_add_func ("/split-state/steps", test_states);
   return g_test_run ();
