@@ -433,6 +433,18 @@ add_inward_included (VpndPolicyChains *chains, VpndChain *chain, const VpndPolic
   vpnd_rule_drop (vpnd_chain_add_rule (chain));
 }
 
+/* Nearly all that comes in is an answer. A flow of UDP outlives its socket, and goes on as long as the peer sends: so there the socket is asked for each packet, but for
+ * those from a port of resolvers in include mode, where everybody asks that of the tunnel. */
+static void
+add_inward_answers (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input)
+{
+  static const guint8 udp = IPPROTO_UDP;
+
+  vpnd_rule_accept (vpnd_rule_match (vpnd_rule_match_established (vpnd_chain_add_rule (chain)), VPND_FIELD_L4PROTO, VPND_OP_NE, &udp));
+  if (input->split->mode == VPND_SPLIT_MODE_INCLUDE)
+    vpnd_rule_accept (vpnd_rule_match_set (vpnd_rule_match_established (vpnd_chain_add_rule (chain)), VPND_FIELD_UDP_SPORT, VPND_OP_IN, SET_DNS_PORTS));
+}
+
 /* 8: who is inside the tunnel begins nothing with what is beside it: that would answer, from another socket or later, by a physical link, and so tell whose the tunnel's
  * address is. */
 static void
@@ -441,7 +453,7 @@ add_inward (VpndPolicyChains *chains, const VpndPolicyInput *input)
   static const guint8 protocols[] = { IPPROTO_ICMP, IPPROTO_ICMPV6 };
   VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_SPLIT_INWARD);
 
-  vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chain)));
+  add_inward_answers (chains, chain, input);
   if (input->split->mode == VPND_SPLIT_MODE_INCLUDE)
     {
       for (guint i = 0; i < G_N_ELEMENTS (protocols); i++)

@@ -12,7 +12,7 @@ import pytest
 
 import sandbox
 from capture import UDP, select_frames
-from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6
+from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, goes, split_state, unheld, wait_split_state  # noqa: F401
 
 
@@ -159,6 +159,25 @@ while True:
 """
 
 
+ECHO_ALL = """
+import select, socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+    datagrams.bind(("", 6881))
+    print("ready", flush=True)
+    while True:
+        ready = select.select([datagrams, sys.stdin], [], [])[0]
+        if datagrams in ready:
+            text, peer = datagrams.recvfrom(100)
+            print("datagram", flush=True)
+            try:
+                datagrams.sendto(text, peer)
+            except OSError:
+                pass
+        elif sys.stdin in ready:
+            break
+"""
+
+
 def knock_inside(lab, family, far, addresses):
     """A peer inside the tunnel, with a public address, sends to the host."""
     with lab.wan.net():
@@ -197,6 +216,27 @@ def test_nobody_inside_begins_anything(split, family, mode):
         said[way] = set(program.communicate("\n", timeout=20)[0].split())
         assert not [frame for frame in split.capture.since(mark) if far in (frame.src, frame.dst)]
     assert said == {"exclude": set(), "include": {"datagram", "stream"}}, "the control: who is inside the tunnel is reached"
+
+
+def test_flow_inside_does_not_go_on_with_an_excluded_program(split):
+    """Somebody inside the tunnel goes on sending to a port that another program has by now, which is beside it."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    wait_split_state(split, "engaged")
+    said = {}
+    with split.wan.net(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((TUNNEL_PEER4, 4444))
+        peer.settimeout(5)
+        for way in ("include", "exclude"):
+            program = split.host.start(split.vpnctl_path, way, "--", PYTHON, "-c", ECHO_ALL, env=split.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            assert program.stdout.readline() == "ready\n"
+            for _ in range(2):
+                peer.sendto(b"who is there?", (TUNNEL_HOST4, 6881))
+                if way == "include":
+                    assert peer.recv(100) == b"who is there?"
+            split.host.run("ping", "-c1", "-W5", TUNNEL_PEER4)  # what was sent before has arrived
+            said[way] = program.communicate("\n", timeout=20)[0].split()
+    assert said == {"include": ["datagram", "datagram"], "exclude": []}
 
 
 def test_killed_vpnd_opens_nothing(split):
