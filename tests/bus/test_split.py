@@ -102,7 +102,9 @@ def test_a_profile_that_is_renamed(loaded):
 
     assert loaded.calls(rename)[0]["ok"] == "()"
     assert sorted(r["profile"] for r in listed(loaded)) == ["", "renamed", "renamed"]
-    assert '"demo"' not in file.read_text(encoding="utf-8") and "'renamed'" in loaded.calls(asked)[0]["ok"]
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    assert {r.get("profile") for r in stored["rules"]} == {None, "renamed"} and stored["classes"] == {"renamed": "demo"}, "the class is called as it was"
+    assert "'renamed'" in loaded.calls(asked)[0]["ok"]
     assert loaded.calls(call(rigs.PROFILES, "Rename", "(ss)", "('renamed', 'demo')"))[0]["ok"] == "()"
     assert told() == before
 
