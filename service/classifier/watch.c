@@ -29,6 +29,7 @@
 #define EVENTS_PER_TURN 64             /* then the rest of the loop has its turn */
 #define ORIGINS_MAX 1024u              /* cgroups of those that start programs; then they are learnt anew */
 #define RECENT_MAX 128u                /* each holds a descriptor, of which the guard expects few */
+#define RECENT_SHARE 16u               /* of these a party has at most, before it makes room for itself */
 #define RECENT_EVERY_MS 10             /* what such a process sends outside its class until then goes the way of others */
 #define RECENT_US (2 * G_USEC_PER_SEC) /* a desktop has made the scope of what it launched by then */
 #define TOLD_MAX 4096u                 /* 64 KB */
@@ -223,6 +224,28 @@ classify (VpndWatch *self, const VpndClassifierRule *rule, Held *it, gboolean *o
   return vpnd_process_move (it->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
 }
 
+/* The rules of a user's own count as one, so that nobody can launch so many programs that those of others are forgotten. */
+static gboolean
+is_same_party (const VpndClassifierRule *a, const VpndClassifierRule *b)
+{
+  return a == b || (a->uid != VPND_CLASSIFIER_ANY_UID && a->uid == b->uid);
+}
+
+/* Returns: the place of who makes room for one of @rule: the oldest of the same party, when that has its share, else the oldest */
+static guint
+find_superfluous (const GArray *recent, const VpndClassifierRule *rule)
+{
+  guint oldest = 0, n = 0;
+
+  for (guint i = recent->len; i-- > 0;)
+    if (is_same_party (g_array_index (recent, Recent, i).rule, rule))
+      {
+        oldest = i;
+        n++;
+      }
+  return n >= RECENT_SHARE ? oldest : 0;
+}
+
 static void
 add_recent (VpndWatch *self, Held *it, const VpndClassifierRule *rule)
 {
@@ -231,7 +254,7 @@ add_recent (VpndWatch *self, Held *it, const VpndClassifierRule *rule)
   if (it->held < 0)
     return;
   if (self->recent->len == RECENT_MAX)
-    g_array_remove_index (self->recent, 0);
+    g_array_remove_index (self->recent, find_superfluous (self->recent, rule));
   it->held = -1;
   g_array_append_val (self->recent, recent);
   if (self->recent_source == 0)

@@ -18,8 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RACE_LOOKS 50 /* launches; it is looked at each 10 ms */
-#define CROWD 2000    /* three pages of cgroup.procs */
+#define NEIGHBOURS 200 /* more than are looked after */
+#define RACE_LOOKS 50  /* launches; it is looked at each 10 ms */
+#define CROWD 2000     /* three pages of cgroup.procs */
 
 static void
 ask (const Lab *lab, const char *mount, VpndClassifierErrandKind kind, GPid pid, guint64 start_time, const char *origin)
@@ -306,6 +307,40 @@ test_taken_out_again (Lab *lab, gconstpointer data)
   remove_cgroup (home);
 }
 
+/* Nobody launches so many programs of another rule that this is forgotten. */
+static void
+test_taken_out_in_a_crowd (Lab *lab, gconstpointer data)
+{
+  g_autofree char *name = new_place ("home");
+  g_autofree char *home = g_strconcat (lab->cgroups, name, NULL);
+  g_autofree char *wanted = g_path_get_basename (lab->class);
+  g_autofree char *mine = g_strdup (lab->program), *theirs = copy_program (lab, "theirs");
+  const char *const paths[] = { mine, theirs, NULL };
+  GPid crowd[NEIGHBOURS], pid;
+
+  g_assert_no_errno (mkdir (home, 0700));
+  send_rules (lab, paths);
+  expect (lab, VPND_CLASSIFIER_APPLIED, "", 0);
+  pid = start_program (lab, "--wait");
+  expect_process (lab, VPND_CLASSIFIER_ARRIVED, pid);
+  g_free (lab->program);
+  lab->program = g_strdup (theirs);
+  for (guint i = 0; i < NEIGHBOURS; i++)
+    crowd[i] = start_program (lab, "--wait");
+  for (guint i = 0; i < NEIGHBOURS; i++)
+    {
+      g_auto (VpndClassifierReport) report = next_report (lab);
+
+      g_assert_cmpstr (report.path, ==, theirs);
+    }
+  put_into (home, pid);
+  await_place (pid, wanted);
+  for (guint i = 0; i < NEIGHBOURS; i++)
+    end_process (crowd[i]);
+  end_process (pid);
+  remove_cgroup (home);
+}
+
 /* Who asks for what nobody may ask for is dropped. */
 static void
 test_into_a_class_nobody_is_put_back (Lab *lab, gconstpointer data)
@@ -326,6 +361,7 @@ main (int argc, char **argv)
     { "/classifier/a-crowd-returns", test_a_crowd_returns },
     { "/classifier/children-return", test_children_return },
     { "/classifier/taken-out-again", test_taken_out_again },
+    { "/classifier/taken-out-in-a-crowd", test_taken_out_in_a_crowd },
     { "/classifier/into-a-class-nobody-is-put-back", test_into_a_class_nobody_is_put_back },
   };
 
