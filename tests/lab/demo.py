@@ -114,8 +114,8 @@ def tour(lab):
 
 
 def shell(lab):
-    lab.host.start(built("service/classifier/vpnd-classifier"), "--socket", "/run/vpnd-classifier.socket", "--mountinfo", "/proc/self/mountinfo", env=lab.environment())
-    sandbox.wait_until(lambda: (lab.host_run / "vpnd-classifier.socket").exists(), 10, "vpnd-classifier listens")
+    classifier = lab.host.start(built("service/classifier/vpnd-classifier"), "--socket", "/run/vpnd-classifier.socket", "--mountinfo", "/proc/self/mountinfo", env=lab.environment())
+    sandbox.wait_until(lambda: classifier.poll() is not None or (lab.host_run / "vpnd-classifier.socket").exists(), 10, "vpnd-classifier listens, or says that this kernel cannot hold launches")
     conf = set_up(lab)
     (lab.host_run / "vpnd-lab/demo.conf").write_bytes(conf.read_bytes())
     (lab.host_run / "vpnd-lab/demo.conf").chmod(0o600)
