@@ -321,7 +321,7 @@ class Lab:
     def connect(self, name="demo", **options):
         """Imports the lab's profile and connects."""
         self.vpnctl("import", "-", name, input=self.profile(**options))
-        self.vpnctl("connect", name, "--wait", "--timeout", "20")
+        self.vpnctl("connect", name, "--wait", "--timeout", "40")
         sandbox.wait_until(self._takes_answers, sandbox.SOON_S, "the routes of the tunnel's addresses")
 
     def _takes_answers(self):

@@ -87,7 +87,7 @@ def remove_folder(folder):
 def remove_cgroups(top):
     """Removes the folder and what is in it, as soon as the last process has left."""
     for folder in [*sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True), top]:
-        wait_until(lambda folder=folder: remove_folder(folder), 20, f"nobody stands in {folder}")
+        wait_until(lambda folder=folder: remove_folder(folder), SOON_S, f"nobody stands in {folder}")
 
 
 def remove_leftovers(folder):

@@ -62,7 +62,7 @@ def test_disconnect_leaves_the_host_as_before(lab_with, resolv_conf):
 def test_ten_rounds_leave_nothing(host):
     host.vpnctl("import", "-", "demo", input=host.profile())
     for _ in range(10):
-        host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+        host.vpnctl("connect", "demo", "--wait", "--timeout", "40")
         host.vpnctl("disconnect", "--wait")
     assert host.difference(host.before, host.snapshot()) == ""
 
@@ -172,7 +172,7 @@ def test_endpoint_by_name_on_a_closed_host(host):
     host.vpnctl("settings", "set", "lockdown", "on")
     host.vpnctl("disconnect", "--wait")
     mark = host.capture.mark()
-    host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+    host.vpnctl("connect", "demo", "--wait", "--timeout", "40")
     host.vpnctl("settings", "set", "auto-connect", "on")
     host.vpnctl("disconnect", "--wait")
     host.daemons[-1].stop()

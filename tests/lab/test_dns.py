@@ -193,7 +193,7 @@ def test_a_file_that_cannot_be_written(host, way):
     host.vpnctl("import", "-", "demo", input=host.profile())
     host.vpnctl("lockdown", "on")
     mark = host.capture.mark()
-    done = host.vpnctl("connect", "demo", "--wait", "--timeout", "20", "--json", check=False)
+    done = host.vpnctl("connect", "demo", "--wait", "--timeout", "40", "--json", check=False)
     assert done.returncode != 0 and "resolv.conf" in done.stdout + done.stderr and "dns" in (done.stdout + done.stderr).lower(), done
     assert host.status()["blocking"] is True
     host.host.run("getent", "hosts", "closed.lab.example", check=False)
@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_written(host, way):
     none(host.capture.since(mark), dport=53)
     assert look(host) == before
     host.host.run("sh", "-c", LOCKS[way][1])
-    host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+    host.vpnctl("connect", "demo", "--wait", "--timeout", "40")
     host.vpnctl("disconnect", "--wait")
 
 

@@ -104,7 +104,7 @@ def test_a_resolvconf_that_fails_is_no_hole(owned):
         owned.host.run("sh", "-c", f"printf '#!/bin/sh\\n{script}\\n' > /run/broken && chmod 755 /run/broken")
         owned.host.run("mount", "--bind", "/run/broken", "/usr/sbin/resolvconf")
         owned.vpnctl("import", "-", "demo", "--replace", input=owned.profile())
-        owned.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+        owned.vpnctl("connect", "demo", "--wait", "--timeout", "40")
         assert servers(owned) == [TUNNEL_PEER4]
         asked_in_tunnel(owned, f"broken{script[-1]}.lab.example")
         owned.vpnctl("disconnect", "--wait")

@@ -102,7 +102,7 @@ def again_from_the_start(lab, backdrop):
     """The same settings on a host that was never anything else."""
     if backdrop != "disconnected":
         lab.vpnctl("disconnect", "--wait")
-        lab.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+        lab.vpnctl("connect", "demo", "--wait", "--timeout", "40")
         return
     assert lab.daemons[-1].stop() == 0
     lab.host.run("nft", "delete", "table", "inet", "vpnd", check=False)

@@ -328,7 +328,7 @@ def walk(lab, matrix, lan):
     go_on()
     yield from killed("error")
     lab.wait_state("error")
-    lab.vpnctl("connect", "live", "--wait", "--timeout", "20")
+    lab.vpnctl("connect", "live", "--wait", "--timeout", "40")
     yield at("connected", "up")
     assert lab.status()["state"] == "connected"
     yield from stopped("connected", "up")
@@ -343,18 +343,18 @@ def walk(lab, matrix, lan):
     yield from killed("reconnecting", "dead")
     lab.revive_peer()
     lab.wait_state("error")
-    lab.vpnctl("connect", "live", "--wait", "--timeout", "20")
+    lab.vpnctl("connect", "live", "--wait", "--timeout", "40")
     yield from killed("connected", "up")  # wireguard-go lives on
     lab.wait_state("error")
-    lab.vpnctl("connect", "live", "--wait", "--timeout", "20")
+    lab.vpnctl("connect", "live", "--wait", "--timeout", "40")
     tunnel = hold_disconnecting(lab, False)
     yield at("disconnecting", tunnel)
     yield from killed("disconnecting", tunnel)
-    lab.vpnctl("connect", "live", "--wait", "--timeout", "20")
+    lab.vpnctl("connect", "live", "--wait", "--timeout", "40")
     tunnel = hold_disconnecting(lab, True)
     yield at("disconnecting, routes gone", tunnel)
     yield from killed("disconnecting, routes gone", tunnel)
-    lab.vpnctl("connect", "live", "--wait", "--timeout", "20")
+    lab.vpnctl("connect", "live", "--wait", "--timeout", "40")
     assert lab.daemons[-1].stop(signal.SIGUSR1) == 0
     yield at("restarting")
     lab.start_daemon()
@@ -396,7 +396,7 @@ def hold_disconnecting(lab, without_routes):
         if "chain tunnel_out" in lab.host.run("nft", "list", "table", "inet", "vpnd").stdout:  # the rules of before, until the tunnel is gone
             return "dead" if routes_of_the_tunnel(lab) else "none"
         lab.daemons[-1].process.send_signal(signal.SIGCONT)
-        lab.vpnctl("connect", "live", "--wait", "--timeout", "20")
+        lab.vpnctl("connect", "live", "--wait", "--timeout", "40")
     raise AssertionError("disconnecting could not be held")
 
 

@@ -136,7 +136,7 @@ def test_what_may_stay_stays(host):
             unconnected = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         unconnected.bind(("0.0.0.0", 0))
         public = stack.enter_context(contextlib.closing(Pair(host.host, host.lan, GATEWAY4)))
-        host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+        host.vpnctl("connect", "demo", "--wait", "--timeout", "40")
         assert end_of(public.client) == "ECONNABORTED"
         for pair in (*loopback, lan):
             assert pair.works()
@@ -148,7 +148,7 @@ def test_lan_is_ended_where_it_is_blocked(host):
     host.lan.run("ip", *"addr add 10.9.9.1/24 dev lan0".split())
     host.host.run("ip", *"addr add 10.9.9.2/24 dev eth0".split())
     with contextlib.closing(Pair(host.host, host.lan, "10.9.9.1")) as pair:
-        host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+        host.vpnctl("connect", "demo", "--wait", "--timeout", "40")
         assert end_of(pair.client) == "ECONNABORTED"
 
 
@@ -209,7 +209,7 @@ def test_setting_off_leaves_them(host):
     host.vpnctl("import", "-", "demo", input=host.profile())
     host.vpnctl("settings", "set", "destroy-sockets", "off")
     with contextlib.closing(Pair(host.host, host.wan, PUBLIC4)) as pair:
-        host.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+        host.vpnctl("connect", "demo", "--wait", "--timeout", "40")
         assert end_of(pair.client, 0.3) is None
         host.vpnctl("disconnect", "--wait")
         assert pair.works()

@@ -393,9 +393,9 @@ def test_bound_to_a_profile(split):
     split.vpnctl("import", "-", "second", input=split.profile())
     split.vpnctl("split", "add", "--path", split.listed, "--profile", "demo")
     assert goes(split, split.listed, ("EPERM", "ECONNREFUSED"))
-    split.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+    split.vpnctl("connect", "demo", "--wait", "--timeout", "40")
     assert goes(split, split.listed, INSIDE)
-    split.vpnctl("connect", "second", "--wait", "--timeout", "20")
+    split.vpnctl("connect", "second", "--wait", "--timeout", "40")
     assert first_act(split, split.other) == INSIDE
     assert goes(split, split.listed, ("EPERM", "ECONNREFUSED"))
 

@@ -503,18 +503,18 @@ def test_a_profile_that_goes(split):
     """Bound to a profile that is renamed, a program is bound to it by its new name; to one that is removed, it is refused, and the list and the status say why."""
     split.vpnctl("import", "-", "first", input=split.profile())
     split.vpnctl("split", "add", "--path", split.listed, "--profile", "first")
-    split.vpnctl("connect", "first", "--wait", "--timeout", "20")
+    split.vpnctl("connect", "first", "--wait", "--timeout", "40")
     assert goes(split, split.listed, INSIDE)
     split.vpnctl("disconnect", "--wait")
     split.vpnctl("rename", "first", "second")
     assert goes(split, split.listed, REFUSED)
-    split.vpnctl("connect", "second", "--wait", "--timeout", "20")
+    split.vpnctl("connect", "second", "--wait", "--timeout", "40")
     assert rules(split)[0]["profile"] == "second" and rules(split)[0]["effective"] and not split.status()["warnings"]
     assert goes(split, split.listed, INSIDE, own_port=31000)
     split.vpnctl("disconnect", "--wait")
     split.vpnctl("import", "-", "third", input=split.profile())
     split.vpnctl("remove", "second")
-    split.vpnctl("connect", "third", "--wait", "--timeout", "20")
+    split.vpnctl("connect", "third", "--wait", "--timeout", "40")
     assert goes(split, split.listed, REFUSED)
     assert "no profile" in rules(split)[0]["reason"] and not rules(split)[0]["effective"]
     assert [text for text in split.status()["warnings"] if split.listed in text]

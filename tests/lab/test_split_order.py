@@ -53,7 +53,7 @@ def test_rules_know_a_class_first(held, way):
     if way == "included":
         held.vpnctl("split", "mode", "include")
     if "disconnected" not in way:
-        held.vpnctl("connect", "second", "--wait", "--timeout", "20")
+        held.vpnctl("connect", "second", "--wait", "--timeout", "40")
     change = Change(held, "split", "add", "--path", held.listed, *words)
     early = held.talk(held.listed)
     assert "vpnd-" not in place(early).split("0::")[1]

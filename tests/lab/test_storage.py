@@ -178,7 +178,7 @@ def test_full_runtime_directory(lab):
     sandbox.wait_until(lambda: lab.status()["state"] == "disconnected", sandbox.SOON_S, "the failed activation is rolled back")
     assert lab.difference(before, lab.snapshot()) == ""
     in_host(lab, "rm /run/vpnd/ballast")
-    lab.vpnctl("connect", "demo", "--wait", "--timeout", "20")
+    lab.vpnctl("connect", "demo", "--wait", "--timeout", "40")
     assert int(in_host(lab, FILL % "/run/vpnd")) < 100000, "the file system is full"
     flood, mark = Flood(lab), lab.capture.mark()
     flood.on()
