@@ -1,18 +1,17 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See name-watch-queue.h. Which form of a rule the kernel takes is found out by a trial: a batch without its end, of which the kernel says what it thinks and
- * which it takes back. Packets that are let go in one turn of the main loop go by one send.
+ * See name-watch-queue.h. Which form of a rule the kernel takes is found out by a trial (queue-trial.c). Packets that are let go in one turn of the main loop go by one send.
  */
 #include "config.h"
 
 #include "name-watch-queue.h"
 
 #include "error.h"
-#include "nft-encode.h"
 #include "nl-socket.h"
 #include "queue-decode.h"
 #include "queue-encode.h"
+#include "queue-trial.h"
 #include "reserved.h"
 
 #include <errno.h>
@@ -21,7 +20,6 @@
 #define TIMEOUT_MS 5000u
 /* Answers that wait at the same time. A program that stops (SIGSTOP) while it listens holds as many; then answers go through unseen. */
 #define LENGTH_MAX 32u
-#define TRIAL_TABLE "vpnd-trial"
 
 /* A packet that is held for its addresses. */
 typedef struct
@@ -194,17 +192,6 @@ vpnd_name_watch_queue_stop (VpndNameWatch *watch)
   self->form = VPND_QUEUE_NONE;
 }
 
-/* The least ruleset that has such a rule. */
-static VpndRuleset *
-make_trial (VpndQueueForm form)
-{
-  VpndRuleset *ruleset = vpnd_ruleset_new (TRIAL_TABLE);
-  VpndChain *chain = vpnd_ruleset_add_chain (ruleset, "names", VPND_CHAIN_FILTER, VPND_HOOK_NONE, 0, VPND_VERDICT_ACCEPT);
-
-  vpnd_rule_queue (vpnd_chain_add_rule (chain), form, VPND_NAME_QUEUE);
-  return ruleset;
-}
-
 static void try_form (GTask *task, VpndQueueForm form);
 
 static void
@@ -262,9 +249,7 @@ static void
 try_form (GTask *task, VpndQueueForm form)
 {
   VpndNameWatchQueue *self = g_task_get_source_object (task);
-  g_autoptr (VpndRuleset) ruleset = make_trial (form);
-  const guint32 seq = vpnd_nl_socket_next_seq (self->socket, vpnd_nft_replace_messages (ruleset));
-  g_autoptr (GBytes) batch = vpnd_nft_encode_trial (ruleset, seq);
+  g_autoptr (GBytes) batch = vpnd_queue_trial_new (self->socket, form, VPND_NAME_QUEUE);
 
   g_task_set_task_data (task, GINT_TO_POINTER (form), NULL);
   vpnd_nl_socket_transact_async (self->socket, batch, TIMEOUT_MS, g_task_get_cancellable (task), on_tried, g_object_ref (task));
@@ -317,7 +302,7 @@ vpnd_name_watch_queue_start_async (VpndNameWatch *watch, GCancellable *cancellab
       return;
     }
   vpnd_nl_socket_set_notify (self->socket, on_message, self);
-  message = vpnd_queue_encode_bind (VPND_NAME_QUEUE, LENGTH_MAX, vpnd_nl_socket_next_seq (self->socket, 1));
+  message = vpnd_queue_encode_bind (VPND_NAME_QUEUE, LENGTH_MAX, TRUE, vpnd_nl_socket_next_seq (self->socket, 1));
   vpnd_nl_socket_transact_async (self->socket, message, TIMEOUT_MS, cancellable, on_bound, g_object_ref (task));
 }
 

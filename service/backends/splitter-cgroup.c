@@ -12,6 +12,7 @@
 #include "classifier-client.h"
 #include "split-classes.h"
 #include "split-departures.h"
+#include "split-hold.h"
 #include "process.h"
 #include "split-sockets.h"
 #include "split-table.h"
@@ -35,6 +36,7 @@ struct _VpndSplitterCgroup
   VpndSplitClasses *classes;    /* (owned) */
   VpndClassifierClient *client; /* (owned) */
   VpndSplitUnits *units;        /* (owned) */
+  VpndSplitHold *hold;          /* (owned) */
   VpndSplitSockets *sockets;    /* (owned) */
   VpndDepartures *departures;   /* (owned) */
   VpndSplitConfig *config;      /* (owned) */
@@ -84,6 +86,7 @@ add_folders (VpndSplitterCgroup *self, VpndSplitStanding *standing)
   if (!vpnd_split_config_needs_all_units (self->config))
     return;
   standing->newest = vpnd_split_units_get_newest (self->units);
+  standing->hold = vpnd_split_hold_get_form (self->hold);
   for (guint i = 0; i < folders->len; i++)
     {
       const VpndSplitUnitFolder *folder = &g_array_index (folders, VpndSplitUnitFolder, i);
@@ -246,6 +249,7 @@ look_for_units (VpndSplitterCgroup *self)
   const gboolean has_units = vpnd_split_table_has_units (self->table);
 
   vpnd_split_units_set (self->units, has_cgroup2 ? vpnd_split_classes_get_mount (self->classes) : NULL, has_units ? vpnd_split_table_match_unit : NULL, self->table, vpnd_split_config_needs_all_units (self->config));
+  vpnd_split_hold_set (self->hold, has_cgroup2 && vpnd_split_config_needs_all_units (self->config));
 }
 
 static void
@@ -573,6 +577,7 @@ vpnd_splitter_cgroup_new (const char *classifier_path, const char *wanted_path, 
   self->classes = vpnd_split_classes_new (wanted_path, on_classes_changed, self);
   self->client = vpnd_classifier_client_new (classifier_path, on_report, on_link, on_errands, self);
   self->units = vpnd_split_units_new (on_units_changed, self);
+  self->hold = vpnd_split_hold_new (on_units_changed, self);
   self->departures = vpnd_departures_new (on_departed, self);
   return VPND_SPLITTER (g_steal_pointer (&self));
 }
@@ -586,6 +591,7 @@ vpnd_splitter_cgroup_dispose (GObject *object)
   g_clear_handle_id (&self->tell, g_source_remove);
   g_clear_pointer (&self->client, vpnd_classifier_client_free);
   g_clear_pointer (&self->units, vpnd_split_units_free);
+  g_clear_pointer (&self->hold, vpnd_split_hold_free);
   g_clear_pointer (&self->departures, vpnd_departures_free);
   g_clear_pointer (&self->table, vpnd_split_table_free);
   g_clear_pointer (&self->classes, vpnd_split_classes_free);

@@ -7,6 +7,8 @@
 
 #include "policy-split-who.h"
 
+#include "reserved.h"
+
 static const char *const set_names[] = {
   [VPND_POLICY_GROUPS_TO_TUNNEL] = "split_tunnel",
   [VPND_POLICY_GROUPS_EXCLUDED] = "split_excluded",
@@ -304,25 +306,19 @@ folders_of_level (const VpndPolicyInput *input, guint level)
   return ids;
 }
 
-/**
- * vpnd_policy_add_unseen:
- * @chains: the chains of a ruleset that is being filled
- * @input: what the policy depends on
- *
- * Adds the chain for packets that would be in the clear: it drops those of a unit whose cgroup came so short a time ago that nobody has looked yet which class it is of. It
- * does not refuse them, so TCP asks again. What stands in a folder itself, and what a unit makes below itself, was never a question.
- */
-void
-vpnd_policy_add_unseen (VpndPolicyChains *chains, const VpndPolicyInput *input)
+/* Fills @name, a chain for packets of units whose cgroups came so short a time ago that nobody has looked yet which class they are of. What stands in a folder itself, and
+ * what a unit makes below itself, was never a question. @form: how they are held; VPND_QUEUE_NONE drops them */
+static void
+add_chain_of_unseen (VpndPolicyChains *chains, const VpndPolicyInput *input, const char *name, VpndQueueForm form)
 {
   const GArray *folders = input->split->folders;
   const guint deepest = g_array_index (folders, VpndSplitFolder, folders->len - 1).level;
-  VpndChain *chain = vpnd_policy_add_chain (chains, VPND_POLICY_CHAIN_UNSEEN);
+  VpndChain *chain = vpnd_policy_add_chain (chains, name);
 
   for (guint level = 0; level <= deepest; level++)
     {
       g_autoptr (GArray) ids = folders_of_level (input, level);
-      g_autofree char *name = g_strdup_printf ("split_folders_%u", level);
+      g_autofree char *set = g_strdup_printf ("split_folders_%u", level);
       VpndRule *rule;
 
       if (ids->len == 0)
@@ -332,11 +328,43 @@ vpnd_policy_add_unseen (VpndPolicyChains *chains, const VpndPolicyInput *input)
         vpnd_rule_match_cgroup (rule, level, g_array_index (ids, guint64, 0));
       else if (level > 0)
         {
-          (void) fill_set (chains, name, ids);
-          vpnd_rule_match_cgroup_set (rule, level, name);
+          if (vpnd_ruleset_find_set (chains->ruleset, set) == NULL)
+            (void) fill_set (chains, set, ids);
+          vpnd_rule_match_cgroup_set (rule, level, set);
         }
-      vpnd_rule_drop (vpnd_rule_match_newer_cgroup (rule, level + 1, input->split->newest));
+      vpnd_rule_match_newer_cgroup (rule, level + 1, input->split->newest);
+      if (form == VPND_QUEUE_NONE)
+        vpnd_rule_drop (rule);
+      else
+        vpnd_rule_queue (rule, form, VPND_UNIT_QUEUE);
     }
+}
+
+/**
+ * vpnd_policy_add_unseen:
+ * @chains: the chains of a ruleset that is being filled
+ * @input: what the policy depends on
+ *
+ * Adds the chain for packets that would be in the clear, which drops those of a unit that nobody has looked at. It does not refuse them, so TCP asks again.
+ */
+void
+vpnd_policy_add_unseen (VpndPolicyChains *chains, const VpndPolicyInput *input)
+{
+  add_chain_of_unseen (chains, input, VPND_POLICY_CHAIN_UNSEEN, VPND_QUEUE_NONE);
+}
+
+/**
+ * vpnd_policy_add_held:
+ * @chains: the chains of a ruleset that is being filled
+ * @input: what the policy depends on; its plan knows how to hold packets
+ *
+ * Adds the chain for packets of which no class is known, before that makes a difference: it holds those of a unit that nobody has looked at, until somebody has. Where nobody listens they
+ * go on as what has no class, and unmarked, which is into the tunnel or to vpnd_policy_add_unseen().
+ */
+void
+vpnd_policy_add_held (VpndPolicyChains *chains, const VpndPolicyInput *input)
+{
+  add_chain_of_unseen (chains, input, VPND_POLICY_CHAIN_HELD, input->split->hold);
 }
 
 /* The classes of one level are one look at the socket. So few are compared instead: measured, a look into a map takes as long as three comparisons. */

@@ -10,6 +10,7 @@
 
 G_BEGIN_DECLS
 
+#define VPND_POLICY_CHAIN_HELD "held"
 #define VPND_POLICY_CHAIN_UNSEEN "unseen"
 
 typedef enum
@@ -26,6 +27,7 @@ VpndRule *vpnd_policy_new_rule (VpndPolicyChains *chains, VpndChain *chain);
 void vpnd_policy_add_groups (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input, VpndPolicyGroups groups, VpndPolicyNewRuleFunc begin, const char *target);
 gboolean vpnd_policy_holds_unseen (const VpndPolicyInput *input);
 gboolean vpnd_policy_holds_unseen_bound (const VpndPolicyInput *input);
+void vpnd_policy_add_held (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_unseen (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_classes_of (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *input, const char *beside);
 void vpnd_policy_add_uids (VpndPolicyChains *chains, VpndChain *chain, const GArray *uids, const char *name, const char *target);

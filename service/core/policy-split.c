@@ -26,7 +26,8 @@
 
 #define DISCARD_PORT 9 /* RFC 863: what the tunnel is probed with (backends/prober-udp) */
 #define NO_UID G_MAXUINT32
-#define LOOPBACK_IFINDEX 1 /* net/flow.h of Linux: in each namespace it is the first; a number is compared sooner than a name */
+#define PRIORITY_BEFORE (-150) /* before the chain that drops, for what is held goes through one chain anew */
+#define LOOPBACK_IFINDEX 1     /* net/flow.h of Linux: in each namespace it is the first; a number is compared sooner than a name */
 
 static VpndRule *
 new_rule_off_loopback (VpndPolicyChains *chains, VpndChain *chain)
@@ -341,10 +342,15 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
   vpnd_policy_add_prefixes (chains, chain, plan->included_prefixes, "split_included", NULL);
   if (plan->watches_names)
     vpnd_policy_add_names (chains, chain, plan->included_addrs, "split_names_in", NULL);
+  if (is_include && input->kind == VPND_POLICY_CONNECTED)
+    vpnd_policy_keep_inner_resolvers (chain, input);
+  if (vpnd_policy_holds_unseen (input) && plan->hold != VPND_QUEUE_NONE)
+    {
+      vpnd_policy_add_held (chains, input);
+      vpnd_rule_jump (vpnd_chain_add_rule (chain), VPND_POLICY_CHAIN_HELD);
+    }
   if (is_include)
     {
-      if (input->kind == VPND_POLICY_CONNECTED)
-        vpnd_policy_keep_inner_resolvers (chain, input);
       add_rest_beside (chain);
       return;
     }
@@ -521,6 +527,13 @@ vpnd_policy_build_open (const VpndSplitPlan *split)
     {
       vpnd_policy_add_unseen (&chains, &input);
       hold_unseen_bound (&chains, &input);
+      if (split->hold != VPND_QUEUE_NONE)
+        {
+          VpndChain *before = vpnd_ruleset_add_chain (ruleset, "before", VPND_CHAIN_FILTER, VPND_HOOK_OUTPUT, PRIORITY_BEFORE, VPND_VERDICT_ACCEPT);
+
+          vpnd_policy_add_held (&chains, &input);
+          vpnd_rule_jump (new_rule_off_loopback (&chains, before), VPND_POLICY_CHAIN_HELD);
+        }
     }
   vpnd_policy_add_refusal (&chains, FALSE);
   return g_steal_pointer (&ruleset);

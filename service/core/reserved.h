@@ -31,5 +31,6 @@
 #define VPND_LISTEN_PORT_LAST 65535
 
 #define VPND_NAME_QUEUE 22096u /* number of the netfilter queue that holds DNS answers */
+#define VPND_UNIT_QUEUE 22097u /* of the one that holds what units send which nobody has looked at yet */
 
 #define VPND_RTPROT 86 /* rtm_protocol and FRA_PROTOCOL of everything we add */

@@ -281,6 +281,8 @@ add_folders (VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplit
   g_array_sort (plan->folders, compare_folders);
   if (plan->folders->len == 0)
     plan->newest = 0;
+  else
+    plan->hold = standing->hold;
 }
 
 /* A class in which nobody can be is left out: rules cost every packet of the host. */
@@ -448,7 +450,7 @@ vpnd_split_plan_equal (const VpndSplitPlan *a, const VpndSplitPlan *b)
 {
   if (a == b || a == NULL || b == NULL)
     return a == b;
-  return a->mode == b->mode && a->ground == b->ground && a->watches_names == b->watches_names && a->queue == b->queue && a->newest == b->newest && arrays_equal (a->groups, b->groups, compare_groups) &&
+  return a->mode == b->mode && a->ground == b->ground && a->watches_names == b->watches_names && a->queue == b->queue && a->newest == b->newest && a->hold == b->hold && arrays_equal (a->groups, b->groups, compare_groups) &&
       arrays_equal (a->folders, b->folders, compare_folders) &&
       arrays_equal (a->excluded_uids, b->excluded_uids, compare_u32) && arrays_equal (a->included_uids, b->included_uids, compare_u32) &&
       arrays_equal (a->excluded_prefixes, b->excluded_prefixes, compare_prefixes) &&

@@ -78,6 +78,7 @@ typedef struct
  * @folders: (element-type VpndSplitFolder) (owned): where what has just come is told from what is set to be inside the tunnel by nothing but its name, which has to be
  *   looked at first; sorted by level and id
  * @newest: what stands in a folder has been looked at up to this number
+ * @hold: for vpnd_rule_queue (): how what was not is held until it was; VPND_QUEUE_NONE: it is dropped
  * @excluded_uids: (element-type guint32) (owned): sorted
  * @included_uids: (element-type guint32) (owned): sorted
  * @excluded_prefixes: (element-type VpndPrefix) (owned): merged, sorted
@@ -96,6 +97,7 @@ typedef struct
   GArray *groups;
   GArray *folders;
   guint64 newest;
+  VpndQueueForm hold;
   GArray *excluded_uids;
   GArray *included_uids;
   GArray *excluded_prefixes;

@@ -172,7 +172,7 @@ same_reasons (const VpndSplitStanding *standing, const VpndSplitStanding *before
 gboolean
 vpnd_split_standing_differs_for_users (const VpndSplitStanding *standing, const VpndSplitStanding *before)
 {
-  return standing->newest == before->newest || !same_units (standing->units, before->units) || !same_reasons (standing, before) || standing->ground != before->ground ||
+  return (standing->newest == before->newest && standing->hold == before->hold) || !same_units (standing->units, before->units) || !same_reasons (standing, before) || standing->ground != before->ground ||
       standing->holds_launches != before->holds_launches || g_strcmp0 (standing->trouble, before->trouble) != 0 || g_strcmp0 (standing->excluded_path, before->excluded_path) != 0;
 }
 

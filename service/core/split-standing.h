@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "ruleset.h"
 #include "split-ground.h"
 #include "split-rule.h"
 
@@ -62,6 +63,7 @@ typedef struct
  * @units: (element-type VpndSplitUnitId) (owned): of the units that run now
  * @folders: (element-type VpndSplitFolderId) (owned): where units come to stand; none where nobody has to be told from them
  * @newest: what stands in a folder and has no greater number than this has been looked at, so each unit among it that a rule names is in @units; 0 while nothing has
+ * @hold: how the kernel holds what others send; VPND_QUEUE_NONE: it is dropped
  * @holds_launches: vpnd-classifier puts programs into their class before they run
  * @trouble: (owned): what is wrong with the whole, in one sentence; "" for nothing
  * @reasons: (element-type VpndSplitRule utf8) (owned): why a rule takes no effect; those that do are not in it
@@ -78,6 +80,7 @@ typedef struct
   GArray *units;
   GArray *folders;
   guint64 newest;
+  VpndQueueForm hold;
   gboolean holds_launches;
   char *trouble;
   GHashTable *reasons;

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The vpnd authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Units that must not be in the clear, started as systemd does: the cgroup first, then a program in it whose first act is a datagram. Nothing of it is in the clear, however fast it is, and
-who has no rule gets out as soon as vpnd has looked at it."""
+"""Units that must not be in the clear, started as systemd does: the cgroup first, then a program in it whose first act is a datagram. Nothing of it is in the clear, however fast it is. It
+is held until vpnd has looked at the unit, and goes its way then; so does what a unit sends that has no rule."""
 import collections
 import subprocess
 import sys
@@ -16,7 +16,9 @@ from lab import ECHO_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST6
 from test_split import INSIDE, OUTSIDE, environment, fixture_split, wait_split_state  # noqa: F401
 
 STARTS = 200
+FEW = 4   # where each start waits for an answer that does not come
 BURST = 500
+LOST = 60  # of STARTS, on a busy host: they had the port of a flow that went the other way (docs/split-tunnel.md, Limits), or the network lost them
 
 
 @pytest.fixture(name="manager")
@@ -63,14 +65,12 @@ def test_in_include_mode(manager, words, address, inside):
     wait_split_state(manager, "engaged")
     mark = manager.capture.mark()
     said = start(manager, manager.included, address=address)
-    assert said[inside] + said["EPERM"] == STARTS, said
-    gets_out(manager, manager.included, inside, address)
     assert not outside(manager, mark, manager.included), said
+    assert said[inside] >= STARTS - LOST, said
     mark = manager.capture.mark()
     said = start(manager, manager.plain, address=address)
     assert said[inside] == 0, said
-    assert len(outside(manager, mark, manager.plain)) == STARTS - said["EPERM"], said
-    gets_out(manager, manager.plain, OUTSIDE)
+    assert len(outside(manager, mark, manager.plain)) >= STARTS - LOST, said
 
 
 def test_bound_to_a_profile_that_is_not_connected(manager):
@@ -79,9 +79,9 @@ def test_bound_to_a_profile_that_is_not_connected(manager):
     add(manager, "--profile", "first", "--unit", manager.included)
     for way in (OUTSIDE, INSIDE):
         mark = manager.capture.mark()
-        said = start(manager, manager.included)
+        said = start(manager, manager.included, FEW)
         assert not outside(manager, mark, manager.included), said
-        assert set(said) <= {"EPERM", "ECONNREFUSED"}, said
+        assert set(said) <= {"EPERM", "ECONNREFUSED", "silence"}, said
         gets_out(manager, manager.plain, way)
         if way == OUTSIDE:
             manager.connect()
@@ -96,7 +96,7 @@ def test_excluded_by_user(manager):
     mark = manager.capture.mark()
     said = start(manager, manager.included)
     assert not outside(manager, mark, manager.included), said
-    assert said[INSIDE] + said["EPERM"] == STARTS, said
+    assert said[INSIDE] >= STARTS - LOST, said
     gets_out(manager, manager.plain, OUTSIDE)
 
 
@@ -114,7 +114,7 @@ def test_who_stands_beside_units_is_not_held(manager):
 
 
 def test_without_vpnd(manager):
-    """Killed, it looks at nobody: a unit that comes then sends nothing beside the tunnel until it is back. Those that were there go on."""
+    """Killed, it looks at nobody: a unit that comes then sends nothing beside the tunnel until it is back, and uses the tunnel. Those that were there go on."""
     manager.connect()
     manager.vpnctl("split", "mode", "include")
     add(manager, "--include", "--unit", manager.included)
@@ -124,14 +124,15 @@ def test_without_vpnd(manager):
     manager.daemon.kill()
     mark = manager.capture.mark()
     for unit in (manager.included, manager.plain):
-        assert set(start(manager, unit, 20)) == {"EPERM"}
-        assert not outside(manager, mark, unit)
+        said = start(manager, unit, FEW)
+        assert not outside(manager, mark, unit), said
+        assert said[INSIDE] > 0, said
     assert before.way() == OUTSIDE
     manager.daemon = manager.start_daemon(env=environment(manager))
     wait_split_state(manager, "engaged")
     gets_out(manager, manager.plain, OUTSIDE)
     mark = manager.capture.mark()
-    said = start(manager, manager.included)
+    said = start(manager, manager.included, FEW)
     assert not outside(manager, mark, manager.included), said
 
 
@@ -141,6 +142,7 @@ def test_many_at_once(manager):
     manager.vpnctl("split", "mode", "include")
     add(manager, "--include", "--unit", manager.included)
     wait_split_state(manager, "engaged")
+    mark = manager.capture.mark()
     burst = manager.host.start(manager.other, "--units", BURST, manager.slice / "many", manager.other, PUBLIC4, ECHO_PORT, "many", stdout=subprocess.PIPE, text=True)
     slowest = 0
     while burst.poll() is None:
@@ -151,5 +153,6 @@ def test_many_at_once(manager):
     begin = time.monotonic()
     gets_out(manager, manager.plain, OUTSIDE)
     print(f"{said} of {BURST} units at once; the slowest answer of vpnd meanwhile took {slowest * 1000:.0f} ms; {(time.monotonic() - begin) * 1000:.0f} ms later all goes its way", file=sys.stderr)
-    assert said[OUTSIDE] + said["EPERM"] == BURST, said
+    sent = len(outside(manager, mark, "many"))
+    assert sent >= BURST - LOST, f"{sent} were sent: {said}"  # the answers are the server's business, whose socket holds fewer at once
     assert slowest < 10

@@ -257,6 +257,7 @@ perform (const VpndRuleset *ruleset, const VpndStatement *statement, Packet *pac
       return STEP_NEXT;
     case VPND_STATEMENT_QUEUE:
     case VPND_STATEMENT_QUEUE_TARGET: /* in the end it is accepted, whoever listens */
+      packet->queue = statement->value;
       *out_fate = FATE_ACCEPT;
       return STEP_DONE;
     }

@@ -43,6 +43,7 @@ typedef struct
   guint32 ct_mark;
   gboolean is_made_anew; /* the tunnel's link has another index than RULESET_EVAL_LINK_IFINDEX, and the others have that one */
   guint32 uid;
+  guint32 queue;                  /* the one that it was held in last */
   guint64 cgroups[PACKET_LEVELS]; /* of its socket: the number of the cgroup at each level; 0 for none, and for packets without a socket */
   guint32 net_cls;                /* class number of its socket */
   guint32 ct_status;              /* IPS_* */

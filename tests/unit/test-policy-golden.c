@@ -135,6 +135,7 @@ new_split_plan (const Case *one)
   vpnd_split_standing_add_folder (standing, VPND_SPLIT_OWNER_SYSTEM, 1, 5002);
   vpnd_split_standing_add_folder (standing, 1000, 4, 5003); /* of a manager that no rule is about */
   standing->newest = 6000;
+  standing->hold = VPND_QUEUE_NATIVE;
   g_array_append_val (outside_dns, server);
   g_array_append_val (addrs, host);
   g_array_append_val (names, name);

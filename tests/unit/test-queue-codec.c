@@ -98,8 +98,12 @@ test_encode (void)
   };
   static const guint8 unbind[] = { 28, 0, 0, 0, 2, 3, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x56, 0x50, 8, 0, 1, 0, 2, 0, 0, 0 };
   static const guint32 ids[] = { 5, 65536 };
-  g_autoptr (GBytes) bind_bytes = vpnd_queue_encode_bind (22096, 64, 7);
+  g_autoptr (GBytes) bind_bytes = vpnd_queue_encode_bind (22096, 64, TRUE, 7);
   g_autoptr (GBytes) accept_bytes = vpnd_queue_encode_accept (22096, ids, G_N_ELEMENTS (ids), 9);
+  g_autoptr (GBytes) repeat_bytes = vpnd_queue_encode_repeat (22096, ids, G_N_ELEMENTS (ids), 9);
+  g_autoptr (GBytes) strict_bytes = vpnd_queue_encode_bind (22096, 64, FALSE, 7);
+  gsize size, n_different = 0;
+  const guint8 *repeat, *strict;
   g_autoptr (GBytes) unbind_bytes = vpnd_queue_encode_unbind (22096, 1);
 
   if (G_BYTE_ORDER != G_LITTLE_ENDIAN)
@@ -107,6 +111,23 @@ test_encode (void)
   assert_bytes (bind_bytes, bind, sizeof bind);
   assert_bytes (accept_bytes, accept, sizeof accept);
   assert_bytes (unbind_bytes, unbind, sizeof unbind);
+
+  /* NF_REPEAT, 4, takes the place of NF_ACCEPT, 1. */
+  repeat = g_bytes_get_data (repeat_bytes, &size);
+  g_assert_cmpuint (size, ==, g_bytes_get_size (accept_bytes));
+  for (gsize i = 0; i < size; i++)
+    if (repeat[i] != ((const guint8 *) g_bytes_get_data (accept_bytes, NULL))[i])
+      {
+        g_assert_cmpuint (repeat[i], ==, 4);
+        n_different++;
+      }
+  g_assert_cmpuint (n_different, ==, G_N_ELEMENTS (ids));
+
+  /* Without the flag it is the same but for that. */
+  strict = g_bytes_get_data (strict_bytes, &size);
+  g_assert_cmpuint (size, ==, sizeof bind);
+  g_assert_cmpmem (strict, size - 4, bind, size - 4);
+  g_assert_cmpuint (strict[size - 1], ==, 0);
 }
 
 /* A datagram of three bytes from port 53, in a packet of either family. */
