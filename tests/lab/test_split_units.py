@@ -114,7 +114,7 @@ def test_who_stands_beside_units_is_not_held(manager):
 
 
 def test_without_vpnd(manager):
-    """Killed, it looks at nobody: a unit that comes then sends nothing beside the tunnel until it is back, and uses the tunnel while there is one. Those that were there go on."""
+    """Killed, it looks at nobody: a unit that comes then sends nothing beside the tunnel until it is back. Those that were there go on."""
     manager.connect()
     manager.vpnctl("split", "mode", "include")
     add(manager, "--include", "--unit", manager.included)
