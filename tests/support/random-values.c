@@ -257,7 +257,7 @@ random_standing (const char *bound_profile)
   vpnd_split_standing_add_folder (standing, VPND_SPLIT_OWNER_SYSTEM, 1, SPLIT_FOLDER_SYSTEM);
   vpnd_split_standing_add_folder (standing, SPLIT_MANAGER, 2, SPLIT_FOLDER_USER);
   standing->newest = random_boolean (6) ? 0 : SPLIT_NEWEST;
-  standing->hold = random_boolean (2) ? VPND_QUEUE_NONE : VPND_QUEUE_NATIVE;
+  standing->hold = random_boolean (2) ? VPND_QUEUE_NONE : VPND_QUEUE_TARGET;
   return standing;
 }
 
