@@ -53,19 +53,26 @@ write_text (const char *path, const char *text)
 }
 
 char *
-copy_program (const Lab *lab, const char *name)
+copy_program_from (const Lab *lab, const char *from, const char *name)
 {
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
   g_autofree char *text = NULL;
   g_autofree char *path = g_build_filename (lab->folder, name, NULL);
   gsize size;
   g_autoptr (GError) error = NULL;
 
-  g_file_get_contents (self, &text, &size, &error);
+  g_file_get_contents (from, &text, &size, &error);
   g_assert_no_error (error);
   g_file_set_contents_full (path, text, (gssize) size, G_FILE_SET_CONTENTS_NONE, 0755, &error);
   g_assert_no_error (error);
   return g_steal_pointer (&path);
+}
+
+char *
+copy_program (const Lab *lab, const char *name)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+
+  return copy_program_from (lab, self, name);
 }
 
 int

@@ -36,6 +36,7 @@ typedef struct
 } LabTest;
 
 void write_text (const char *path, const char *text);
+char *copy_program_from (const Lab *lab, const char *from, const char *name);
 char *copy_program (const Lab *lab, const char *name);
 int connect_to (const char *path);
 void start_classifier (Lab *lab);
