@@ -101,6 +101,7 @@ def exec_rows(split):
         unmatched.append(after[0] - before[0])
         matched.append(after[1] - before[1])
         plain.append(before[0])
+        split.rule("Remove")  # else the next part begins with it
         split.stop()
     base = statistics.median(plain)
     for what, values, aim in (("launch of a listed program, added", matched, "120 us"), ("launch of another program, added", unmatched, "not to be measured")):
