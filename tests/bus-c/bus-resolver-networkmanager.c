@@ -83,7 +83,7 @@ nm_hangs (Rig *rig)
   g_atomic_int_set (&rig->silent, TRUE);
   g_assert_false (apply (rig, resolver, &error));
   g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
-  g_assert_cmpint (g_get_monotonic_time () - start_us, <, RESOLVER_HELD_US);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 2 * G_USEC_PER_SEC);
   g_clear_error (&error);
   g_atomic_int_set (&rig->silent, FALSE);
 
@@ -96,7 +96,7 @@ nm_hangs (Rig *rig)
   start_us = g_get_monotonic_time ();
   g_assert_false (resolver_restore (resolver, &error));
   g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
-  g_assert_cmpint (g_get_monotonic_time () - start_us, <, RESOLVER_HELD_US);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 2 * G_USEC_PER_SEC);
   g_atomic_int_set (&rig->silent, FALSE);
   g_assert_true (resolver_restore (resolver, NULL));
   g_assert_true (networkmanager_is_before (rig));

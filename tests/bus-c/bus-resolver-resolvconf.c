@@ -50,7 +50,7 @@ rc_hangs (Rig *rig)
   flag_script (rig, "hangs");
   g_assert_false (apply (rig, resolver, &error));
   g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
-  g_assert_cmpint (g_get_monotonic_time () - start_us, <, RESOLVER_HELD_US);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 8 * G_USEC_PER_SEC);
 }
 
 /* A resolver on the host that resolvconf feeds stands in the file alone. */

@@ -337,7 +337,7 @@ test_no_answer (Fixture *fixture, gconstpointer data)
   fixture->silent = "SetLinkDomains";
   g_assert_false (apply (resolver, &error));
   g_assert_error (error, VPND_ERROR, VPND_ERROR_DNS);
-  g_assert_cmpint (g_get_monotonic_time () - start_us, <, RESOLVER_HELD_US);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 5 * G_USEC_PER_SEC);
 }
 
 static void
@@ -461,7 +461,7 @@ test_overwritten_hangs (Fixture *fixture, gconstpointer data)
   start_us = g_get_monotonic_time ();
   resolver_run_until (&count, 1, RESOLVER_DEADLINE_MS);
   g_assert_cmpuint (count, ==, 1);
-  g_assert_cmpint (g_get_monotonic_time () - start_us, <, RESOLVER_HELD_US);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 2 * G_USEC_PER_SEC);
 
   tell_changed (fixture);
   resolver_run_until (&count, 2, 150);
@@ -642,7 +642,7 @@ test_auto_besides (Fixture *fixture, gconstpointer data)
   fixture->silent = "SetLinkDomains";
   g_assert_true (apply (resolver, &error));
   g_assert_no_error (error);
-  g_assert_cmpint (g_get_monotonic_time () - start_us, <, RESOLVER_HELD_US);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 3 * G_USEC_PER_SEC);
   during = read_conf (fixture);
   g_assert_nonnull (strstr (during, "nameserver 10.64.0.1"));
   fixture->silent = NULL;

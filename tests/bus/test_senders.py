@@ -26,13 +26,12 @@ def test_who_leaves_changes_nothing(rig):
 
 def test_open_dialogs_delay_nobody(rig):
     rig.answers(any="wait", read="yes")
-    alone = rig.calls(*[call(DAEMON, "status")] * 20)
     holders = rig.client({"mode": "hold", "call": rigs.activate(), "number": 50})
     assert json.loads(holders.stdout.readline()) == "held"
     sandbox.wait_until(lambda: rig.waiting() == 50, 20, "50 open dialogs")
     results = rig.calls(*[call(DAEMON, "status")] * 20)
     assert all("ok" in r for r in results)
-    assert min(r["took"] for r in results) < 0.05 + 10 * min(r["took"] for r in alone)
+    assert sorted(r["took"] for r in results)[10] < 0.1
     holders.communicate("\n", timeout=20)
     sandbox.wait_until(lambda: rig.waiting() == 0, 20, "the questions of those who left to be withdrawn")
     assert rig.changes() == 0
@@ -72,7 +71,7 @@ def test_deactivate_withdraws_what_still_waits(rig):
     rig.answers(configure="wait", any="yes")
     results = rig.together(rigs.activate() | {"pause": 0.2}, call(DAEMON, "deactivate"))
     assert results[0]["error"] == error_name("Cancelled")
-    assert results[0]["took"] < 20, "it was withdrawn, not overdue"
+    assert results[0]["took"] < 10, "it was withdrawn, not overdue"
     assert results[1]["ok"] == "(true,)"
     assert rig.waiting() == 0
     assert rig.status()["state"] == "disconnected"
@@ -84,7 +83,7 @@ def test_a_dialog_that_stays_open_ends_the_request(make_rig):
     rig.answers(any="wait")
     result, = rig.calls(rigs.activate())
     assert result["error"] == error_name("Cancelled")
-    assert 0.4 < result["took"] < 20
+    assert 0.4 < result["took"] < 5
     sandbox.wait_until(lambda: rig.waiting() == 0, sandbox.SOON_S, "the question to be withdrawn")
     assert rig.changes() == 0
 

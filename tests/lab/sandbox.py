@@ -21,8 +21,8 @@ CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG = 1
 
-# By then has happened what takes less than a second on a machine with nothing else to do; how long it takes is a figure of ./run bench, and no bound of a test:
-# with sanitizers, or with another suite beside, everything takes many times as long.
+# By then has happened what takes less than a second on a machine with nothing else to do, with sanitizers or another suite beside, too. What is promised within
+# a time has that time in its test.
 SOON_S = 30
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -97,7 +98,7 @@ def blocking_status(lab):
     def look():
         status = json.loads(lab.vpnctl("status", "--json", check=False).stdout.splitlines()[0])
         return status if status.get("blocking") else None
-    return sandbox.wait_until(look, sandbox.SOON_S, "the daemon has taken over the rules")
+    return sandbox.wait_until(look, 5, "the daemon has taken over the rules")
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -172,7 +173,7 @@ def test_who_forges_the_server_reaches_the_device_alone(connected):
         lab.vpnctl("disconnect")
         for program, source, address in zip(programs, (PEER4, PEER6), (HOST4, HOST6)):  # the control
             program.setblocking(True)
-            program.settimeout(sandbox.SOON_S)
+            program.settimeout(5)
             lab.send_from_router([head + datagram(source, address, PEER_PORT, program.getsockname()[1])])
             assert program.recv(100) == b"evil"
 
@@ -336,9 +337,11 @@ def test_a_user_with_raw_sockets_does_not_get_through_the_hole_of_the_transport(
 def test_a_hung_polkit_leaves_root_in_charge(connected):
     connected.polkit.send_signal(signal.SIGSTOP)
     try:
-        connected.vpnctl("status", timeout=20)
-        connected.vpnctl("reconnect", timeout=20)
-        connected.vpnctl("disconnect", "--wait", timeout=20)
+        start = time.monotonic()
+        connected.vpnctl("status", timeout=15)
+        connected.vpnctl("reconnect", timeout=15)
+        connected.vpnctl("disconnect", "--wait", timeout=15)
+        assert time.monotonic() - start < 10
     finally:
         connected.polkit.send_signal(signal.SIGCONT)
 
@@ -364,7 +367,7 @@ def test_nothing_grows_with_the_number_of_connections(connected):
     # A sanitizer keeps what was freed, and looks for leaks itself when the daemon ends.
     keeps_freed = "libasan" in pathlib.Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
     assert keeps_freed or grown < 1024, f"{grown} KiB more after 15 cycles"
-    sandbox.wait_until(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= files, sandbox.SOON_S, "as many open files as before")
+    sandbox.wait_until(lambda: len(os.listdir(f"/proc/{pid}/fd")) <= files, 10, "as many open files as before")
 
 
 def test_the_bus_dies(connected):

@@ -18,10 +18,12 @@ import capture
 import sandbox
 from capture import ICMPV6, TCP, UDP, none, seen, select_frames
 from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PRIVATE4, PUBLIC4, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
-from sandbox import SOON_S
 from test_connect import only_transport
 
 FLOW_PORT = 7000
+# Until then it must have happened; how long it takes is a figure of ./run bench.
+REPAIR_SECONDS = 5.0
+TRAFFIC_SECONDS = 5.0
 
 
 @contextlib.contextmanager
@@ -43,7 +45,7 @@ def flow_through(connected):
         client = socket.create_connection((PUBLIC4, FLOW_PORT), 5)
     assert client.getsockname()[0] == TUNNEL_HOST4
 
-    def ask(timeout=SOON_S):
+    def ask(timeout=10):
         client.settimeout(timeout)
         client.sendall(b"a line through the tunnel\n")
         data = b""
@@ -116,9 +118,9 @@ def ours(lab):
     return found
 
 
-def wait_back(lab, before, since):
+def wait_back(lab, before, since, limit):
     try:
-        sandbox.wait_until(lambda: ours(lab) == before, SOON_S, "what was taken away is back")
+        sandbox.wait_until(lambda: ours(lab) == before, limit, "what was taken away is back")
     except TimeoutError:
         assert ours(lab) == before, lab.daemons[-1].log()
     return time.monotonic() - since
@@ -162,11 +164,11 @@ def check_comes_back(connected, flow, attack, peer=PEER4):
     with flood(connected):
         told = attack_once(connected, attack)
         if told:
-            sandbox.wait_until(lambda: told[1] in connected.daemons[-1].log(), SOON_S, f"the log tells:\n{connected.daemons[-1].log()}")
-        took = wait_back(connected, before, time.monotonic())
+            sandbox.wait_until(lambda: told[1] in connected.daemons[-1].log(), REPAIR_SECONDS, f"the log tells:\n{connected.daemons[-1].log()}")
+        took = wait_back(connected, before, time.monotonic(), REPAIR_SECONDS)
         print(f"{attack}: back after {took * 1000:.0f} ms")
         flow()
-    assert connected.wait_state("connected")
+    assert connected.wait_state("connected", REPAIR_SECONDS)
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
     if told:
         assert any(text.startswith(told[0]) for text in connected.status()["warnings"]), connected.status()
@@ -188,16 +190,11 @@ def test_sysctl_comes_back(connected, flow, name, value):
     before = ours(connected)
     mark = connected.capture.mark()
     connected.host.sysctl(f"net.ipv4.conf.all.{name}", value)
-    wait_back(connected, before, time.monotonic())  # read once a second: the kernel does not tell
+    wait_back(connected, before, time.monotonic(), 2 * REPAIR_SECONDS)  # read once a second: the kernel does not tell
     flow()
     only_transport(connected.capture.since(mark))
     connected.vpnctl("disconnect", "--wait")
     assert connected.difference(connected.before, connected.snapshot()) == ""
-
-
-def most_repairs(begun):
-    """The pauses between repairs double from 10 ms to a second: so many there may be, and the one that mends the last."""
-    return 10 + int(time.monotonic() - begun)
 
 
 def check_torn_at(connected, flow, attacks, peer=PEER4):
@@ -205,17 +202,16 @@ def check_torn_at(connected, flow, attacks, peer=PEER4):
     before = ours(connected)
     mark = connected.capture.mark()
     with flood(connected):
-        begun, times = time.monotonic(), 0
-        while time.monotonic() < begun + 2 or times <= most_repairs(begun):
+        until, times = time.monotonic() + 2, 0
+        while time.monotonic() < until:
             for attack in attacks:
                 told = attack_once(connected, attack)
             times += 1
-        most = most_repairs(begun)
-        wait_back(connected, before, time.monotonic())
-        connected.wait_state("connected")
+        wait_back(connected, before, time.monotonic(), 2 * REPAIR_SECONDS)
+        connected.wait_state("connected", 2 * REPAIR_SECONDS)
         flow()
     repairs = connected.daemons[-1].log().count(told[1])
-    assert 1 <= repairs <= most < times, (repairs, most, times)
+    assert 1 <= repairs <= 12 < times, (repairs, times)
     only_transport(connected.capture.since(mark), peer)
 
 
@@ -239,22 +235,22 @@ def add_second_uplink(lab, here="198.51.101.2/24", there="198.51.101.1/24"):
         link set eth1 up""")
 
 
-def traffic_again(lab, since):
+def traffic_again(lab, since, limit=TRAFFIC_SECONDS):
     """Waits until the far side answers, and returns how long that took."""
     with lab.host.net():
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with client:
         client.settimeout(0.02)
-        while time.monotonic() - since < SOON_S:
+        while time.monotonic() - since < limit:
             with contextlib.suppress(OSError):
                 client.sendto(b"x", (PUBLIC4, ECHO_PORT))
                 assert client.recv(100).decode() == f"you are {TUNNEL_HOST4}"
                 return time.monotonic() - since
-    raise AssertionError(f"no traffic within {SOON_S} s; {lab.status()}\n{lab.daemons[-1].log()}")
+    raise AssertionError(f"no traffic within {limit} s; {lab.status()}\n{lab.daemons[-1].log()}")
 
 
 def test_from_wire_to_wireless(connected, flow):
-    """The default route moves to another link with another address: still connected, and traffic flows."""
+    """The default route moves to another link with another address: still connected, and traffic flows within a second."""
     add_second_uplink(connected)
     mark = connected.capture.mark()
     with flood(connected):
@@ -282,7 +278,7 @@ def test_what_follows_the_default_route(connected):
     for here, there in (("eth0", "eth1"), ("eth1", "eth0"), ("eth0", "eth1")):
         connected.host.ip("route", "replace", "default", "via", links[here][1], "dev", here)
         traffic_again(connected, time.monotonic())
-        sandbox.wait_until(lambda here=here: f"via {links[here][1]} dev {here}" in connected.host.run("ip", "route", "get", PRIVATE4).stdout, SOON_S, f"the resolver is asked by {here}")
+        sandbox.wait_until(lambda here=here: f"via {links[here][1]} dev {here}" in connected.host.run("ip", "route", "get", PRIVATE4).stdout, TRAFFIC_SECONDS, f"the resolver is asked by {here}")
         marks = {name: record.mark() for name, (record, _) in links.items()}
         connected.probe([{"kind": kind, "address": PRIVATE4, "port": 53, "wait": 50} for kind in ("udp", "tcp")])
         for proto in (UDP, TCP):
@@ -320,7 +316,7 @@ def test_a_local_network_on_two_links(connected):
             for peer in peers:
                 (seen if name == link else none)(record.since(marks[name]), from_host=True, dst=peer, dport=9999)
 
-    sandbox.wait_until(lambda: way() == {"eth1"}, SOON_S, f"the preferred link; {connected.vpnctl('routes').stdout}")
+    sandbox.wait_until(lambda: way() == {"eth1"}, TRAFFIC_SECONDS, f"the preferred link; {connected.vpnctl('routes').stdout}")
     reached_by("eth1")
     assert {int(route.get("metric", 0)) for family, _ in tables for route in listed(connected, family, "route", "show", "table", "22097") if "/" in route["dst"]} == {100, 600}
     os.kill(connected.daemons[-1].process.pid, signal.SIGSTOP)  # the kernel alone does it
@@ -329,7 +325,7 @@ def test_a_local_network_on_two_links(connected):
     reached_by("eth0", [("eth0", connected.capture)])  # nothing is on a link that is down
     os.kill(connected.daemons[-1].process.pid, signal.SIGCONT)
     connected.host.ip("link set eth1 up\n" + here[1])
-    sandbox.wait_until(lambda: way() == {"eth1"}, SOON_S, f"the preferred link is back; {connected.vpnctl('routes').stdout}")
+    sandbox.wait_until(lambda: way() == {"eth1"}, TRAFFIC_SECONDS, f"the preferred link is back; {connected.vpnctl('routes').stdout}")
     reached_by("eth1")
     told = json.loads(connected.vpnctl("routes", "--json").stdout)["routes"]
     assert {entry["state"] for entry in told} == {"present"}, told
@@ -348,7 +344,7 @@ def test_a_network_that_blinks(connected):
     back = f"addr replace {HOST4}/24 dev eth0\nroute replace default via {GATEWAY4} dev eth0"
     for words in (f"addr del {HOST4}/24 dev eth0\n{back}", f"link set eth0 down\nlink set eth0 up\n{back}"):
         connected.host.ip(words)
-        sandbox.wait_until(lambda: local() == before, SOON_S, f"the routes past the tunnel; {connected.vpnctl('routes').stdout}")
+        sandbox.wait_until(lambda: local() == before, TRAFFIC_SECONDS, f"the routes past the tunnel; {connected.vpnctl('routes').stdout}")
 
 
 def test_address_changes(connected, flow):
@@ -378,7 +374,7 @@ def test_from_one_family_to_the_other(host):
         "dnsServer": TUNNEL_PEER4, "allowedIPAddressRanges": [{"address": "0.0.0.0", "range": 0, "isIpv6": False}, {"address": "::", "range": 0, "isIpv6": True}],
         "name": "both"}))
     assert done.stdout.strip() == "(true,)", done.stderr
-    host.wait_state("connected")
+    host.wait_state("connected", 5)
     assert host.status()["peers"][0]["endpoint"] == f"{PEER4}:{PEER_PORT}"
     mark = host.capture.mark()
     with flood(host):
@@ -386,7 +382,7 @@ def test_from_one_family_to_the_other(host):
             host.host.ip(*words.split())
             traffic_again(host, time.monotonic())
             # Back on both families the device may stay with either: it follows the peer's packets that are still under way.
-            sandbox.wait_until(lambda: host.status()["peers"][0]["endpoint"] in usable(host), SOON_S, "an endpoint that can be reached")
+            sandbox.wait_until(lambda: host.status()["peers"][0]["endpoint"] in usable(host), 2, "an endpoint that can be reached")
             assert host.status()["state"] == "connected"
     assert host.daemons[-1].log().count("connecting -> connected") == 1
     frames = host.capture.since(mark)
@@ -406,9 +402,9 @@ def test_flapping_ends_in_the_right_plan(connected, flow):
             connected.host.ip(*words.split())
             pause = begun + (turn + 1) * 0.02 - time.monotonic()
             threading.Event().wait(max(pause, 0))
-        connected.wait_state("connected")
-        traffic_again(connected, time.monotonic())
-    wait_back(connected, before, time.monotonic())
+        connected.wait_state("connected", 5)
+        traffic_again(connected, time.monotonic(), 3)
+    wait_back(connected, before, time.monotonic(), 2)
     flow()
     frames = connected.capture.since(mark)
     only_transport_to(frames, (PEER4, PEER6))
@@ -421,19 +417,19 @@ def test_flapping_ends_in_the_right_plan(connected, flow):
     ([f"addr del {HOST4}/24 dev eth0", f"addr del {HOST6}/64 dev eth0", "-6 route del default"], [f"addr add {HOST4}/24 dev eth0", f"route add default via {GATEWAY4} dev eth0"]),
 ], ids=["link", "route", "address"])
 def test_offline_and_back(connected, gone, back):
-    """No route at all: error, cause offline, blocking. A route again: connected by itself, with traffic."""
+    """No route at all: error, cause offline, blocking. A route again: connected by itself, with traffic within a second."""
     mark = connected.capture.mark()
     with flood(connected):
         for words in gone:
             connected.host.run("ip", *words.split(), check=False)
-        connected.wait_state("error")
+        connected.wait_state("error", 3)
         # Between the two families it may have been the other cause for a moment.
-        status = sandbox.wait_until(lambda: (found := connected.status())["cause"] == "offline" and found, SOON_S, f"cause offline; {connected.status()}")
+        status = sandbox.wait_until(lambda: (found := connected.status())["cause"] == "offline" and found, 3, f"cause offline; {connected.status()}")
         assert status["state"] == "error" and status["blocking"] is True
         since = time.monotonic()
         connected.host.ip("\n".join(back) + "\n")
-        print(f"traffic after {traffic_again(connected, since) * 1000:.0f} ms")
-    assert connected.wait_state("connected")["cause"] == ""
+        print(f"traffic after {traffic_again(connected, since, 3) * 1000:.0f} ms")
+    assert connected.wait_state("connected", 3)["cause"] == ""
     frames = connected.capture.since(mark)
     only_transport_to(frames, (PEER4, PEER6))
     none(frames, dst=PUBLIC4)
@@ -493,12 +489,12 @@ def sleep_and_wake(lab, logind, *words):
 
 
 def test_sleep_by_logind(connected, flow):
-    """logind says that the host goes to sleep: the lock is let go; that it is awake, with another address: up soon, and nothing left."""
+    """logind says that the host goes to sleep: the lock is let go; that it is awake, with another address: up within 3 s, and nothing left."""
     logind = fake_logind(connected)
     mark = connected.capture.mark()
     since = sleep_and_wake(connected, logind, f"addr del {HOST4}/24 dev eth0", "addr add 198.51.100.78/24 dev eth0", f"route replace default via {GATEWAY4} dev eth0")
-    traffic_again(connected, since)
-    connected.wait_state("connected")
+    traffic_again(connected, since, 3)
+    connected.wait_state("connected", 3)
     flow()
     assert connected.daemons[-1].log().count("connecting -> connected") >= 2  # a new handshake, not the old session
     only_transport(connected.capture.since(mark))
@@ -517,7 +513,7 @@ def processes(lab):
 
 @pytest.mark.parametrize("everything", [False, True], ids=["vpnd", "vpnd-and-wireguard"])
 def test_stopped_for_ten_seconds(connected, flow, everything):
-    """What sleeping looks like to a process: no time passes for it. Nothing leaves, and soon after the end the tunnel is up."""
+    """What sleeping looks like to a process: no time passes for it. Nothing leaves, and within 3 s of the end the tunnel is up."""
     mark = connected.capture.mark()
     stopped = processes(connected)[:None if everything else 1]
     with flood(connected):
@@ -527,8 +523,8 @@ def test_stopped_for_ten_seconds(connected, flow, everything):
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
         since = time.monotonic()
-        traffic_again(connected, since)
-        connected.wait_state("connected")
+        traffic_again(connected, since, 3)
+        connected.wait_state("connected", 3)
         flow()
     frames = connected.capture.since(mark)
     only_transport(frames)
@@ -538,7 +534,7 @@ def test_stopped_for_ten_seconds(connected, flow, everything):
 @pytest.mark.parametrize("moves", [False, True], ids=["same-network", "another-network"])
 @pytest.mark.parametrize("slept_s", [90, 30 * 86400])
 def test_clock_jumps(host, slept_s, moves):
-    """The host has slept, which nobody has announced: the boot clock is ahead at once, and whatever is due is late. Nothing leaves, the tunnel is up soon, and
+    """The host has slept, which nobody has announced: the boot clock is ahead at once, and whatever is due is late. Nothing leaves, within 3 s the tunnel is up, and
     its timers go on."""
     path = host.scratch.path / "slept"
     path.write_bytes(bytes(8))
@@ -558,9 +554,9 @@ def test_clock_jumps(host, slept_s, moves):
                 route replace default via {GATEWAY4} dev eth0""")
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-        traffic_again(host, time.monotonic())
-        sandbox.wait_until(lambda: host.daemons[-1].log().count("connecting -> connected") >= 2, SOON_S, f"a new session:\n{host.daemons[-1].log()}")
-        host.wait_state("connected")
+        traffic_again(host, time.monotonic(), 3)
+        sandbox.wait_until(lambda: host.daemons[-1].log().count("connecting -> connected") >= 2, 3, f"a new session:\n{host.daemons[-1].log()}")
+        host.wait_state("connected", 3)
     frames = host.capture.since(mark)
     only_transport(frames)
     assert not [frame for frame in frames if b"PLAINTEXT" in frame.raw]
@@ -569,11 +565,11 @@ def test_clock_jumps(host, slept_s, moves):
         return
     # What is scheduled from now on comes in its time: a rule is put back, and a server that dies is noticed.
     host.host.ip("rule", "del", "priority", "4890")
-    sandbox.wait_until(lambda: "4890:" in host.host.run("ip", "rule").stdout, SOON_S, "the rule is back")
+    sandbox.wait_until(lambda: "4890:" in host.host.run("ip", "rule").stdout, REPAIR_SECONDS, "the rule is back")
     assert host.status()["blocking"] is True
     host.silence_peer()
     with flood(host):
-        host.wait_state("connecting", 25 + SOON_S)
+        host.wait_state("connecting", 25)
     host.revive_peer()
-    host.wait_state("connected", 2 * SOON_S)
-    traffic_again(host, time.monotonic())
+    host.wait_state("connected", 30)
+    traffic_again(host, time.monotonic(), 3)

@@ -73,7 +73,7 @@ def test_the_network_moves(connected, flow, kind, what):
         print(f"traffic after {traffic_again(connected, since) * 1000:.0f} ms")
         flow()
     nothing_in_the_clear(connected, mark)
-    assert connected.wait_state("connected")
+    assert connected.wait_state("connected", 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,24 +83,24 @@ def test_offline_and_back(connected, kind):
     mark = connected.capture.mark()
     with flood(connected):
         connected.host.run("ip", words["family"], "route", "del", "default")
-        status = connected.wait_state("error")
+        status = connected.wait_state("error", 3)
         assert status["cause"] == "offline" and status["blocking"] is True
         since = time.monotonic()
         connected.host.run("ip", words["family"], "route", "add", "default", "via", words["gateway"], "dev", "eth0")
-        print(f"traffic after {traffic_again(connected, since) * 1000:.0f} ms")
-    assert connected.wait_state("connected")["cause"] == ""
+        print(f"traffic after {traffic_again(connected, since, 3) * 1000:.0f} ms")
+    assert connected.wait_state("connected", 3)["cause"] == ""
     nothing_in_the_clear(connected, mark)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sleep_and_another_address(connected, flow, kind):
-    """logind says that the host sleeps and wakes; its address is another one then: a new session, and nothing left."""
+    """logind says that the host sleeps and wakes; its address is another one then: a new session within 3 s, and nothing left."""
     words = WORDS[kind]
     logind = fake_logind(connected)
     mark = connected.capture.mark()
     since = sleep_and_wake(connected, logind, f"addr del {words['here']} dev eth0", f"addr add {words['new']} dev eth0", f"route replace default via {words['gateway']} dev eth0")
-    traffic_again(connected, since)
-    sandbox.wait_until(lambda: connected.daemons[-1].log().count("connecting -> connected") >= 2, sandbox.SOON_S, "a new session")
+    traffic_again(connected, since, 3)
+    sandbox.wait_until(lambda: connected.daemons[-1].log().count("connecting -> connected") >= 2, 3, "a new session")
     flow()
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
     nothing_in_the_clear(connected, mark)

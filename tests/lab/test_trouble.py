@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Crashes, restarts, dead peers, and other software that tears at what vpnd has set up."""
 import signal
+import time
 
 import pytest
 
 import sandbox
-from capture import UDP, none, select_frames
+from capture import none
 from lab import ECHO_PORT, HOST4, OUTSIDE_DNS4, PEER_PORT, PUBLIC4, PUBLIC6, TUNNEL_HOST4
 from test_connect import only_transport
 from test_leaks import assert_sealed
@@ -136,22 +137,22 @@ def test_restart_signal_keeps_the_rules_and_comes_back(connected):
 
 
 def test_one_lost_initiation_costs_one_second(host):
-    """WireGuard itself would ask again after 5 s; an attempt that begins anew, after 4, is another one."""
+    """WireGuard itself would ask again after 5 s, and an attempt that begins anew after 4."""
     host.vpnctl("import", "-", "demo", input=host.profile())
     host.lan.run("nft", "-f", "-", input=f"""table inet loss {{ chain pass {{ type filter hook forward priority 0
         udp dport {PEER_PORT} quota until {INITIATION_BYTES + 20} bytes counter drop
     }}\n}}\n""")
-    mark = host.capture.mark()
+    began = time.monotonic()
     host.vpnctl("connect", "demo", "--wait")
-    asked = [frame.when for frame in select_frames(host.capture.since(mark), from_host=True, proto=UDP, dport=PEER_PORT) if len(frame.raw) == 14 + INITIATION_BYTES]
+    took = time.monotonic() - began
     assert "counter packets 1 " in host.lan.run("nft", "list", "table", "inet", "loss").stdout
     host.lan.run("nft", "delete", "table", "inet", "loss")
-    assert 0.9 <= asked[1] - asked[0] < 4.5, asked
+    assert 1 <= took < 3.5, took
     assert host.status()["attempt"] == 0 and host.echo(PUBLIC4) == TUNNEL_HOST4
 
 
 def test_dead_peer_is_noticed_and_comes_back(connected):
-    """With traffic flowing, connected ends (within 25 s where nothing else runs); when the peer lives again, so does the tunnel."""
+    """With traffic flowing, connected ends within 25 s of the peer's death; when the peer lives again, so does the tunnel."""
     mark = connected.capture.mark()
     connected.silence_peer()
     with connected.host.net():
@@ -164,10 +165,10 @@ def test_dead_peer_is_noticed_and_comes_back(connected):
             except OSError:
                 pass
             return connected.status()["state"] != "connected"
-        sandbox.wait_until(left_connected, 25 + sandbox.SOON_S, "the dead peer is noticed")
+        sandbox.wait_until(left_connected, 25, "the dead peer is noticed")
     assert connected.status()["state"] == "connecting"
     connected.revive_peer()
-    connected.wait_state("connected", 2 * sandbox.SOON_S)
+    connected.wait_state("connected", 40)
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
     only_transport(connected.capture.since(mark))
 
@@ -195,7 +196,7 @@ def test_link_deleted(connected):
 def test_flush_ruleset_does_not_open(connected):
     mark = connected.capture.mark()
     connected.host.run("nft", "flush", "ruleset", check=False)
-    sandbox.wait_until(lambda: "table inet vpnd" in connected.host.run("nft", "list", "tables").stdout, sandbox.SOON_S, "the table is there")
+    sandbox.wait_until(lambda: "table inet vpnd" in connected.host.run("nft", "list", "tables").stdout, 5, "the table is there")
     assert_sealed(connected)
     assert connected.echo(PUBLIC4) == TUNNEL_HOST4
     only_transport(connected.capture.since(mark))
@@ -226,7 +227,7 @@ def test_default_route_lost_and_found(connected):
     sandbox.wait_until(lambda: connected.status()["state"] != "connected", 20, "offline is noticed")
     connected.host.run("ip", "link", "set", "eth0", "up")
     connected.host.run("ip", "route", "replace", "default", "via", "198.51.100.1", "dev", "eth0")
-    connected.wait_state("connected", 2 * sandbox.SOON_S)
+    connected.wait_state("connected", 40)
     connected.wait_until_works(TUNNEL_HOST4)
     only_transport(connected.capture.since(mark))
 
