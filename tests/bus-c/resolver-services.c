@@ -214,8 +214,7 @@ own (Rig *rig, const char *name)
   gboolean is_owned = FALSE;
   guint id = g_bus_own_name_on_connection (rig->mock, name, G_BUS_NAME_OWNER_FLAGS_NONE, on_name, NULL, &is_owned, NULL);
 
-  while (!is_owned)
-    g_main_context_iteration (NULL, TRUE);
+  RESOLVER_WAIT (is_owned);
   return id;
 }
 

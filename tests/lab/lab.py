@@ -6,6 +6,7 @@
 
 The addresses look public and exist only inside these namespaces. Never touches the machine's own network.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -54,20 +55,26 @@ class Daemon:
     """One run of vpnd on the host."""
 
     def __init__(self, lab, argv=(), env=None):
-        self.lab = lab
+        self.lab, self.is_ready = lab, False
         self.log_path = lab.scratch.path / f"vpnd-{len(lab.daemons)}.log"
-        environment = lab.environment() | (env or {})
+        name = f"vpnd-lab/notify-{len(lab.daemons)}"
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.notify.bind(str(lab.host_run / name))
+        lab.closers.append(self.notify.close)
+        environment = lab.environment() | {"NOTIFY_SOCKET": f"/run/{name}"} | (env or {})
         with open(self.log_path, "wb") as log:
             self.process = lab.host.start(lab.vpnd, *argv, env=environment, stdout=log, stderr=subprocess.STDOUT)
         lab.daemons.append(self)
 
     def wait_ready(self, timeout=sandbox.SOON_S):
-        """Waits until the daemon owns its name."""
-        def owned():
+        """Waits until the daemon says what systemd waits for: it has its name, and what the run before left is dealt with."""
+        def is_ready():
             if self.process.poll() is not None:
                 raise RuntimeError(f"vpnd ended with {self.process.returncode}:\n{self.log()}")
-            return self.lab.bus_call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.NameHasOwner", "org.vpnd1").stdout.strip() == "(true,)"
-        sandbox.wait_until(owned, timeout, f"vpnd owns org.vpnd1; its log:\n{self.log()}")
+            with contextlib.suppress(BlockingIOError):
+                self.is_ready = self.is_ready or b"READY=1" in self.notify.recv(4096).split(b"\n")
+            return self.is_ready
+        sandbox.wait_until(is_ready, timeout, f"vpnd is ready; its log:\n{self.log()}")
         return self
 
     def log(self):
@@ -297,7 +304,7 @@ class Lab:
         return () if uid == 0 else ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--")
 
     def start_daemon(self, *argv, env=None, ready=True, program="service/vpnd"):
-        """Starts vpnd, and waits until it is on the bus."""
+        """Starts vpnd, and waits until it is ready."""
         self.vpnd, self.vpnctl_path = built(program), built("cli/vpnctl")
         daemon = Daemon(self, argv, env)
         return daemon.wait_ready() if ready else daemon

@@ -85,6 +85,7 @@ def reaches(node, address, port, wait_s=3):
         client.settimeout(wait_s)
         with contextlib.suppress(OSError):
             client.connect((address, port))
+            client.getpeername()  # an ICMP error that arrives while the socket is busy can end connect() without one
             return True
     return False
 

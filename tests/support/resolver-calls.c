@@ -7,6 +7,13 @@
 
 #include "resolver-calls.h"
 
+/* For RESOLVER_WAIT(). */
+gboolean
+resolver_on_tick (gpointer user_data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
 /* For a call that is not waited for at once: @user_data is where the result goes. */
 void
 resolver_on_done (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -22,8 +29,7 @@ resolver_apply (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancell
   g_autoptr (GAsyncResult) result = NULL;
 
   vpnd_resolver_apply_async (resolver, plan, cancellable, resolver_on_done, &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
+  RESOLVER_WAIT (result != NULL);
   return vpnd_resolver_apply_finish (resolver, result, error);
 }
 
@@ -33,8 +39,7 @@ resolver_restore (VpndResolver *resolver, GError **error)
   g_autoptr (GAsyncResult) result = NULL;
 
   vpnd_resolver_restore_async (resolver, NULL, resolver_on_done, &result);
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
+  RESOLVER_WAIT (result != NULL);
   return vpnd_resolver_restore_finish (resolver, result, error);
 }
 
