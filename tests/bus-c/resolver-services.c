@@ -275,6 +275,18 @@ rig_set_up (Rig *rig, const Kind *kind)
   kind->prepare (rig);
 }
 
+/* Calls that are still under way end here, where what they ask is still there. */
+static void
+end_connection (GDBusConnection **connection)
+{
+  gpointer last = *connection;
+
+  g_assert_true (g_dbus_connection_close_sync (*connection, NULL, NULL));
+  g_object_add_weak_pointer (G_OBJECT (*connection), &last);
+  g_clear_object (connection);
+  RESOLVER_WAIT (g_atomic_pointer_get (&last) == NULL);
+}
+
 void
 rig_tear_down (Rig *rig)
 {
@@ -282,9 +294,8 @@ rig_tear_down (Rig *rig)
     disown (rig, &rig->nm_id);
   if (rig->resolved_id != 0)
     disown (rig, &rig->resolved_id);
-  g_assert_true (g_dbus_connection_close_sync (rig->client, NULL, NULL) && g_dbus_connection_close_sync (rig->mock, NULL, NULL));
-  g_clear_object (&rig->client);
-  g_clear_object (&rig->mock);
+  end_connection (&rig->client);
+  end_connection (&rig->mock);
   g_test_dbus_stop (rig->bus);
   g_clear_object (&rig->bus);
   g_variant_unref (rig->dns);
