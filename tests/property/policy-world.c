@@ -20,14 +20,15 @@ world_clear (World *world)
   vpnd_tunnel_config_unref (world->config);
   vpnd_route_plan_unref (world->routes);
   vpnd_dns_plan_unref (world->dns);
+  vpnd_split_plan_unref (world->split);
   vpnd_ruleset_unref (world->ruleset);
 }
 
+/* All of @world but its link and its rules. */
 void
-world_init (World *world, VpndPolicyKind kind)
+world_draw (World *world, VpndPolicyKind kind)
 {
   VpndCause cause;
-  VpndPolicyInput input;
 
   world->profile = random_profile ("random");
   world->settings = random_settings ();
@@ -39,8 +40,33 @@ world_init (World *world, VpndPolicyKind kind)
   g_assert_nonnull (world->config);
   world->routes = vpnd_route_plan_build (world->profile, world->settings, world->facts);
   world->dns = vpnd_dns_plan_build (world->profile, world->settings);
-  input = (VpndPolicyInput){ kind, world->config, world->routes, world->dns, world->settings, world->facts, random_boolean (3) ? 0 : RULESET_EVAL_LINK_IFINDEX };
-  world->ruleset = vpnd_policy_build (&input);
+}
+
+/* Returns: (transfer full): what is in force in @world when @split is what goes beside the tunnel */
+VpndRuleset *
+world_rules (const World *world, const VpndSplitPlan *split)
+{
+  const VpndPolicyInput input = {
+    .kind = world->kind,
+    .config = world->config,
+    .routes = world->routes,
+    .dns = world->dns,
+    .settings = world->settings,
+    .facts = world->facts,
+    .link_ifindex = world->link_ifindex,
+    .split = split,
+    .profile = world->profile->name,
+  };
+
+  return vpnd_policy_build (&input);
+}
+
+void
+world_init (World *world, VpndPolicyKind kind)
+{
+  world_draw (world, kind);
+  world->link_ifindex = random_boolean (3) ? 0 : RULESET_EVAL_LINK_IFINDEX;
+  world->ruleset = world_rules (world, NULL);
 }
 
 /* Where the transport leaves this host to. */

@@ -21,12 +21,16 @@ typedef struct
   VpndTunnelConfig *config;
   VpndRoutePlan *routes;
   VpndDnsPlan *dns;
+  VpndSplitPlan *split; /* (nullable) */
   VpndPolicyKind kind;
+  guint link_ifindex; /* of the tunnel, as far as the rules know it */
   VpndRuleset *ruleset;
 } World;
 
 void world_clear (World *world);
 void world_init (World *world, VpndPolicyKind kind);
+void world_draw (World *world, VpndPolicyKind kind);
+VpndRuleset *world_rules (const World *world, const VpndSplitPlan *split);
 VpndServicePort first_hop_of (const World *world);
 gboolean is_an_endpoint (const World *world, const VpndAddr *addr);
 Packet random_packet (const char *oifname, VpndAddr destination);
