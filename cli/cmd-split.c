@@ -27,6 +27,8 @@ static const char *const kind_words[] = {
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (kind_words) == VPND_N_RULE_OPTIONS);
 
+static const char *const mode_words[] = { "exclude", "include", NULL };
+
 /**
  * Change: what add or remove does to each rule of the command line.
  * @method: of org.vpnd1.SplitTunnel
@@ -313,12 +315,30 @@ run_list (VpndCli *cli, char **args, GError **error)
 }
 
 static gboolean
+check_mode (const char *word, GError **error)
+{
+  g_autofree char *given = NULL, *message = NULL, *modes = NULL;
+
+  if (word == NULL || g_strv_contains (mode_words, word))
+    return TRUE;
+  given = g_utf8_make_valid (word, -1);
+  message = g_strdup_printf (_ ("no mode named \"%s\""), given);
+  modes = g_strjoinv (", ", (char **) mode_words);
+  (void) fail_usage (error, message);
+  vpnd_failure_add_hint (error, _ ("Modes: %s"), modes);
+  return FALSE;
+}
+
+static gboolean
 run_mode (VpndCli *cli, char **args, GError **error)
 {
-  VpndClient *client = vpnd_cli_client (cli, error);
   g_autoptr (GVariant) properties = NULL;
   const char *mode = "";
+  VpndClient *client;
 
+  if (!check_mode (args[0], error))
+    return FALSE;
+  client = vpnd_cli_client (cli, error);
   if (client == NULL || (args[0] != NULL && !vpnd_client_set (client, VPND_INTERFACE_SPLIT, "Mode", g_variant_new_string (args[0]), error)))
     return FALSE;
   properties = vpnd_client_get_all (client, VPND_INTERFACE_SPLIT, error);

@@ -255,6 +255,18 @@ def test_mode(vpnd, vpnctl):
     assert vpnctl('split', 'mode', '--json').json() == {'schema': 1, 'mode': 'include'}
 
 
+@pytest.mark.parametrize('word', ['foo', '', 'Include', 'excluded', 'include\n', 'b\u00f6\x1b[31mse', '\udcff'])
+def test_a_mode_that_there_is_not(vpnd, vpnctl, word):
+    """vpnd is not asked: what was typed is named, and what there is instead."""
+    result = vpnctl('split', 'mode', word)
+    assert (result.code, result.out) == (2, '') and result.err.startswith('vpnctl: no mode named "') and 'Modes: exclude, include' in result.err
+    assert '\x1b' not in result.err and 'GDBus' not in result.err and 'CRITICAL' not in result.err
+    assert word not in ('foo', '', 'Include', 'excluded') or f'"{word}"' in result.err
+    error = vpnctl('split', '--json', 'mode', word).error()
+    assert error['name'] == 'org.vpnd1.Cli.Usage' and error['exitCode'] == 2
+    assert vpnd.calls() == [] and vpnctl('split', 'mode').out == 'exclude\n'
+
+
 def test_tables_in_tmux(vpnd, bus, tmp_path):
     """As a person sees it: aligned where there is room, stacked where there is not, and nothing wider than the terminal."""
     vpnd.tell(rules=RULES, processes=PROCESSES)
