@@ -20,6 +20,8 @@
 #define TIMEOUT_MS 5000u
 /* Answers that wait at the same time. A program that stops (SIGSTOP) while it listens holds as many; then answers go through unseen. */
 #define LENGTH_MAX 32u
+/* Of a packet. What is longer is no answer that is read, and goes on unseen: the socket has room for messages of 32 KiB, and a packet whose message is lost would wait for ever. */
+#define COPY_BYTES 16384u
 
 /* A packet that is held for its addresses. */
 typedef struct
@@ -302,7 +304,7 @@ vpnd_name_watch_queue_start_async (VpndNameWatch *watch, GCancellable *cancellab
       return;
     }
   vpnd_nl_socket_set_notify (self->socket, on_message, self);
-  message = vpnd_queue_encode_bind (VPND_NAME_QUEUE, LENGTH_MAX, TRUE, vpnd_nl_socket_next_seq (self->socket, 1));
+  message = vpnd_queue_encode_bind (VPND_NAME_QUEUE, LENGTH_MAX, COPY_BYTES, TRUE, vpnd_nl_socket_next_seq (self->socket, 1));
   vpnd_nl_socket_transact_async (self->socket, message, TIMEOUT_MS, cancellable, on_bound, g_object_ref (task));
 }
 

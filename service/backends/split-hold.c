@@ -15,17 +15,21 @@
 #include "reserved.h"
 
 #define TIMEOUT_MS 5000u
-#define LENGTH_MAX 1024u /* packets; those above are dropped */
+#define LENGTH_MAX 1024u /* packets; those above are dropped. A message about each is 1 KiB at most, so all have room in the socket */
 #define DELAY_MIN_MS 2u  /* as long as the rules take to change on a quiet host */
 #define DELAY_MAX_MS 64u /* in a flood of units */
+#define TELL_US (60 * G_USEC_PER_SEC)
 
 struct _VpndSplitHold
 {
   VpndNlSocket *socket; /* (owned) (nullable): while it is wanted */
   VpndQueueForm form;
   VpndQueueForm tried;
-  GArray *held; /* (element-type guint32) (owned): ids */
-  guint again;  /* source */
+  guint n_held;      /* packets since the last verdict */
+  guint32 last;      /* the newest of all */
+  gboolean has_lost; /* there may be newer ones of which nothing was read */
+  gint64 told_at;    /* monotonic time, us; 0: never */
+  guint again;       /* source */
   guint delay_ms;
   gint64 quiet_from; /* monotonic time, us: what comes later than this is none of what was sent through again */
   VpndSplitHoldFunc func;
@@ -36,27 +40,32 @@ static gboolean
 on_again (gpointer user_data)
 {
   VpndSplitHold *self = user_data;
-  g_autoptr (GBytes) messages = NULL;
-  const guint32 seq = vpnd_nl_socket_next_seq (self->socket, self->held->len);
+  const guint32 last = self->has_lost ? self->last + G_MAXINT32 / 2 : self->last; /* all there are */
+  g_autoptr (GBytes) message = vpnd_queue_encode_repeat (VPND_UNIT_QUEUE, last, vpnd_nl_socket_next_seq (self->socket, 1));
 
   self->again = 0;
-  messages = vpnd_queue_encode_repeat (VPND_UNIT_QUEUE, (const guint32 *) (const void *) self->held->data, self->held->len, seq);
-  g_array_set_size (self->held, 0);
+  self->n_held = 0;
+  self->has_lost = FALSE;
   self->delay_ms = MIN (2 * self->delay_ms, DELAY_MAX_MS);
   self->quiet_from = g_get_monotonic_time () + 1000 * (gint64) self->delay_ms;
-  vpnd_nl_socket_transact_async (self->socket, messages, TIMEOUT_MS, NULL, NULL, NULL); /* what is gone is gone */
+  vpnd_nl_socket_transact_async (self->socket, message, TIMEOUT_MS, NULL, NULL, NULL); /* what is gone is gone */
   return G_SOURCE_REMOVE;
 }
 
 static void
-on_message (const struct nlmsghdr *message, gpointer user_data)
+tell_full (VpndSplitHold *self)
 {
-  VpndSplitHold *self = user_data;
-  VpndQueuePacket packet;
+  const gint64 now = g_get_monotonic_time ();
 
-  if (message == NULL || !vpnd_queue_decode_packet (message, &packet) || packet.queue != VPND_UNIT_QUEUE)
+  if (self->told_at != 0 && now < self->told_at + TELL_US)
     return;
-  g_array_append_val (self->held, packet.id);
+  self->told_at = now;
+  g_message ("Programs of units that have just come send more than the %u packets that wait until it is known where they belong; the rest is dropped", LENGTH_MAX);
+}
+
+static void
+repeat_soon (VpndSplitHold *self)
+{
   if (self->again != 0)
     return;
   if (g_get_monotonic_time () > self->quiet_from)
@@ -65,12 +74,35 @@ on_message (const struct nlmsghdr *message, gpointer user_data)
 }
 
 static void
+on_message (const struct nlmsghdr *message, gpointer user_data)
+{
+  VpndSplitHold *self = user_data;
+  VpndQueuePacket packet;
+
+  if (message == NULL)
+    {
+      self->has_lost = TRUE;
+      tell_full (self);
+      repeat_soon (self);
+      return;
+    }
+  if (!vpnd_queue_decode_packet (message, &packet) || packet.queue != VPND_UNIT_QUEUE)
+    return;
+  self->last = packet.id;
+  if (++self->n_held == LENGTH_MAX)
+    tell_full (self);
+  repeat_soon (self);
+}
+
+static void
 stop (VpndSplitHold *self)
 {
   g_autoptr (GBytes) message = NULL;
 
   g_clear_handle_id (&self->again, g_source_remove);
-  g_array_set_size (self->held, 0);
+  self->n_held = 0;
+  self->last = 0;
+  self->has_lost = FALSE;
   self->form = VPND_QUEUE_NONE;
   if (self->socket == NULL)
     return;
@@ -161,7 +193,6 @@ vpnd_split_hold_new (VpndSplitHoldFunc func, gpointer user_data)
 {
   VpndSplitHold *self = g_rc_box_new0 (VpndSplitHold);
 
-  self->held = g_array_new (FALSE, FALSE, sizeof (guint32));
   self->delay_ms = DELAY_MIN_MS;
   self->func = func;
   self->func_data = user_data;
@@ -176,7 +207,6 @@ void
 vpnd_split_hold_free (VpndSplitHold *self)
 {
   stop (self);
-  g_clear_pointer (&self->held, g_array_unref);
   g_rc_box_release (self);
 }
 
@@ -198,7 +228,7 @@ vpnd_split_hold_set (VpndSplitHold *self, gboolean is_wanted)
   if (self->socket == NULL)
     return;
   vpnd_nl_socket_set_notify (self->socket, on_message, self);
-  message = vpnd_queue_encode_bind (VPND_UNIT_QUEUE, LENGTH_MAX, FALSE, vpnd_nl_socket_next_seq (self->socket, 1));
+  message = vpnd_queue_encode_bind (VPND_UNIT_QUEUE, LENGTH_MAX, 0, FALSE, vpnd_nl_socket_next_seq (self->socket, 1));
   vpnd_nl_socket_transact_async (self->socket, message, TIMEOUT_MS, NULL, on_bound, g_rc_box_acquire (self));
 }
 
