@@ -15,9 +15,10 @@
 #include "reserved.h"
 
 #define TIMEOUT_MS 5000u
-#define LENGTH_MAX 1024u /* packets; those above are dropped. A message about each is 1 KiB at most, so all have room in the socket */
-#define DELAY_MIN_MS 2u  /* as long as the rules take to change on a quiet host */
-#define DELAY_MAX_MS 64u /* in a flood of units */
+#define LENGTH_MAX 1024u      /* packets; those above are dropped. A message about each is 1 KiB at most, so all have room in the socket */
+#define DELAY_MIN_MS 2u       /* as long as the rules take to change on a quiet host */
+#define DELAY_MAX_MS 64u      /* in a flood of units */
+#define ALL (G_MAXUINT32 / 4) /* numbers wrap around, and later ones are less than half of all ahead */
 #define TELL_US (60 * G_USEC_PER_SEC)
 
 struct _VpndSplitHold
@@ -25,27 +26,28 @@ struct _VpndSplitHold
   VpndNlSocket *socket; /* (owned) (nullable): while it is wanted */
   VpndQueueForm form;
   VpndQueueForm tried;
-  guint n_held;      /* packets since the last verdict */
-  guint32 last;      /* the newest of all */
-  gboolean has_lost; /* there may be newer ones of which nothing was read */
-  gint64 told_at;    /* monotonic time, us; 0: never */
-  guint again;       /* source */
+  guint n_held;   /* packets since the last verdict */
+  guint32 last;   /* the newest of all */
+  gint64 told_at; /* monotonic time, us; 0: never */
+  guint again;    /* source */
   guint delay_ms;
   gint64 quiet_from; /* monotonic time, us: what comes later than this is none of what was sent through again */
   VpndSplitHoldFunc func;
   gpointer func_data;
 };
 
+/* All that waits goes through the rules at once, and what was not read yet, too: a part of it would come to stand behind the rest. So nothing stays, whatever became of the message about it. */
 static gboolean
 on_again (gpointer user_data)
 {
   VpndSplitHold *self = user_data;
-  const guint32 last = self->has_lost ? self->last + G_MAXINT32 / 2 : self->last; /* all there are */
-  g_autoptr (GBytes) message = vpnd_queue_encode_repeat (VPND_UNIT_QUEUE, last, vpnd_nl_socket_next_seq (self->socket, 1));
+  g_autoptr (GBytes) message = NULL;
 
+  if (vpnd_nl_socket_is_readable (self->socket))
+    return G_SOURCE_CONTINUE; /* it ends: without a verdict no more are held than have room */
+  message = vpnd_queue_encode_repeat (VPND_UNIT_QUEUE, self->last + ALL, vpnd_nl_socket_next_seq (self->socket, 1));
   self->again = 0;
   self->n_held = 0;
-  self->has_lost = FALSE;
   self->delay_ms = MIN (2 * self->delay_ms, DELAY_MAX_MS);
   self->quiet_from = g_get_monotonic_time () + 1000 * (gint64) self->delay_ms;
   vpnd_nl_socket_transact_async (self->socket, message, TIMEOUT_MS, NULL, NULL, NULL); /* what is gone is gone */
@@ -81,7 +83,6 @@ on_message (const struct nlmsghdr *message, gpointer user_data)
 
   if (message == NULL)
     {
-      self->has_lost = TRUE;
       tell_full (self);
       repeat_soon (self);
       return;
@@ -102,7 +103,6 @@ stop (VpndSplitHold *self)
   g_clear_handle_id (&self->again, g_source_remove);
   self->n_held = 0;
   self->last = 0;
-  self->has_lost = FALSE;
   self->form = VPND_QUEUE_NONE;
   if (self->socket == NULL)
     return;

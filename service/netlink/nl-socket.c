@@ -439,6 +439,20 @@ vpnd_nl_socket_get_portid (VpndNlSocket *self)
 }
 
 /**
+ * vpnd_nl_socket_is_readable:
+ * @self: a socket
+ *
+ * Returns: TRUE when the kernel has said something that was not read yet
+ */
+gboolean
+vpnd_nl_socket_is_readable (VpndNlSocket *self)
+{
+  GPollFD poll = { .fd = self->fd, .events = G_IO_IN };
+
+  return g_poll (&poll, 1, 0) > 0;
+}
+
+/**
  * vpnd_nl_socket_set_notify:
  * @self: a socket
  * @func: (nullable): called for every multicast message and every other one that answers no request, and with NULL when some were lost

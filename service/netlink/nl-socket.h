@@ -25,6 +25,7 @@ gboolean vpnd_nl_socket_join (VpndNlSocket *self, guint group, GError **error);
 gboolean vpnd_nl_socket_set_filter (VpndNlSocket *self, const struct sock_filter *filter, guint16 length, GError **error);
 void vpnd_nl_socket_set_notify (VpndNlSocket *self, VpndNlNotifyFunc func, gpointer user_data);
 void vpnd_nl_socket_tell_unreadable (VpndNlSocket *self, gsize length_bytes);
+gboolean vpnd_nl_socket_is_readable (VpndNlSocket *self);
 guint32 vpnd_nl_socket_get_portid (VpndNlSocket *self);
 guint32 vpnd_nl_socket_next_seq (VpndNlSocket *self, guint count);
 

@@ -20,6 +20,9 @@
 #include <unistd.h>
 
 #define FLOOD 400u
+#define LARGE_FIRST 10000
+#define LARGE_END 65000
+#define LARGE_STEP 500
 #define LATE_US (5 * G_USEC_PER_SEC) /* a bound for what takes VPND_NAME_WATCH_HOLD_MS on a quiet machine */
 
 typedef struct
@@ -241,6 +244,24 @@ test_what_is_no_answer_goes_at_once (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig->signals, ==, 0);
 }
 
+/* Around what a netlink message may have, each a little longer than the one before, and more of them than the queue holds: all go on, and none keeps a place. */
+static void
+test_large_ones_keep_no_place (Rig *rig, gconstpointer data)
+{
+  g_autofree guint8 *buffer = g_malloc0 (G_MAXUINT16);
+
+  for (gsize size = LARGE_FIRST; size < LARGE_END; size += LARGE_STEP)
+    {
+      g_assert_cmpint (send (rig->server, buffer, size, 0), ==, (gssize) size);
+      wait_arrival (rig);
+    }
+  g_assert_cmpuint (rig->signals, ==, 0);
+  send_answer (rig, "example.test", "203.0.113.7");
+  wait_signal (rig, 1);
+  vpnd_name_watch_release (rig->watch, rig->ticket);
+  wait_arrival (rig);
+}
+
 /* With nobody listening the rule lets everything by: the main loop does not run here. */
 static void
 test_bypass (Rig *rig, gconstpointer data)
@@ -320,6 +341,7 @@ main (int argc, char **argv)
   ADD ("survives-a-new-address", test_survives_a_new_address);
   ADD ("never-longer-than-its-time", test_never_longer_than_its_time);
   ADD ("what-is-no-answer-goes-at-once", test_what_is_no_answer_goes_at_once);
+  ADD ("large-ones-keep-no-place", test_large_ones_keep_no_place);
   ADD ("bypass", test_bypass);
   ADD ("stop-lets-go", test_stop_lets_go);
   ADD ("flood", test_flood);
