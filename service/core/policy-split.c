@@ -13,6 +13,8 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
 
 #include "reserved.h"
 
@@ -451,6 +453,27 @@ add_inward_answers (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicy
     vpnd_rule_accept (vpnd_rule_match_set (vpnd_rule_match_established (vpnd_chain_add_rule (chain)), VPND_FIELD_UDP_SPORT, VPND_OP_IN, SET_DNS_PORTS));
 }
 
+/* Each socket of a port gets its own copy of a datagram to a group, or to all of a link, and the kernel tells the cgroup of one of them alone. */
+static void
+drop_to_several (VpndChain *chain)
+{
+  const guint32 begins = NF_CT_STATE_BIT (IP_CT_NEW) | NF_CT_STATE_BIT (IP_CT_RELATED) | NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT;
+  VpndRule *rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, IPPROTO_UDP);
+
+  vpnd_rule_match_u32 (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, begins); /* most are answers, for which nothing is looked up */
+  vpnd_rule_drop (vpnd_rule_match_u32 (rule, VPND_FIELD_FIB_DADDR_TYPE, VPND_OP_NE, RTN_LOCAL));
+}
+
+/* Of those sockets that users may have the kernel finds none but TCP's and UDP's (nf_sk_lookup_slow_v4()). */
+static void
+drop_without_a_cgroup (VpndChain *chain)
+{
+  static const guint8 protocols[] = { IPPROTO_UDPLITE, IPPROTO_SCTP, IPPROTO_DCCP };
+
+  for (guint i = 0; i < G_N_ELEMENTS (protocols); i++)
+    vpnd_rule_drop (vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, protocols[i]));
+}
+
 /* 8: who is inside the tunnel begins nothing with what is beside it: that would answer, from another socket or later, by a physical link, and so tell whose the tunnel's
  * address is. */
 static void
@@ -460,6 +483,7 @@ add_inward (VpndPolicyChains *chains, const VpndPolicyInput *input)
   VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_SPLIT_INWARD);
 
   add_inward_answers (chains, chain, input);
+  drop_to_several (chain);
   if (input->split->mode == VPND_SPLIT_MODE_INCLUDE)
     {
       for (guint i = 0; i < G_N_ELEMENTS (protocols); i++)
@@ -467,6 +491,7 @@ add_inward (VpndPolicyChains *chains, const VpndPolicyInput *input)
       add_inward_included (chains, chain, input);
       return;
     }
+  drop_without_a_cgroup (chain);
   vpnd_policy_add_groups (chains, chain, input, VPND_POLICY_GROUPS_EXCLUDED, vpnd_policy_new_rule, CHAIN_SPLIT_CLOSED);
   vpnd_rule_accept (vpnd_chain_add_rule (chain));
 }

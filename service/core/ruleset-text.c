@@ -176,6 +176,7 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
       g_string_append_printf (text, "%u", value_u32 (bytes));
       break;
     case VPND_FIELD_FIB_SADDR_TYPE:
+    case VPND_FIELD_FIB_DADDR_TYPE:
       g_string_append (text, value_u32 (bytes) == RTN_LOCAL ? "local" : "unicast");
       break;
     case VPND_FIELD_SOCKET_CGROUP: /* nft(8) wants a path here, which a number does not tell; it lists numbers that have none */
@@ -340,6 +341,7 @@ set_type (VpndField field)
     case VPND_FIELD_NET_CLS:
       return "cgroupid";
     case VPND_FIELD_FIB_SADDR_TYPE:
+    case VPND_FIELD_FIB_DADDR_TYPE:
       return "fib_addrtype";
     case VPND_N_FIELDS:
       break;

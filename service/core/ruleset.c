@@ -51,6 +51,7 @@ static const struct
   [VPND_FIELD_SOCKET_CGROUP] = { "socket cgroupv2", 8, 0, 0 },
   [VPND_FIELD_NET_CLS] = { "meta cgroup", 4, 0, 0 },
   [VPND_FIELD_FIB_SADDR_TYPE] = { "fib saddr type", 4, 0, 0 },
+  [VPND_FIELD_FIB_DADDR_TYPE] = { "fib daddr type", 4, 0, 0 },
 };
 G_STATIC_ASSERT (G_N_ELEMENTS (field_table) == VPND_N_FIELDS);
 

@@ -87,6 +87,7 @@ typedef enum
   VPND_FIELD_SOCKET_CGROUP,      /* 8 bytes, host order: number of the cgroup2, at a level, that the packet's socket was made in */
   VPND_FIELD_NET_CLS,            /* 4 bytes, host order: class number of the socket, net_cls.classid of cgroups v1 */
   VPND_FIELD_FIB_SADDR_TYPE,     /* 4 bytes, host order: RTN_* */
+  VPND_FIELD_FIB_DADDR_TYPE,     /* 4 bytes, host order: RTN_* */
   VPND_N_FIELDS
 } VpndField;
 

@@ -151,10 +151,11 @@ read_payload (Reader *reader, const VpndNftAttrs *expr, GError **error)
 static gboolean
 read_fib (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
+  const guint32 flags = get_u32 (expr, NFTA_FIB_FLAGS);
   VpndField field;
 
-  if (get_u32 (expr, NFTA_FIB_DREG) != NFT_REG_1 || get_u32 (expr, NFTA_FIB_FLAGS) != NFTA_FIB_F_SADDR ||
-      !vpnd_nft_find_field (VPND_NFT_LOAD_FIB, get_u32 (expr, NFTA_FIB_RESULT), &field))
+  if (get_u32 (expr, NFTA_FIB_DREG) != NFT_REG_1 || (flags != NFTA_FIB_F_SADDR && flags != NFTA_FIB_F_DADDR) ||
+      !vpnd_nft_find_field (flags == NFTA_FIB_F_SADDR ? VPND_NFT_LOAD_FIB_SADDR : VPND_NFT_LOAD_FIB_DADDR, get_u32 (expr, NFTA_FIB_RESULT), &field))
     return fail (error, "a fib expression");
   set_loaded (reader, field, vpnd_field_size_bytes (field));
   return TRUE;

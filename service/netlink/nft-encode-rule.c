@@ -94,11 +94,12 @@ add_load (Writer *writer, VpndField field, gsize size)
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_PAYLOAD_OFFSET, load->offset);
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_PAYLOAD_LEN, (guint32) size);
       break;
-    case VPND_NFT_LOAD_FIB:
+    case VPND_NFT_LOAD_FIB_SADDR:
+    case VPND_NFT_LOAD_FIB_DADDR:
       expr = add_expr (writer, "fib");
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_FIB_RESULT, load->key);
-      nftnl_expr_set_u32 (expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR);
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_FIB_FLAGS, load->kind == VPND_NFT_LOAD_FIB_SADDR ? NFTA_FIB_F_SADDR : NFTA_FIB_F_DADDR);
       break;
     case VPND_NFT_LOAD_SOCKET:
       expr = add_expr (writer, "socket");

@@ -15,6 +15,8 @@ from capture import UDP, select_frames
 from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, goes, split_state, unheld, wait_split_state  # noqa: F401
 
+UDPLITE = 136  # RFC 3828
+
 
 @pytest.mark.parametrize("what", ["mode", "uid", "subnet"])
 def test_flows_end_with_what_led_them_out(split, what):
@@ -216,6 +218,49 @@ def test_nobody_inside_begins_anything(split, family, mode):
         said[way] = set(program.communicate("\n", timeout=20)[0].split())
         assert not [frame for frame in split.capture.since(mark) if far in (frame.src, frame.dst)]
     assert said == {"exclude": set(), "include": {"datagram", "stream"}}, "the control: who is inside the tunnel is reached"
+
+
+ANSWER_FROM_ANOTHER_DATAGRAM = """
+import select, socket, sys
+protocol = int(sys.argv[1])
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, protocol) as datagrams:
+    datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    datagrams.bind(("", 6881))
+    print("ready", flush=True)
+    while sys.stdin not in select.select([datagrams, sys.stdin], [], [])[0]:
+        text, peer = datagrams.recvfrom(100)
+        print(text.decode(), flush=True)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, protocol) as another:
+            another.sendto(text, peer)
+"""
+
+
+@pytest.mark.parametrize("order", [("exclude", "include"), ("include", "exclude")], ids="-".join)
+@pytest.mark.parametrize("protocol", [socket.IPPROTO_UDP, UDPLITE], ids=["several", "udplite"])
+@pytest.mark.parametrize("mode", ["exclude", "include"])
+def test_nobody_inside_begins_what_is_seen_of_no_socket(split, mode, protocol, order):
+    """Two programs have one port, so each gets what goes to all on a link, and the kernel tells the rules of one alone; of UDP-Lite of none."""
+    split.vpnctl("split", "add", "--path", split.listed, *(["--include"] if mode == "include" else []))
+    split.vpnctl("split", "mode", mode)
+    split.connect()
+    wait_split_state(split, "engaged")
+    all_on_link = HOST4.rpartition(".")[0] + ".255"
+    split.wan.ip("route", "add", all_on_link, "dev", "wg0")
+    split.wan.run("wg", "set", "wg0", "peer", split.host_public, "allowed-ips", f"{TUNNEL_HOST4}/32,{TUNNEL_HOST6}/128,255.255.255.255/32,{all_on_link}/32")
+    programs = []
+    for way in order if protocol == socket.IPPROTO_UDP else order[:1]:
+        programs.append(split.host.start(split.vpnctl_path, way, "--", PYTHON, "-c", ANSWER_FROM_ANOTHER_DATAGRAM, protocol, env=split.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        assert programs[-1].stdout.readline() == "ready\n"
+    mark = split.capture.mark()
+    with split.wan.net(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM, protocol) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"wg0")
+        peer.bind((PUBLIC4, 0))
+        for to in ("255.255.255.255", all_on_link) if protocol == socket.IPPROTO_UDP else (TUNNEL_HOST4,):
+            peer.sendto(to.encode(), (to, 6881))
+    split.host.run(split.vpnctl_path, "include", "--", "ping", "-c1", "-W5", TUNNEL_PEER4, env=split.environment())  # what was sent before has arrived
+    assert [program.communicate("\n", timeout=20)[0].split() for program in programs] == [[]] * len(programs)
+    assert not [frame for frame in split.capture.since(mark) if PUBLIC4 in (frame.src, frame.dst)]
 
 
 def test_flow_inside_does_not_go_on_with_an_excluded_program(split):

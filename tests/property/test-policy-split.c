@@ -283,6 +283,49 @@ test_inward (void)
   g_assert_cmpuint (n_dropped, >, 0);
 }
 
+/* Nor with one of which the kernel does not tell: it has not the socket that is looked up, or the protocol is none of those whose sockets are. */
+static void
+test_inward_unseen (void)
+{
+  static const guint8 others[] = { IPPROTO_UDPLITE, IPPROTO_SCTP, IPPROTO_DCCP };
+  guint n_told = 0;
+
+  for (guint round = 0; round < SPLIT_ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      gboolean tells;
+
+      split_world_init (&world, random_boolean (2) ? VPND_POLICY_CONNECTED : VPND_POLICY_CONNECTING, TRUE);
+      tells = world.split->ground == VPND_SPLIT_GROUND_CGROUP2 &&
+          (world.split->mode == VPND_SPLIT_MODE_INCLUDE ? world.split->included_uids->len == 0 : vpnd_split_plan_has_class (world.split, VPND_SPLIT_EXCLUDED));
+      n_told += tells;
+      for (guint i = 0; i < PACKETS; i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet packet = departure.packet;
+
+          memset (packet.cgroups, 0, sizeof packet.cgroups);
+          packet.source = random_public_addr (packet.source.family);
+          packet.destination = tunnel_address_or_other (&world, packet.source.family);
+          packet.uid = NO_UID;
+          packet.oifname = "";
+          packet.iifname = VPND_IFNAME;
+          packet.sport = 4444;
+          packet.dport = 6881;
+          packet.l4proto = IPPROTO_UDP;
+          packet.is_to_several = TRUE;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, tells ? FATE_DROP : FATE_ACCEPT);
+          packet.is_to_several = FALSE;
+          packet.l4proto = others[g_test_rand_int_range (0, G_N_ELEMENTS (others))];
+          if (world.split->mode != VPND_SPLIT_MODE_INCLUDE)
+            g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, tells ? FATE_DROP : FATE_ACCEPT);
+          packet.is_established = TRUE;
+          g_assert_cmpint (ruleset_eval (world.ruleset, VPND_HOOK_INPUT, &packet), ==, FATE_ACCEPT);
+        }
+    }
+  g_assert_cmpuint (n_told, >, 0);
+}
+
 /* Nothing beside the tunnel: the rules are those of a host without split tunnelling. */
 static void
 test_empty_plan (void)
@@ -373,6 +416,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/no-way", test_no_way);
   g_test_add_func ("/policy-split/inbound", test_inbound);
   g_test_add_func ("/policy-split/inward", test_inward);
+  g_test_add_func ("/policy-split/inward-unseen", test_inward_unseen);
   g_test_add_func ("/policy-split/empty-plan", test_empty_plan);
   g_test_add_func ("/policy-split/open", test_open);
   g_test_add_func ("/policy-split/short-way", test_short_way);

@@ -263,7 +263,7 @@ match_value (Draw *draw, VpndField field)
     {
       vpnd_rule_match_u32 (draw->rule, field, VPND_OP_EQ, chance (50) ? NF_CT_STATE_BIT (IP_CT_ESTABLISHED) : NF_CT_STATE_BIT (IP_CT_NEW) | NF_CT_STATE_INVALID_BIT);
     }
-  else if (field == VPND_FIELD_FIB_SADDR_TYPE)
+  else if (field == VPND_FIELD_FIB_SADDR_TYPE || field == VPND_FIELD_FIB_DADDR_TYPE)
     {
       vpnd_rule_match_u32 (draw->rule, field, op, chance (50) ? RTN_LOCAL : RTN_UNICAST);
     }

@@ -33,7 +33,7 @@ load (const Packet *packet, VpndField field, guint8 *out)
   guint16 dport = g_htons (packet->dport);
   guint16 inner_ports[] = { g_htons (packet->inner.sport), g_htons (packet->inner.dport) };
   guint32 ifindex;
-  guint32 source_type;
+  guint32 source_type, destination_type;
   guint16 type;
   guint32 state = packet->is_related ? NF_CT_STATE_BIT (IP_CT_RELATED) : packet->is_established ? NF_CT_STATE_BIT (IP_CT_ESTABLISHED)
                                                                                                 : NF_CT_STATE_BIT (IP_CT_NEW);
@@ -134,6 +134,10 @@ load (const Packet *packet, VpndField field, guint8 *out)
     case VPND_FIELD_FIB_SADDR_TYPE:
       source_type = packet->has_lost_source ? RTN_UNICAST : RTN_LOCAL;
       memcpy (out, &source_type, sizeof source_type);
+      return TRUE;
+    case VPND_FIELD_FIB_DADDR_TYPE: /* asked of what comes in only */
+      destination_type = packet->is_to_several ? RTN_MULTICAST : RTN_LOCAL;
+      memcpy (out, &destination_type, sizeof destination_type);
       return TRUE;
     case VPND_FIELD_SOCKET_CGROUP: /* the level is the match's: load_at () */
     case VPND_N_FIELDS:

@@ -48,6 +48,7 @@ typedef struct
   guint32 net_cls;                /* class number of its socket */
   guint32 ct_status;              /* IPS_* */
   gboolean has_lost_source;       /* the source is no address of this host (any more) */
+  gboolean is_to_several;         /* the destination is that of a group, or of all on a link */
   VpndAddr link_source;           /* what the link that it leaves by has for an address; unset: one that nothing else has */
   gboolean is_masqueraded;        /* out: it left with the address of its link */
   gboolean is_established;
