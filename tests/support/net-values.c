@@ -81,3 +81,20 @@ home_facts (void)
   append_hop (facts->bridges, "172.17.0.0/16", 5, "docker0");
   return facts;
 }
+
+/* Either may be NULL. */
+VpndDnsPlan *
+dns_plan_of (const char *server, const char *search)
+{
+  VpndDnsPlan *plan = vpnd_dns_plan_new ("lo");
+
+  if (server != NULL)
+    {
+      const VpndAddr addr = addr_of (server);
+
+      g_array_append_val (plan->servers, addr);
+    }
+  if (search != NULL)
+    g_ptr_array_add (plan->search, g_strdup (search));
+  return plan;
+}

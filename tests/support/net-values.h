@@ -1,10 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Addresses, profiles and facts of tests, written down in a line.
+ * Addresses, profiles, facts and DNS plans of tests, written down in a line.
  */
 #pragma once
 
+#include "dns-plan.h"
 #include "facts.h"
 #include "profile.h"
 
@@ -17,5 +18,6 @@ VpndProfile *profile_of (const char *addresses, const char *allowed);
 void add_endpoint (VpndProfile *profile, const char *addr);
 void append_hop (GArray *hops, const char *text, guint ifindex, const char *ifname);
 VpndFacts *home_facts (void);
+VpndDnsPlan *dns_plan_of (const char *server, const char *search);
 
 G_END_DECLS
