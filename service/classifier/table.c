@@ -502,6 +502,19 @@ vpnd_table_get_class_id (const VpndTable *self, guint index)
 }
 
 /**
+ * vpnd_table_get_class_name:
+ * @self: a table
+ * @index: of a class
+ *
+ * Returns: (transfer none) (nullable): the last step of where its cgroup stands; NULL when that is not known
+ */
+const char *
+vpnd_table_get_class_name (const VpndTable *self, guint index)
+{
+  return self->class_names[index];
+}
+
+/**
  * vpnd_table_is_class:
  * @self: a table
  * @index: of a class

@@ -46,6 +46,7 @@ void vpnd_table_enter_force (VpndTable *self, VpndTable *old);
 const GPtrArray *vpnd_table_lookup (const VpndTable *self, const VpndFileId *file);
 int vpnd_table_get_class_fd (const VpndTable *self, guint index);
 guint64 vpnd_table_get_class_id (const VpndTable *self, guint index);
+const char *vpnd_table_get_class_name (const VpndTable *self, guint index);
 gboolean vpnd_table_is_ours (const VpndTable *self, const char *place);
 gboolean vpnd_table_is_class (const VpndTable *self, guint index, const char *place);
 gboolean vpnd_table_is_unified (const VpndTable *self);

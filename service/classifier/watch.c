@@ -44,6 +44,13 @@ typedef struct
   const VpndClassifierRule *rule; /* (unowned): only compared */
 } Told;
 
+/* Who stands in a class by a rule for everybody. Of one launch the kernel asks several times, last about the loader, for which a user may have a rule of the own. */
+typedef struct
+{
+  pid_t pid;
+  guint class_hash; /* of the name, which outlives the table */
+} Kept;
+
 /* One that was launched a moment ago, whom its service manager may take out of the class again: systemd attaches a process to its unit after the fork, too, whatever that has
  * done meanwhile (exec_spawn() before version 254), and desktops have a scope made for what they have launched already. */
 typedef struct
@@ -66,6 +73,7 @@ struct _VpndWatch
   VpndTable *table;    /* (owned) (nullable) */
   GHashTable *origins; /* (element-type guint64 utf8) (owned): where cgroups stand, by their numbers, which nobody gets anew (cgroup2 renames none) */
   Told *told;          /* (array length=TOLD_MAX) (owned): the last one of those whose number leads to the same place; of the rules in @table */
+  Kept *kept;          /* (array length=TOLD_MAX) (owned): the last one of those whose pid leads to the same place */
   GArray *recent;      /* (element-type Recent) (owned): the oldest first; of the rules in @table */
   guint recent_source;
   GArray *walk; /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
@@ -187,6 +195,29 @@ note_told (VpndWatch *self, const Held *it, const VpndClassifierRule *rule)
   *find_told (self, process) = (Told){ process, rule };
 }
 
+static void
+note_kept (VpndWatch *self, const VpndClassifierRule *rule, pid_t pid)
+{
+  const char *name = vpnd_table_get_class_name (self->table, rule->class_index);
+
+  if (rule->uid == VPND_CLASSIFIER_ANY_UID && name != NULL)
+    self->kept[(guint) pid % TOLD_MAX] = (Kept){ pid, g_str_hash (name) };
+}
+
+/* Returns: whether the process stays where a rule for everybody has put it: such a one comes before a user's own, about whichever file of a launch each of them is */
+static gboolean
+is_kept (VpndWatch *self, const VpndClassifierRule *rule, pid_t pid)
+{
+  const Kept *kept = &self->kept[(guint) pid % TOLD_MAX];
+  char place[ORIGIN_MAX_BYTES];
+  const char *name;
+
+  if (rule->uid == VPND_CLASSIFIER_ANY_UID || kept->pid != pid || !vpnd_process_read_cgroup (pid, vpnd_table_is_unified (self->table), place, sizeof place))
+    return FALSE;
+  name = strrchr (place, '/');
+  return name != NULL && g_str_hash (name + 1) == kept->class_hash;
+}
+
 static gboolean on_recent (gpointer user_data);
 
 /* Where a process stands that is to be moved, with as little as possible: its launch waits. The folder of a new process in /proc costs as much as the move. */
@@ -212,16 +243,25 @@ read_origin (VpndWatch *self, Held *it)
 static int
 classify (VpndWatch *self, const VpndClassifierRule *rule, Held *it, gboolean *out_is_told)
 {
+  int code = 0;
+
   *out_is_told = FALSE;
   if (it->pid <= 0)
     return ESRCH;
   it->held = vpnd_process_hold (it->pid); /* while it waits: the number is its own */
   it->cgroup_id = vpnd_table_is_unified (self->table) ? vpnd_process_get_cgroup_id (it->held) : 0;
-  *out_is_told = is_told (self, it, rule);
+  *out_is_told = is_kept (self, rule, it->pid);
   if (*out_is_told)
     return 0;
-  read_origin (self, it);
-  return vpnd_process_move (it->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
+  *out_is_told = is_told (self, it, rule);
+  if (!*out_is_told)
+    {
+      read_origin (self, it);
+      code = vpnd_process_move (it->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
+    }
+  if (code == 0)
+    note_kept (self, rule, it->pid);
+  return code;
 }
 
 /* The rules of a user's own count as one, so that nobody can launch so many programs that those of others are forgotten. */
@@ -384,7 +424,7 @@ judge_running (VpndWatch *self, pid_t pid)
     rule = find_rule (self, &program, pid);
   if (fd >= 0)
     close (fd);
-  if (rule != NULL)
+  if (rule != NULL && !is_kept (self, rule, pid))
     put_running (self, rule, process, pid);
   if (process >= 0)
     close (process);
@@ -445,7 +485,8 @@ static void
 judge_late (VpndWatch *self, const VpndGuardLetGo *it)
 {
   const Program program = { { it->device, it->inode }, it->mount_id };
-  const VpndClassifierRule *rule = find_rule (self, &program, it->pid);
+  const VpndClassifierRule *found = find_rule (self, &program, it->pid);
+  const VpndClassifierRule *rule = found != NULL && !is_kept (self, found, it->pid) ? found : NULL;
   const int process = rule != NULL ? vpnd_process_open (it->pid) : -1;
   const gboolean is_there = !it->is_refused && it->start_time != 0 && vpnd_process_get_start_time (process) == it->start_time;
   char origin[ORIGIN_MAX_BYTES] = "";
@@ -455,6 +496,8 @@ judge_late (VpndWatch *self, const VpndGuardLetGo *it)
     {
       (void) vpnd_process_get_cgroup (process, vpnd_table_is_unified (self->table), origin, sizeof origin);
       code = vpnd_process_move (it->pid, vpnd_table_get_class_fd (self->table, rule->class_index));
+      if (code == 0)
+        note_kept (self, rule, it->pid);
     }
   if (rule != NULL && it->is_refused)
     report_process (self, VPND_CLASSIFIER_FAILED, rule, it->pid, it->start_time, ECANCELED, origin);
@@ -640,6 +683,7 @@ vpnd_watch_dispose (GObject *object)
   g_clear_handle_id (&self->recent_source, g_source_remove);
   g_clear_pointer (&self->recent, g_array_unref);
   g_clear_pointer (&self->told, g_free);
+  g_clear_pointer (&self->kept, g_free);
   g_clear_pointer (&self->walk, g_array_unref);
   g_clear_pointer (&self->origins, g_hash_table_unref);
   g_clear_pointer (&self->mounts, vpnd_mounts_free);
@@ -659,6 +703,7 @@ vpnd_watch_init (VpndWatch *self)
 {
   self->fanotify_fd = -1;
   self->told = g_new0 (Told, TOLD_MAX);
+  self->kept = g_new0 (Kept, TOLD_MAX);
   self->recent = g_array_new (FALSE, FALSE, sizeof (Recent));
   g_array_set_clear_func (self->recent, (GDestroyNotify) clear_recent);
   self->walk = g_array_new (FALSE, FALSE, sizeof (pid_t));

@@ -370,6 +370,35 @@ def test_own_rule_tells_nothing_of_closed_folders(split):
     assert len(told) == 2, told
 
 
+ASK = f"""
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(8)
+    sock.sendto(b"script", ("{PUBLIC4}", {ECHO_PORT}))
+    print(sock.recv(100).decode())
+"""
+
+
+@pytest.mark.parametrize("own", ["loader", "interpreter"])
+def test_own_rule_for_the_loader_takes_nothing_from_a_rule_for_everybody(split, own):
+    """Of one launch the kernel asks about script, interpreter and loader, one after the other: the rule for everybody comes first, whichever of them the user's own is about."""
+    interpreter, script = "/run/vpnd-lab/bin/python", "/run/vpnd-lab/bin/script"
+    shutil.copy(os.path.realpath(PYTHON), split.host_run / "vpnd-lab/bin/python")
+    (split.host_run / "vpnd-lab/bin/script").write_text(f"#!{interpreter}\n{ASK}", encoding="ascii")
+    (split.host_run / "vpnd-lab/bin/script").chmod(0o755)
+    split.vpnctl("split", "add", "--path", script, "--include")
+    split.connect()
+    allow_split(split, NOBODY)
+    loader = "/lib64/ld-linux-x86-64.so.2"
+    added = split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn", "path", loader if own == "loader" else interpreter, "excluded", "", uid=NOBODY)
+    assert added.returncode == 0, added.stderr
+
+    def run(*words):
+        return split.host.run(*split.as_user(NOBODY), *words, env={"PYTHONHOME": "/usr"}).stdout.strip()
+    sandbox.wait_until(lambda: run(interpreter, "-c", ASK) == OUTSIDE, 20, "the control: the own rule is in force")
+    assert {run(script) for _ in range(20)} == {INSIDE}
+
+
 CHURN = """
 import os, sys
 names = [f"{sys.argv[1]}/{n}" for n in range(64)]
