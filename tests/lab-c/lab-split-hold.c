@@ -144,7 +144,6 @@ find_socket (guint port)
 static void
 move_to (const char *procs)
 {
-  g_autoptr (GError) error = NULL;
   int fd = open (procs, O_WRONLY | O_CLOEXEC);
 
   g_assert_no_errno (fd);
