@@ -448,7 +448,7 @@ add_inward_answers (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicy
 {
   static const guint8 udp = IPPROTO_UDP;
 
-  vpnd_rule_accept (vpnd_rule_match (vpnd_rule_match_established (vpnd_chain_add_rule (chain)), VPND_FIELD_L4PROTO, VPND_OP_NE, &udp));
+  vpnd_rule_accept (vpnd_rule_match_established (vpnd_rule_match (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, VPND_OP_NE, &udp))); /* in this order: it is known sooner */
   if (input->split->mode == VPND_SPLIT_MODE_INCLUDE)
     vpnd_rule_accept (vpnd_rule_match_set (vpnd_rule_match_established (vpnd_chain_add_rule (chain)), VPND_FIELD_UDP_SPORT, VPND_OP_IN, SET_DNS_PORTS));
 }

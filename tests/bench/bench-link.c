@@ -59,14 +59,14 @@ bench_link_new (void)
   return link;
 }
 
-/* A UDP socket whose packets go into the link. */
+/* A socket whose packets go into the link; one of SOCK_STREAM is on its way to be connected. */
 int
-bench_flow_new (void)
+bench_flow_new (int type)
 {
   struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = g_htons (4433), .sin_addr.s_addr = inet_addr ("203.0.113.7") };
-  int flow = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  int flow = socket (AF_INET, type | SOCK_CLOEXEC | (type == SOCK_STREAM ? SOCK_NONBLOCK : 0), 0);
 
-  if (flow < 0 || connect (flow, (struct sockaddr *) &server, sizeof server) != 0)
+  if (flow < 0 || (connect (flow, (struct sockaddr *) &server, sizeof server) != 0 && errno != EINPROGRESS))
     g_error ("a socket: %s", g_strerror (errno));
   return flow;
 }

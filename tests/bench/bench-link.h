@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 
 void bench_run (const char *program, ...);
 int bench_link_new (void);
-int bench_flow_new (void);
+int bench_flow_new (int type);
 void bench_flow_send (int flow, guint batches);
 
 G_END_DECLS

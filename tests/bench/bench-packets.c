@@ -5,14 +5,16 @@
  * link called like the tunnel's, behind which packets vanish, and a UDP flow through it that was answered. Rounds of packets then alternate between the
  * namespaces, so that whatever else the machine does hits all alike. "@connected" instead of a file are our rules as the firewall makes them, "@router" those of a host
  * that forwards, which asks connection tracking, "@split" those with 50 rules of split tunnelling and 500 subnets, none of which is about the flow: nft(8) has no words
- * for the numbers of cgroups; "@programs" the same without units, "@program" with one program and nothing else. Prints for each file the median time of the processor per packet in nanoseconds.
+ * for the numbers of cgroups; "@programs" the same without units, "@program" with one program and nothing else, "@program-net-cls" that by net_cls. Prints for each file the median time of the
+ * processor per packet in nanoseconds. With "udp" or "tcp" before the files it is what comes out of the tunnel that is measured: answers of such a flow, up to its socket.
  */
 #include "config.h"
 
 #include "firewall-nft.h"
 
 #include <netinet/ip.h>
-#include <netinet/udp.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -24,37 +26,106 @@
 #define BATCHES 48 /* about five milliseconds: shorter than a slice of the scheduler, longer than the noise of the clock */
 #define ROUNDS 401
 #define VARIANTS_MAX 9
+#define PATIENCE_S 5
+#define FIRST_SEQ 1000
+
+typedef enum
+{
+  OUT,
+  IN_UDP,
+  IN_TCP,
+} Direction;
 
 typedef struct
 {
   int flow;
+  int link;
+  guint8 answer[128]; /* an IP packet */
+  gsize size;
   double samples[ROUNDS];
 } Variant;
 
-/* Answers the packet that waits at the far side, so that connection tracking calls the flow established. */
+/* Waits for a packet at the far side, and makes the head of its answer of it. */
 static void
-answer (int link)
+turn (Variant *variant, guint8 protocol)
 {
-  guint8 packet[128];
-  struct iphdr *ip = (struct iphdr *) packet;
-  struct udphdr *udp = (struct udphdr *) (packet + sizeof *ip);
+  struct iphdr *ip = (struct iphdr *) variant->answer;
+  guint16 *ports = (guint16 *) (variant->answer + sizeof *ip);
   guint32 address;
   guint16 port;
   ssize_t size;
 
   do /* the kernel's own router solicitations come first */
-    size = read (link, packet, sizeof packet);
-  while (size > 0 && (ip->version != 4 || ip->protocol != IPPROTO_UDP));
+    size = read (variant->link, variant->answer, sizeof variant->answer);
+  while (size > 0 && (ip->version != 4 || ip->protocol != protocol));
   if (size <= 0)
     g_error ("no packet came out of the tunnel: %s", g_strerror (errno));
   address = ip->saddr; /* the checksums do not care about the order of addresses and ports */
   ip->saddr = ip->daddr;
   ip->daddr = address;
-  port = udp->source;
-  udp->source = udp->dest;
-  udp->dest = port;
-  if (write (link, packet, (gsize) size) != size)
+  port = ports[0];
+  ports[0] = ports[1];
+  ports[1] = port;
+  variant->size = (gsize) size;
+}
+
+static void
+answer (const Variant *variant)
+{
+  if (write (variant->link, variant->answer, variant->size) != (ssize_t) variant->size)
     g_error ("the answer: %s", g_strerror (errno));
+}
+
+/* RFC 1071 */
+static guint16
+fold (guint32 sum)
+{
+  while (sum >> 16 != 0)
+    sum = (sum & 0xffff) + (sum >> 16);
+  return (guint16) ~sum;
+}
+
+static guint32
+add_words (guint32 sum, const void *data, gsize size)
+{
+  const guint16 *words = data;
+
+  for (gsize i = 0; i < size / sizeof *words; i++)
+    sum += words[i];
+  return sum;
+}
+
+/* A segment without options and data, in the place of the one that was turned. */
+static void
+make_segment (Variant *variant, guint32 seq, guint32 ack, gboolean is_syn)
+{
+  struct iphdr *ip = (struct iphdr *) variant->answer;
+  struct tcphdr *tcp = (struct tcphdr *) (variant->answer + sizeof *ip);
+  const guint16 pseudo[] = { g_htons (IPPROTO_TCP), g_htons (sizeof *tcp) };
+
+  *tcp = (struct tcphdr){ .source = tcp->source, .dest = tcp->dest, .seq = g_htonl (seq), .ack_seq = g_htonl (ack), .doff = sizeof *tcp / 4, .syn = is_syn, .ack = 1, .window = g_htons (G_MAXUINT16) };
+  tcp->check = fold (add_words (add_words (add_words (0, &ip->saddr, 2 * sizeof ip->saddr), pseudo, sizeof pseudo), tcp, sizeof *tcp));
+  variant->size = sizeof *ip + sizeof *tcp;
+  ip->tot_len = g_htons ((guint16) variant->size);
+  ip->check = 0;
+  ip->check = fold (add_words (0, ip, sizeof *ip));
+}
+
+/* What is measured then is an acknowledgement that says nothing new. */
+static void
+shake_hands (Variant *variant)
+{
+  const struct tcphdr *tcp = (const struct tcphdr *) (variant->answer + sizeof (struct iphdr));
+  struct pollfd wait = { .fd = variant->flow, .events = POLLOUT };
+  guint32 seq;
+
+  turn (variant, IPPROTO_TCP);
+  seq = g_ntohl (tcp->seq) + 1;
+  make_segment (variant, FIRST_SEQ, seq, TRUE);
+  answer (variant);
+  if (poll (&wait, 1, PATIENCE_S * 1000) != 1 || wait.revents != POLLOUT)
+    g_error ("the connection was not made");
+  make_segment (variant, FIRST_SEQ + 1, seq, FALSE);
 }
 
 static void
@@ -79,6 +150,7 @@ apply_ours (const char *name)
     { "@connected", BENCH_HOST_ORDINARY },
     { "@router", BENCH_HOST_ROUTER },
     { "@program", BENCH_HOST_PROGRAM },
+    { "@program-net-cls", BENCH_HOST_PROGRAM_NET_CLS },
     { "@programs", BENCH_HOST_PROGRAMS },
     { "@split", BENCH_HOST_SPLIT },
   };
@@ -99,20 +171,26 @@ apply_ours (const char *name)
 }
 
 static void
-make_variant (Variant *variant, const char *rules)
+make_variant (Variant *variant, const char *rules, Direction direction)
 {
-  struct timeval patience = { .tv_sec = 5 };
-  int link = bench_link_new ();
+  struct timeval patience = { .tv_sec = PATIENCE_S };
   char byte = 0;
 
+  variant->link = bench_link_new ();
   if (rules[0] == '@')
     apply_ours (rules);
   else
     bench_run ("nft", "-f", rules, NULL);
-  variant->flow = bench_flow_new ();
+  variant->flow = bench_flow_new (direction == IN_TCP ? SOCK_STREAM : SOCK_DGRAM);
+  if (direction == IN_TCP)
+    {
+      shake_hands (variant);
+      return;
+    }
   if (send (variant->flow, &byte, 1, 0) != 1)
     g_error ("%s: sending: %s", rules, g_strerror (errno));
-  answer (link);
+  turn (variant, IPPROTO_UDP);
+  answer (variant);                                                                       /* so that connection tracking calls the flow established */
   (void) setsockopt (variant->flow, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience); /* else the line below waits for ever */
   if (recv (variant->flow, &byte, 1, 0) != 1)
     g_error ("%s: the answer was not let in", rules);
@@ -128,11 +206,15 @@ now_ns (void)
 }
 
 static double
-measure_ns (int flow)
+measure_ns (const Variant *variant, Direction direction)
 {
   double begun_ns = now_ns ();
 
-  bench_flow_send (flow, BATCHES);
+  if (direction == OUT)
+    bench_flow_send (variant->flow, BATCHES);
+  else
+    for (guint i = 0; i < BENCH_BATCH * BATCHES; i++)
+      answer (variant); /* a socket that is full drops it */
   return (now_ns () - begun_ns) / (BENCH_BATCH * BATCHES);
 }
 
@@ -149,15 +231,23 @@ int
 main (int argc, char **argv)
 {
   g_autofree Variant *variants = g_new0 (Variant, VARIANTS_MAX);
-  int n = argc - 1;
+  Direction direction = OUT;
+  int n;
 
+  if (argc > 1 && (g_str_equal (argv[1], "udp") || g_str_equal (argv[1], "tcp")))
+    {
+      direction = g_str_equal (argv[1], "udp") ? IN_UDP : IN_TCP;
+      argv++;
+      argc--;
+    }
+  n = argc - 1;
   if (n < 1 || n > VARIANTS_MAX)
     return 2;
   for (int i = 0; i < n; i++)
-    make_variant (&variants[i], argv[i + 1]);
+    make_variant (&variants[i], argv[i + 1], direction);
   for (guint round = 0; round < ROUNDS; round++)
     for (int i = 0; i < n; i++)
-      variants[i].samples[round] = measure_ns (variants[i].flow);
+      variants[i].samples[round] = measure_ns (&variants[i], direction);
   for (int i = 0; i < n; i++)
     {
       qsort (variants[i].samples, ROUNDS, sizeof (double), compare);

@@ -108,7 +108,7 @@ new_rules (BenchHost host)
 {
   GPtrArray *rules = g_ptr_array_new_with_free_func ((GDestroyNotify) vpnd_split_rule_unref);
 
-  for (guint i = 0; host >= BENCH_HOST_PROGRAMS && i < UIDS + SUBNETS; i++)
+  for (guint i = 0; host >= BENCH_HOST_PROGRAMS && host != BENCH_HOST_PROGRAM_NET_CLS && i < UIDS + SUBNETS; i++)
     {
       g_autofree char *uid = g_strdup_printf ("%u", 2000 + i);
       g_autofree char *subnet = i % 2 == 0 ? g_strdup_printf ("198.%u.%u.0/28", 18 + i / 512, i / 2 % 256) : g_strdup_printf ("2001:db8:%x::/48", i);
@@ -124,9 +124,10 @@ static VpndSplitPlan *
 new_split_plan (BenchHost host)
 {
   const gboolean has_domain = host == BENCH_HOST_EVERYTHING;
-  const guint n_units = host <= BENCH_HOST_PROGRAMS ? 0 : UNITS;
+  const gboolean is_net_cls = host == BENCH_HOST_PROGRAM_NET_CLS;
+  const guint n_units = host <= BENCH_HOST_PROGRAMS || is_net_cls ? 0 : UNITS;
   g_autoptr (GPtrArray) rules = new_rules (host);
-  g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (VPND_SPLIT_GROUND_CGROUP2, 2);
+  g_autoptr (VpndSplitStanding) standing = vpnd_split_standing_new (is_net_cls ? VPND_SPLIT_GROUND_NET_CLS : VPND_SPLIT_GROUND_CGROUP2, 2);
   g_autoptr (GArray) outside_dns = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   g_autoptr (VpndSplitConfig) config = NULL;
   g_autoptr (GError) error = NULL;

@@ -193,7 +193,7 @@ set_nice (int nice)
 static pid_t
 flood (void)
 {
-  int flow = bench_flow_new ();
+  int flow = bench_flow_new (SOCK_DGRAM);
   pid_t pid = fork ();
 
   if (pid != 0)
