@@ -508,6 +508,35 @@ test_full (Rig *rig, gconstpointer data)
   g_assert_cmpuint (n_told, ==, 1);
 }
 
+/* Somebody fills all the slots. Who was looked at does not come by them; who was not has to send again, and does not go another way meanwhile. */
+static void
+test_full_by_somebody (Rig *rig, gconstpointer data)
+{
+  g_auto (Descriptor) known = open_socket_of (rig, UNIT_PLAIN, SOCK_DGRAM);
+  g_auto (Descriptor) flooding = open_socket_of (rig, UNIT_REFUSED, SOCK_DGRAM);
+  g_auto (Descriptor) unknown = open_socket_of (rig, UNIT_BESIDE, SOCK_DGRAM);
+
+  apply (rig, rig->ids[UNIT_PLAIN]);
+  for (guint i = 0; i < SLOTS + MANY; i++)
+    send_number (flooding, i);
+  for (guint i = 0; i < MANY; i++)
+    {
+      send_number (known, i);
+      g_assert_true (take_number (rig->plain, i)); /* at once: the main loop does not run */
+      send_number (unknown, MANY + i);
+    }
+  g_assert_cmpuint (read_held ().total, ==, SLOTS);
+  g_assert_cmpuint (read_held ().dropped, ==, 2 * MANY);
+  wait_rounds (SLOTS, ROUNDS);
+  assert_nothing (rig->plain);
+  assert_nothing (rig->beside);
+  know_all (rig);
+  NETNS_WAIT (read_held ().total == 0);
+  send_number (unknown, 0);
+  NETNS_WAIT (take_number (rig->beside, 0));
+  assert_all_came (rig);
+}
+
 /* The socket has room for few messages: the kernel holds no packet that it could not tell of, the hold says that some are lost, and those that are held go. */
 static void
 test_no_room (Rig *rig, gconstpointer data)
@@ -638,6 +667,7 @@ main (int argc, char **argv)
   ADD ("large", test_large);
   ADD ("segments", test_segments);
   ADD ("full", test_full);
+  ADD ("full-by-somebody", test_full_by_somebody);
   ADD ("no-room", test_no_room);
   ADD ("lost-messages", test_lost_messages);
   ADD ("stop", test_stop);
