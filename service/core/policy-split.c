@@ -460,7 +460,7 @@ drop_to_several (VpndChain *chain)
   const guint32 begins = NF_CT_STATE_BIT (IP_CT_NEW) | NF_CT_STATE_BIT (IP_CT_RELATED) | NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT;
   VpndRule *rule = vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, IPPROTO_UDP);
 
-  vpnd_rule_match_u32 (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, begins); /* most are answers, for which nothing is looked up */
+  vpnd_rule_match_u32 (rule, VPND_FIELD_CT_STATE, VPND_OP_EQ, begins); /* in include mode most are answers, for which nothing is looked up */
   vpnd_rule_drop (vpnd_rule_match_u32 (rule, VPND_FIELD_FIB_DADDR_TYPE, VPND_OP_NE, RTN_LOCAL));
 }
 
@@ -483,16 +483,18 @@ add_inward (VpndPolicyChains *chains, const VpndPolicyInput *input)
   VpndChain *chain = vpnd_policy_add_chain (chains, CHAIN_SPLIT_INWARD);
 
   add_inward_answers (chains, chain, input);
-  drop_to_several (chain);
   if (input->split->mode == VPND_SPLIT_MODE_INCLUDE)
     {
+      drop_to_several (chain);
       for (guint i = 0; i < G_N_ELEMENTS (protocols); i++)
         vpnd_rule_accept (vpnd_rule_match_related (vpnd_rule_match_u8 (vpnd_chain_add_rule (chain), VPND_FIELD_L4PROTO, protocols[i])));
       add_inward_included (chains, chain, input);
       return;
     }
-  drop_without_a_cgroup (chain);
   vpnd_policy_add_groups (chains, chain, input, VPND_POLICY_GROUPS_EXCLUDED, vpnd_policy_new_rule, CHAIN_SPLIT_CLOSED);
+  vpnd_rule_accept (vpnd_rule_match_established (vpnd_chain_add_rule (chain))); /* of UDP; what is below is asked of what begins alone */
+  drop_to_several (chain);
+  drop_without_a_cgroup (chain);
   vpnd_rule_accept (vpnd_chain_add_rule (chain));
 }
 
