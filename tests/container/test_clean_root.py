@@ -43,6 +43,13 @@ def test_demo(clean):
     assert not list((clean.root / "boot").glob("vmlinuz*")), "a kernel was dragged in"
 
 
+def test_demo_says_why_it_cannot_in_a_chroot(clean):
+    into = "mount -t proc proc proc && mount --rbind /dev dev && mount --rbind /sys sys && exec chroot . sh -c 'cd /root/vpnd && exec ./run demo'"
+    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", into], cwd=clean.root,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False, env=roots.NSPAWN_ENVIRONMENT)
+    assert done.returncode == 1 and "does not work in a chroot" in done.stderr, done.stdout + done.stderr
+
+
 def test_install(clean):
     clean("./run", "install")
     assert (clean.root / "usr/libexec/vpnd/vpnd").exists()
