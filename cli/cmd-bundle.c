@@ -333,8 +333,8 @@ tell (VpndCli *cli, const char *path, const GPtrArray *missing)
 
   vpnd_output_note (cli->output, VPND_COLOR_GOOD, line);
   vpnd_output_note (cli->output, VPND_COLOR_NONE, _ ("In it: versions, status, settings, the list of profiles, what doctor finds, routes, DNS, the log."));
-  vpnd_output_note (cli->output, VPND_COLOR_NONE, _ ("Not in it: keys, addresses, endpoints, names of profiles, servers, domains, this machine and you;"));
-  vpnd_output_note (cli->output, VPND_COLOR_NONE, _ ("words like (profile 1) stand in their place. Names of network links are in it."));
+  vpnd_output_note (cli->output, VPND_COLOR_NONE, _ ("Not in it: keys, addresses, endpoints, names of profiles, servers, domains, this machine and you; "
+                                                     "words like (profile 1) stand in their place. Names of network links are in it."));
   for (guint i = 0; i < missing->len; i++)
     {
       g_autofree char *text = g_strdup_printf (_ ("Could not be had: %s"), (const char *) g_ptr_array_index (missing, i));

@@ -14,8 +14,9 @@
 
 #define SYNOPSIS_MAX 14 /* "[on | off]" and a little more */
 
+/* @only: (nullable): the one command that was asked for, else all */
 static void
-print_json (VpndCli *cli)
+print_json (VpndCli *cli, const VpndCommand *only)
 {
   g_autoptr (JsonBuilder) builder = vpnd_output_json_begin ();
   guint n_commands, n_codes;
@@ -26,8 +27,11 @@ print_json (VpndCli *cli)
   json_builder_begin_array (builder);
   for (guint i = 0; i < n_commands; i++)
     {
-      g_auto (GStrv) names = vpnd_options_names (&commands[i]);
+      g_auto (GStrv) names = NULL;
 
+      if (only != NULL && only != &commands[i])
+        continue;
+      names = vpnd_options_names (&commands[i]);
       json_builder_begin_object (builder);
       vpnd_output_json_string (builder, "name", commands[i].name);
       vpnd_output_json_string (builder, "synopsis", commands[i].synopsis);
@@ -102,7 +106,7 @@ vpnd_command_help (VpndCli *cli, char **args, GError **error)
     }
   if (vpnd_output_is_json (cli->output))
     {
-      print_json (cli);
+      print_json (cli, command);
       return TRUE;
     }
   if (command == NULL)

@@ -216,7 +216,7 @@ vpnd_command_export (VpndCli *cli, char **args, GError **error)
 static void
 print_list (VpndCli *cli, GVariant *profiles)
 {
-  const char *const headers[] = { _ ("NAME"), _ ("ACTIVE"), _ ("SERVERS"), _ ("ADDRESSES"), NULL };
+  const char *const headers[] = { _ ("Name"), _ ("Active"), _ ("Servers"), _ ("Addresses"), NULL };
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) g_strfreev);
 
   for (gsize i = 0; i < g_variant_n_children (profiles); i++)

@@ -53,7 +53,7 @@ ordered_properties (GVariant *settings)
 static void
 print_settings (VpndCli *cli, GVariant *settings)
 {
-  const char *const headers[] = { _ ("SETTING"), _ ("VALUE"), _ ("MEANING"), NULL };
+  const char *const headers[] = { _ ("Setting"), _ ("Value"), _ ("Meaning"), NULL };
   g_autoptr (GPtrArray) names = ordered_properties (settings);
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) g_strfreev);
   g_autoptr (JsonBuilder) builder = vpnd_output_json_begin ();

@@ -211,8 +211,9 @@ check (const VpndCommand *command, const VpndOptions *options, char **args, GErr
     }
   if (!options->help && (n < command->min_args || n > command->max_args))
     {
-      g_set_error (error, VPND_CLI_ERROR, VPND_CLI_ERROR_USAGE, n < command->min_args ? _ ("%s needs more: vpnctl %s %s") : _ ("too much for %s: vpnctl %s %s"),
-          command->name, command->name, command->synopsis);
+      g_autofree char *usage = g_strchomp (g_strjoin (" ", command->name, command->synopsis, NULL));
+
+      g_set_error (error, VPND_CLI_ERROR, VPND_CLI_ERROR_USAGE, n < command->min_args ? _ ("%s needs more: vpnctl %s") : _ ("too much for %s: vpnctl %s"), command->name, usage);
       return fail_usage (command->name, error);
     }
   return TRUE;

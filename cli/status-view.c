@@ -147,13 +147,13 @@ vpnd_status_view_head (VpndOutput *output, const VpndStatus *status)
       g_autofree char *detail = g_strconcat ("  ", status->detail, NULL);
       g_autofree char *remedy = g_strconcat ("  ", vpnd_cause_remedy (status->cause), NULL);
 
-      vpnd_output_line (output, VPND_COLOR_NONE, sentence);
+      vpnd_output_paragraph (output, VPND_COLOR_NONE, sentence);
       if (*status->detail != '\0')
-        vpnd_output_line (output, VPND_COLOR_NONE, detail);
-      vpnd_output_line (output, VPND_COLOR_NONE, remedy);
+        vpnd_output_paragraph (output, VPND_COLOR_NONE, detail);
+      vpnd_output_paragraph (output, VPND_COLOR_NONE, remedy);
     }
   if (status->lockdown && g_str_equal (status->state, VPND_STATE_WORD_DISCONNECTED))
-    vpnd_output_line (output, VPND_COLOR_NONE, _ ("  The network is blocked: lockdown is on (to open it: vpnctl lockdown off)"));
+    vpnd_output_paragraph (output, VPND_COLOR_NONE, _ ("  The network is blocked: lockdown is on (to open it: vpnctl lockdown off)"));
 }
 
 static void

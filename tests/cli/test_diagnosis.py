@@ -154,6 +154,11 @@ def test_long_lines_fit_the_terminal(vpnd, vpnctl, sized):
     assert any(line.startswith('                ') for line in sized(50, 'settings')), 'the rest stands below its column'
     assert sized(40, 'routes')[1] == '    present: the tunnel\'s own packets leave here'
     assert sized(200, 'routes')[0].startswith('Kind ')
+    for cause in ('ip-family-unavailable', 'profile-unusable'):
+        vpnd.tell(set={'State': 'error', 'Cause': cause, 'Blocking': True}, status={'detail': 'y ' * 60})
+        for columns in (40, 80):
+            lines = sized(columns, 'status')
+            assert lines[0] == f'Blocked: {cause}' and max(map(len, lines)) <= columns and all(line.startswith('  ') for line in lines[1:]), lines
 
 
 def plant(vpnd):

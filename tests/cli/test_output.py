@@ -161,7 +161,7 @@ def test_secrets_are_never_shown(vpnd, vpnctl, tmp_path):
 
 def test_list(vpnd, vpnctl):
     vpnd.tell(profiles=[{'name': 'home', 'active': True}, {'name': 'a-much-longer-name', 'endpoints': []}])
-    assert vpnctl('list').out == ('NAME                ACTIVE  SERVERS           ADDRESSES\n'
+    assert vpnctl('list').out == ('Name                Active  Servers           Addresses\n'
                                   'home                yes     192.0.2.10:51820  10.64.0.7/32, fd00::7/128\n'
                                   'a-much-longer-name  -                         10.64.0.7/32, fd00::7/128\n')
     assert vpnctl('list', '--names').out == 'home\na-much-longer-name\n'
@@ -221,7 +221,7 @@ def test_unknown_profile_names_the_nearest(vpnd, vpnctl, args):
     assert vpnctl(*args, '--json').error()['name'] == 'org.vpnd1.Error.NotFound'
 
 
-SETTINGS = '''SETTING               VALUE  MEANING
+SETTINGS = '''Setting               Value  Meaning
 lockdown              off    block the network also while disconnected (on, off)
 auto-connect          off    connect when vpnd starts (on, off)
 auto-connect-profile  -      the profile for that; empty for the last one used
@@ -456,3 +456,15 @@ def test_usage_errors(vpnd, vpnctl, args):
 def test_options_before_and_after_the_verb(vpnd, vpnctl):
     assert vpnctl('--json', '--timeout', '5', 'status').out == vpnctl('status', '-j', '-t', '5').out
     assert vpnctl('-j', 'help').out == vpnctl('help', '--json').out
+
+
+def test_usage_says_how(vpnctl):
+    assert vpnctl('status', 'extra').err == 'vpnctl: too much for status: vpnctl status\nSee: vpnctl help status\n'
+    assert vpnctl('rename', 'one').err == 'vpnctl: rename needs more: vpnctl rename OLD NEW\nSee: vpnctl help rename\n'
+
+
+def test_help_of_one_command_as_json(vpnctl):
+    every = vpnctl('help', '--json').json()
+    assert len(every['commands']) > 20
+    for command in every['commands']:
+        assert vpnctl('help', command['name'], '--json').json() == dict(every, commands=[command])
