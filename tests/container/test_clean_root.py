@@ -54,4 +54,6 @@ def test_install(clean):
     clean("./run", "install")
     assert (clean.root / "usr/libexec/vpnd/vpnd").exists()
     assert "vpnctl" in clean("/usr/bin/vpnctl", "--help")
+    shipped = {path.name.removesuffix(".gz") for path in (clean.root / "usr/share/doc/vpnd").iterdir()}
+    assert shipped >= {"README.md", "SECURITY.md", *(path.name for path in (roots.SOURCE / "docs").glob("*.md"))}, shipped
     assert not list((clean.root / "boot").glob("vmlinuz*")), "a kernel was dragged in"
