@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -21,9 +22,14 @@ from lab import ECHO_PORT, GATEWAY4, HOST4, HOST6, PEER4, PEER6, PEER_PORT, PRIV
 from test_connect import only_transport
 
 FLOW_PORT = 7000
-# Until then it must have happened; how long it takes is a figure of ./run bench.
+# Until then it must have happened, told of and looked at from outside, which takes longer than the thing itself.
 REPAIR_SECONDS = 5.0
-TRAFFIC_SECONDS = 5.0
+# What is promised: traffic after the network has changed, and what was taken away is back.
+TRAFFIC_SECONDS = 1.0
+# With IPv6 the same, and a second more: Linux sends from a new address before it answers for it (addrconf_dad_start()), and a router asks again after RETRANS_TIMER of RFC 4861, 10.
+TRAFFIC6_SECONDS = TRAFFIC_SECONDS + 1.0
+BACK_SECONDS = 0.1
+QUIET_SECONDS = 6  # after so long the next repair is a first one again: VPND_BACKOFF_QUIET_MS, and a second
 
 
 @contextlib.contextmanager
@@ -185,6 +191,58 @@ def test_taken_away_comes_back(connected, flow, attack):
     check_comes_back(connected, flow, attack)
 
 
+# Kinds of rtnetlink messages that tell of it, gone and there, their group (linux/rtnetlink.h), what is in them, and how it is taken away.
+PROMISED = {
+    "rule": ((33, 32), 1 << 7, struct.pack("=I", 4890), "rule del priority 4890"),
+    "route": ((25, 24), 1 << 6, struct.pack("=I", 22096), "route del default table 22096"),
+    "address": ((21, 20), 1 << 4, socket.inet_aton(TUNNEL_HOST4), f"addr del {TUNNEL_HOST4}/32 dev vpnd0"),
+    "link": ((21, 20), 1 << 4, socket.inet_aton(TUNNEL_HOST4), "link del vpnd0"),
+}
+
+
+def seconds_as_the_kernel_tells(lab, subject):
+    """From the message that it is gone to the one that it is there."""
+    (gone, there), group, inside, words = PROMISED[subject]
+    with lab.host.net():
+        news = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    with news:
+        news.bind((0, group))
+        news.settimeout(REPAIR_SECONDS)
+        taking = lab.host.start("ip", "-4", *words.split())
+        since = None
+        while True:
+            message = news.recv(65536)
+            kind = struct.unpack_from("=IH", message)[1]
+            if inside in message and kind == gone:
+                since = time.monotonic()
+            elif inside in message and kind == there and since is not None:
+                assert taking.wait(10) == 0
+                return time.monotonic() - since
+
+
+def seconds_of_the_file(lab):
+    path = lab.resolv_conf_path
+    ours_in_it, foreign = path.read_bytes(), path.with_name("resolv.conf.foreign")
+    foreign.write_bytes(b"nameserver 192.0.2.9\n")
+    since = time.monotonic()
+    foreign.rename(path)
+    sandbox.wait_until(lambda: path.read_bytes() == ours_in_it, REPAIR_SECONDS, "the DNS setting is back")
+    return time.monotonic() - since
+
+
+@pytest.mark.parametrize("subject", [*PROMISED, "dns"])
+def test_back_as_soon_as_is_promised(connected, subject):
+    """Within 100 ms. One of three times is enough: what else the machine does then may take longer than that itself."""
+    took = []
+    while not took or min(took) > BACK_SECONDS:
+        assert len(took) < 3, took
+        if took:
+            threading.Event().wait(QUIET_SECONDS)
+        connected.wait_state("connected", REPAIR_SECONDS)
+        took.append(seconds_of_the_file(connected) if subject == "dns" else seconds_as_the_kernel_tells(connected, subject))
+    print(f"{subject}: {' '.join(f'{one * 1000:.1f}' for one in took)} ms")
+
+
 @pytest.mark.parametrize("name,value", [("src_valid_mark", "0"), ("arp_ignore", "0")])
 def test_sysctl_comes_back(connected, flow, name, value):
     before = ours(connected)
@@ -278,7 +336,7 @@ def test_what_follows_the_default_route(connected):
     for here, there in (("eth0", "eth1"), ("eth1", "eth0"), ("eth0", "eth1")):
         connected.host.ip("route", "replace", "default", "via", links[here][1], "dev", here)
         traffic_again(connected, time.monotonic())
-        sandbox.wait_until(lambda here=here: f"via {links[here][1]} dev {here}" in connected.host.run("ip", "route", "get", PRIVATE4).stdout, TRAFFIC_SECONDS, f"the resolver is asked by {here}")
+        sandbox.wait_until(lambda here=here: f"via {links[here][1]} dev {here}" in connected.host.run("ip", "route", "get", PRIVATE4).stdout, REPAIR_SECONDS, f"the resolver is asked by {here}")
         marks = {name: record.mark() for name, (record, _) in links.items()}
         connected.probe([{"kind": kind, "address": PRIVATE4, "port": 53, "wait": 50} for kind in ("udp", "tcp")])
         for proto in (UDP, TCP):
@@ -316,7 +374,7 @@ def test_a_local_network_on_two_links(connected):
             for peer in peers:
                 (seen if name == link else none)(record.since(marks[name]), from_host=True, dst=peer, dport=9999)
 
-    sandbox.wait_until(lambda: way() == {"eth1"}, TRAFFIC_SECONDS, f"the preferred link; {connected.vpnctl('routes').stdout}")
+    sandbox.wait_until(lambda: way() == {"eth1"}, REPAIR_SECONDS, f"the preferred link; {connected.vpnctl('routes').stdout}")
     reached_by("eth1")
     assert {int(route.get("metric", 0)) for family, _ in tables for route in listed(connected, family, "route", "show", "table", "22097") if "/" in route["dst"]} == {100, 600}
     os.kill(connected.daemons[-1].process.pid, signal.SIGSTOP)  # the kernel alone does it
@@ -325,7 +383,7 @@ def test_a_local_network_on_two_links(connected):
     reached_by("eth0", [("eth0", connected.capture)])  # nothing is on a link that is down
     os.kill(connected.daemons[-1].process.pid, signal.SIGCONT)
     connected.host.ip("link set eth1 up\n" + here[1])
-    sandbox.wait_until(lambda: way() == {"eth1"}, TRAFFIC_SECONDS, f"the preferred link is back; {connected.vpnctl('routes').stdout}")
+    sandbox.wait_until(lambda: way() == {"eth1"}, REPAIR_SECONDS, f"the preferred link is back; {connected.vpnctl('routes').stdout}")
     reached_by("eth1")
     told = json.loads(connected.vpnctl("routes", "--json").stdout)["routes"]
     assert {entry["state"] for entry in told} == {"present"}, told
@@ -344,7 +402,7 @@ def test_a_network_that_blinks(connected):
     back = f"addr replace {HOST4}/24 dev eth0\nroute replace default via {GATEWAY4} dev eth0"
     for words in (f"addr del {HOST4}/24 dev eth0\n{back}", f"link set eth0 down\nlink set eth0 up\n{back}"):
         connected.host.ip(words)
-        sandbox.wait_until(lambda: local() == before, TRAFFIC_SECONDS, f"the routes past the tunnel; {connected.vpnctl('routes').stdout}")
+        sandbox.wait_until(lambda: local() == before, REPAIR_SECONDS, f"the routes past the tunnel; {connected.vpnctl('routes').stdout}")
 
 
 def test_address_changes(connected, flow):
@@ -380,7 +438,7 @@ def test_from_one_family_to_the_other(host):
     with flood(host):
         for words in ("route del default", f"route add default via {GATEWAY4} dev eth0", "-6 route del default"):
             host.host.ip(*words.split())
-            traffic_again(host, time.monotonic())
+            traffic_again(host, time.monotonic(), TRAFFIC6_SECONDS)
             # Back on both families the device may stay with either: it follows the peer's packets that are still under way.
             sandbox.wait_until(lambda: host.status()["peers"][0]["endpoint"] in usable(host), 2, "an endpoint that can be reached")
             assert host.status()["state"] == "connected"
@@ -428,7 +486,7 @@ def test_offline_and_back(connected, gone, back):
         assert status["state"] == "error" and status["blocking"] is True
         since = time.monotonic()
         connected.host.ip("\n".join(back) + "\n")
-        print(f"traffic after {traffic_again(connected, since, 3) * 1000:.0f} ms")
+        print(f"traffic after {traffic_again(connected, since) * 1000:.0f} ms")
     assert connected.wait_state("connected", 3)["cause"] == ""
     frames = connected.capture.since(mark)
     only_transport_to(frames, (PEER4, PEER6))

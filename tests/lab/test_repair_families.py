@@ -10,7 +10,7 @@ from capture import none
 from lab import GATEWAY4, GATEWAY6, HOST4, HOST6, PUBLIC4, PUBLIC6, TUNNEL_HOST4, TUNNEL_HOST6
 from test_connect import only_transport
 from test_families import host_with
-from test_repair import add_second_uplink, check_comes_back, check_torn_at, fake_logind, flood, flow_through, sleep_and_wake, traffic_again
+from test_repair import TRAFFIC6_SECONDS, TRAFFIC_SECONDS, add_second_uplink, check_comes_back, check_torn_at, fake_logind, flood, flow_through, sleep_and_wake, traffic_again
 
 # A host without IPv6 has no rules and addresses of it that could be taken away; one without IPv4 has both, inside the tunnel.
 CASES = [(kind, attack) for kind, attacks in {
@@ -21,8 +21,8 @@ KINDS = ("ipv6-disabled", "ipv6-only")
 
 # What the words of ip(8) are with either family.
 WORDS = {
-    "ipv6-disabled": {"family": "-4", "gateway": GATEWAY4, "here": f"{HOST4}/24", "new": "198.51.100.77/24", "uplink": ("198.51.101.2/24", "198.51.101.1/24")},
-    "ipv6-only": {"family": "-6", "gateway": GATEWAY6, "here": f"{HOST6}/64", "new": "2001:db8:1::77/64 nodad", "uplink": ("2001:db8:3::2/64", "2001:db8:3::1/64")},
+    "ipv6-disabled": {"family": "-4", "gateway": GATEWAY4, "here": f"{HOST4}/24", "new": "198.51.100.77/24", "uplink": ("198.51.101.2/24", "198.51.101.1/24"), "soon": TRAFFIC_SECONDS},
+    "ipv6-only": {"family": "-6", "gateway": GATEWAY6, "here": f"{HOST6}/64", "new": "2001:db8:1::77/64 nodad", "uplink": ("2001:db8:3::2/64", "2001:db8:3::1/64"), "soon": TRAFFIC6_SECONDS},
 }
 
 
@@ -70,7 +70,8 @@ def test_the_network_moves(connected, flow, kind, what):
             connected.host.ip(f"route replace default via {words['uplink'][1].split('/')[0]} dev eth1\naddr del {words['here']} dev eth0")
         else:
             connected.host.ip(f"addr del {words['here']} dev eth0\naddr add {words['new']} dev eth0\nroute replace default via {words['gateway']} dev eth0")
-        print(f"traffic after {traffic_again(connected, since) * 1000:.0f} ms")
+        took = traffic_again(connected, since, words["soon"])
+        print(f"traffic after {took * 1000:.0f} ms")
         flow()
     nothing_in_the_clear(connected, mark)
     assert connected.wait_state("connected", 3)
@@ -87,7 +88,8 @@ def test_offline_and_back(connected, kind):
         assert status["cause"] == "offline" and status["blocking"] is True
         since = time.monotonic()
         connected.host.run("ip", words["family"], "route", "add", "default", "via", words["gateway"], "dev", "eth0")
-        print(f"traffic after {traffic_again(connected, since, 3) * 1000:.0f} ms")
+        took = traffic_again(connected, since, words["soon"])
+        print(f"traffic after {took * 1000:.0f} ms")
     assert connected.wait_state("connected", 3)["cause"] == ""
     nothing_in_the_clear(connected, mark)
 
@@ -117,7 +119,7 @@ def test_a_link_without_an_address(connected, flow, kind):
         assert f"dev eth0 src {inside} " in way, f"the control: {way}"
         connected.probe([{"kind": "udp", "address": PUBLIC4, "port": 7, "wait": 20}] * 20)
         connected.host.ip(f"addr add {words['new']} dev eth0\nroute replace default via {words['gateway']} dev eth0")
-        traffic_again(connected, time.monotonic())
+        traffic_again(connected, time.monotonic(), words["soon"])
         flow()
     none(connected.capture.since(mark), src=inside)
     nothing_in_the_clear(connected, mark)

@@ -276,7 +276,7 @@ def test_names_through_every_change_of_state(host):
         host.vpnctl(*words.split())
     host.vpnctl("connect", "one", "--wait")
     for old, new in ((HOST4, "198.51.100.78"), ("198.51.100.78", HOST4)):  # asleep, and awake with another address
-        traffic_again(host, sleep_and_wake(host, logind, f"addr del {old}/24 dev eth0", f"addr add {new}/24 dev eth0", f"route replace default via {GATEWAY4} dev eth0"))
+        traffic_again(host, sleep_and_wake(host, logind, f"addr del {old}/24 dev eth0", f"addr add {new}/24 dev eth0", f"route replace default via {GATEWAY4} dev eth0"), 3)
     host.daemons[-1].kill()
     host.start_daemon()
     host.wait_state("error")
