@@ -10,6 +10,7 @@
 
 #include "app-entry.h"
 #include "error.h"
+#include "way.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -229,6 +230,7 @@ vpnd_app_user_may_run (const char *root, const char *path, guint32 uid)
   g_autoptr (GString) place = g_string_new (root);
   gboolean is_own = FALSE;
   struct stat info;
+  int fd;
 
   if (!g_path_is_absolute (path))
     return FALSE;
@@ -237,8 +239,10 @@ vpnd_app_user_may_run (const char *root, const char *path, guint32 uid)
   for (guint i = 1; steps[i] != NULL; i++)
     {
       g_string_append_printf (place, "/%s", steps[i]);
-      if (stat (place->str, &info) < 0)
-        return is_own && errno == EACCES;
+      fd = vpnd_way_open_at_once (place->str, uid, &info); /* the user may change the way while we look */
+      if (fd < 0)
+        return fd == -EREMOTE || (is_own && fd == -EACCES);
+      close (fd);
       if (!may_pass (&info, uid))
         return FALSE;
       is_own = info.st_uid == uid;

@@ -128,6 +128,18 @@ watch_folder (VpndTable *table, const char *folder, VpndTarget *target)
   return TRUE;
 }
 
+/* Whether we may look there without waiting for a user (vpnd_way_open()). */
+static gboolean
+is_followed (const VpndClassifierRule *rule, const char *path)
+{
+  struct stat info;
+  const int fd = rule->uid != VPND_CLASSIFIER_ANY_UID ? vpnd_way_open (path, rule->uid, &info) : -1;
+
+  if (fd >= 0)
+    close (fd);
+  return fd != -EREMOTE;
+}
+
 /* Follows the path link by link, so that a change of any of them is noticed (/usr/bin/x -> /etc/alternatives/x -> ...). Returns: whether some folder
  * was not watched before */
 static gboolean
@@ -139,8 +151,10 @@ watch_way (VpndTable *table, VpndTarget *target)
   for (guint i = 0; i < LINKS_MAX && vpnd_way_is_short (path); i++)
     {
       g_autofree char *folder = g_path_get_dirname (path);
-      g_autofree char *link = g_file_read_link (path, NULL);
+      g_autofree char *link = is_followed (target->rule, path) ? g_file_read_link (path, NULL) : NULL;
 
+      if (!is_followed (target->rule, folder))
+        return is_new;
       is_new = watch_folder (table, folder, target) || is_new;
       if (link == NULL)
         return is_new;

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +23,13 @@
 #define STEPS_MAX 64 /* folders, links and all: the way is long, not the programs. A user's links could lead through a hundred thousand, while launches wait */
 #define NO_KEEPER 0u /* root */
 
+typedef enum
+{
+  BOUND_NONE,
+  BOUND_AT_USERS,  /* not into a file system for which a program answers, mostly a user's (FUSE) */
+  BOUND_AT_OTHERS, /* nor into one for which a server does */
+} Bound;
+
 /**
  * Way: a path that is being followed
  * @at: (owned): the folder that has been reached
@@ -29,6 +37,7 @@
  * @taken: how much of that has been followed
  * @uid: whose rule it is
  * @keeper: who may change where it leads, besides root and @uid
+ * @bound: where it ends
  */
 typedef struct
 {
@@ -39,7 +48,90 @@ typedef struct
   guint32 keeper;
   guint n_links;
   guint n_steps;
+  Bound bound;
 } Way;
+
+/* Of these a server answers each question, when it likes. */
+static const char *const answered_by_others[] = { "autofs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "coda", "lustre", "orangefs" };
+
+static gboolean
+is_beyond (Bound bound, const char *type)
+{
+  if (g_str_has_prefix (type, "fuse"))
+    return TRUE;
+  for (guint i = 0; bound == BOUND_AT_OTHERS && i < G_N_ELEMENTS (answered_by_others); i++)
+    if (strcmp (type, answered_by_others[i]) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* A line of proc(5), /proc/PID/mountinfo. */
+typedef struct
+{
+  guint64 parent;
+  char place[PATH_MAX];
+  char type[64];
+} Mount;
+
+static gboolean
+read_mount (const char *line, Mount *out_mount)
+{
+  const char *type = strstr (line, " - ");
+
+  G_STATIC_ASSERT (PATH_MAX == 4096);
+  return type != NULL && sscanf (line, "%*u %" G_GUINT64_FORMAT " %*s %*s %4095s", &out_mount->parent, out_mount->place) == 2 && sscanf (type, " - %63s", out_mount->type) == 1;
+}
+
+/* Whether what is mounted at @word, below the mount @parent, is behind @bound. Of several mounts at one place, of which only the last is seen, each is meant. What
+ * cannot be told is. */
+static gboolean
+leads_beyond (Bound bound, guint64 parent, const char *word)
+{
+  g_autofree char *text = NULL;
+  g_autofree char *name = g_strescape (word, NULL);
+  g_auto (GStrv) lines = NULL;
+  g_autoptr (GHashTable) places = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  Mount mount;
+
+  if (parent == 0 || strcmp (name, word) != 0 || strpbrk (word, " #") != NULL || !g_file_get_contents ("/proc/self/mountinfo", &text, NULL, NULL))
+    return TRUE; /* mountinfo writes some bytes in another way */
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    if (read_mount (lines[i], &mount) && mount.parent == parent && strcmp (strrchr (mount.place, '/') + 1, word) == 0)
+      g_hash_table_add (places, g_strdup (mount.place));
+  for (guint i = 0; lines[i] != NULL; i++)
+    if (read_mount (lines[i], &mount) && g_hash_table_contains (places, mount.place) && is_beyond (bound, mount.type))
+      return TRUE;
+  return FALSE;
+}
+
+static guint64
+get_mount (int folder)
+{
+  struct statx info;
+
+  return statx (folder, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &info) == 0 && (info.stx_mask & STATX_MNT_ID) ? info.stx_mnt_id : 0;
+}
+
+/* Returns: as openat(2) */
+static int
+open_word (const Way *way, const char *word)
+{
+  const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV };
+  int fd = -1;
+
+  if (way->bound == BOUND_NONE)
+    return openat (way->at, word, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  fd = (int) syscall (SYS_openat2, way->at, word, &how, sizeof how);
+  if (fd >= 0 || errno != EXDEV)
+    return fd;
+  if (strcmp (word, "..") != 0 && leads_beyond (way->bound, get_mount (way->at), word))
+    {
+      errno = EREMOTE;
+      return -1;
+    }
+  return openat (way->at, word, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
 
 static void
 enter (Way *way, int folder)
@@ -111,7 +203,7 @@ step (Way *way, int *out_file, struct stat *out_info)
   *out_file = -1;
   if (++way->n_steps > STEPS_MAX || !take_word (way, word))
     return ENAMETOOLONG;
-  next = openat (way->at, *word != '\0' ? word : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  next = open_word (way, *word != '\0' ? word : ".");
   code = next < 0 || fstat (next, out_info) < 0 ? errno : 0;
   if (code == 0 && S_ISLNK (out_info->st_mode))
     code = follow_link (way, next, out_info);
@@ -140,9 +232,9 @@ step (Way *way, int *out_file, struct stat *out_info)
 }
 
 static int
-walk (const char *path, guint32 uid, struct stat *out_info)
+walk (const char *path, guint32 uid, Bound bound, struct stat *out_info)
 {
-  Way way = { .at = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC), .rest = g_strdup (path), .uid = uid };
+  Way way = { .at = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC), .rest = g_strdup (path), .uid = uid, .bound = bound };
   int file = -1, code = 0;
 
   while (code == 0 && file < 0)
@@ -176,9 +268,9 @@ vpnd_way_is_short (const char *path)
  *
  * Follows @path as open(2) does, but not everywhere: the rule of a user leads through no folder that is closed to that user, and the link of somebody else, who is
  * not root, leads to no file that is not that one's, for that one would then say which of the others' launches the rule is about. Nor is a way with links, or of a user,
- * followed that is longer than any that leads to a program.
+ * followed that is longer than any that leads to a program. The rule of a user leads into no file system for which a program answers (FUSE): it may never answer.
  *
- * Returns: (transfer full): the file, opened with O_PATH; else a negative errno value, -EPERM when it is not followed
+ * Returns: (transfer full): the file, opened with O_PATH; else a negative errno value, -EPERM when it is not followed, -EREMOTE when it leads into such a file system
  */
 int
 vpnd_way_open (const char *path, guint32 uid, struct stat *out_info)
@@ -193,5 +285,21 @@ vpnd_way_open (const char *path, guint32 uid, struct stat *out_info)
     return file;
   if (file >= 0)
     close (file);
-  return walk (path, uid, out_info);
+  return walk (path, uid, uid == VPND_CLASSIFIER_ANY_UID || uid == 0 ? BOUND_NONE : BOUND_AT_USERS, out_info);
+}
+
+/**
+ * vpnd_way_open_at_once:
+ * @path: absolute path of a rule
+ * @uid: whose rule it is; VPND_CLASSIFIER_ANY_UID for one that holds for everybody
+ * @out_info: (out): of the file, when there is one
+ *
+ * As vpnd_way_open(), for who must never wait: a file system in which a server, or a program of a user, answers is not entered.
+ *
+ * Returns: (transfer full): as vpnd_way_open(); -EREMOTE when the way leads into such a file system
+ */
+int
+vpnd_way_open_at_once (const char *path, guint32 uid, struct stat *out_info)
+{
+  return walk (path, uid, BOUND_AT_OTHERS, out_info);
 }

@@ -10,3 +10,4 @@
 
 gboolean vpnd_way_is_short (const char *path);
 int vpnd_way_open (const char *path, guint32 uid, struct stat *out_info);
+int vpnd_way_open_at_once (const char *path, guint32 uid, struct stat *out_info);

@@ -399,6 +399,40 @@ def test_own_rule_for_the_loader_takes_nothing_from_a_rule_for_everybody(split, 
     assert {run(script) for _ in range(20)} == {INSIDE}
 
 
+NEVER_ANSWERS = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+fuse = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={fuse},rootmode=40000,user_id={sys.argv[2]},group_id={sys.argv[2]},allow_other"
+if libc.mount(b"silent", sys.argv[1].encode(), b"fuse", 0, options.encode()) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+print("mounted", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("way", ["hang/app", "link/app", "app"])
+def test_own_rule_into_a_file_system_that_never_answers(split, way):
+    """A program of the user says what is in a file system of FUSE, or does not: neither vpnd nor vpnd-classifier waits for it."""
+    allow_split(split, NOBODY)
+    home = home_of_nobody(split)
+    split.host.run(*split.as_user(NOBODY), "mkdir", f"{home}/hang")
+    split.host.run(*split.as_user(NOBODY), "ln", "-s", "hang", f"{home}/link")
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    silent = split.host.start(PYTHON, "-c", NEVER_ANSWERS, f"{home}/hang", NOBODY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert silent.stdout.readline() == "mounted\n"
+    added = split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn", "path", f"{home}/{way}", "excluded", "", uid=NOBODY)
+    assert added.returncode == 0, added.stderr
+    rules = {rule["value"]: rule["effective"] for rule in json.loads(split.vpnctl("split", "list", "--json").stdout)["rules"]}
+    assert rules == {split.listed: True, f"{home}/{way}": way == "app"}
+    split.host.run(*split.as_user(NOBODY), "ln", "-sf", "hang/app", f"{home}/app")
+    assert goes(split, split.listed, OUTSIDE)
+    split.vpnctl("split", "add", "--path", split.other)
+    assert goes(split, split.other, OUTSIDE)
+    assert not unheld(split)
+
+
 CHURN = """
 import os, sys
 names = [f"{sys.argv[1]}/{n}" for n in range(64)]
