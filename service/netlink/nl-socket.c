@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A dump's parts are at most 32 KiB (af_netlink.c: netlink_recvmsg limits max_recvmsg_len); larger ones are measured by MSG_PEEK. */
+/* A dump's parts are at most 32 KiB (af_netlink.c: netlink_recvmsg limits max_recvmsg_len); what is larger is lost the first time (receive_one()). */
 #define BUFFER_INITIAL_BYTES (32u * 1024u)
 /* Datagrams read before other sources of the main loop get their turn. */
 #define DATAGRAMS_PER_DISPATCH 256u
