@@ -26,7 +26,7 @@ import wire  # noqa: E402
 from capture import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ICMPV6, UDP, show  # noqa: E402
 
 HOLE = ("test_another_program_flushes_the_ruleset", "flushed")  # from here to the next mark, "table is back"
-HOLE_MS = 1000.0  # of an emulated processor that shares ours; how long it is on one of its own, lab-firewall-nft-foreign says
+HOLE_MS = 1000.0  # of an emulated processor that shares ours; lab-firewall-nft-foreign holds one of its own to 5 ms
 SOLICITED = ipaddress.IPv6Network("ff02::1:ff00:0/104")
 LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 
