@@ -6,6 +6,8 @@
 #include "config.h"
 
 #include <glib/gi18n.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "failure.h"
@@ -189,6 +191,17 @@ check_open (VpndCli *cli, GError **error)
   return FALSE;
 }
 
+/* Becomes vpnd's own way out, which needs no daemon, no bus and no settings, and refuses where a daemon is alive after all. Returns only when that is not to be had. */
+static void
+unlock_without_daemon (VpndCli *cli)
+{
+  if (geteuid () != 0 || vpnd_output_is_json (cli->output) || access (VPND_DAEMON_PATH, X_OK) != 0)
+    return;
+  vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("vpnd cannot be reached: opening the network without it."));
+  (void) fflush (NULL);
+  (void) execl (VPND_DAEMON_PATH, VPND_DAEMON_PATH, "--emergency-unlock", NULL);
+}
+
 /**
  * vpnd_command_emergency_unlock:
  *
@@ -211,6 +224,8 @@ vpnd_command_emergency_unlock (VpndCli *cli, char **args, GError **error)
         vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("The network is open. Lockdown and auto-connect are off."));
       return TRUE;
     }
+  if (error != NULL && *error != NULL && vpnd_failure_exit (*error) == VPND_EXIT_UNREACHABLE)
+    unlock_without_daemon (cli);
   if (error != NULL && *error != NULL && vpnd_failure_exit (*error) != VPND_EXIT_NOT_AUTHORIZED)
     {
       vpnd_failure_add_hint (error, "%s", _ ("The network can be opened without vpnd. As root:"));

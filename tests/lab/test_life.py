@@ -3,6 +3,7 @@
 """From the first moment of a boot to the way out of an emergency: what runs before the daemon, and without it."""
 import contextlib
 import json
+import pathlib
 import socket
 import threading
 
@@ -197,6 +198,26 @@ def test_emergency_unlock_without_a_daemon(connected, settings):
     assert connected.status()["state"] == "disconnected"
     assert connected.vpnctl("lockdown").stdout == connected.vpnctl("auto-connect").stdout == "off\n"
     assert connected.echo(PUBLIC4) == HOST4
+
+
+def test_emergency_unlock_by_vpnctl_alone(connected):
+    """Where vpnd is installed, and no daemon can be reached, the one command of the user's does all; not for a user, and not for a script that wants an object."""
+    connected.vpnctl("lockdown", "on")
+    connected.daemons[-1].kill()
+    connected.kill_wireguard()
+    hint = connected.vpnctl("emergency-unlock", check=False).stderr
+    installed = pathlib.PurePosixPath(hint.split("systemctl stop vpnd; ")[1].split(" --emergency-unlock")[0])
+    there = next(folder for folder in installed.parents if pathlib.Path(folder).is_dir())
+    connected.host.run("sh", "-ec", f"mount -t tmpfs lab {there}; mkdir -p {installed.parent}; cp {connected.vpnd} {installed}")
+    for options, uid in ((["--json"], 0), ([], NOBODY)):
+        assert connected.vpnctl(*options, "emergency-unlock", uid=uid, check=False).returncode == 8
+        assert_sealed(connected)
+    done = connected.vpnctl("emergency-unlock")
+    assert done.stdout == "vpnd cannot be reached: opening the network without it.\n"
+    assert connected.difference(connected.before, connected.snapshot()) == ""
+    assert connected.echo(PUBLIC4) == HOST4
+    connected.start_daemon()
+    assert connected.vpnctl("lockdown").stdout == "off\n"
 
 
 def test_emergency_unlock_of_an_open_host_says_nothing(host):
