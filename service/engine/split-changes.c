@@ -12,6 +12,8 @@
 #include "log.h"
 
 #define ROUNDS_MAX 8        /* processes that return may start others meanwhile */
+#define WAITS_MAX 8         /* for word of those whom nobody knows */
+#define WORD_MS 50          /* it comes in one or two, later where vpnd-classifier has much to do */
 #define MOVES_PER_TURN 200u /* about 10 ms; then the rest of the loop has its turn */
 
 /* The data of a change's task. */
@@ -76,12 +78,18 @@ vpnd_split_tunnel_go_on_with_change (VpndSplitTunnel *self)
   finish_change (self, NULL);
 }
 
+/* Those who have to go; of whom nobody knows by which rule they came, only when there is no word of them either. */
 static void
 collect_returning (VpndSplitTunnel *self)
 {
   const Change *change = g_task_get_task_data (self->change);
 
-  vpnd_split_members_collect_lost (self->members, self->config, change->lost_class, self->returning);
+  vpnd_split_members_refresh (self->members);
+  self->has_spared = vpnd_split_members_collect_lost (self->members, self->config, change->lost_class, self->waits < WAITS_MAX, self->returning);
+  if (self->has_spared)
+    self->waits++;
+  else
+    self->round++;
 }
 
 static gboolean
@@ -134,12 +142,16 @@ return_more (VpndSplitTunnel *self)
   const guint n = MIN (self->returning->len, MOVES_PER_TURN);
   g_autoptr (GArray) part = NULL;
 
+  if (n == 0 && self->has_spared)
+    {
+      self->has_spared = FALSE;
+      self->turn = g_timeout_add (WORD_MS, on_turn, self);
+      return;
+    }
   if (n == 0 && self->round < ROUNDS_MAX)
     {
-      self->round++;
-      vpnd_split_members_refresh (self->members);
       collect_returning (self);
-      if (self->returning->len > 0)
+      if (self->returning->len > 0 || self->has_spared)
         {
           return_more (self);
           return;
@@ -172,7 +184,8 @@ on_applied (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!vpnd_splitter_apply_finish (self->splitter, result, &error))
     g_debug ("the classes: %s", error->message);
   vpnd_split_tunnel_adopt_standing (self, FALSE);
-  self->round = 0;
+  self->round = self->waits = 0;
+  self->has_spared = FALSE;
   if (change->lost_class != NULL)
     return_more (self);
   else

@@ -179,6 +179,20 @@ vpnd_split_members_name_program (VpndSplitMembers *self, const VpndSplitterRepor
     vpnd_split_entry_set_texts (entry, report->path, NULL, NULL);
 }
 
+/* Returns: whether it is known by now whom it comes from */
+static gboolean
+inherit (VpndSplitMembers *self, VpndSplitEntry *entry, gint32 parent)
+{
+  const VpndSplitEntry *ancestor = find_ancestor (self, parent);
+
+  if (ancestor == NULL)
+    return FALSE;
+  vpnd_split_entry_set_texts (entry, NULL, NULL, ancestor->origin);
+  vpnd_split_entry_set_rule (entry, ancestor->rule);
+  entry->is_asked = ancestor->is_asked;
+  return TRUE;
+}
+
 /* Who stands in a class without having been reported was started by somebody there. */
 static void
 take_in (VpndSplitMembers *self, gint32 pid, const char *class_word)
@@ -401,6 +415,21 @@ has_to_go (const VpndSplitConfig *config, const VpndSplitEntry *entry, const cha
   return g_strcmp0 (class_word, entry->class_word) != 0;
 }
 
+/* Whether it may have been launched by a rule that holds a moment ago, of which there is no word yet: vpnd-classifier moves first, and tells then. Once it is waited for. */
+static gboolean
+is_to_be_spared (VpndSplitMembers *self, VpndSplitEntry *entry, const char *lost_class)
+{
+  g_auto (VpndSplitLook) look = { 0 };
+
+  if (entry->is_asked || entry->rule != NULL || strcmp (entry->class_word, lost_class) != 0)
+    return FALSE;
+  if (!entry->is_spared)
+    return entry->is_spared = TRUE;
+  if (vpnd_splitter_look (self->splitter, entry->pid, &look))
+    (void) inherit (self, entry, look.parent);
+  return FALSE;
+}
+
 /**
  * vpnd_split_members_rename_profile:
  * @self: those who are known
@@ -466,22 +495,30 @@ vpnd_split_members_follow (VpndSplitMembers *self, const VpndSplitConfig *config
  * @self: those who are known
  * @config: what the users want
  * @lost_class: the class that a rule put its processes into before
+ * @spares: whether those of whom nobody knows why they are there are left alone the first time
  * @lost: (element-type VpndSplitProcess): becomes those who have to go; origins are shared texts, owned
+ *
+ * Returns: whether some were spared: look again a moment later
  */
-void
-vpnd_split_members_collect_lost (VpndSplitMembers *self, const VpndSplitConfig *config, const char *lost_class, GArray *lost)
+gboolean
+vpnd_split_members_collect_lost (VpndSplitMembers *self, const VpndSplitConfig *config, const char *lost_class, gboolean spares, GArray *lost)
 {
   g_autoptr (GPtrArray) entries = vpnd_split_registry_dup_sorted (self->registry);
+  gboolean has_spared = FALSE;
 
   g_array_set_size (lost, 0);
   for (guint i = 0; i < entries->len; i++)
     {
-      const VpndSplitEntry *entry = g_ptr_array_index (entries, i);
-      const VpndSplitProcess process = { entry->pid, entry->start_time, g_ref_string_acquire (entry->origin) };
+      VpndSplitEntry *entry = g_ptr_array_index (entries, i);
+      VpndSplitProcess process = { entry->pid, entry->start_time, NULL };
 
-      if (has_to_go (config, entry, lost_class))
-        g_array_append_val (lost, process);
-      else
-        g_ref_string_release ((char *) process.origin);
+      if (spares && is_to_be_spared (self, entry, lost_class))
+        has_spared = TRUE;
+      else if (has_to_go (config, entry, lost_class))
+        {
+          process.origin = g_ref_string_acquire (entry->origin);
+          g_array_append_val (lost, process);
+        }
     }
+  return has_spared;
 }

@@ -36,7 +36,7 @@ gboolean vpnd_split_members_leave (VpndSplitMembers *self, const VpndSplitConfig
 GPtrArray *vpnd_split_members_dup_sorted (VpndSplitMembers *self);
 void vpnd_split_members_rename_profile (VpndSplitMembers *self, const VpndSplitConfig *config, const char *name, const char *new_name);
 gboolean vpnd_split_members_follow (VpndSplitMembers *self, const VpndSplitConfig *config, gint32 pid);
-void vpnd_split_members_collect_lost (VpndSplitMembers *self, const VpndSplitConfig *config, const char *lost_class, GArray *lost);
+gboolean vpnd_split_members_collect_lost (VpndSplitMembers *self, const VpndSplitConfig *config, const char *lost_class, gboolean spares, GArray *lost);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VpndSplitMembers, vpnd_split_members_free)
 

@@ -40,6 +40,8 @@ struct _VpndSplitTunnel
   GTask *change;                 /* (owned) (nullable): under way */
   GArray *returning;             /* (element-type VpndSplitProcess) (owned): who is on the way back; origins are shared texts */
   guint round;
+  guint waits;
+  gboolean has_spared;
   guint turn;
 };
 

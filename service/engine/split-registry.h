@@ -30,6 +30,7 @@ typedef enum
  * @how: why it stands there
  * @is_asked: it, or the process that it comes from, asked for itself
  * @is_announced: everybody was told of it
+ * @is_spared: a change that it may have to go with has waited for word of it
  */
 typedef struct
 {
@@ -44,6 +45,7 @@ typedef struct
   VpndSplitHow how : 8;
   guint is_asked : 1;
   guint is_announced : 1;
+  guint is_spared : 1;
 } VpndSplitEntry;
 
 typedef struct _VpndSplitRegistry VpndSplitRegistry;

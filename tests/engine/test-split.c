@@ -44,6 +44,48 @@ test_rule_and_children (Rig *rig, gconstpointer data)
 }
 
 static void
+stand_in_excluded (FakeProcess *process)
+{
+  g_free (process->class_word);
+  process->class_word = g_strdup ("excluded");
+}
+
+typedef struct
+{
+  FakeHost *host;
+  VpndSplitRule *rule; /* (unowned) */
+} Word;
+
+static gboolean
+on_word (gpointer user_data)
+{
+  const Word *word = user_data;
+
+  fake_host_launch (word->host, 300, word->rule);
+  return G_SOURCE_REMOVE;
+}
+
+/* A launch that vpnd-classifier has moved and not told yet does not go with a rule that goes in just this moment; who stands there and is of no rule does. */
+static void
+test_launched_while_a_rule_goes (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+  g_autoptr (VpndSplitRule) other = vpnd_split_rule_new (VPND_SPLIT_PATH, "/usr/bin/other", VPND_SPLIT_EXCLUDED, NULL, VPND_SPLIT_OWNER_SYSTEM, NULL);
+  const Word word = { rig->host, other };
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (other), FALSE), ==, -1);
+  stand_in_excluded (fake_host_run (rig->host, 300, 1, USER, "/usr/bin/other"));
+  (void) fake_host_run (rig->host, 301, 300, USER, "/bin/child");
+  stand_in_excluded (fake_host_run (rig->host, 302, 1, USER, "/bin/orphan"));
+  g_timeout_add (1, on_word, (gpointer) &word);
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), TRUE), ==, -1);
+  g_assert_cmpstr (class_of (rig, 300), ==, "excluded");
+  g_assert_cmpstr (class_of (rig, 301), ==, "excluded");
+  g_assert_cmpstr (class_of (rig, 302), ==, "");
+}
+
+static void
 tell_program (Rig *rig, gint32 pid, guint64 start_time, const char *path)
 {
   const VpndSplitterReport report = { .kind = VPND_SPLITTER_SEEN, .pid = pid, .start_time = start_time, .path = path, .origin = "", .uid = G_MAXUINT32 };
@@ -224,6 +266,7 @@ main (int argc, char **argv)
 {
   static const SplitTest tests[] = {
     { "/split/rule-and-children", test_rule_and_children },
+    { "/split/launched-while-a-rule-goes", test_launched_while_a_rule_goes },
     { "/split/programs-are-told-later", test_programs_are_told_later },
     { "/split/own-rules-are-private", test_own_rules_are_private },
     { "/split/who-may-enter", test_who_may_enter },
