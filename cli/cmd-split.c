@@ -131,7 +131,7 @@ report_added (const Change *change, const char *kind, const char *value, GError 
   if (is_effective)
     return TRUE;
   g_set_error (error, VPND_ERROR, VPND_ERROR_FAILED, _ ("the rule \"%s\" is kept, but has no effect now: %s"), name, vpnd_split_text_get (rule, "reason"));
-  vpnd_failure_add_hint (error, "%s", _ ("What it names uses the tunnel until then. See: vpnctl split list"));
+  vpnd_failure_add_hint (error, "%s", _ ("Until then what it names goes as without the rule. See: vpnctl split list"));
   return FALSE;
 }
 

@@ -155,7 +155,7 @@ def test_add_tells_the_form_that_is_kept(vpnd, vpnctl):
 
 def test_a_rule_without_effect_is_a_failure(vpnd, vpnctl):
     result = vpnctl('split', 'add', '--path', '/opt/missing')
-    assert result.code == 1 and 'path /opt/missing' in result.out and 'no effect now: there is no such file' in result.err and 'uses the tunnel' in result.err
+    assert result.code == 1 and 'path /opt/missing' in result.out and 'no effect now: there is no such file' in result.err and 'goes as without the rule' in result.err
     assert vpnctl('split', 'add', '--path', '/opt/missing', '--json').error()['exitCode'] == 1
     for _ in range(2):  # also when it was there before, and is written otherwise than it is kept
         again = vpnctl('split', 'add', '--app', 'missing.desktop')
