@@ -68,8 +68,8 @@ is_beyond (Bound bound, const char *type)
 /* A line of proc(5), /proc/PID/mountinfo. */
 typedef struct
 {
-  guint64 parent;
-  char place[PATH_MAX];
+  guint64 number;
+  char place[PATH_MAX]; /* with some bytes as "\\ooo" */
   char type[64];
 } Mount;
 
@@ -79,58 +79,74 @@ read_mount (const char *line, Mount *out_mount)
   const char *type = strstr (line, " - ");
 
   G_STATIC_ASSERT (PATH_MAX == 4096);
-  return type != NULL && sscanf (line, "%*u %" G_GUINT64_FORMAT " %*s %*s %4095s", &out_mount->parent, out_mount->place) == 2 && sscanf (type, " - %63s", out_mount->type) == 1;
+  return type != NULL && sscanf (line, "%" G_GUINT64_FORMAT " %*u %*s %*s %4095s", &out_mount->number, out_mount->place) == 2 && sscanf (type, " - %63s", out_mount->type) == 1;
 }
 
-/* Whether what is mounted at @word, below the mount @parent, is behind @bound. Of several mounts at one place, of which only the last is seen, each is meant. What
- * cannot be told is. */
+/* Whether the mount with that number, or if that is 0, one of those at that place, is behind @bound. A number that is none cannot be told, and is. */
 static gboolean
-leads_beyond (Bound bound, guint64 parent, const char *word)
+leads_beyond (Bound bound, guint64 number, const char *place)
 {
   g_autofree char *text = NULL;
-  g_autofree char *name = g_strescape (word, NULL);
   g_auto (GStrv) lines = NULL;
-  g_autoptr (GHashTable) places = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  gboolean is_told = number == 0;
   Mount mount;
 
-  if (parent == 0 || strcmp (name, word) != 0 || strpbrk (word, " #") != NULL || !g_file_get_contents ("/proc/self/mountinfo", &text, NULL, NULL))
-    return TRUE; /* mountinfo writes some bytes in another way */
+  if (!g_file_get_contents ("/proc/self/mountinfo", &text, NULL, NULL))
+    return TRUE;
   lines = g_strsplit (text, "\n", -1);
   for (guint i = 0; lines[i] != NULL; i++)
-    if (read_mount (lines[i], &mount) && mount.parent == parent && strcmp (strrchr (mount.place, '/') + 1, word) == 0)
-      g_hash_table_add (places, g_strdup (mount.place));
-  for (guint i = 0; lines[i] != NULL; i++)
-    if (read_mount (lines[i], &mount) && g_hash_table_contains (places, mount.place) && is_beyond (bound, mount.type))
-      return TRUE;
-  return FALSE;
+    {
+      g_autofree char *there = read_mount (lines[i], &mount) ? g_strcompress (mount.place) : NULL;
+
+      if (there == NULL || (number != 0 ? mount.number != number : strcmp (there, place) != 0))
+        continue;
+      if (is_beyond (bound, mount.type))
+        return TRUE;
+      is_told = TRUE;
+    }
+  return !is_told;
 }
 
+/* Asks nobody but the kernel. Returns: 0 when that is not known (before Linux 5.8) */
 static guint64
-get_mount (int folder)
+get_mount (int file)
 {
   struct statx info;
 
-  return statx (folder, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &info) == 0 && (info.stx_mask & STATX_MNT_ID) ? info.stx_mnt_id : 0;
+  return statx (file, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &info) == 0 && (info.stx_mask & STATX_MNT_ID) ? info.stx_mnt_id : 0;
 }
 
-/* Returns: as openat(2) */
+/* Where a server's file system is mounted, opening its root would ask the server. */
+static gboolean
+is_served (const Way *way, const char *word)
+{
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", way->at);
+  g_autofree char *folder = g_file_read_link (link, NULL);
+  g_autofree char *place = folder != NULL ? g_build_filename (folder, word, NULL) : NULL;
+
+  return place == NULL || leads_beyond (way->bound, 0, place);
+}
+
+/* The root of what a program answers for can be opened without asking that; where one has come to is seen then, however the user changes it meanwhile (openat2(2), which would
+ * tell in advance, is not to be had below RestrictSUIDSGID= of systemd). Returns: as openat(2) */
 static int
 open_word (const Way *way, const char *word)
 {
-  const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV };
+  guint64 mount;
   int fd = -1;
 
-  if (way->bound == BOUND_NONE)
-    return openat (way->at, word, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  fd = (int) syscall (SYS_openat2, way->at, word, &how, sizeof how);
-  if (fd >= 0 || errno != EXDEV)
+  if (way->bound != BOUND_AT_OTHERS || strcmp (word, "..") == 0 || !is_served (way, word))
+    fd = openat (way->at, word, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  else
+    errno = EREMOTE;
+  if (fd < 0 || way->bound == BOUND_NONE || strcmp (word, "..") == 0)
     return fd;
-  if (strcmp (word, "..") != 0 && leads_beyond (way->bound, get_mount (way->at), word))
-    {
-      errno = EREMOTE;
-      return -1;
-    }
-  return openat (way->at, word, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  mount = get_mount (fd);
+  if (mount != 0 && (mount == get_mount (way->at) || !leads_beyond (way->bound, mount, NULL)))
+    return fd;
+  close (fd);
+  errno = EREMOTE;
+  return -1;
 }
 
 static void
