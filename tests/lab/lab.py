@@ -7,6 +7,7 @@
 The addresses look public and exist only inside these namespaces. Never touches the machine's own network.
 """
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -57,7 +58,7 @@ class Daemon:
     def __init__(self, lab, argv=(), env=None):
         self.lab, self.is_ready = lab, False
         self.log_path = lab.scratch.path / f"vpnd-{len(lab.daemons)}.log"
-        name = f"vpnd-lab/notify-{len(lab.daemons)}"
+        name = f"vpnd-lab/notify-{next(lab.numbers)}"
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind(str(lab.host_run / name))
         lab.closers.append(self.notify.close)
@@ -106,6 +107,7 @@ class Lab:
         """resolv_conf: "file" (an ordinary file in /etc), "bind" (a mount, as containers have) or "none"."""
         self.scratch = sandbox.Scratch()
         self.nodes, self.daemons, self.closers = [], [], []
+        self.numbers = itertools.count()
         self.vpnd = self.vpnctl_path = None
         try:
             self._make_nodes(resolv_conf)
