@@ -38,6 +38,7 @@ typedef enum
  * @uid: whose rule it is
  * @keeper: who may change where it leads, besides root and @uid
  * @bound: where it ends
+ * @served: (owned) (nullable): places of file systems for which servers answer, once they were read: there may be thousands of mounts, and users can make some
  */
 typedef struct
 {
@@ -49,6 +50,7 @@ typedef struct
   guint n_links;
   guint n_steps;
   Bound bound;
+  GHashTable *served;
 } Way;
 
 /* Of these a server answers each question, when it likes. */
@@ -82,29 +84,40 @@ read_mount (const char *line, Mount *out_mount)
   return type != NULL && sscanf (line, "%" G_GUINT64_FORMAT " %*u %*s %*s %4095s", &out_mount->number, out_mount->place) == 2 && sscanf (type, " - %63s", out_mount->type) == 1;
 }
 
-/* Whether the mount with that number, or if that is 0, one of those at that place, is behind @bound. A number that is none cannot be told, and is. */
-static gboolean
-leads_beyond (Bound bound, guint64 number, const char *place)
+/* (transfer full): the lines of mountinfo; none when it cannot be read */
+static GStrv
+read_mountinfo (void)
 {
   g_autofree char *text = NULL;
-  g_auto (GStrv) lines = NULL;
-  gboolean is_told = number == 0;
+
+  return g_strsplit (g_file_get_contents ("/proc/self/mountinfo", &text, NULL, NULL) ? text : "", "\n", -1);
+}
+
+/* Whether the mount with that number is behind @bound. What cannot be told is. */
+static gboolean
+leads_beyond (Bound bound, guint64 number)
+{
+  g_auto (GStrv) lines = read_mountinfo ();
   Mount mount;
 
-  if (!g_file_get_contents ("/proc/self/mountinfo", &text, NULL, NULL))
-    return TRUE;
-  lines = g_strsplit (text, "\n", -1);
   for (guint i = 0; lines[i] != NULL; i++)
-    {
-      g_autofree char *there = read_mount (lines[i], &mount) ? g_strcompress (mount.place) : NULL;
+    if (read_mount (lines[i], &mount) && mount.number == number)
+      return is_beyond (bound, mount.type);
+  return TRUE;
+}
 
-      if (there == NULL || (number != 0 ? mount.number != number : strcmp (there, place) != 0))
-        continue;
-      if (is_beyond (bound, mount.type))
-        return TRUE;
-      is_told = TRUE;
-    }
-  return !is_told;
+/* Returns: (transfer full): a set of places behind @bound */
+static GHashTable *
+find_served (Bound bound)
+{
+  GHashTable *served = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_auto (GStrv) lines = read_mountinfo ();
+  Mount mount;
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    if (read_mount (lines[i], &mount) && is_beyond (bound, mount.type))
+      g_hash_table_add (served, g_strcompress (mount.place));
+  return served;
 }
 
 /* Asks nobody but the kernel. Returns: 0 when that is not known (before Linux 5.8) */
@@ -118,19 +131,21 @@ get_mount (int file)
 
 /* Where a server's file system is mounted, opening its root would ask the server. */
 static gboolean
-is_served (const Way *way, const char *word)
+is_served (Way *way, const char *word)
 {
   g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", way->at);
   g_autofree char *folder = g_file_read_link (link, NULL);
   g_autofree char *place = folder != NULL ? g_build_filename (folder, word, NULL) : NULL;
 
-  return place == NULL || leads_beyond (way->bound, 0, place);
+  if (way->served == NULL)
+    way->served = find_served (way->bound);
+  return place == NULL || g_hash_table_contains (way->served, place);
 }
 
 /* The root of what a program answers for can be opened without asking that; where one has come to is seen then, however the user changes it meanwhile (openat2(2), which would
  * tell in advance, is not to be had below RestrictSUIDSGID= of systemd). Returns: as openat(2) */
 static int
-open_word (const Way *way, const char *word)
+open_word (Way *way, const char *word)
 {
   guint64 mount;
   int fd = -1;
@@ -142,7 +157,7 @@ open_word (const Way *way, const char *word)
   if (fd < 0 || way->bound == BOUND_NONE || strcmp (word, "..") == 0)
     return fd;
   mount = get_mount (fd);
-  if (mount != 0 && (mount == get_mount (way->at) || !leads_beyond (way->bound, mount, NULL)))
+  if (mount != 0 && (mount == get_mount (way->at) || !leads_beyond (way->bound, mount)))
     return fd;
   close (fd);
   errno = EREMOTE;
@@ -257,6 +272,7 @@ walk (const char *path, guint32 uid, Bound bound, struct stat *out_info)
     code = step (&way, &file, out_info);
   enter (&way, -1);
   g_free (way.rest);
+  g_clear_pointer (&way.served, g_hash_table_unref);
   return code == 0 ? file : -code;
 }
 
