@@ -54,6 +54,7 @@ typedef struct
  * @start_task: (owned) (nullable): waits for the first pass
  * @timer: (owned) (nullable): the next pass
  * @is_stale: something changed since @reading began
+ * @is_blind: the last pass failed, which was told
  * @rest_until_us: monotonic time before which no pass begins: however busy the network is, reading it takes a bounded share of time
  */
 struct _VpndFactsRtnl
@@ -68,6 +69,7 @@ struct _VpndFactsRtnl
   GTask *start_task;
   GSource *timer;
   gboolean is_stale;
+  gboolean is_blind;
   gboolean is_started;
   gint64 rest_until_us;
 };
@@ -274,6 +276,9 @@ reading_failed (VpndFactsRtnl *self, const GError *error)
       g_task_return_new_error (task, VPND_ERROR, VPND_ERROR_FAILED, "reading the host's network: %s", error->message);
       return;
     }
+  if (!self->is_blind)
+    g_warning ("The network of this host cannot be read: %s. vpnd goes on with what it knew, and tries again", error->message);
+  self->is_blind = TRUE;
   /* What is known stays known; an event that comes meanwhile does not hurry it. */
   self->rest_until_us = g_get_monotonic_time () + RETRY_MS * G_TIME_SPAN_MILLISECOND;
   schedule_reading (self, RETRY_MS);
@@ -294,6 +299,9 @@ reading_done (VpndFactsRtnl *self)
   self->facts = g_steal_pointer (&facts);
   if (self->is_stale)
     schedule_reading (self, DEBOUNCE_MS);
+  if (self->is_blind)
+    g_message ("The network of this host can be read again");
+  self->is_blind = FALSE;
 
   if (self->start_task != NULL)
     {

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Netlink messages that are cut short, or of a type that nobody knows: told once, and everything goes on. The kernel is the real one, and what it
+ * Netlink messages that are cut short, or of a type that nobody knows, and questions that are refused: told once, and everything goes on. The kernel is the real one, and what it
  * says is damaged between it and us: this program's recvmsg () stands before that of the C library.
  */
 #include "config.h"
@@ -25,6 +25,7 @@ typedef enum
   DAMAGE_NONE,
   DAMAGE_CUT,     /* the last bytes are missing */
   DAMAGE_UNKNOWN, /* each message is of a type that nobody knows */
+  DAMAGE_REFUSED, /* each message is an error */
 } Damage;
 
 /* recvmsg () and the log have no user data. */
@@ -34,6 +35,8 @@ static struct
   Damage notifications;
   guint damaged;
   guint told;
+  guint told_blind;
+  guint told_sighted;
 } world;
 
 static gboolean
@@ -51,6 +54,20 @@ is_notification (struct msghdr *header)
   return FALSE;
 }
 
+/* What comes behind the first one answers no question that is still open. */
+static void
+refuse (guint8 *bytes, ssize_t size)
+{
+  const int error = -ENOMEM;
+  struct nlmsghdr header;
+
+  g_assert_cmpint (size, >=, NLMSG_LENGTH (sizeof error)); /* the end of a list has as much */
+  memcpy (&header, bytes, sizeof header);
+  header.nlmsg_type = NLMSG_ERROR;
+  memcpy (bytes, &header, sizeof header);
+  memcpy (bytes + sizeof header, &error, sizeof error);
+}
+
 static ssize_t
 damage (Damage how, guint8 *bytes, ssize_t size)
 {
@@ -59,6 +76,11 @@ damage (Damage how, guint8 *bytes, ssize_t size)
   world.damaged++;
   if (how == DAMAGE_CUT)
     return size - 2;
+  if (how == DAMAGE_REFUSED)
+    {
+      refuse (bytes, size);
+      return size;
+    }
   for (ssize_t at = 0; at + (ssize_t) sizeof (struct nlmsghdr) <= size;)
     {
       struct nlmsghdr header;
@@ -88,8 +110,12 @@ static GLogWriterOutput
 count_lines (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
 {
   for (gsize i = 0; i < n_fields; i++)
-    if (g_str_equal (fields[i].key, "MESSAGE") && strstr (fields[i].value, "does not understand") != NULL)
-      world.told++;
+    if (g_str_equal (fields[i].key, "MESSAGE"))
+      {
+        world.told += strstr (fields[i].value, "does not understand") != NULL;
+        world.told_blind += strstr (fields[i].value, "cannot be read") != NULL;
+        world.told_sighted += strstr (fields[i].value, "can be read again") != NULL;
+      }
   return (level & (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR)) != 0 ? g_log_writer_default (level, fields, n_fields, user_data) : G_LOG_WRITER_HANDLED;
 }
 
@@ -234,6 +260,43 @@ test_facts_from_damaged_answers (gconstpointer data)
   wait_online (source, TRUE);
 }
 
+/* Without an answer what was known holds, and it is asked again; somebody who reads the journal learns of it once, and of its end. */
+static void
+test_facts_from_refused_answers (void)
+{
+  const GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VpndFactsSource) source = NULL;
+
+  begin ();
+  netns_add_link ("eth0");
+  NETNS_DO ("ip addr add 192.0.2.2/24 dev eth0");
+  NETNS_DO ("ip route add default via 192.0.2.1 dev eth0");
+  source = vpnd_facts_rtnl_new (VPND_IFNAME, &error);
+  g_assert_no_error (error);
+  start (source);
+  wait_online (source, TRUE);
+  for (guint i = 1; i <= 2; i++)
+    {
+      guint before = world.damaged;
+
+      world.answers = DAMAGE_REFUSED;
+      NETNS_DO ("ip route del default");
+      while (world.damaged < before + 2) /* refused, and again when it has waited */
+        g_main_context_iteration (NULL, TRUE);
+      g_assert_true (says_online (source));
+      g_assert_cmpuint (world.told_blind, ==, i);
+      g_assert_cmpuint (world.told_sighted, ==, i - 1);
+      world.answers = DAMAGE_NONE;
+      wait_online (source, FALSE);
+      g_assert_cmpuint (world.told_sighted, ==, i);
+      NETNS_DO ("ip route add default via 192.0.2.1 dev eth0");
+      wait_online (source, TRUE);
+    }
+  g_assert_cmpuint (world.told_blind, ==, 2);
+  g_log_set_always_fatal (fatal);
+}
+
 static void
 on_missing (const char *what, gpointer user_data)
 {
@@ -282,6 +345,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/unreadable/facts/notifications-of-nobody", GINT_TO_POINTER (DAMAGE_UNKNOWN), test_facts_from_damaged_notifications);
   g_test_add_data_func ("/unreadable/facts/answers-cut-short", GINT_TO_POINTER (DAMAGE_CUT), test_facts_from_damaged_answers);
   g_test_add_data_func ("/unreadable/facts/answers-of-nobody", GINT_TO_POINTER (DAMAGE_UNKNOWN), test_facts_from_damaged_answers);
+  g_test_add_func ("/unreadable/facts/answers-refused", test_facts_from_refused_answers);
   g_test_add_data_func ("/unreadable/watch/notifications-cut-short", GINT_TO_POINTER (DAMAGE_CUT), test_watch_of_damaged_notifications);
   g_test_add_data_func ("/unreadable/watch/notifications-of-nobody", GINT_TO_POINTER (DAMAGE_UNKNOWN), test_watch_of_damaged_notifications);
   return g_test_run ();
