@@ -64,8 +64,47 @@ route_outside (VpndPolicyChains *chains, const VpndServicePort *service, const V
     }
 }
 
+/* What the kernel's WireGuard sends for a program keeps the socket of that program (skb_scrub_packet() leaves it), so to rules about users and classes it is the
+ * program's, and not the transport's. It is known by its mark and its port, where no program can have a socket beside the kernel's; and by the beginning of a
+ * message with data (type 4 and three zero bytes), for who lends raw sockets to users, as mtr-packet(8) does, may let them choose the port, too, and a byte to
+ * fill datagrams with. Other messages are nobody's. */
+static VpndRule *
+match_sent_for_somebody (VpndRule *rule, const VpndTunnelConfig *config)
+{
+  static const guint8 start[] = { 4, 0, 0, 0 };
+
+  vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, config->listen_port);
+  return vpnd_rule_match (rule, VPND_FIELD_UDP_START, VPND_OP_EQ, start);
+}
+
+/**
+ * vpnd_policy_add_kernel_transport:
+ * @chains: the chains of a ruleset that is being filled
+ * @config: the tunnel's configuration
+ * @routes: the route plan
+ *
+ * Lets out what the kernel's WireGuard sends to its peers, whoever it sends it for. Before all that asks for the user or the class of a socket.
+ */
+void
+vpnd_policy_add_kernel_transport (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes)
+{
+  for (guint i = 0; i < config->peers->len && !vpnd_bridge_is_set (&config->bridge); i++)
+    {
+      const VpndTunnelPeer *peer = g_ptr_array_index (config->peers, i);
+      VpndPrefix host;
+      VpndRule *rule;
+
+      if (!vpnd_addr_is_set (&peer->endpoint.addr))
+        continue;
+      host = vpnd_prefix_host (&peer->endpoint.addr);
+      rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
+      vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port);
+      vpnd_rule_accept (vpnd_policy_match_not_from_tunnel (match_sent_for_somebody (rule, config), routes, host.addr.family));
+    }
+}
+
 /* The capability for raw sockets is enough to set a mark (Linux 5.17), and users have it by way of mtr-packet(8): a socket that is known to be
- * somebody else's than root's is not the transport's. A kernel socket has no user, so the rule passes it by. */
+ * somebody else's than root's is not the transport's, but for what the kernel sends for it (vpnd_policy_add_kernel_transport()). A kernel socket has no user, so the rule passes it by. */
 static void
 refuse_marks_of_users (VpndPolicyChains *chains)
 {
@@ -124,19 +163,23 @@ vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *con
 /**
  * vpnd_policy_add_proxy_guard:
  * @chains: the chains of a ruleset that is being filled
- * @bridge: a bridge that is set
+ * @config: the tunnel's configuration, with a bridge
  *
- * Keeps everybody but the transport away from the proxy of @bridge.
+ * Keeps everybody but the transport away from the proxy of the bridge.
  */
 void
-vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge)
+vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndTunnelConfig *config)
 {
+  const VpndBridge *bridge = &config->bridge;
   VpndRule *rule;
 
   rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
   vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port);
   vpnd_rule_match_mark (rule, VPND_FIELD_MARK, VPND_OP_NE, VPND_MARK_VALUE, VPND_MARK_MASK);
   vpnd_rule_statement (rule, VPND_STATEMENT_REJECT);
+  rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
+  vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port);
+  vpnd_rule_accept (vpnd_policy_match_marked (match_sent_for_somebody (rule, config)));
   rule = vpnd_rule_match_ifname (vpnd_chain_add_rule (chains->output), VPND_FIELD_OIFNAME, VPND_OP_EQ, "lo");
   vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, bridge->local_port);
   vpnd_rule_statement (vpnd_rule_match_u32 (rule, VPND_FIELD_SKUID, VPND_OP_NE, 0), VPND_STATEMENT_REJECT);

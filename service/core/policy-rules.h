@@ -68,7 +68,8 @@ void vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInp
 void vpnd_policy_add_beside_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes);
 
 /* policy-hop.c */
-void vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndBridge *bridge);
+void vpnd_policy_add_kernel_transport (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes);
+void vpnd_policy_add_proxy_guard (VpndPolicyChains *chains, const VpndTunnelConfig *config);
 void vpnd_policy_add_api (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_bridge_hop (VpndPolicyChains *chains, const VpndBridge *bridge, const VpndRoutePlan *routes);
 void vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes);
@@ -76,6 +77,7 @@ void vpnd_policy_add_path_mtu (VpndPolicyChains *chains, const VpndPolicyInput *
 
 /* policy-split.c */
 gboolean vpnd_policy_has_split (const VpndPolicyInput *input);
+gboolean vpnd_policy_asks_transport (const VpndPolicyInput *input);
 void vpnd_policy_add_split_first (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_split_classes (VpndPolicyChains *chains, const VpndPolicyInput *input);
 void vpnd_policy_add_split_inbound (VpndPolicyChains *chains, const VpndPolicyInput *input);

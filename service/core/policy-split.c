@@ -219,6 +219,18 @@ hold_unseen_bound (VpndPolicyChains *chains, const VpndPolicyInput *input)
 }
 
 /**
+ * vpnd_policy_asks_transport:
+ * @input: what the policy depends on
+ *
+ * Returns: TRUE when what vpnd_policy_add_split_first() adds asks each packet that leaves beside the tunnel for its class: the transport's, too
+ */
+gboolean
+vpnd_policy_asks_transport (const VpndPolicyInput *input)
+{
+  return input->kind != VPND_POLICY_BLOCKED && vpnd_policy_has_split (input) && (vpnd_split_plan_has_class (input->split, VPND_SPLIT_BOUND) || vpnd_policy_holds_unseen_bound (input));
+}
+
+/**
  * vpnd_policy_add_split_first:
  * @chains: the chains of a ruleset that is being filled; empty but for what guards the loopback interface
  * @input: what the policy depends on
@@ -230,6 +242,8 @@ vpnd_policy_add_split_first (VpndPolicyChains *chains, const VpndPolicyInput *in
 {
   if (!vpnd_policy_has_split (input))
     return;
+  if (vpnd_policy_asks_transport (input))
+    vpnd_policy_add_kernel_transport (chains, input->config, input->routes);
   vpnd_policy_add_groups (chains, chains->output, input, VPND_POLICY_GROUPS_REFUSED, new_rule_off_loopback, CHAIN_REFUSE);
   vpnd_policy_add_groups (chains, chains->output, input, VPND_POLICY_GROUPS_BOUND, new_rule_off_tunnel, CHAIN_REFUSE);
   if (vpnd_policy_holds_unseen (input))

@@ -267,7 +267,7 @@ vpnd_policy_build (const VpndPolicyInput *input)
   if (has_tunnel)
     add_short_ways (&chains, input);
   if (has_tunnel && vpnd_bridge_is_set (&input->config->bridge))
-    vpnd_policy_add_proxy_guard (&chains, &input->config->bridge);
+    vpnd_policy_add_proxy_guard (&chains, input->config);
   if (input->kind != VPND_POLICY_CONNECTED)
     vpnd_policy_add_api (&chains, input);
   if (input->routes != NULL)
@@ -280,6 +280,8 @@ vpnd_policy_build (const VpndPolicyInput *input)
   vpnd_policy_add_guests (&chains, input);
   if (has_tunnel)
     {
+      if (!vpnd_policy_asks_transport (input))
+        vpnd_policy_add_kernel_transport (&chains, input->config, input->routes);
       vpnd_policy_add_first_hop (&chains, input->config, input->routes);
       vpnd_policy_add_path_mtu (&chains, input);
     }

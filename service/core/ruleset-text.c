@@ -142,6 +142,7 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
     case VPND_FIELD_TH_DPORT:
       g_string_append_printf (text, "%u", value_port (bytes));
       break;
+    case VPND_FIELD_UDP_START:
     case VPND_FIELD_ICMP_INNER_START:
     case VPND_FIELD_ICMP_INNER_L4PROTO:
     case VPND_FIELD_ICMP_INNER_DADDR:
@@ -307,6 +308,7 @@ set_type (VpndField field)
     case VPND_FIELD_TCP_DPORT:
     case VPND_FIELD_TH_DPORT:
       return "inet_service";
+    case VPND_FIELD_UDP_START:
     case VPND_FIELD_ICMP_INNER_START:
     case VPND_FIELD_ICMP_INNER_L4PROTO:
     case VPND_FIELD_ICMP_INNER_DADDR:

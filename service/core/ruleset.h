@@ -69,6 +69,7 @@ typedef enum
   VPND_FIELD_TCP_SPORT, /* 2 bytes, network order; implies IPPROTO_TCP */
   VPND_FIELD_TCP_DPORT,
   VPND_FIELD_TH_DPORT,    /* 2 bytes, network order, of whatever protocol: the port, where it has one, else bytes of its own */
+  VPND_FIELD_UDP_START,   /* 4 bytes, network order: the first ones of what a datagram carries; behind a match of a port */
   VPND_FIELD_TCP_FLAGS,   /* 1 byte, only ever under a mask; implies IPPROTO_TCP */
   VPND_FIELD_ICMP_TYPE,   /* 1 byte; implies IPPROTO_ICMP */
   VPND_FIELD_ICMP_CODE,   /* 1 byte; implies IPPROTO_ICMP */

@@ -130,6 +130,18 @@ our_mark (void)
   return VPND_MARK_VALUE | ((guint32) g_test_rand_int () & ~VPND_MARK_MASK); /* other tools' bits do not matter */
 }
 
+/* What the kernel's WireGuard makes of a packet inside the tunnel: a message with data. Its socket stays the one of the program inside. */
+void
+make_data (Packet *packet, guint16 listen_port)
+{
+  static const guint8 start[] = { 4, 0, 0, 0 };
+
+  packet->l4proto = IPPROTO_UDP;
+  packet->sport = listen_port;
+  packet->mark = our_mark ();
+  memcpy (&packet->udp_start, start, sizeof start);
+}
+
 void
 assert_output (const World *world, Packet packet, Fate fate)
 {

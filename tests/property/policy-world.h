@@ -37,6 +37,7 @@ Packet random_packet (const char *oifname, VpndAddr destination);
 int random_family (void);
 guint16 other_port (guint16 port);
 guint32 our_mark (void);
+void make_data (Packet *packet, guint16 listen_port);
 void assert_output (const World *world, Packet packet, Fate fate);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (World, world_clear)

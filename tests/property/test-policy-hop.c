@@ -74,6 +74,48 @@ assert_not_from_tunnel (const World *world, const Packet *right)
     }
 }
 
+/* 3: what the kernel's WireGuard sends for a program has the socket of that program, whose ever it is. What a user sends who has got our mark by some raw socket is
+ * nothing like it, also with the port of the tunnel's device and a filling of ones own choice. */
+static void
+test_sent_for_somebody (void)
+{
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      VpndServicePort hop;
+      gboolean has_bridge;
+      Packet right, wrong;
+
+      world_init (&world, g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1));
+      has_bridge = vpnd_bridge_is_set (&world.profile->bridge);
+      hop = has_bridge ? (VpndServicePort){ vpnd_bridge_local_endpoint (&world.profile->bridge), IPPROTO_UDP } : first_hop_of (&world);
+      right = packet_to (&hop);
+      right.oifname = has_bridge ? "lo" : "eth0";
+      right.uid = (guint32) g_test_rand_int_range (1, G_MAXINT32);
+      make_data (&right, world.config->listen_port);
+      assert_output (&world, right, FATE_ACCEPT);
+      if (!has_bridge)
+        assert_not_from_tunnel (&world, &right);
+      wrong = right;
+      wrong.sport = other_port (right.sport);
+      assert_output (&world, wrong, FATE_REJECT);
+      wrong = right;
+      memset (&wrong.udp_start, g_test_rand_int_range (0, 256), sizeof wrong.udp_start);
+      assert_output (&world, wrong, FATE_REJECT);
+      wrong = right;
+      wrong.mark = foreign_mark ();
+      assert_output (&world, wrong, FATE_REJECT);
+      if (has_bridge)
+        continue;
+      wrong = right;
+      wrong.dport = other_port (right.dport);
+      assert_output (&world, wrong, FATE_REJECT);
+      wrong = right;
+      wrong.destination.bytes[2] ^= 1;
+      assert_output (&world, wrong, FATE_REJECT);
+    }
+}
+
 /* 3, L8: at the first hop's address exactly (port, protocol, mark, root) leaves, and what comes from there comes to the port of our device. A bridge may be reached
  * by root without a mark, and by the user that it names with one; only established answers come back from it. */
 static void
@@ -355,6 +397,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/policy/endpoint-is-exact", test_endpoint_is_exact);
+  g_test_add_func ("/policy/sent-for-somebody", test_sent_for_somebody);
   g_test_add_func ("/policy/server-behind-bridge", test_server_behind_bridge);
   g_test_add_func ("/policy/proxy-port-is-the-transports", test_proxy_port_is_the_transports);
   g_test_add_func ("/policy/blocked-has-no-first-hop", test_blocked_has_no_first_hop);

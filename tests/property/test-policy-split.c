@@ -159,6 +159,40 @@ test_own_packets (void)
   g_assert_cmpuint (beside, >, SPLIT_ROUNDS);
 }
 
+/* Whoever the kernel's WireGuard sends it for, of whatever class and user: what is inside the tunnel already gets to the server. */
+static void
+test_sent_for_somebody (void)
+{
+  guint bound = 0;
+
+  for (guint round = 0; round < SPLIT_ROUNDS; round++)
+    {
+      g_auto (World) world = { NULL };
+      const VpndTunnelPeer *peer;
+
+      split_world_init (&world, (VpndPolicyKind) g_test_rand_int_range (VPND_POLICY_CONNECTING, VPND_POLICY_CONNECTED + 1), TRUE);
+      peer = g_ptr_array_index (world.config->peers, 0);
+      for (guint i = 0; i < PACKETS && !vpnd_bridge_is_set (&world.profile->bridge) && vpnd_addr_is_set (&peer->endpoint.addr); i++)
+        {
+          Departure departure = random_departure (&world);
+          Packet *packet = &departure.packet;
+          Fate fate;
+
+          if (is_refused (&world, packet) || is_excluded_program (&world, packet))
+            continue; /* that is not inside */
+          bound += has_group (&world, packet->cgroups[SPLIT_LEVEL]) && packet->cgroups[SPLIT_LEVEL] == SPLIT_ID_BOUND_FIRST;
+          packet->destination = peer->endpoint.addr;
+          packet->dport = peer->endpoint.port;
+          packet->source = random_public_addr (packet->destination.family);
+          make_data (packet, world.config->listen_port);
+          departure.initial = "eth0";
+          g_assert_cmpstr (send_packet (&world, &departure, &fate), ==, "eth0");
+          g_assert_cmphex (packet->ct_mark, ==, 0);
+        }
+    }
+  g_assert_cmpuint (bound, >, SPLIT_ROUNDS / 10);
+}
+
 /* The loopback interface is everybody's, and nobody there is of a class. */
 static void
 test_loopback (void)
@@ -412,6 +446,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy-split/bound-to-the-link", test_bound_to_the_link);
   g_test_add_func ("/policy-split/link-without-address", test_link_without_address);
   g_test_add_func ("/policy-split/own-packets", test_own_packets);
+  g_test_add_func ("/policy-split/sent-for-somebody", test_sent_for_somebody);
   g_test_add_func ("/policy-split/loopback", test_loopback);
   g_test_add_func ("/policy-split/no-way", test_no_way);
   g_test_add_func ("/policy-split/inbound", test_inbound);

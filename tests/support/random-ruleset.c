@@ -176,7 +176,7 @@ fits (Draw *draw, VpndField field)
 
   if (field == VPND_FIELD_SOCKET_CGROUP && !draw->may_see_sockets)
     return FALSE;
-  if (is_inner (field)) /* stands behind the type of its error, and nft(8) does not say so: the policies' own texts have them */
+  if (is_inner (field) || field == VPND_FIELD_UDP_START) /* stands behind the type of its error, or a port, and nft(8) does not say so: the policies' own texts have them */
     return FALSE;
   if (field == VPND_FIELD_TH_DPORT && draw->l4proto != 0) /* with a protocol it is that protocol's port */
     return FALSE;

@@ -101,6 +101,9 @@ load (const Packet *packet, VpndField field, guint8 *out)
     case VPND_FIELD_ICMP_INNER_PORTS:
       memcpy (out, inner_ports, sizeof inner_ports);
       return TRUE;
+    case VPND_FIELD_UDP_START:
+      memcpy (out, &packet->udp_start, sizeof packet->udp_start);
+      return TRUE;
     case VPND_FIELD_TCP_FLAGS:
       *out = packet->is_second_syn ? 0x12 : packet->is_established && !packet->is_first_syn ? 0x10
                                                                                             : 0x02; /* both, ACK, or the SYN that begins a connection */

@@ -37,6 +37,7 @@ typedef struct
   guint8 l4proto;
   guint16 sport;
   guint16 dport;
+  guint32 udp_start; /* network order: the first bytes that a datagram carries */
   guint8 icmp_type;
   guint8 icmp_code;
   guint32 mark;

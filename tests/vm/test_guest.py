@@ -89,6 +89,17 @@ def test_connect_uses_the_kernel(connected):
     assert TUNNEL_PEER4 in connected.host.run("resolvectl", "dns", "vpnd0").stdout
 
 
+def as_user(guest):
+    """What the public server sees a program of an ordinary user as, by datagram and by stream, of both families."""
+    answers = guest.probe([{"kind": kind, "address": address, "port": ECHO_PORT, "wait": 8000} for kind in ("udp", "tcp") for address in (PUBLIC4, PUBLIC6)], uid=NOBODY)
+    return [(answer["reply"] or "nobody").removeprefix("you are ") for answer in answers]
+
+
+def test_users_are_inside(connected):
+    """What the kernel's WireGuard sends has the socket of the program inside, so the rules see it as that user's."""
+    assert as_user(connected) == [TUNNEL_HOST4, TUNNEL_HOST6] * 2
+
+
 def test_sealed(connected):
     mark = connected.capture.mark()
     connected.probe(leak_probes(0))
@@ -208,6 +219,7 @@ def test_bridge_with_the_kernels_transport(guest):
     sandbox.wait_until(lambda: guest.status()["state"] == "connected", 90, "the tunnel by the relay")
     assert guest.status()["backend"] == "kernel"
     bridges.assert_works(guest)
+    assert as_user(guest) == [TUNNEL_HOST4, TUNNEL_HOST6] * 2
     for uid in (0, NOBODY):
         for answer in guest.probe([{"kind": kind, "address": "127.0.0.1", "port": bridges.LOCAL_PORT, "payload": bridges.WORDS, "wait": 100} for kind in ("udp", "tcp")], uid=uid):
             assert answer["result"] in ("EPERM", "ECONNREFUSED"), answer
