@@ -161,7 +161,7 @@ make_row (const Process *process, GHashTable *users)
   row[2] = g_strdup (process->class_);
   row[3] = since != NULL ? g_date_time_format (since, "%F %T") : g_strdup ("");
   row[4] = g_strdup (process->executable);
-  row[5] = g_strdup (process->reason);
+  row[5] = vpnd_split_text_reason (process->reason);
   return row;
 }
 

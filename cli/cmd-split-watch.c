@@ -10,6 +10,7 @@
 #include "command.h"
 #include "failure.h"
 #include "names.h"
+#include "split-text.h"
 
 /**
  * Watch:
@@ -33,10 +34,11 @@ static const struct
   const char *event;
   const char *text; /* (translatable) */
   VpndColor color;
+  gboolean is_by_rule; /* its reason is that of Processes; else a sentence */
 } process_events[] = {
-  { "ProcessExcluded", "entered", N_ ("in"), VPND_COLOR_NONE },
-  { "ProcessReturned", "returned", N_ ("out"), VPND_COLOR_DIM },
-  { "ExclusionFailed", "failed", N_ ("FAILED"), VPND_COLOR_BAD },
+  { "ProcessExcluded", "entered", N_ ("in"), VPND_COLOR_NONE, TRUE },
+  { "ProcessReturned", "returned", N_ ("out"), VPND_COLOR_DIM, TRUE },
+  { "ExclusionFailed", "failed", N_ ("FAILED"), VPND_COLOR_BAD, FALSE },
 };
 
 static const char *
@@ -89,7 +91,7 @@ on_process (Watch *watch, guint row, GVariant *params)
   guint32 pid;
   const char *path;
   const char *reason;
-  g_autofree char *text = NULL;
+  g_autofree char *shown = NULL, *text = NULL;
 
   if (!g_variant_is_of_type (params, G_VARIANT_TYPE ("(uss)")))
     return;
@@ -105,7 +107,8 @@ on_process (Watch *watch, guint row, GVariant *params)
       vpnd_output_json_end (watch->cli->output, builder);
       return;
     }
-  text = g_strdup_printf ("%-6s  %7u  %s  (%s)", _ (process_events[row].text), pid, *path != '\0' ? path : "-", reason);
+  shown = process_events[row].is_by_rule ? vpnd_split_text_reason (reason) : g_strdup (reason);
+  text = g_strdup_printf ("%-6s  %7u  %s  (%s)", _ (process_events[row].text), pid, *path != '\0' ? path : "-", shown);
   vpnd_output_event_line (watch->cli->output, process_events[row].color, text);
 }
 

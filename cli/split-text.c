@@ -9,6 +9,7 @@
 
 #include <glib/gi18n.h>
 #include <pwd.h>
+#include <string.h>
 
 /**
  * vpnd_split_text_get:
@@ -52,6 +53,21 @@ char *
 vpnd_split_text_rule (const char *kind, const char *value)
 {
   return g_strdup_printf ("%s %s", kind, value);
+}
+
+/**
+ * vpnd_split_text_reason:
+ * @word: why a process is in a class: "kind:value" of a rule, or a word
+ *
+ * Returns: (transfer full): the rule as vpnd_split_text_rule() has it; a word as it is
+ */
+char *
+vpnd_split_text_reason (const char *word)
+{
+  const char *colon = strchr (word, ':');
+  g_autofree char *kind = colon != NULL ? g_strndup (word, (gsize) (colon - word)) : NULL;
+
+  return kind != NULL ? vpnd_split_text_rule (kind, colon + 1) : g_strdup (word);
 }
 
 /**

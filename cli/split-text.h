@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 const char *vpnd_split_text_get (GVariant *dictionary, const char *key);
 guint32 vpnd_split_text_get_owner (GVariant *rule);
 char *vpnd_split_text_rule (const char *kind, const char *value);
+char *vpnd_split_text_reason (const char *word);
 const char *vpnd_split_text_class (const char *word);
 char *vpnd_split_text_user (guint32 uid);
 

@@ -227,7 +227,7 @@ def test_ps(vpnd, vpnctl):
     lines = vpnctl('split', 'ps').out.splitlines()
     assert [re.split(r' {2,}', line) for line in lines] == [
         ['PID', 'User', 'Class', 'Since', 'Program', 'Why'],
-        ['7', 'root', 'excluded', '2023-11-14 22:13:20', '/usr/bin/curl', 'path:/usr/bin/curl'],
+        ['7', 'root', 'excluded', '2023-11-14 22:13:20', '/usr/bin/curl', 'path /usr/bin/curl'],
         ['12345', '4294967', 'bound:home', '2023-11-14 22:13:21', '/usr/lib/firefox/firefox', 'inherited']]
     assert vpnctl('split', 'ps', '--json').json()['processes'] == PROCESSES
     assert {c[0] for c in vpnd.calls()} == {'ProcessesAll' if os.getuid() == 0 else 'Processes'}
@@ -319,12 +319,13 @@ def test_watch_text_and_a_restart(bus, vpnd, spawn):
     process = spawn('split', 'watch')
     lines = [process.stdout.readline()]
     vpnd.tell(emit=[SPLIT, 'ProcessExcluded', '(uss)', [7, '/usr/bin/curl', 'path:/usr/bin/curl']])
-    lines.append(process.stdout.readline())
+    vpnd.tell(emit=[SPLIT, 'ExclusionFailed', '(uss)', [8, '/x', 'no: it is gone']])
+    lines += [process.stdout.readline() for _ in range(2)]
     vpnd.stop()
     lines.append(process.stdout.readline())
     second = conftest.Daemon(bus)
     lines += [process.stdout.readline() for _ in range(2)]
-    assert [line[10:].rstrip('\n') for line in lines] == ['mode exclude, state ready, by cgroup2', 'in            7  /usr/bin/curl  (path:/usr/bin/curl)', 'vpnd has ended', 'vpnd is running', 'mode exclude, state ready, by cgroup2']
+    assert [line[10:].rstrip('\n') for line in lines] == ['mode exclude, state ready, by cgroup2', 'in            7  /usr/bin/curl  (path /usr/bin/curl)', 'FAILED        8  /x  (no: it is gone)', 'vpnd has ended', 'vpnd is running', 'mode exclude, state ready, by cgroup2']
     second.stop()
 
 
