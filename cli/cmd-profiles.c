@@ -338,10 +338,7 @@ vpnd_command_remove (VpndCli *cli, char **args, GError **error)
 
   if (reply == NULL)
     {
-      if (client != NULL)
-        vpnd_profiles_explain_missing (client, args[0], error);
-      if (error != NULL && vpnd_failure_is (*error, VPND_ERROR_EXISTS))
-        vpnd_failure_add_hint (error, "%s", _ ("To disconnect: vpnctl disconnect"));
+      vpnd_profiles_explain_change (client, args[0], error);
       return FALSE;
     }
   if (vpnd_output_is_json (cli->output))
@@ -370,8 +367,7 @@ vpnd_command_rename (VpndCli *cli, char **args, GError **error)
 
   if (reply == NULL)
     {
-      if (client != NULL)
-        vpnd_profiles_explain_missing (client, args[0], error);
+      vpnd_profiles_explain_change (client, args[0], error);
       return FALSE;
     }
   if (vpnd_output_is_json (cli->output))

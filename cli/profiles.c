@@ -133,6 +133,29 @@ vpnd_profiles_explain_missing (VpndClient *client, const char *name, GError **er
 }
 
 /**
+ * vpnd_profiles_explain_change:
+ * @client: (nullable): a client
+ * @name: the profile that was to be renamed or removed
+ * @error: (inout) (nullable): the error of the request
+ *
+ * Adds what can be done: about one that is not stored as vpnd_profiles_explain_missing(), and about one that is in use.
+ */
+void
+vpnd_profiles_explain_change (VpndClient *client, const char *name, GError **error)
+{
+  g_autofree char *in_use = NULL;
+
+  if (client == NULL || error == NULL)
+    return;
+  vpnd_profiles_explain_missing (client, name, error);
+  if (!vpnd_failure_is (*error, VPND_ERROR_EXISTS))
+    return;
+  in_use = named_by (client, VPND_INTERFACE_DAEMON, "Profile", NULL);
+  if (g_strcmp0 (in_use, name) == 0)
+    vpnd_failure_add_hint (error, "%s", _ ("To disconnect: vpnctl disconnect"));
+}
+
+/**
  * vpnd_profiles_find:
  * @client: a client
  * @name: name of a profile

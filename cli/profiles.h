@@ -13,6 +13,7 @@ GVariant *vpnd_profiles_list (VpndClient *client, GError **error);
 GVariant *vpnd_profiles_find (VpndClient *client, const char *name, GError **error);
 char *vpnd_profiles_describe_bridge (GVariant *profile);
 char *vpnd_profiles_choose (VpndClient *client, GError **error);
+void vpnd_profiles_explain_change (VpndClient *client, const char *name, GError **error);
 void vpnd_profiles_explain_missing (VpndClient *client, const char *name, GError **error);
 
 G_END_DECLS

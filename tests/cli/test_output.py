@@ -213,6 +213,15 @@ def test_remove_and_rename(vpnd, vpnctl):
     assert vpnd.calls()[:2] == [['Rename', ['home', 'house']], ['Remove', ['office']]]
 
 
+@pytest.mark.parametrize('args', [['rename', 'home', 'house'], ['remove', 'home']])
+def test_what_to_do_about_a_profile_in_use(vpnd, vpnctl, args):
+    vpnd.on(args[0].capitalize(), {'error': ['org.vpnd1.Error.Exists', 'no']})
+    vpnd.tell(set={'Profile': 'home'})
+    assert vpnctl(*args).err == 'vpnctl: no\nTo disconnect: vpnctl disconnect\n'
+    vpnd.tell(set={'Profile': 'office'})
+    assert vpnctl(*args).err == 'vpnctl: no\n'
+
+
 @pytest.mark.parametrize('args', [['connect', 'hom'], ['export', 'hom'], ['remove', 'hom'], ['rename', 'hom', 'x'], ['show', 'hom'], ['bridge', 'hom'], ['bridge', 'hom', 'off']])
 def test_unknown_profile_names_the_nearest(vpnd, vpnctl, args):
     result = vpnctl(*args)
