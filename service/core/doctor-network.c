@@ -16,10 +16,11 @@
 #define HANDSHAKE_OLD_S 300  /* REJECT_AFTER_TIME 180 s and one idle check of 120 s: a tunnel in use is never that old */
 #define CLOCK_TOLERANCE_S 60 /* what an unset hardware clock or a time zone mistake is far beyond */
 
+/* What is printed can be run as it is, so without a name there is none in it. */
 static char *
-profile_or_placeholder (const VpndEvidence *e)
+make_profile_command (const VpndEvidence *e)
 {
-  return g_strdup (*e->profile != '\0' ? e->profile : "PROFILE");
+  return *e->profile != '\0' ? g_strdup_printf ("vpnctl show %s", e->profile) : g_strdup ("vpnctl list");
 }
 
 /* --- the peer --- */
@@ -35,7 +36,7 @@ examine_handshake (const VpndEvidence *e, char **out_argument)
 {
   if (!is_unanswered (e))
     return NULL;
-  *out_argument = profile_or_placeholder (e);
+  *out_argument = make_profile_command (e);
   return g_strdup_printf ("attempt %u, sent %" G_GUINT64_FORMAT " B, received %" G_GUINT64_FORMAT " B", e->attempt, e->tx_bytes, e->rx_bytes);
 }
 
@@ -165,7 +166,7 @@ examine_lans (const VpndEvidence *e, char **out_argument)
     g_ptr_array_add (parts, g_strdup (g_ptr_array_index (e->lan_claims, i)));
   if (parts->len == 0)
     return NULL;
-  *out_argument = profile_or_placeholder (e);
+  *out_argument = make_profile_command (e);
   return vpnd_doctor_join (parts);
 }
 
@@ -174,7 +175,7 @@ examine_internet (const VpndEvidence *e, char **out_argument)
 {
   if (e->has_internet_route)
     return NULL;
-  *out_argument = profile_or_placeholder (e);
+  *out_argument = make_profile_command (e);
   return g_strdup ("no AllowedIPs of 0.0.0.0/0 or ::/0");
 }
 
@@ -301,7 +302,7 @@ const VpndDoctorRow *
 vpnd_doctor_rows_of_network (guint *out_n)
 {
   static const VpndDoctorRow rows[] = {
-    { VPND_FINDING_NO_HANDSHAKE, FALSE, examine_handshake, "vpnctl show {}" },
+    { VPND_FINDING_NO_HANDSHAKE, FALSE, examine_handshake, "{}" },
     { VPND_FINDING_HANDSHAKE_OLD, FALSE, examine_handshake_age, "vpnctl reconnect" },
     { VPND_FINDING_CLOCK_WRONG, FALSE, examine_clock, "timedatectl set-ntp true" },
     { VPND_FINDING_CAPTIVE_PORTAL, FALSE, examine_portal, "vpnctl disconnect" },
@@ -310,8 +311,8 @@ vpnd_doctor_rows_of_network (guint *out_n)
     { VPND_FINDING_ROUTES_FOREIGN, FALSE, examine_foreign_routes, "ip {}" },
     { VPND_FINDING_RULE_FOREIGN, FALSE, examine_foreign_rules, "ip {}" },
     { VPND_FINDING_DEFAULT_AMBIGUOUS, FALSE, examine_defaults, "ip {}" },
-    { VPND_FINDING_LAN_CLAIMED, FALSE, examine_lans, "vpnctl show {}" },
-    { VPND_FINDING_NO_INTERNET_ROUTE, FALSE, examine_internet, "vpnctl show {}" },
+    { VPND_FINDING_LAN_CLAIMED, FALSE, examine_lans, "{}" },
+    { VPND_FINDING_NO_INTERNET_ROUTE, FALSE, examine_internet, "{}" },
     { VPND_FINDING_OTHER_VPN, FALSE, examine_other_vpns, "ip link set {} down" },
     { VPND_FINDING_RP_FILTER, FALSE, examine_rp_filter, "sysctl -w net.ipv4.conf.all.src_valid_mark=1" },
     { VPND_FINDING_MTU_SMALL, FALSE, examine_mtu, "ip link set {} mtu 1500" },

@@ -19,14 +19,14 @@ static const struct
   VpndFindingCode code;
   const char *command;
 } causes[] = {
-  { VPND_CAUSE_OFFLINE, VPND_FINDING_OFFLINE, "ip link set {} up" },
+  { VPND_CAUSE_OFFLINE, VPND_FINDING_OFFLINE, "{}" },
   { VPND_CAUSE_FIREWALL, VPND_FINDING_FIREWALL_FAILED, "modprobe nf_tables" },
   { VPND_CAUSE_TUNNEL, VPND_FINDING_TUNNEL_FAILED, "vpnctl reconnect" },
   { VPND_CAUSE_ROUTING, VPND_FINDING_ROUTING_FAILED, "vpnctl routes" },
   { VPND_CAUSE_DNS, VPND_FINDING_DNS_FAILED, "vpnctl dns" },
   { VPND_CAUSE_ENDPOINT, VPND_FINDING_ENDPOINT_UNRESOLVABLE, "vpnctl disconnect && vpnctl connect" },
-  { VPND_CAUSE_FAMILY, VPND_FINDING_FAMILY_UNAVAILABLE, "vpnctl connect OTHER-PROFILE" },
-  { VPND_CAUSE_PROFILE, VPND_FINDING_PROFILE_UNUSABLE, "vpnctl import --replace FILE PROFILE" },
+  { VPND_CAUSE_FAMILY, VPND_FINDING_FAMILY_UNAVAILABLE, "vpnctl list" },
+  { VPND_CAUSE_PROFILE, VPND_FINDING_PROFILE_UNUSABLE, "vpnctl list" },
   { VPND_CAUSE_CRASHED, VPND_FINDING_CRASHED, "vpnctl connect" },
   { VPND_CAUSE_SETTINGS, VPND_FINDING_SETTINGS_UNREADABLE, "vpnctl settings" },
 };
@@ -48,28 +48,29 @@ add (GPtrArray *findings, VpndFindingCode code, gboolean is_private, char *evide
   g_ptr_array_add (findings, finding);
 }
 
-/* A link that could be turned on. */
-static const char *
-find_link_down (const VpndEvidence *e)
+/* Turns on a link that could be; where none is known, shows them. */
+static char *
+make_link_command (const VpndEvidence *e)
 {
   for (guint i = 0; e->survey != NULL && i < e->survey->links->len; i++)
     {
       const VpndSurveyLink *link = &g_array_index (e->survey->links, VpndSurveyLink, i);
 
       if (!link->is_up && link->type == ARPHRD_ETHER && link->kind[0] == '\0')
-        return link->ifname;
+        return g_strdup_printf ("ip link set %s up", link->ifname);
     }
-  return "LINK";
+  return g_strdup ("ip -brief link");
 }
 
 static void
 add_cause (GPtrArray *findings, const VpndEvidence *e)
 {
+  g_autofree char *link_command = make_link_command (e);
   gboolean is_feature = e->cause == VPND_CAUSE_FIREWALL && strstr (e->detail, "CONFIG_") != NULL; /* told by examine_nft_feature () */
 
   for (guint i = 0; e->kind == VPND_STATE_ERROR && !is_feature && i < G_N_ELEMENTS (causes); i++)
     if (causes[i].cause == e->cause)
-      add (findings, causes[i].code, FALSE, g_strdup (*e->detail != '\0' ? e->detail : vpnd_cause_word (e->cause)), causes[i].command, find_link_down (e));
+      add (findings, causes[i].code, FALSE, g_strdup (*e->detail != '\0' ? e->detail : vpnd_cause_word (e->cause)), causes[i].command, link_command);
 }
 
 static void

@@ -420,7 +420,7 @@ def test_every_command_is_understood(lab):
     lab.host.run("mount", "-t", "tmpfs", "tmpfs", "/var")
     lab.host.run("mkdir", "-p", "/var/lib/vpnd", "/run/vpnd-lab/work")
     lab.host.run("sh", "-c", "mkdir -p /run/systemd/resolve && touch /run/systemd/resolve/stub-resolv.conf")
-    lab.host.run("sh", "-c", f"echo x > /run/vpnd-lab/work/FILE; ln -s {built('cli/vpnctl')} /run/vpnd-lab/bin/vpnctl")
+    lab.host.run("sh", "-c", f"ln -s {built('cli/vpnctl')} /run/vpnd-lab/bin/vpnctl")
     lab.host.run("mount", "-o", "remount,ro", "/var")
     environment = lab.environment() | {"PATH": "/run/vpnd-lab/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": "/run/vpnd-lab/bin"}
     wrong = []
@@ -432,7 +432,7 @@ def test_every_command_is_understood(lab):
                 text = (debs.unpacked("firewalld") / "usr/bin/firewall-cmd").read_text(encoding="utf-8")
                 assert all(f'"{word.split("=")[0]}"' in text for word in part.split()[1:]), part
                 continue
-            given = part.replace("--pid 77 ", f"--pid {sleeper.pid} ").replace(" LINK ", " eth0 ").replace("sysctl -w", "sysctl -n").split("=2000")[0]
+            given = part.replace("--pid 77 ", f"--pid {sleeper.pid} ").replace(" eth1 ", " eth0 ").replace("sysctl -w", "sysctl -n").split("=2000")[0]
             given = re.sub(r"^(sysctl -n [^=]*)=\d+$", r"\1", given)
             done = lab.host.run("bash", "-c", f"cd /run/vpnd-lab/work && {given}", check=False, env=environment)
             if not UNDERSTOOD[program](done):

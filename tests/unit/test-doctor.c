@@ -120,6 +120,11 @@ CASE (offline)
   set_cause (e, VPND_CAUSE_OFFLINE, "");
   e->kind = nearly ? VPND_STATE_CONNECTED : VPND_STATE_ERROR;
 }
+CASE (offline_link)
+{
+  provoke_offline (e, nearly);
+  add_link (e, "eth1", "", ARPHRD_ETHER, FALSE);
+}
 CASE (firewall) { set_cause (e, nearly ? VPND_CAUSE_NONE : VPND_CAUSE_FIREWALL, "table inet vpnd: Operation not permitted"); }
 CASE (tunnel) { set_cause (e, nearly ? VPND_CAUSE_NONE : VPND_CAUSE_TUNNEL, "no device"); }
 CASE (routing) { set_cause (e, nearly ? VPND_CAUSE_NONE : VPND_CAUSE_ROUTING, "no"); }
@@ -163,6 +168,11 @@ CASE (conntrack)
   e->conntrack_count = nearly ? 949 : 950;
 }
 CASE (handshake) { connecting (e, nearly ? 1 : 2); }
+CASE (handshake_unnamed)
+{
+  connecting (e, nearly ? 1 : 2);
+  vpnd_evidence_take (&e->profile, g_strdup (""));
+}
 CASE (handshake_old) { e->handshake_s = nearly ? 299 : 300; }
 CASE (clock) { e->clock_behind_s = nearly ? 60 : 61; }
 CASE (portal) { e->connectivity = nearly ? 4 : VPND_CONNECTIVITY_PORTAL; }
@@ -269,14 +279,15 @@ static const struct
   const char *command;
 } cases[] = {
   { VPND_FINDING_RULES_NOT_IN_FORCE, provoke_rules, VPND_FINDING_RULES_NOT_IN_FORCE, "systemctl restart vpnd" },
-  { VPND_FINDING_OFFLINE, provoke_offline, VPND_FINDING_OFFLINE, "ip link set LINK up" },
+  { VPND_FINDING_OFFLINE, provoke_offline, VPND_FINDING_OFFLINE, "ip -brief link" },
+  { VPND_FINDING_OFFLINE, provoke_offline_link, VPND_FINDING_OFFLINE, "ip link set eth1 up" },
   { VPND_FINDING_FIREWALL_FAILED, provoke_firewall, VPND_FINDING_FIREWALL_FAILED, "modprobe nf_tables" },
   { VPND_FINDING_TUNNEL_FAILED, provoke_tunnel, VPND_FINDING_TUNNEL_FAILED, "vpnctl reconnect" },
   { VPND_FINDING_ROUTING_FAILED, provoke_routing, VPND_FINDING_ROUTING_FAILED, "vpnctl routes" },
   { VPND_FINDING_DNS_FAILED, provoke_dns_cause, VPND_FINDING_DNS_FAILED, "vpnctl dns" },
   { VPND_FINDING_ENDPOINT_UNRESOLVABLE, provoke_endpoint, VPND_FINDING_ENDPOINT_UNRESOLVABLE, "vpnctl disconnect && vpnctl connect" },
-  { VPND_FINDING_FAMILY_UNAVAILABLE, provoke_family, VPND_FINDING_FAMILY_UNAVAILABLE, "vpnctl connect OTHER-PROFILE" },
-  { VPND_FINDING_PROFILE_UNUSABLE, provoke_profile, VPND_FINDING_PROFILE_UNUSABLE, "vpnctl import --replace FILE PROFILE" },
+  { VPND_FINDING_FAMILY_UNAVAILABLE, provoke_family, VPND_FINDING_FAMILY_UNAVAILABLE, "vpnctl list" },
+  { VPND_FINDING_PROFILE_UNUSABLE, provoke_profile, VPND_FINDING_PROFILE_UNUSABLE, "vpnctl list" },
   { VPND_FINDING_CRASHED, provoke_crashed, VPND_FINDING_CRASHED, "vpnctl connect" },
   { VPND_FINDING_SETTINGS_UNREADABLE, provoke_settings, VPND_FINDING_SETTINGS_UNREADABLE, "vpnctl settings" },
   { VPND_FINDING_LOCKED_DOWN, provoke_locked_down, VPND_FINDING_LOCKED_DOWN, "vpnctl lockdown off" },
@@ -289,6 +300,7 @@ static const struct
   { VPND_FINDING_IPV6_OFF, provoke_ipv6, VPND_FINDING_IPV6_OFF, "sysctl -w net.ipv6.conf.all.disable_ipv6=0" },
   { VPND_FINDING_CONNTRACK_FULL, provoke_conntrack, VPND_FINDING_CONNTRACK_FULL, "sysctl -w net.netfilter.nf_conntrack_max=2000" },
   { VPND_FINDING_NO_HANDSHAKE, provoke_handshake, VPND_FINDING_NO_HANDSHAKE, "vpnctl show home" },
+  { VPND_FINDING_NO_HANDSHAKE, provoke_handshake_unnamed, VPND_FINDING_NO_HANDSHAKE, "vpnctl list" },
   { VPND_FINDING_HANDSHAKE_OLD, provoke_handshake_old, VPND_FINDING_HANDSHAKE_OLD, "vpnctl reconnect" },
   { VPND_FINDING_CLOCK_WRONG, provoke_clock, VPND_FINDING_CLOCK_WRONG, "timedatectl set-ntp true" },
   { VPND_FINDING_CAPTIVE_PORTAL, provoke_portal, VPND_FINDING_CAPTIVE_PORTAL, "vpnctl disconnect" },
