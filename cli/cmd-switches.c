@@ -191,15 +191,44 @@ check_open (VpndCli *cli, GError **error)
   return FALSE;
 }
 
-/* Becomes vpnd's own way out, which needs no daemon, no bus and no settings, and refuses where a daemon is alive after all. Returns only when that is not to be had. */
-static void
-unlock_without_daemon (VpndCli *cli)
+static gboolean
+can_unlock_alone (void)
 {
-  if (geteuid () != 0 || vpnd_output_is_json (cli->output) || access (VPND_DAEMON_PATH, X_OK) != 0)
-    return;
-  vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("vpnd cannot be reached: opening the network without it."));
+  return geteuid () == 0 && access (VPND_DAEMON_PATH, X_OK) == 0;
+}
+
+/* By vpnd's own way out, which needs no daemon, no bus and no settings, and refuses where a daemon is alive after all. It says itself what it could not do. */
+static gboolean
+unlock_alone (VpndCli *cli, GError **error)
+{
+  const char *args[] = { VPND_DAEMON_PATH, "--emergency-unlock", NULL };
+  int status;
+
+  if (!vpnd_output_is_json (cli->output))
+    vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("vpnd cannot be reached: opening the network without it."));
   (void) fflush (NULL);
-  (void) execl (VPND_DAEMON_PATH, VPND_DAEMON_PATH, "--emergency-unlock", NULL);
+  if (!g_spawn_sync (NULL, (char **) args, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, NULL, &status, error))
+    return FALSE;
+  if (g_spawn_check_wait_status (status, NULL))
+    return TRUE;
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_FAILED, _ ("not everything could be undone"));
+  return FALSE;
+}
+
+static void
+print_unlocked (VpndCli *cli)
+{
+  g_autoptr (JsonBuilder) builder = NULL;
+
+  if (!vpnd_output_is_json (cli->output))
+    {
+      vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("The network is open. Lockdown and auto-connect are off."));
+      return;
+    }
+  builder = vpnd_output_json_begin ();
+  json_builder_set_member_name (builder, "unlocked");
+  json_builder_add_boolean_value (builder, TRUE);
+  vpnd_output_json_end (cli->output, builder);
 }
 
 /**
@@ -210,26 +239,25 @@ unlock_without_daemon (VpndCli *cli)
 gboolean
 vpnd_command_emergency_unlock (VpndCli *cli, char **args, GError **error)
 {
-  if (unlock (cli, error) && check_open (cli, error))
-    {
-      if (vpnd_output_is_json (cli->output))
-        {
-          g_autoptr (JsonBuilder) builder = vpnd_output_json_begin ();
+  g_autoptr (GError) local_error = NULL;
+  gboolean is_open = unlock (cli, &local_error) && check_open (cli, &local_error);
 
-          json_builder_set_member_name (builder, "unlocked");
-          json_builder_add_boolean_value (builder, TRUE);
-          vpnd_output_json_end (cli->output, builder);
-        }
-      else
-        vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("The network is open. Lockdown and auto-connect are off."));
+  if (!is_open && vpnd_failure_exit (local_error) == VPND_EXIT_UNREACHABLE && can_unlock_alone ())
+    {
+      if (!unlock_alone (cli, error))
+        return FALSE;
+      is_open = TRUE;
+    }
+  if (is_open)
+    {
+      print_unlocked (cli);
       return TRUE;
     }
-  if (error != NULL && *error != NULL && vpnd_failure_exit (*error) == VPND_EXIT_UNREACHABLE)
-    unlock_without_daemon (cli);
-  if (error != NULL && *error != NULL && vpnd_failure_exit (*error) != VPND_EXIT_NOT_AUTHORIZED)
+  if (vpnd_failure_exit (local_error) != VPND_EXIT_NOT_AUTHORIZED)
     {
-      vpnd_failure_add_hint (error, "%s", _ ("The network can be opened without vpnd. As root:"));
-      vpnd_failure_add_hint (error, "  systemctl stop vpnd; %s --emergency-unlock", VPND_DAEMON_PATH);
+      vpnd_failure_add_hint (&local_error, "%s", _ ("The network can be opened without vpnd. As root:"));
+      vpnd_failure_add_hint (&local_error, "  systemctl stop vpnd; %s --emergency-unlock", VPND_DAEMON_PATH);
     }
+  g_propagate_error (error, g_steal_pointer (&local_error));
   return FALSE;
 }
