@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import uuid
 
 import pytest
@@ -277,11 +278,18 @@ def processes(lab):
     return json.loads(lab.vpnctl("split", "ps", "--all", "--json").stdout)["processes"]
 
 
+def start_time(pid):
+    """proc(5), field 22 of stat; the second may have blanks in it."""
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()[19])
+
+
 def test_registry_follows_processes(split):
     split.vpnctl("split", "add", "--path", split.listed)
+    began_us = time.time_ns() // 1000
     talker = split.talk(split.listed)
     row = sandbox.wait_until(lambda: [p for p in processes(split) if p["executable"] == split.listed], 20, "the process is listed")[0]
     assert (row["class"], row["reason"], row["uid"]) == ("excluded", f"path:{split.listed}", 0)
+    assert row["pid"] == talker.process.pid and row["startTime"] == start_time(row["pid"]) and began_us <= row["since"] <= time.time_ns() // 1000
     talker.end()
     sandbox.wait_until(lambda: not processes(split), 20, "the process that ended is listed no more")
 

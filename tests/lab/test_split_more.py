@@ -11,12 +11,13 @@ import subprocess
 import threading
 import time
 import uuid
+from xml.etree import ElementTree
 
 import pytest
 
 import sandbox
 from capture import none
-from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, PUBLIC4, PUBLIC6, PYTHON, SOURCE, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, check_ways, environment, first_act, fixture_split, goes, processes, split_state, unheld, wait_split_state  # noqa: F401
 
 BIN = "/run/vpnd-lab/bin"
@@ -586,8 +587,10 @@ def test_a_user_without_rights(split):
     split.vpnctl("split", "add", "--path", split.listed)
     split.connect()
     before = rules(split)
-    calls = [("Add", "path", split.other, "excluded", ""), ("AddOwn", "path", split.other, "excluded", ""), ("Remove", "path", split.listed), ("RemoveOwn", "path", split.listed),
-             ("Enter", "excluded"), ("Leave",), ("ProcessesAll",)]
+    calls = [("Add", "path", split.other, "excluded", ""), ("AddOwn", "path", split.other, "excluded", ""), ("AddOwnApp", "org.x.Own", f"['{split.other}']", "excluded", ""),
+             ("Remove", "path", split.listed), ("RemoveOwn", "path", split.listed), ("Enter", "excluded"), ("Leave",), ("ProcessesAll",)]
+    interface = ElementTree.parse(SOURCE / "dbus/org.vpnd1.xml").find("interface[@name='org.vpnd1.SplitTunnel']")
+    assert {call[0] for call in calls} == {method.get("name") for method in interface.iter("method")} - {"List", "Processes"}, "every member but those that read"
     for member, *arguments in calls:
         done = split.bus_call("org.vpnd1", "/org/vpnd1", f"org.vpnd1.SplitTunnel.{member}", *arguments, uid=NOBODY)
         assert done.returncode != 0 and "org.vpnd1.Error.NotAuthorized" in done.stderr, (member, done)
