@@ -40,7 +40,7 @@ typedef enum
   VPND_CLASSIFIER_UNWATCHED, /* launches of @path are not seen, for @code */
   VPND_CLASSIFIER_ARRIVED,   /* process @pid is about to run @path and stands in @class_index */
   VPND_CLASSIFIER_FOUND,     /* process @pid ran @path already and was moved into @class_index */
-  VPND_CLASSIFIER_FAILED,    /* process @pid runs @path and could not be put into @class_index, for @code; ECANCELED: it was not started */
+  VPND_CLASSIFIER_FAILED,    /* process @pid runs @path and could not be put into @class_index, for @code; ECANCELED: it was not started; EXDEV: it is of another mount namespace */
   VPND_CLASSIFIER_SEEN,      /* process @pid runs @path, which is no rule's: the answer to LOOK */
   VPND_CLASSIFIER_SOCKETS,   /* process @pid was moved, and has @sockets, which it may have opened before */
   VPND_CLASSIFIER_OVERFLOW,  /* launches or reports were lost: what was lost stands where it stood */

@@ -68,13 +68,14 @@ struct _VpndWatch
   int fanotify_fd;
   guint fanotify_source;
   guint let_go_source;
-  VpndGuard *guard;    /* (unowned): lives as long as we */
-  VpndMounts *mounts;  /* (owned) */
-  VpndTable *table;    /* (owned) (nullable) */
-  GHashTable *origins; /* (element-type guint64 utf8) (owned): where cgroups stand, by their numbers, which nobody gets anew (cgroup2 renames none) */
-  Told *told;          /* (array length=TOLD_MAX) (owned): the last one of those whose number leads to the same place; of the rules in @table */
-  Kept *kept;          /* (array length=TOLD_MAX) (owned): the last one of those whose pid leads to the same place */
-  GArray *recent;      /* (element-type Recent) (owned): the oldest first; of the rules in @table */
+  VpndGuard *guard;      /* (unowned): lives as long as we */
+  VpndMounts *mounts;    /* (owned) */
+  VpndTable *table;      /* (owned) (nullable) */
+  GHashTable *origins;   /* (element-type guint64 utf8) (owned): where cgroups stand, by their numbers, which nobody gets anew (cgroup2 renames none) */
+  Told *told;            /* (array length=TOLD_MAX) (owned): the last one of those whose number leads to the same place; of the rules in @table */
+  Kept *kept;            /* (array length=TOLD_MAX) (owned): the last one of those whose pid leads to the same place */
+  GHashTable *elsewhere; /* (element-type utf8) (owned): a set of make_rule_key(), of those that were told to be launched in another mount namespace */
+  GArray *recent;        /* (element-type Recent) (owned): the oldest first; of the rules in @table */
   guint recent_source;
   GArray *walk; /* (element-type pid_t) (owned) (nullable): who ran already when the table came */
   guint walk_source;
@@ -128,6 +129,36 @@ look_at (int fd, Program *out_program)
   return TRUE;
 }
 
+static char *
+make_rule_key (const VpndClassifierRule *rule)
+{
+  return g_strdup_printf ("%u %s", rule->uid, rule->path);
+}
+
+/* A container means its own programs, but a unit with a sandbox has another mount namespace, too, and its program is the one that the rule means. So it is told, once for a rule. */
+static void
+tell_elsewhere (VpndWatch *self, const VpndClassifierRule *rule, pid_t pid)
+{
+  if (g_hash_table_add (self->elsewhere, make_rule_key (rule)))
+    report_process (self, VPND_CLASSIFIER_FAILED, rule, pid, 0, EXDEV, "");
+}
+
+/* A rule that comes anew is told anew. */
+static void
+forget_elsewhere (VpndWatch *self, const GPtrArray *rules)
+{
+  g_autoptr (GHashTable) before = g_steal_pointer (&self->elsewhere);
+
+  self->elsewhere = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < rules->len && g_hash_table_size (before) > 0; i++)
+    {
+      g_autofree char *key = make_rule_key (g_ptr_array_index (rules, i));
+
+      if (g_hash_table_remove (before, key))
+        g_hash_table_add (self->elsewhere, g_steal_pointer (&key));
+    }
+}
+
 /* Returns: (nullable): the first rule for @program that holds for the process */
 static const VpndClassifierRule *
 find_rule (VpndWatch *self, const Program *program, pid_t pid)
@@ -146,6 +177,7 @@ find_rule (VpndWatch *self, const Program *program, pid_t pid)
         continue;
       if (vpnd_mounts_has (self->mounts, program->mount_id))
         return rule;
+      tell_elsewhere (self, rule, pid);
     }
   return NULL;
 }
@@ -598,6 +630,7 @@ vpnd_watch_set_rules (VpndWatch *self, GPtrArray *rules, const int *class_fds, g
 
   table = vpnd_table_new (self->fanotify_fd, self->guard, rules, class_fds, n_classes, on_rule, on_turn, self);
   memset (self->told, 0, TOLD_MAX * sizeof *self->told);
+  forget_elsewhere (self, rules);
   g_array_set_size (self->recent, 0);
   g_clear_handle_id (&self->recent_source, g_source_remove);
   old = g_steal_pointer (&self->table);
@@ -686,6 +719,7 @@ vpnd_watch_dispose (GObject *object)
   g_clear_pointer (&self->kept, g_free);
   g_clear_pointer (&self->walk, g_array_unref);
   g_clear_pointer (&self->origins, g_hash_table_unref);
+  g_clear_pointer (&self->elsewhere, g_hash_table_unref);
   g_clear_pointer (&self->mounts, vpnd_mounts_free);
   if (self->fanotify_fd >= 0)
     close (g_steal_fd (&self->fanotify_fd)); /* the kernel lets go of whom it holds when the guard's copy is closed, too */
@@ -707,5 +741,6 @@ vpnd_watch_init (VpndWatch *self)
   self->recent = g_array_new (FALSE, FALSE, sizeof (Recent));
   g_array_set_clear_func (self->recent, (GDestroyNotify) clear_recent);
   self->walk = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  self->elsewhere = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->origins = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
 }

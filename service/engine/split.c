@@ -164,6 +164,8 @@ failure_reason (int code)
     return g_strdup ("it went on before it stood in its class: vpnd-classifier did not answer in time; its connections of before are ended");
   if (code == ECANCELED)
     return g_strdup ("it was not started: vpnd-classifier did not answer in time, and outside its class it would not be in its tunnel. Start it again");
+  if (code == EXDEV)
+    return g_strdup ("it was launched in another mount namespace, as units with a sandbox (PrivateTmp= and its like) and containers have, where rules for files do not hold: name its unit");
   return g_strdup_printf ("it could not be put into its class: %s", g_strerror (code));
 }
 

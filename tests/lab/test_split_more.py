@@ -125,15 +125,30 @@ def test_what_is_the_program(split):
 
 
 def test_the_same_path_in_another_mount_namespace(split):
-    """A container with a program at the same path, or with the same file, is not meant."""
+    """A container with a program at the same path, or with the same file, is not meant; of the file it is told, once, for a unit with a sandbox has such a namespace, too."""
+    watch = Watch(split)
     split.vpnctl("split", "add", "--path", split.listed)
     split.connect()
     shown = f"{split.listed} {PUBLIC4} {ECHO_PORT} elsewhere"
     mark = split.capture.mark()
     assert split.host.run("unshare", "--mount", "sh", "-c", f"mount --bind {split.other} {split.listed} && exec {shown}").stdout.strip() == INSIDE
-    assert split.host.run("unshare", "--mount", "sh", "-c", f"exec {shown}").stdout.strip() == INSIDE
+    pids = []
+
+    def told():
+        return [event["pid"] for event in list(watch.events) if event["event"] == "failed" and "its unit" in event["reason"]]
+
+    for _ in range(2):
+        pid, went = split.host.run("unshare", "--mount", "sh", "-c", f"echo $$; exec {shown}").stdout.splitlines()
+        assert went == INSIDE
+        pids.append(int(pid))
     assert not [frame for frame in split.capture.since(mark) if b"elsewhere" in frame.raw]
+    sandbox.wait_until(told, 20, "it is told")
     assert goes(split, split.listed, OUTSIDE)
+    split.vpnctl("split", "remove", "--path", split.listed)
+    split.vpnctl("split", "add", "--path", split.listed)
+    assert split.host.run("unshare", "--mount", "sh", "-c", f"exec {shown}").stdout.strip() == INSIDE
+    sandbox.wait_until(lambda: len(told()) > 1, 20, "of a rule that comes anew it is told anew")
+    assert told()[0] == pids[0] and pids[1] not in told()
 
 
 def test_a_launch_that_waits_while_the_classifier_is_killed(split):
