@@ -14,6 +14,7 @@
 #include "dns-owner.h"
 #include "dns-report.h"
 #include "error.h"
+#include "file-watch.h"
 #include "host-file.h"
 #include "resolv-conf.h"
 #include "resolver-file.h"
@@ -35,8 +36,12 @@ typedef enum
 #define RETRY_MIN_MS 1000  /* a file that cannot be written may be so for long */
 #define RETRY_MAX_MS 60000 /* and then for ever */
 #define N_APPLIED 4
+#define N_LISTS G_N_ELEMENTS (lists)
 #define APPLIED_ALL ((1u << N_APPLIED) - 1)
 #define APPLIED_WRITERS (APPLIED_NETWORKMANAGER | APPLIED_RESOLVCONF) /* they write resolv.conf, and have our servers in it */
+
+/* Where those whose stub a resolv.conf may name write the resolvers that they ask. */
+static const char *const lists[] = { "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf" };
 
 /**
  * VpndResolverAuto:
@@ -53,6 +58,8 @@ typedef enum
  * @retry: (owned) (nullable): fires when a restore that failed is tried again
  * @retry_ms: after how long
  * @retrying: (owned) (nullable): cancels the try that is under way
+ * @told: (owned) (element-type VpndAddr): the resolvers that somebody may have been told by us, until all is put back
+ * @list_watches: (owned) (nullable): of @lists, once there is a directory for it
  */
 struct _VpndResolverAuto
 {
@@ -71,6 +78,8 @@ struct _VpndResolverAuto
   GSource *retry;
   guint retry_ms;
   GCancellable *retrying;
+  GArray *told;
+  VpndFileWatch *list_watches[N_LISTS];
 };
 
 static void resolver_iface_init (VpndResolverInterface *iface);
@@ -95,6 +104,8 @@ vpnd_resolver_auto_dispose (GObject *object)
   VpndResolverAuto *self = VPND_RESOLVER_AUTO (object);
 
   stop_retrying (self);
+  for (guint i = 0; i < N_LISTS; i++)
+    g_clear_pointer (&self->list_watches[i], vpnd_file_watch_free);
   if (self->owner_id != 0)
     g_dbus_connection_signal_unsubscribe (self->connection, self->owner_id);
   self->owner_id = 0;
@@ -105,6 +116,7 @@ vpnd_resolver_auto_dispose (GObject *object)
   g_clear_object (&self->resolved);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->plan, vpnd_dns_plan_unref);
+  g_clear_pointer (&self->told, g_array_unref);
   G_OBJECT_CLASS (vpnd_resolver_auto_parent_class)->dispose (object);
 }
 
@@ -118,6 +130,24 @@ static void
 vpnd_resolver_auto_init (VpndResolverAuto *self)
 {
   self->applied = APPLIED_ALL;
+  self->told = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+}
+
+static gboolean
+is_told (VpndResolverAuto *self, const VpndAddr *addr)
+{
+  for (guint i = 0; i < self->told->len; i++)
+    if (vpnd_addr_equal (&g_array_index (self->told, VpndAddr, i), addr))
+      return TRUE;
+  return FALSE;
+}
+
+static void
+note_told (VpndResolverAuto *self, const VpndDnsPlan *plan)
+{
+  for (guint i = 0; i < plan->servers->len; i++)
+    if (!is_told (self, &g_array_index (plan->servers, VpndAddr, i)))
+      g_array_append_vals (self->told, &g_array_index (plan->servers, VpndAddr, i), 1);
 }
 
 static void
@@ -130,7 +160,23 @@ forget (VpndResolverAuto *self)
 static void
 on_overwritten (VpndResolverAuto *self, const char *reason)
 {
+  vpnd_resolver_emit_outside_changed (VPND_RESOLVER (self)); /* mostly a network that has come */
   vpnd_resolver_emit_overwritten (VPND_RESOLVER (self), reason);
+}
+
+static void
+on_list_changed (gpointer user_data)
+{
+  vpnd_resolver_emit_outside_changed (user_data);
+}
+
+/* A DHCP client tells them what it got after it has set the route, and nobody touches resolv.conf then. */
+static void
+watch_lists (VpndResolverAuto *self)
+{
+  for (guint i = 0; i < N_LISTS; i++)
+    if (self->list_watches[i] == NULL)
+      self->list_watches[i] = vpnd_file_watch_new (lists[i], on_list_changed, self); /* NULL where its writer never ran: looked for again */
 }
 
 /* What it has been told is watched by its own backend; one that came after has been told nothing, and programs that ask it get no answer. */
@@ -265,6 +311,8 @@ restore_next (GTask *task)
 
   if (restore->wanted == 0)
     {
+      if (self->applied == 0)
+        g_array_set_size (self->told, 0);
       if (restore->error != NULL && !restore->is_leftover)
         {
           if (!g_error_matches (restore->error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
@@ -492,6 +540,7 @@ apply_async (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellabl
     }
 
   self->resolved_lacks_it = TRUE;
+  note_told (self, plan);
   apply = g_new0 (Apply, 1);
   apply->plan = vpnd_dns_plan_ref (plan);
   g_task_set_task_data (task, apply, (GDestroyNotify) apply_free);
@@ -522,38 +571,45 @@ describe_async (VpndResolver *resolver, GCancellable *cancellable, GAsyncReadyCa
   vpnd_dns_report_async (self->connection, VPND_RESOLVER_FILE (self->file), self->path, self->plan, cancellable, on_report, task);
 }
 
-/* Appends the resolvers in @text that are not of this host. */
-static void
-add_servers (GArray *servers, const char *text)
+/* Appends the resolvers in @text that are not of this host. Returns: whether some were left out for being ours */
+static gboolean
+add_servers (VpndResolverAuto *self, GArray *servers, const char *text, gboolean has_ours)
 {
   g_auto (GStrv) words = text != NULL ? vpnd_resolv_conf_servers (text) : NULL;
+  gboolean is_hidden = FALSE;
 
   for (guint i = 0; words != NULL && words[i] != NULL; i++)
     {
       VpndAddr addr;
 
-      if (vpnd_addr_parse (words[i], &addr) && !vpnd_addr_is_loopback (&addr))
+      if (!vpnd_addr_parse (words[i], &addr) || vpnd_addr_is_loopback (&addr))
+        continue;
+      if (has_ours && is_told (self, &addr))
+        is_hidden = TRUE;
+      else
         g_array_append_val (servers, addr);
     }
+  return is_hidden;
 }
 
-/* The file as it was before us; where it names a stub of this host, the lists of those whose stub it is. */
+/* The file as it was before us, or as its owner writes it, with ours; where it names a stub of this host, the lists of those whose stub it is. */
 static GArray *
 dup_outside (VpndResolver *resolver)
 {
-  static const char *const lists[] = { "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf" };
   VpndResolverAuto *self = VPND_RESOLVER_AUTO (resolver);
-  GArray *servers = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
+  g_autoptr (GArray) servers = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   g_autofree char *before = vpnd_resolver_file_dup_text_before (VPND_RESOLVER_FILE (self->file));
+  gboolean is_hidden;
 
-  add_servers (servers, before);
-  for (guint i = 0; i < G_N_ELEMENTS (lists) && servers->len == 0; i++)
+  watch_lists (self);
+  is_hidden = add_servers (self, servers, before, !vpnd_resolver_file_is_applied (VPND_RESOLVER_FILE (self->file)));
+  for (guint i = 0; i < N_LISTS && servers->len == 0; i++)
     {
       g_autofree char *text = vpnd_host_file_read_text (lists[i]);
 
-      add_servers (servers, text);
+      is_hidden = add_servers (self, servers, text, TRUE) || is_hidden;
     }
-  return servers;
+  return servers->len > 0 || !is_hidden ? g_steal_pointer (&servers) : NULL;
 }
 
 static void

@@ -45,6 +45,18 @@ inner_resolvers (const VpndPolicyInput *input, int family, gboolean only_private
   return servers;
 }
 
+/* (element-type VpndAddr): of @input */
+static GPtrArray *
+outer_resolvers (const VpndPolicyInput *input, int family)
+{
+  GPtrArray *servers = g_ptr_array_new ();
+
+  for (guint i = 0; i < input->split->outside_dns->len; i++)
+    if (g_array_index (input->split->outside_dns, VpndAddr, i).family == family)
+      g_ptr_array_add (servers, &g_array_index (input->split->outside_dns, VpndAddr, i));
+  return servers;
+}
+
 static VpndRule *
 match_server (VpndRule *rule, const VpndAddr *server)
 {
@@ -60,7 +72,7 @@ static const VpndField dns_ports[] = { VPND_FIELD_UDP_DPORT, VPND_FIELD_TCP_DPOR
  * @chains: the chains of a ruleset that is being filled
  * @input: what the policy depends on
  *
- * 8: what asks a resolver of the tunnel and goes beside it asks one of the physical links instead; in include mode that is so until the tunnel works, for the
+ * 8: what asks a resolver of the tunnel and goes beside it asks one of the physical links instead, and what asks the next one when that does not answer asks the next one; in include mode that is so until the tunnel works, for the
  * host's resolver is the tunnel's then, whoever asks.
  */
 void
@@ -71,19 +83,16 @@ vpnd_policy_add_split_redirection (VpndPolicyChains *chains, const VpndPolicyInp
   for (guint i = 0; i < G_N_ELEMENTS (families); i++)
     {
       g_autoptr (GArray) servers = inner_resolvers (input, families[i], FALSE, FALSE);
-      const VpndAddr *outside = NULL;
+      g_autoptr (GPtrArray) outside = outer_resolvers (input, families[i]);
 
-      for (guint j = 0; j < input->split->outside_dns->len && outside == NULL; j++)
-        if (g_array_index (input->split->outside_dns, VpndAddr, j).family == families[i])
-          outside = &g_array_index (input->split->outside_dns, VpndAddr, j);
-      for (guint j = 0; outside != NULL && j < servers->len * G_N_ELEMENTS (dns_ports); j++)
+      for (guint j = 0; outside->len > 0 && j < servers->len * G_N_ELEMENTS (dns_ports); j++)
         {
           VpndRule *rule;
 
           if (chain == NULL)
             chain = vpnd_ruleset_add_chain (chains->ruleset, CHAIN_SPLIT_NAT, VPND_CHAIN_NAT, VPND_HOOK_OUTPUT, PRIORITY_NAT_OUTPUT, VPND_VERDICT_ACCEPT);
           rule = match_server (vpnd_policy_match_beside (vpnd_chain_add_rule (chain)), &g_array_index (servers, VpndAddr, j / 2));
-          vpnd_rule_dnat (vpnd_rule_match_port (rule, dns_ports[j % 2], DNS_PORT), outside);
+          vpnd_rule_dnat (vpnd_rule_match_port (rule, dns_ports[j % 2], DNS_PORT), g_ptr_array_index (outside, j / 2 % outside->len));
         }
     }
 }

@@ -150,6 +150,12 @@ on_dns_untold (VpndResolver *resolver, const char *reason, gpointer user_data)
 }
 
 static void
+on_outside_changed (VpndResolver *resolver, gpointer user_data)
+{
+  vpnd_engine_look_for_outside_dns (VPND_ENGINE (user_data));
+}
+
+static void
 on_firewall_tampered (VpndFirewall *firewall, gpointer user_data)
 {
   VpndEngine *self = user_data;
@@ -179,6 +185,7 @@ vpnd_engine_watch_for_others (VpndEngine *self)
 {
   g_signal_connect (self->ports.resolver, "overwritten", G_CALLBACK (on_dns_overwritten), self);
   g_signal_connect (self->ports.resolver, "untold", G_CALLBACK (on_dns_untold), self);
+  g_signal_connect (self->ports.resolver, "outside-changed", G_CALLBACK (on_outside_changed), self);
   g_signal_connect (self->ports.firewall, "tampered", G_CALLBACK (on_firewall_tampered), self);
   g_signal_connect (self->ports.router, "disturbed", G_CALLBACK (on_router_disturbed), self);
 }

@@ -173,6 +173,8 @@ vpnd_engine_look_for_outside_dns (VpndEngine *self)
   if (self->split == NULL)
     return;
   servers = vpnd_resolver_dup_outside (self->ports.resolver);
+  if (servers == NULL)
+    return;
   for (guint i = servers->len; i > 0; i--)
     if (is_of_tunnel (self, &g_array_index (servers, VpndAddr, i - 1)))
       g_array_remove_index (servers, i - 1);

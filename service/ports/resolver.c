@@ -15,6 +15,7 @@ enum
 {
   SIGNAL_OVERWRITTEN,
   SIGNAL_UNTOLD,
+  SIGNAL_OUTSIDE_CHANGED,
   N_SIGNALS
 };
 
@@ -25,6 +26,7 @@ vpnd_resolver_default_init (VpndResolverInterface *iface)
 {
   signals[SIGNAL_OVERWRITTEN] = g_signal_new ("overwritten", VPND_TYPE_RESOLVER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
   signals[SIGNAL_UNTOLD] = g_signal_new ("untold", VPND_TYPE_RESOLVER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
+  signals[SIGNAL_OUTSIDE_CHANGED] = g_signal_new ("outside-changed", VPND_TYPE_RESOLVER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 /**
@@ -145,7 +147,7 @@ vpnd_resolver_describe_finish (VpndResolver *self, GAsyncResult *result, GError 
  *
  * Dispatches; see VpndResolverInterface.
  *
- * Returns: (transfer full) (element-type VpndAddr): see VpndResolverInterface; empty where that is not implemented
+ * Returns: (transfer full) (nullable) (element-type VpndAddr): see VpndResolverInterface; empty where that is not implemented
  */
 GArray *
 vpnd_resolver_dup_outside (VpndResolver *self)
@@ -186,4 +188,18 @@ vpnd_resolver_emit_untold (VpndResolver *self, const char *reason)
   g_return_if_fail (VPND_IS_RESOLVER (self));
 
   g_signal_emit (self, signals[SIGNAL_UNTOLD], 0, reason);
+}
+
+/**
+ * vpnd_resolver_emit_outside_changed:
+ * @self: the port
+ *
+ * For implementations: emits the signal "outside-changed".
+ */
+void
+vpnd_resolver_emit_outside_changed (VpndResolver *self)
+{
+  g_return_if_fail (VPND_IS_RESOLVER (self));
+
+  g_signal_emit (self, signals[SIGNAL_OUTSIDE_CHANGED], 0);
 }

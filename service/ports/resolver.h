@@ -23,12 +23,13 @@ G_DECLARE_INTERFACE (VpndResolver, vpnd_resolver, VPND, RESOLVER, GObject)
  *   instance saved. Not an error when there is nothing to restore
  * @describe_async: say who owns DNS, what is set and what is there: a dictionary a{sv} as org.vpnd1.Diagnostics.Dns documents it.
  *   Changes nothing and starts no service
- * @dup_outside: (nullable): (transfer full) (element-type VpndAddr): resolvers that the networks of this host gave, as far as they are known now, ours
- *   perhaps among them; none on loopback
+ * @dup_outside: (nullable): (transfer full) (nullable) (element-type VpndAddr): resolvers that the networks of this host gave, as far as they are known now;
+ *   none on loopback. NULL while there is nothing to be seen but those that were set: what was known before holds
  *
  * Signal "overwritten" (utf8): another program changed the setting, or the service that held it began anew; the text says which.
  * Signal "untold" (utf8): a service that programs ask has come and has not been told; nobody changed anything. The text says which.
- * Both are emitted between a successful apply and the restore; the setting is not put back until it is applied again.
+ * Signal "outside-changed": what @dup_outside returns may be another thing now. Emitted at any time after its first call.
+ * The first two are emitted between a successful apply and the restore; the setting is not put back until it is applied again.
  */
 struct _VpndResolverInterface
 {
@@ -49,5 +50,6 @@ GVariant *vpnd_resolver_describe_finish (VpndResolver *self, GAsyncResult *resul
 GArray *vpnd_resolver_dup_outside (VpndResolver *self);
 void vpnd_resolver_emit_overwritten (VpndResolver *self, const char *reason);
 void vpnd_resolver_emit_untold (VpndResolver *self, const char *reason);
+void vpnd_resolver_emit_outside_changed (VpndResolver *self);
 
 G_END_DECLS

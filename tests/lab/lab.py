@@ -30,7 +30,7 @@ PYTHON = "/usr/bin/python3"
 HOST4, HOST6, GATEWAY4, GATEWAY6 = "198.51.100.2", "2001:db8:1::2", "198.51.100.1", "2001:db8:1::1"
 PEER4, PEER6, PEER_PORT = "203.0.113.2", "2001:db8:2::2", 51820
 PUBLIC4, PUBLIC6 = "203.0.113.7", "2001:db8:2::7"         # an ordinary server on the internet
-OUTSIDE_DNS4, OUTSIDE_DNS6 = "203.0.113.53", "2001:db8:2::53"
+OUTSIDE_DNS4, OUTSIDE_DNS6, OTHER_DNS4 = "203.0.113.53", "2001:db8:2::53", "203.0.113.54"
 PRIVATE4 = "10.1.2.3"                                      # a private address behind the router, as a LAN has
 TUNNEL_HOST4, TUNNEL_HOST6 = "10.64.0.2", "fd00:64::2"
 TUNNEL_PEER4, TUNNEL_PEER6 = "10.64.0.1", "fd00:64::1"     # echo and DNS at the far end of the tunnel
@@ -117,7 +117,7 @@ class Lab:
             self._make_keys()
             self._start_peer()
             self.services = services.Services(self.wan, ECHO_PORT, [PEER4, PEER6, PUBLIC4, PUBLIC6, TUNNEL_PEER4, TUNNEL_PEER6],
-                                              [OUTSIDE_DNS4, OUTSIDE_DNS6, TUNNEL_PEER4, TUNNEL_PEER6])
+                                              [OUTSIDE_DNS4, OUTSIDE_DNS6, OTHER_DNS4, TUNNEL_PEER4, TUNNEL_PEER6])
             self.closers.append(self.services.close)
             self.capture = capture.Capture(self.lan, "lan0", self.host, "eth0")
             self.closers.append(self.capture.close)
@@ -202,7 +202,7 @@ class Lab:
             link set lan0 up
             link set wan0 up""")
         self.wan.ip("link set eth0 up\n" + "\n".join(
-            [f"addr add {a}/24 dev eth0" for a in (PEER4, PUBLIC4, OUTSIDE_DNS4)]
+            [f"addr add {a}/24 dev eth0" for a in (PEER4, PUBLIC4, OUTSIDE_DNS4, OTHER_DNS4)]
             + [f"addr add {a}/64 dev eth0 nodad" for a in (PEER6, PUBLIC6, OUTSIDE_DNS6)]
             + ["route add default via 203.0.113.1", "route add default via 2001:db8:2::1"]))
         self.host.ip(f"""link set eth0 up

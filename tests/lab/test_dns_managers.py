@@ -10,7 +10,7 @@ import debs
 import resolved
 import sandbox
 from capture import none
-from lab import OUTSIDE_DNS4, TUNNEL_HOST4, TUNNEL_PEER4
+from lab import GATEWAY4, HOST4, NOBODY, OUTSIDE_DNS4, TUNNEL_HOST4, TUNNEL_PEER4
 
 FLAVOURS = ("openresolv", "resolvconf")
 
@@ -99,6 +99,20 @@ def test_after_a_crash(owned):
     owned.start_daemon()
     owned.wait_state("error")
     assert text_of(owned) == owned.before_text
+
+
+def test_names_beside_the_tunnel(owned):
+    """What is beside the tunnel asks the network's resolver, also when that network has gone and come while resolvconf shows nothing but the tunnel's."""
+    owned.vpnctl("split", "add", "--uid", str(NOBODY))
+    owned.connect()
+    for turn in ("first", "again"):
+        asked = len(owned.services.questions)
+        owned.host.run(*owned.as_user(NOBODY), "getent", "ahosts", f"{turn}.lab.example", check=False)
+        assert {question[:2] for question in owned.services.questions[asked:]} == {(OUTSIDE_DNS4, HOST4)}, turn
+        owned.host.run("ip", "route", "del", "default")
+        owned.wait_state("error")
+        owned.host.run("ip", "route", "add", "default", "via", GATEWAY4, "dev", "eth0")
+        owned.wait_state("connected")
 
 
 def test_a_resolvconf_that_fails_is_no_hole(owned):

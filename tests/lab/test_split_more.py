@@ -17,9 +17,10 @@ import pytest
 
 import sandbox
 from capture import none
-from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, PUBLIC4, PUBLIC6, PYTHON, SOURCE, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, OTHER_DNS4, OUTSIDE_DNS4, PUBLIC4, PUBLIC6, PYTHON, SOURCE, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, check_ways, environment, first_act, fixture_split, goes, processes, split_state, unheld, wait_split_state  # noqa: F401
 
+SECOND_DNS = "10.64.0.53"  # of the tunnel
 BIN = "/run/vpnd-lab/bin"
 REFUSED = ("EPERM", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "EACCES")
 OUTSIDE6, INSIDE6 = f"you are {HOST6}", f"you are {TUNNEL_HOST6}"
@@ -315,6 +316,31 @@ def test_users_and_networks(split):
         assert first_act(split, split.other) == OUTSIDE
         split.vpnctl("split", "remove", "--subnet", network)
     assert first_act(split, split.other, own_port=30001) == INSIDE
+
+
+@pytest.mark.parametrize("where", ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"])
+def test_resolvers_that_a_network_names_later(split, where):
+    """A DHCP client writes them down after it has set the route: into resolv.conf, or into the list of whoever's stub that names. Two of the tunnel's are two of the network's."""
+    def name(*servers):
+        split.host.run("sh", "-ec", f"mkdir -p {os.path.dirname(where)}; printf 'nameserver %s\\n' {' '.join(servers)} > {where}.new; mv {where}.new {where}")
+
+    split.host.run("sh", "-c", "echo nameserver 127.0.0.53 > /etc/resolv.conf")
+    name(OUTSIDE_DNS4)
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.vpnctl("import", "-", "two", input=split.profile(dns=f"{TUNNEL_PEER4}, {SECOND_DNS}"))
+    split.vpnctl("connect", "two", "--wait", "--timeout", "40")
+    listed = split.talk(split.listed)
+
+    def asked(server):
+        assert listed.ask("dns", server, "name") == "answered"
+        return split.services.questions[-1][:2]
+
+    assert asked(TUNNEL_PEER4) == asked(SECOND_DNS) == (OUTSIDE_DNS4, HOST4)
+    name(OTHER_DNS4)
+    sandbox.wait_until(lambda: asked(TUNNEL_PEER4) == (OTHER_DNS4, HOST4), 20, "the resolver of the new network is asked")
+    name(OTHER_DNS4, OUTSIDE_DNS4)
+    sandbox.wait_until(lambda: asked(SECOND_DNS) == (OUTSIDE_DNS4, HOST4), 20, "its second one is asked in the place of the tunnel's second one")
+    assert asked(TUNNEL_PEER4) == (OTHER_DNS4, HOST4)
 
 
 def test_names_by_a_stub_are_asked_inside(split):
