@@ -24,6 +24,7 @@ typedef struct
   char *cgroups;    /* (owned): where cgroup2 is mounted */
   char *class;      /* (owned): the cgroup of the class, under @cgroups */
   char *program;    /* (owned): what rules name */
+  char *home;       /* (owned): the cgroup of this process, and of what it launches */
   GHashTable *late; /* (element-type GPid) (owned): of the launches that nobody could hold in time */
   GPid classifier;
   int channel;

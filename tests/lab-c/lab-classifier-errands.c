@@ -109,7 +109,7 @@ test_returns (Lab *lab, gconstpointer data)
   start_time = vpnd_process_read_start_time (pid);
   ask (lab, lab->cgroups, VPND_CLASSIFIER_RETURN, pid, start_time, name);
   wait_for_errands (lab);
-  assert_stands_in (pid, "/"); /* it did not wait */
+  assert_stands_in (pid, lab->home); /* it did not wait */
 
   put_into (lab->class, pid);
   ask (lab, lab->cgroups, VPND_CLASSIFIER_RETURN, pid, start_time + 1, name);

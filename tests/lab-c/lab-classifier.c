@@ -433,7 +433,7 @@ test_late_is_better_than_never (Lab *lab, gconstpointer data)
   for (guint i = 0; i < LATE; i++)
     {
       pids[i] = start_program (lab, "--wait-with-socket");
-      assert_stands_in (pids[i], "/");
+      assert_stands_in (pids[i], lab->home);
       await_socket (pids[i]);
     }
   g_assert_no_errno (kill (lab->classifier, SIGCONT));
