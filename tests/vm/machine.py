@@ -37,6 +37,17 @@ ExecStart=/usr/bin/python3 /root/tests/vm/flooder.py
 StandardOutput=null
 StandardError=journal+console
 """),
+    "test-beside.service": ("sysinit.target", f"""[Unit]
+Description=A program that a rule excludes, from before the network on
+DefaultDependencies=no
+ConditionKernelCommandLine=vpnd-boot=closed
+Before=test-network.service
+[Service]
+Environment=PYTHONDONTWRITEBYTECODE=1
+ExecStart={wire.BESIDE_PROGRAM} /root/tests/vm/beside.py
+StandardOutput=null
+StandardError=journal+console
+"""),
     "test-network.service": ("sysinit.target", f"""[Unit]
 Description=Network of the test
 DefaultDependencies=no
@@ -157,9 +168,12 @@ def fill(root, kernel_path, scratch, programs, profile):
     shutil.copytree(HERE.parent / "lab", root / "root/tests/lab", ignore=ignore)
     shutil.copytree(HERE, root / "root/tests/vm", ignore=ignore)
     shutil.copytree(HERE.parent / "bench", root / "root/tests/bench", ignore=ignore)
-    (root / "root/tests/c").mkdir()
+    (root / "root/tests/lab-c").mkdir()  # as in the folder of a build, in which tests look for what they start
     for program in programs:
-        shutil.copy(program, root / "root/tests/c/")
+        shutil.copy(program, root / "root/tests/lab-c/")
+    (root / "root/service/classifier").mkdir(parents=True)
+    (root / "root/service/classifier/vpnd-classifier").symlink_to("/usr/libexec/vpnd/vpnd-classifier")
+    shutil.copy(root / "usr/bin" / os.readlink(root / "usr/bin/python3"), root / wire.BESIDE_PROGRAM[1:])
     (root / "root/profile.conf").write_text(profile, encoding="ascii")
     (root / "root/network.batch").write_text(NETWORK, encoding="ascii")
     for name, (target, text) in UNITS.items():

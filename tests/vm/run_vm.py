@@ -28,6 +28,8 @@ from capture import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ICMPV6, UDP, show  # noqa: 
 HOLE = ("test_another_program_flushes_the_ruleset", "flushed")  # from here to the next mark, "table is back"
 HOLE_MS = 1000.0  # of an emulated processor that shares ours; lab-firewall-nft-foreign holds one of its own to 5 ms
 SOLICITED = ipaddress.IPv6Network("ff02::1:ff00:0/104")
+BESIDE_PHASES = ("power-on", "test_an_excluded_program_waits_for_vpnd", "vpnd began")  # up to "the rule is gone"
+TRIED = 10  # datagrams of each family that the rules of the early boot had to refuse, or nobody tried
 LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 
 
@@ -76,6 +78,12 @@ def is_allowed(frame):
     return False
 
 
+def is_beside(frame):
+    """A datagram of the excluded program, as it is: whole, by its own address, to where it sends."""
+    return (frame.proto == UDP and not frame.fragment and (frame.src, frame.dst) in ((lab.HOST4, wire.BESIDE4), (lab.HOST6, wire.BESIDE6)) and frame.dport == wire.BESIDE_PORT
+            and wire.beside_of(frame.raw) is not None)
+
+
 class Record:
     """The frames of one boot, cut at the guest's marks: phases is a list of (name, frames), beats the flood's (tries, process 1)."""
 
@@ -96,6 +104,15 @@ class Record:
 
     def frames(self, name):
         return [frame for phase, frames in self.phases if phase == name for frame in frames]
+
+    def take_beside(self):
+        """What the excluded program sent while its rule may hold, taken out of the record: nothing else is, and what it sends later is as good as the flood."""
+        taken = []
+        for name, frames in self.phases:
+            if name in BESIDE_PHASES:
+                taken += [frame for frame in frames if is_beside(frame)]
+                frames[:] = [frame for frame in frames if not is_beside(frame)]
+        return taken
 
     def tries(self, name):
         found = [tries for tries, _ in self.beats[name]]
@@ -134,7 +151,20 @@ def judge_flush(tap, record, has_persist):
              f"{count} datagrams left, {width:.1f} ms from the first to the last; the table was seen {after:.0f} ms after nft was started")
 
 
+def judge_beside(tap, record):
+    """The rules of the early boot know no classes: an excluded program is as closed in as all others until vpnd has started, and is beside the tunnel from then on."""
+    frames, began = record.take_beside(), record.marks.get("vpnd began", 0)
+    early = [frame for frame in frames if wire.beside_of(frame.raw)[1] < began]
+    tap.test("closed: an excluded program sends nothing before vpnd has begun", show(early) if began else "nobody has said when that was")
+    for family, dst in (("IPv4", wire.BESIDE4), ("IPv6", wire.BESIDE6)):
+        said = [wire.beside_of(frame.raw) for frame in frames if frame.dst == dst]
+        problem = "none was seen" if not said else f"the first came behind {said[0][0]} refused ones" if said[0][0] < TRIED else ""
+        tap.test(f"closed: an excluded program goes beside the tunnel then, {family}", problem,
+                 said and f"{len(said)} datagrams, the first behind {said[0][0]} refused ones, {(said[0][1] - began) / 1e6:.0f} ms after the beginning of vpnd")
+
+
 def judge_closed(tap, record, has_persist):
+    judge_beside(tap, record)
     for name, frames in record.phases:
         if name in HOLE:
             continue

@@ -53,6 +53,16 @@ def mark(request):
     wire.mark(request.node.name)
 
 
+def test_an_excluded_program_waits_for_vpnd():
+    """One that runs from before the network on. When it was let out is in the record; here its rule holds, and goes."""
+    wait_connected()
+    rules = json.loads(run("vpnctl", "split", "list", "--json"))["rules"]
+    assert [(rule["value"], rule["effective"]) for rule in rules] == [(wire.BESIDE_PROGRAM, True)], rules
+    wire.mark("vpnd began", int(run("systemctl", "show", "-P", "ExecMainStartTimestampMonotonic", "vpnd")) * 1000)
+    run("vpnctl", "split", "remove", "--path", wire.BESIDE_PROGRAM)
+    wire.mark("the rule is gone")
+
+
 def test_boot_connects():
     """Auto-connect survived the boot; lockdown, too."""
     wait_connected()
