@@ -17,7 +17,7 @@ import pytest
 
 import sandbox
 from capture import none
-from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, OTHER_DNS4, OUTSIDE_DNS4, PUBLIC4, PUBLIC6, PYTHON, SOURCE, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, OTHER_DNS4, OUTSIDE_DNS4, PUBLIC4, PUBLIC6, PYTHON, SOURCE, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4, Daemon, built
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, check_ways, environment, first_act, fixture_split, goes, processes, split_state, unheld, wait_split_state  # noqa: F401
 
 SECOND_DNS = "10.64.0.53"  # of the tunnel
@@ -418,6 +418,44 @@ def test_classes_in_net_cls(split):
     running.end()
     split.vpnctl("disconnect", "--wait")
     split.daemon.stop()
+    split.host.run("sh", "-c", f"rmdir {base}/*/ {base}")
+
+
+HOST_WITHOUT_CGROUP2 = """#!/bin/sh -e
+echo $$ > {base}/cgroup.procs
+unset VPND_CGROUP_PATH
+exec unshare --cgroup --mount sh -ec '
+    umount -R /sys/fs/cgroup
+    mount -t cgroup -o net_cls none /run/vpnd-lab/elsewhere
+    exec "$@"' sh {program} "$@"
+"""
+
+
+def test_net_cls_where_there_is_no_cgroup2(split):
+    """Nobody names a place, and cgroup2 is mounted nowhere: net_cls is found, where it is, and what has a rule goes beside the tunnel. The host of these two ends at a folder of the lab's."""
+    base = f"/run/vpnd-lab/net_cls/vpnd-lab-{uuid.uuid4().hex[:12]}"
+    split.host.run("sh", "-ec", f"mkdir /run/vpnd-lab/net_cls /run/vpnd-lab/elsewhere && mount -t cgroup -o net_cls none /run/vpnd-lab/net_cls && mkdir {base}")
+    on_host = split.talk(split.other)
+    split.daemon.stop()
+    split.classifier.kill()
+    split.classifier.wait()
+    (split.host_run / "vpnd-lab/classifier").unlink()
+    for name, path in (("vpnd", split.vpnd), ("classifier", built("service/classifier/vpnd-classifier"))):
+        program(split, f"{name}-without-cgroup2", HOST_WITHOUT_CGROUP2.format(base=base, program=path))
+    split.classifier = split.host.start("nice", "-n", "-20", f"{BIN}/classifier-without-cgroup2", "--socket", "/run/vpnd-lab/classifier", "--mountinfo", f"/proc/{on_host.process.pid}/mountinfo",
+                                        env=split.environment())
+    sandbox.wait_until(lambda: (split.host_run / "vpnd-lab/classifier").exists(), sandbox.SOON_S, "vpnd-classifier listens")
+    split.vpnd = f"{BIN}/vpnd-without-cgroup2"
+    split.daemon = Daemon(split, env={"VPND_CLASSIFIER_SOCKET": "/run/vpnd-lab/classifier"}).wait_ready()
+    assert root_prop(split, "Ground") == "net_cls"
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    wait_split_state(split, "engaged")
+    assert goes(split, split.listed, OUTSIDE) and goes(split, split.listed, OUTSIDE6, address=PUBLIC6) and first_act(split, split.other) == INSIDE
+    split.vpnctl("disconnect", "--wait")
+    split.daemon.stop()
+    split.classifier.kill()
+    split.classifier.wait()
     split.host.run("sh", "-c", f"rmdir {base}/*/ {base}")
 
 
