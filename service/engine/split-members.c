@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PARENTS_MAX 16        /* generations that are looked up for where a process comes from */
+#define NAMED_AFTER_MS 500    /* vpnctl, which asks for itself, has become its command by then */
 #define PROCESSES_MAX 100000u /* known at a time; a host has 32768 of them as a rule (kernel.pid_max) */
 
 struct _VpndSplitMembers
@@ -19,6 +20,8 @@ struct _VpndSplitMembers
   VpndSplitter *splitter;      /* (owned) */
   VpndClock *clock;            /* (owned) */
   VpndSplitRegistry *registry; /* (owned) */
+  GArray *askers;              /* (element-type VpndSplitProcess) (owned): who have asked a moment ago, and may have become another program since */
+  guint naming;                /* the timer of @askers, or 0 */
   GPtrArray *profiles;         /* (element-type utf8) (owned): those that have a class */
   VpndSplitMemberFunc tell;
   VpndSplitCountFunc counted;
@@ -43,6 +46,7 @@ vpnd_split_members_new (VpndSplitter *splitter, VpndClock *clock, VpndSplitMembe
   self->splitter = g_object_ref (splitter);
   self->clock = g_object_ref (clock);
   self->registry = vpnd_split_registry_new ();
+  self->askers = g_array_new (FALSE, FALSE, sizeof (VpndSplitProcess));
   self->profiles = g_ptr_array_new_with_free_func (g_free);
   self->tell = tell;
   self->counted = counted;
@@ -57,6 +61,9 @@ vpnd_split_members_new (VpndSplitter *splitter, VpndClock *clock, VpndSplitMembe
 void
 vpnd_split_members_free (VpndSplitMembers *self)
 {
+  if (self->naming != 0)
+    vpnd_clock_cancel (self->clock, self->naming);
+  g_array_unref (self->askers);
   vpnd_split_registry_free (self->registry);
   g_ptr_array_unref (self->profiles);
   g_object_unref (self->clock);
@@ -129,6 +136,24 @@ find_origin (VpndSplitMembers *self, const VpndSplitStanding *standing, const Vp
   return ancestor != NULL ? ancestor->origin : "";
 }
 
+/* One that was gone before we could look at it has come and gone all the same. Of a number that is known the end is told by itself. */
+static void
+tell_brief (VpndSplitMembers *self, const VpndSplitterReport *report)
+{
+  g_autofree char *class_word = vpnd_split_class_dup_word (report->rule->class_, report->rule->profile);
+  VpndSplitEntry *entry;
+
+  if (report->kind != VPND_SPLITTER_ARRIVED || vpnd_split_registry_lookup (self->registry, report->pid) != NULL)
+    return;
+  entry = vpnd_split_registry_add (self->registry, report->pid, 0);
+  vpnd_split_entry_set_texts (entry, report->path, class_word, NULL);
+  vpnd_split_entry_set_rule (entry, report->rule);
+  entry->how = VPND_SPLIT_BY_RULE;
+  self->tell (entry, TRUE, self->user_data);
+  self->tell (entry, FALSE, self->user_data);
+  vpnd_split_registry_remove (self->registry, report->pid);
+}
+
 /**
  * vpnd_split_members_add_report:
  * @self: those who are known
@@ -142,8 +167,13 @@ vpnd_split_members_add_report (VpndSplitMembers *self, const VpndSplitStanding *
   g_autofree char *class_word = NULL;
   gboolean is_known;
 
-  if (report->rule == NULL || report->start_time == 0 || vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX)
+  if (report->rule == NULL || vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX)
     return;
+  if (report->start_time == 0)
+    {
+      tell_brief (self, report);
+      return;
+    }
   class_word = vpnd_split_class_dup_word (report->rule->class_, report->rule->profile);
   is_known = entry != NULL && entry->start_time == report->start_time;
   if (is_known && entry->how == VPND_SPLIT_BY_RULE && entry->rule != NULL && vpnd_split_rule_equal (entry->rule, report->rule) && strcmp (entry->executable, report->path) == 0)
@@ -286,6 +316,24 @@ vpnd_split_members_has_any (VpndSplitMembers *self)
   return excluded->len > 0 || included->len > 0;
 }
 
+static void
+on_naming_due (gpointer user_data)
+{
+  VpndSplitMembers *self = user_data;
+
+  self->naming = 0;
+  for (guint i = 0; i < self->askers->len; i++)
+    {
+      const VpndSplitProcess *process = &g_array_index (self->askers, VpndSplitProcess, i);
+      const VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, process->pid);
+      g_auto (VpndSplitLook) look = { 0 };
+
+      if (entry != NULL && entry->start_time == process->start_time && entry->how == VPND_SPLIT_ASKED)
+        (void) vpnd_splitter_look (self->splitter, process->pid, &look); /* its program is told later */
+    }
+  g_array_set_size (self->askers, 0);
+}
+
 /**
  * vpnd_split_members_enter:
  * @self: those who are known
@@ -332,6 +380,9 @@ vpnd_split_members_enter (VpndSplitMembers *self, gint32 pid, guint64 start_time
   entry->how = VPND_SPLIT_ASKED;
   entry->is_asked = TRUE;
   entry->since_us = vpnd_clock_wall_us (self->clock);
+  g_array_append_val (self->askers, process);
+  if (self->naming == 0)
+    self->naming = vpnd_clock_schedule (self->clock, NAMED_AFTER_MS, on_naming_due, self);
   entry->is_announced = TRUE;
   self->tell (entry, TRUE, self->user_data);
   return TRUE;

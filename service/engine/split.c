@@ -165,7 +165,7 @@ failure_reason (int code)
   if (code == ECANCELED)
     return g_strdup ("it was not started: vpnd-classifier did not answer in time, and outside its class it would not be in its tunnel. Start it again");
   if (code == EXDEV)
-    return g_strdup ("it was launched in another mount namespace, as units with a sandbox (PrivateTmp= and its like) and containers have, where rules for files do not hold: name its unit");
+    return g_strdup ("it was launched in another mount namespace, as units with a sandbox (PrivateTmp= and its like) and containers have, where rules by path do not hold: name its unit");
   return g_strdup_printf ("it could not be put into its class: %s", g_strerror (code));
 }
 
@@ -185,7 +185,7 @@ on_report (VpndSplitter *splitter, gpointer data, VpndSplitTunnel *self)
     case VPND_SPLITTER_FAILED:
       is_private = report->rule == NULL || report->rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM;
       reason = failure_reason (report->code);
-      vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: process %d: %s", report->pid, reason);
+      vpnd_log_event (G_LOG_LEVEL_WARNING, VPND_MESSAGE_SPLIT, "Split tunnelling: process %d: %s%s%s%s", report->pid, reason, is_private ? "" : " (", is_private ? "" : report->path, is_private ? "" : ")");
       g_signal_emit (self, signals[SIGNAL_FAILED], 0, (guint) report->pid, is_private ? "" : report->path, reason);
       break;
     case VPND_SPLITTER_DEPARTED:

@@ -540,6 +540,19 @@ def test_states_and_events(split):
     assert all(abs(a - b) == 1 for a, b in zip(steps, steps[1:])), watch.states()
 
 
+def test_what_is_over_at_once_is_told(split):
+    """However short a program runs, everybody hears that it has come and gone."""
+    watch = Watch(split)
+    brief = program(split, "brief", source="/bin/true")
+    split.vpnctl("split", "add", "--path", brief)
+    split.host.run("sh", "-c", f"for i in $(seq 20); do {brief}; done")
+    for event in ("entered", "returned"):
+        sandbox.wait_until(lambda event=event: len([e for e in list(watch.events) if e["event"] == event and e["reason"] == f"path:{brief}"]) == 20, 20, f"{event}: {watch.events}")
+    told = [(e["pid"], e["event"]) for e in watch.events if e.get("path") == brief]
+    assert sorted(told) == sorted(set(told)) and not processes(split)
+    assert all(told.index((pid, "entered")) < told.index((pid, "returned")) for pid, _ in told)
+
+
 @pytest.mark.parametrize("words", [("--include",), ("--profile", "second")])
 def test_what_must_not_be_in_the_clear_does_not_start_unheld(split, words):
     """While nobody holds its launch, a program that is to be in a tunnel only is not started, which is told; others are."""
@@ -657,6 +670,11 @@ def test_exclude_and_include(split):
     assert split.vpnctl("exclude", *words).stdout.strip() == OUTSIDE
     assert split.vpnctl("include", *words).stdout.strip() == INSIDE
     assert split.vpnctl("exclude", "--", "sh", "-c", f"{' '.join(words[1:])}; exit 7", check=False).returncode == 7
+    running = split.host.start(split.vpnctl_path, "exclude", "--", split.other, "--talk", env=split.environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    wanted = [(running.pid, split.other, "asked")]
+    sandbox.wait_until(lambda: [(p["pid"], p["executable"], p["reason"]) for p in processes(split)] == wanted, 20, "the registry has the command that vpnctl has become")
+    running.stdin.close()
+    running.wait(10)
     assert first_act(split, split.other, own_port=30003) == INSIDE
     assert not processes(split)
 
