@@ -415,6 +415,18 @@ vpnd_split_classes_get_waiting_fd (const VpndSplitClasses *self)
 }
 
 /**
+ * vpnd_split_classes_get_waiting_id:
+ * @self: the classes
+ *
+ * Returns: the number of the cgroup for those who leave a class, 0 while it is not there
+ */
+guint64
+vpnd_split_classes_get_waiting_id (const VpndSplitClasses *self)
+{
+  return self->waiting.id;
+}
+
+/**
  * vpnd_split_classes_get_path:
  * @self: the classes
  * @index: which

@@ -29,6 +29,7 @@ const char *vpnd_split_classes_get_mount (const VpndSplitClasses *self);
 guint vpnd_split_classes_get_level (const VpndSplitClasses *self);
 guint vpnd_split_classes_get_n (const VpndSplitClasses *self);
 int vpnd_split_classes_get_waiting_fd (const VpndSplitClasses *self);
+guint64 vpnd_split_classes_get_waiting_id (const VpndSplitClasses *self);
 guint64 vpnd_split_classes_get_id (const VpndSplitClasses *self, guint index);
 int vpnd_split_classes_get_fd (const VpndSplitClasses *self, guint index);
 const char *vpnd_split_classes_get_path (const VpndSplitClasses *self, guint index);

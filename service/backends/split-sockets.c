@@ -11,12 +11,19 @@
 #include "socket-end.h"
 
 #include <linux/netlink.h>
+#include <string.h>
+
+/* The cgroups in which a process stands since it was moved; 0 for none. */
+typedef struct
+{
+  guint64 cgroups[VPND_SPLIT_SOCKETS_SPARED];
+} Spared;
 
 /**
  * VpndSplitSockets:
  * @netlink: (owned)
- * @inodes: (element-type guint) (owned): a set: what is to be ended next
- * @ending: (element-type guint) (owned) (nullable): what is being ended
+ * @inodes: (element-type guint Spared) (owned): what is to be ended next
+ * @ending: (element-type guint Spared) (owned) (nullable): what is being ended
  * @turn: source that begins, 0 for none
  */
 struct _VpndSplitSockets
@@ -40,12 +47,23 @@ is_outside (const VpndDiagSocket *socket)
   return !vpnd_addr_is_loopback (&socket->info.local) && !vpnd_addr_is_loopback (&socket->info.remote) && !(socket->info.remote.family != AF_UNSPEC && vpnd_addr_equal (&socket->info.local, &socket->info.remote));
 }
 
+/* Between the move and now the process may have opened new ones, which are where they belong. */
+static gboolean
+is_spared (const VpndDiagSocket *socket, const Spared *spared)
+{
+  for (guint i = 0; socket->info.cgroup != 0 && i < VPND_SPLIT_SOCKETS_SPARED; i++)
+    if (spared->cgroups[i] == socket->info.cgroup)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 is_moved (const VpndDiagSocket *socket, gconstpointer data)
 {
   const VpndSplitSockets *self = data;
+  const Spared *spared = g_hash_table_lookup (self->ending, GUINT_TO_POINTER (socket->inode));
 
-  return g_hash_table_contains (self->ending, GUINT_TO_POINTER (socket->inode)) && is_outside (socket);
+  return spared != NULL && is_outside (socket) && !is_spared (socket, spared);
 }
 
 static void
@@ -67,7 +85,7 @@ on_turn (gpointer user_data)
 
   self->turn = 0;
   self->ending = g_steal_pointer (&self->inodes);
-  self->inodes = g_hash_table_new (NULL, NULL);
+  self->inodes = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   vpnd_socket_end_async (self->netlink, TRUE, is_moved, self, NULL, on_ended, g_object_ref (self));
   return G_SOURCE_REMOVE;
 }
@@ -83,16 +101,22 @@ begin (VpndSplitSockets *self)
  * vpnd_split_sockets_end:
  * @self: the object
  * @inodes: (element-type guint32): sockets of a process that stands in its new class already: what it opens from now on is of that class
+ * @cgroups: (array fixed-size=VPND_SPLIT_SOCKETS_SPARED): where it has stood since, 0 for none: what it has opened there goes on
  *
- * Ends them soon, together with others of this turn of the main loop.
+ * Ends the others soon, together with others of this turn of the main loop.
  */
 void
-vpnd_split_sockets_end (VpndSplitSockets *self, const GArray *inodes)
+vpnd_split_sockets_end (VpndSplitSockets *self, const GArray *inodes, const guint64 *cgroups)
 {
   g_return_if_fail (VPND_IS_SPLIT_SOCKETS (self));
 
   for (guint i = 0; i < inodes->len; i++)
-    g_hash_table_add (self->inodes, GUINT_TO_POINTER (g_array_index (inodes, guint32, i)));
+    {
+      Spared *spared = g_new (Spared, 1);
+
+      memcpy (spared->cgroups, cgroups, sizeof spared->cgroups);
+      g_hash_table_insert (self->inodes, GUINT_TO_POINTER (g_array_index (inodes, guint32, i)), spared);
+    }
   begin (self);
 }
 
@@ -131,5 +155,5 @@ vpnd_split_sockets_class_init (VpndSplitSocketsClass *klass)
 static void
 vpnd_split_sockets_init (VpndSplitSockets *self)
 {
-  self->inodes = g_hash_table_new (NULL, NULL);
+  self->inodes = g_hash_table_new_full (NULL, NULL, NULL, g_free);
 }

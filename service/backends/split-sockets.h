@@ -10,10 +10,12 @@
 
 G_BEGIN_DECLS
 
+#define VPND_SPLIT_SOCKETS_SPARED 2
+
 #define VPND_TYPE_SPLIT_SOCKETS (vpnd_split_sockets_get_type ())
 G_DECLARE_FINAL_TYPE (VpndSplitSockets, vpnd_split_sockets, VPND, SPLIT_SOCKETS, GObject)
 
 VpndSplitSockets *vpnd_split_sockets_new (GError **error);
-void vpnd_split_sockets_end (VpndSplitSockets *self, const GArray *inodes);
+void vpnd_split_sockets_end (VpndSplitSockets *self, const GArray *inodes, const guint64 *cgroups);
 
 G_END_DECLS

@@ -468,6 +468,26 @@ report_process (VpndSplitterCgroup *self, const VpndClassifierReport *report)
   vpnd_splitter_emit_report (VPND_SPLITTER (self), &told);
 }
 
+/* With net_cls the kernel gives all sockets of a process that is moved the new class, so none tells when it was opened. */
+static void
+end_sockets (VpndSplitterCgroup *self, const VpndClassifierReport *report)
+{
+  guint64 cgroups[VPND_SPLIT_SOCKETS_SPARED] = { 0 };
+  char place[PATH_MAX];
+
+  if (vpnd_split_classes_get_ground (self->classes) == VPND_SPLIT_GROUND_CGROUP2 && vpnd_process_read_cgroup (report->pid, TRUE, place, sizeof place))
+    {
+      g_autofree char *path = g_build_filename (vpnd_split_classes_get_mount (self->classes), place, NULL);
+      struct stat info;
+
+      if (stat (path, &info) == 0)
+        cgroups[0] = (guint64) info.st_ino;
+      if (!vpnd_split_classes_has_path (self->classes, place))
+        cgroups[1] = vpnd_split_classes_get_waiting_id (self->classes);
+    }
+  vpnd_split_sockets_end (self->sockets, report->sockets, cgroups);
+}
+
 static void
 on_report (const VpndClassifierReport *report, gpointer user_data)
 {
@@ -500,7 +520,7 @@ on_report (const VpndClassifierReport *report, gpointer user_data)
       break;
     case VPND_CLASSIFIER_SOCKETS:
       if (report->sockets != NULL)
-        vpnd_split_sockets_end (self->sockets, report->sockets);
+        end_sockets (self, report);
       break;
     case VPND_CLASSIFIER_OVERFLOW:
       vpnd_splitter_emit_report (VPND_SPLITTER (self), &lost);

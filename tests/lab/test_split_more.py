@@ -553,6 +553,21 @@ def test_what_is_over_at_once_is_told(split):
     assert all(told.index((pid, "entered")) < told.index((pid, "returned")) for pid, _ in told)
 
 
+def test_what_begins_after_the_move_goes_on(split):
+    """Of a process that is taken out of its class the connections of before end, and not those that it has begun since, however late vpnd-classifier tells which it has."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    before, after = split.talk(split.listed), split.talk(split.listed)
+    assert before.ask("open", PUBLIC4, STREAM_PORT) == after.ask("open", PUBLIC4, STREAM_PORT) == OUTSIDE
+    split.classifier.send_signal(signal.SIGSTOP)
+    split.vpnctl("split", "remove", "--path", split.listed)
+    assert "vpnd-returning" in after.ask("class") and after.ask("open", PUBLIC4, STREAM_PORT) == INSIDE
+    split.classifier.send_signal(signal.SIGCONT)
+    sandbox.wait_until(lambda: before.ask("use") in ("ECONNABORTED", "EPIPE"), 20, "the connection of before has ended")
+    sandbox.wait_until(lambda: "vpnd-" not in after.ask("class"), 20, "it is back where it was")
+    assert after.ask("use") == INSIDE
+
+
 @pytest.mark.parametrize("words", [("--include",), ("--profile", "second")])
 def test_what_must_not_be_in_the_clear_does_not_start_unheld(split, words):
     """While nobody holds its launch, a program that is to be in a tunnel only is not started, which is told; others are."""
