@@ -36,6 +36,8 @@
  * (process_access_response): the guard's numbers must never be those of the first process, which holds few. */
 #define LOWEST_EVENT_FD 512
 
+#define REFUSED_PER_READ 64u
+
 #define LET_GO_MAX 256u /* 12 KB. Those above are looked for among all that run */
 
 #define STRICT_ALL G_MAXUINT32
@@ -104,7 +106,7 @@ tell (VpndGuard *page, const struct fanotify_event_metadata *event, gboolean is_
   VpndGuardLetGo *it = &page->let_go[n % LET_GO_MAX];
   struct statx info;
 
-  if (n - atomic_load (&page->n_taken) >= LET_GO_MAX || statx (event->fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &info) < 0)
+  if (n - atomic_load (&page->n_taken) >= LET_GO_MAX || statx (event->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, &info) < 0)
     {
       atomic_store (&page->has_lost, TRUE);
       return;
@@ -121,7 +123,7 @@ answer_waiting (VpndGuard *page, int fanotify_fd, guint32 steps)
   struct fanotify_event_metadata event;
   gboolean has_any = FALSE, is_refused;
 
-  while (atomic_load (&page->steps) == steps && read (fanotify_fd, &event, sizeof event) == (ssize_t) sizeof event)
+  while (atomic_load (&page->steps) == steps && vpnd_guard_read (fanotify_fd, &event))
     {
       if (event.fd < 0)
         continue;
@@ -253,6 +255,30 @@ vpnd_guard_set_strict (VpndGuard *self, const VpndGuardStrict *strict, guint n_s
   if (n_strict > 0)
     memcpy (self->strict, strict, n_strict * sizeof *strict);
   atomic_store (&self->n_strict, n_strict);
+}
+
+/**
+ * vpnd_guard_read:
+ * @fanotify_fd: the group
+ * @out_event: (out): the next event, whose descriptor is the caller's
+ *
+ * An event whose file cannot be opened at once is none: the kernel has refused that launch, and tells of it by an error of read(2), as when nothing waits.
+ *
+ * Returns: FALSE when there is none, or too many were refused
+ */
+gboolean
+vpnd_guard_read (int fanotify_fd, struct fanotify_event_metadata *out_event)
+{
+  struct pollfd waiting = { .fd = fanotify_fd, .events = POLLIN };
+
+  for (guint i = 0; i < REFUSED_PER_READ; i++)
+    {
+      if (read (fanotify_fd, out_event, sizeof *out_event) == (ssize_t) sizeof *out_event) /* the size of one */
+        return TRUE;
+      if (poll (&waiting, 1, 0) != 1)
+        return FALSE;
+    }
+  return FALSE;
 }
 
 /**

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <glib.h>
+#include <sys/fanotify.h>
 #include <sys/types.h>
 
 G_BEGIN_DECLS
@@ -53,6 +54,7 @@ typedef struct
 
 VpndGuard *vpnd_guard_start (int fanotify_fd, GError **error);
 void vpnd_guard_set_strict (VpndGuard *self, const VpndGuardStrict *strict, guint n_strict);
+gboolean vpnd_guard_read (int fanotify_fd, struct fanotify_event_metadata *out_event);
 void vpnd_guard_begin (VpndGuard *self);
 gboolean vpnd_guard_decide (VpndGuard *self, gboolean is_strict);
 void vpnd_guard_end (VpndGuard *self);

@@ -118,12 +118,13 @@ typedef struct
   guint64 mount_id; /* 0 when the kernel does not tell */
 } Program;
 
+/* Asks nobody but the kernel: for the file may answer a server, or a program of the user who runs it, which never does. */
 static gboolean
 look_at (int fd, Program *out_program)
 {
   struct statx info;
 
-  if (fd < 0 || statx (fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &info) < 0)
+  if (fd < 0 || statx (fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, &info) < 0)
     return FALSE;
   *out_program = (Program){ { makedev (info.stx_dev_major, info.stx_dev_minor), info.stx_ino }, info.stx_mask & STATX_MNT_ID ? info.stx_mnt_id : 0 };
   return TRUE;
@@ -387,18 +388,18 @@ static void
 answer_launches (VpndWatch *self)
 {
   struct fanotify_event_metadata event;
-  ssize_t n = sizeof event;
+  gboolean has_event = TRUE;
 
-  for (guint i = 0; i < EVENTS_PER_TURN && n == (ssize_t) sizeof event; i++)
+  for (guint i = 0; i < EVENTS_PER_TURN && has_event; i++)
     {
       vpnd_guard_begin (self->guard);
-      n = read (self->fanotify_fd, &event, sizeof event); /* the size of one: each is answered before the next is taken */
-      if (n == (ssize_t) sizeof event && event.fd >= 0)
+      has_event = vpnd_guard_read (self->fanotify_fd, &event); /* each is answered before the next is taken */
+      if (has_event && event.fd >= 0)
         judge (self, &event);
       vpnd_guard_end (self->guard);
-      if (n == (ssize_t) sizeof event && event.fd >= 0)
+      if (has_event && event.fd >= 0)
         close (event.fd);
-      else if (n == (ssize_t) sizeof event && (event.mask & FAN_Q_OVERFLOW))
+      else if (has_event && (event.mask & FAN_Q_OVERFLOW))
         report (self, VPND_CLASSIFIER_OVERFLOW);
     }
 }
@@ -676,7 +677,9 @@ vpnd_watch_new (const char *mountinfo_path, VpndWatchReportFunc func, VpndWatchR
   self->mounts = vpnd_mounts_open (mountinfo_path, error);
   if (self->mounts == NULL)
     return NULL;
-  self->fanotify_fd = fanotify_init (FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS, O_RDONLY | O_LARGEFILE | O_CLOEXEC);
+  /* O_NONBLOCK: the kernel opens the file for each event that is read, and who owns it may keep such an open waiting for 45 s by a lease (fcntl(2), F_SETLEASE). Now it is
+   * that launch which is refused. */
+  self->fanotify_fd = fanotify_init (FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS, O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NONBLOCK);
   if (self->fanotify_fd < 0)
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_KERNEL_FEATURE, "holding the launch of programs: %s (CONFIG_FANOTIFY_ACCESS_PERMISSIONS, and CAP_SYS_ADMIN)", g_strerror (errno));

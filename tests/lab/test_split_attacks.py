@@ -433,6 +433,108 @@ def test_own_rule_into_a_file_system_that_never_answers(split, way):
     assert not unheld(split)
 
 
+LEASE = """
+import fcntl, os, signal, subprocess, sys
+program = os.open(sys.argv[1], os.O_RDONLY)
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fcntl.fcntl(program, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+launches = [subprocess.Popen(["sh", "-c", 'echo; read word; exec "$0"', sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)]
+for launch in launches:
+    launch.stdout.readline()
+print("leased", flush=True)
+sys.stdin.readline()
+for launch in launches:
+    launch.stdin.write(b"go\\n")
+    launch.stdin.flush()
+print([launch.wait() for launch in launches])
+"""
+
+
+def test_lease_keeps_no_launch_waiting(split):
+    """Who owns a program may keep whoever opens it waiting for 45 s: that user's launches of it are refused, and those of others go on."""
+    home = home_of_nobody(split)
+    allow_split(split, NOBODY)
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    added = split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn", "path", f"{home}/app", "excluded", "", uid=NOBODY)
+    assert added.returncode == 0, added.stderr
+    leased = split.host.start(*split.as_user(NOBODY), PYTHON, "-c", LEASE, f"{home}/app", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert leased.stdout.readline() == "leased\n"
+    leased.stdin.write("\n")
+    leased.stdin.flush()
+    assert all(goes(split, split.listed, OUTSIDE) for _ in range(20))
+    assert leased.communicate(timeout=60)[0] == "[126, 126, 126]\n"
+    assert not unheld(split)
+
+
+# A file system with one program, which answers until it is told to be silent (linux/fuse.h).
+RUNS_FROM_FUSE = """
+import ctypes, os, struct, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+place, uid = sys.argv[1], int(sys.argv[2])
+with open(sys.argv[3], "rb") as file:
+    program = file.read()
+fuse = os.open("/dev/fuse", os.O_RDWR)
+if libc.mount(b"one", place.encode(), b"fuse", 0, f"fd={fuse},rootmode=40000,user_id={uid},group_id={uid},allow_other,default_permissions".encode()) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+is_silent = False
+
+def attributes(node):
+    mode, size = (0o40755, 0) if node == 1 else (0o100755, len(program))
+    return struct.pack("<6Q10I", node, size, size // 512 + 1, 0, 0, 0, 0, 0, 0, mode, 1, uid, uid, 0, 4096, 0)
+
+def answer(what, node, body):
+    if what == 26:  # INIT
+        return 0, struct.pack("<IIIIHHIIHHI7I", 7, 31, 65536, 0, 8, 8, 65536, 1, 0, 0, 0, *[0] * 7)
+    if what == 1:  # LOOKUP
+        return (0, struct.pack("<QQQQII", 2, 0, 0, 0, 0, 0) + attributes(2)) if body.startswith(b"app\\0") else (-2, b"")
+    if what == 3:  # GETATTR: valid for no time at all
+        return 0, struct.pack("<QII", 0, 0, 0) + attributes(node)
+    if what in (14, 27):  # OPEN, OPENDIR
+        return 0, struct.pack("<QII", 1, 0, 0)
+    if what == 15:  # READ
+        offset, size = struct.unpack_from("<8xQI", body)
+        return 0, program[offset:offset + size]
+    return (0, b"") if what in (18, 25, 29) else (-38, b"")
+
+def serve():
+    while True:
+        raw = os.read(fuse, 1 << 20)
+        _, what, unique, node = struct.unpack_from("<IIQQ", raw)
+        if is_silent or what in (2, 36, 42):  # to FORGET and INTERRUPT nothing is answered
+            continue
+        error, said = answer(what, node, raw[40:])
+        os.write(fuse, struct.pack("<IiQ", 16 + len(said), error, unique) + said)
+
+threading.Thread(target=serve, daemon=True).start()
+print("mounted", flush=True)
+sys.stdin.readline()
+is_silent = True
+print("silent", flush=True)
+sys.stdin.readline()
+os._exit(0)
+"""
+
+
+def test_program_that_runs_from_a_file_system_that_never_answers(split):
+    """All that run are looked at when a rule comes: nobody asks a program of a user what the other one's file is."""
+    home = home_of_nobody(split)
+    split.host.run(*split.as_user(NOBODY), "mkdir", f"{home}/hang")
+    split.connect()
+    server = split.host.start(PYTHON, "-c", RUNS_FROM_FUSE, f"{home}/hang", NOBODY, split.listed, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "mounted\n"
+    assert split.talk(f"{home}/hang/app", uid=NOBODY).way() == INSIDE
+    server.stdin.write("\n")
+    server.stdin.flush()
+    assert server.stdout.readline() == "silent\n"
+    talker = split.talk(split.listed)
+    split.vpnctl("split", "add", "--path", split.listed)
+    assert talker.way() == OUTSIDE
+    assert goes(split, split.listed, OUTSIDE)
+    assert not unheld(split)
+    server.communicate("\n", timeout=20)
+
+
 CHURN = """
 import os, sys
 names = [f"{sys.argv[1]}/{n}" for n in range(64)]
