@@ -334,9 +334,34 @@ on_naming_due (gpointer user_data)
   g_array_set_size (self->askers, 0);
 }
 
+/* Of one that stood there before we started, or whose parents have ended, nobody knows why: out of the tunnel it never gets that way. */
+static gboolean
+may_go_out (const VpndSplitConfig *config, const VpndSplitEntry *entry)
+{
+  if (strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED)) == 0)
+    return TRUE;
+  return strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_INCLUDED)) == 0 && !vpnd_split_config_has_system_programs (config, VPND_SPLIT_INCLUDED);
+}
+
+static gboolean
+may_enter (const VpndSplitConfig *config, const VpndSplitEntry *entry, const char *class_word)
+{
+  if (entry->is_asked || strcmp (entry->class_word, class_word) == 0)
+    return TRUE;
+  return entry->rule != NULL ? entry->rule->owner_uid != VPND_SPLIT_OWNER_SYSTEM : may_go_out (config, entry);
+}
+
+/* Who asked, and who comes from there. */
+static gboolean
+may_leave (const VpndSplitConfig *config, const VpndSplitEntry *entry)
+{
+  return entry->is_asked || (entry->how == VPND_SPLIT_INHERITED && entry->rule == NULL && may_go_out (config, entry));
+}
+
 /**
  * vpnd_split_members_enter:
  * @self: those who are known
+ * @config: what the users want
  * @pid: the process that asks
  * @start_time: its start, when it asked
  * @uid: its user, as the bus says
@@ -346,7 +371,8 @@ on_naming_due (gpointer user_data)
  * Returns: TRUE when it stands there. Errors: those of vpnd_split_tunnel_enter()
  */
 gboolean
-vpnd_split_members_enter (VpndSplitMembers *self, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error)
+vpnd_split_members_enter (VpndSplitMembers *self, const VpndSplitConfig *config, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_,
+    GError **error)
 {
   VpndSplitEntry *entry;
   g_auto (VpndSplitLook) look = { 0 };
@@ -361,7 +387,7 @@ vpnd_split_members_enter (VpndSplitMembers *self, gint32 pid, guint64 start_time
       return FALSE;
     }
   entry = vpnd_split_registry_lookup (self->registry, pid);
-  if (entry != NULL && entry->rule != NULL && entry->rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM && strcmp (entry->class_word, class_word) != 0)
+  if (entry != NULL && !may_enter (config, entry, class_word))
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED, "a system-wide rule says that this program is %s", entry->class_word);
       return FALSE;
@@ -386,19 +412,6 @@ vpnd_split_members_enter (VpndSplitMembers *self, gint32 pid, guint64 start_time
   entry->is_announced = TRUE;
   self->tell (entry, TRUE, self->user_data);
   return TRUE;
-}
-
-/* Who asked, and who comes from there. Of one that stood there before we started nobody knows: out of the tunnel it never gets that way. */
-static gboolean
-may_leave (const VpndSplitConfig *config, const VpndSplitEntry *entry)
-{
-  if (entry->is_asked)
-    return TRUE;
-  if (entry->how != VPND_SPLIT_INHERITED || entry->rule != NULL)
-    return FALSE;
-  if (strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_EXCLUDED)) == 0)
-    return TRUE;
-  return strcmp (entry->class_word, vpnd_split_class_to_string (VPND_SPLIT_INCLUDED)) == 0 && !vpnd_split_config_has_system_programs (config, VPND_SPLIT_INCLUDED);
 }
 
 /**

@@ -31,7 +31,7 @@ void vpnd_split_members_forget (VpndSplitMembers *self, gint32 pid);
 void vpnd_split_members_set_profiles (VpndSplitMembers *self, const GArray *bound);
 void vpnd_split_members_refresh (VpndSplitMembers *self);
 
-gboolean vpnd_split_members_enter (VpndSplitMembers *self, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error);
+gboolean vpnd_split_members_enter (VpndSplitMembers *self, const VpndSplitConfig *config, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error);
 gboolean vpnd_split_members_leave (VpndSplitMembers *self, const VpndSplitConfig *config, gint32 pid, guint64 start_time, GError **error);
 GPtrArray *vpnd_split_members_dup_sorted (VpndSplitMembers *self);
 void vpnd_split_members_rename_profile (VpndSplitMembers *self, const VpndSplitConfig *config, const char *name, const char *new_name);

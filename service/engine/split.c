@@ -321,7 +321,7 @@ vpnd_split_tunnel_want_classes (VpndSplitTunnel *self)
 gboolean
 vpnd_split_tunnel_enter (VpndSplitTunnel *self, gint32 pid, guint64 start_time, guint32 uid, VpndSplitClass class_, GError **error)
 {
-  if (!vpnd_split_members_enter (self->members, pid, start_time, uid, class_, error))
+  if (!vpnd_split_members_enter (self->members, self->config, pid, start_time, uid, class_, error))
     return FALSE;
   self->has_asked = TRUE; /* the rules may have gone while it waited: then they come again */
   update_plan (self);

@@ -145,7 +145,7 @@ test_own_rules_are_private (Rig *rig, gconstpointer data)
   assert_processes (rig, "");
 }
 
-/* Nobody is moved under a number that means another process now, for another user, or against the administrator's rule. */
+/* Nobody is moved under a number that means another process now, for another user, or against the administrator's rule, nor one whose parents have ended before anybody looked. */
 static void
 test_who_may_enter (Rig *rig, gconstpointer data)
 {
@@ -169,13 +169,21 @@ test_who_may_enter (Rig *rig, gconstpointer data)
 
   fake_host_launch (rig->host, 100, rule);
   fake_host_run (rig->host, 101, 100, USER, "/bin/child");
-  for (gint32 pid = 100; pid <= 101; pid++)
+  fake_host_run (rig->host, 102, 100, USER, "/bin/orphan")->parent = 1;
+  for (gint32 pid = 100; pid <= 102; pid++)
     {
       g_assert_false (vpnd_split_tunnel_enter (rig->split, pid, (guint64) pid * 10, USER, VPND_SPLIT_EXCLUDED, &error));
       g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED);
       g_clear_error (&error);
       g_assert_cmpstr (class_of (rig, pid), ==, "included");
     }
+
+  /* Where no administrator keeps anybody in, one of whom nothing is known may go. */
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), TRUE), ==, -1);
+  fake_host_run (rig->host, 200, 1, USER, "/bin/asker");
+  g_assert_true (vpnd_split_tunnel_enter (rig->split, 200, 2000, USER, VPND_SPLIT_INCLUDED, NULL));
+  fake_host_run (rig->host, 201, 200, USER, "/bin/orphan")->parent = 1;
+  g_assert_true (vpnd_split_tunnel_enter (rig->split, 201, 2010, USER, VPND_SPLIT_EXCLUDED, NULL));
 }
 
 /* What cannot be kept does not hold, and what is kept holds after a restart. */
