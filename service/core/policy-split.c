@@ -22,6 +22,7 @@
 #define CHAIN_BESIDE_NAME "beside_name"
 #define CHAIN_BESIDE_WAY "beside_way"
 #define CHAIN_KEPT "kept"
+#define CHAIN_UNOWNED "unowned"
 #define CHAIN_SPLIT_OUT "split_out"
 #define CHAIN_SPLIT_IN "split_in"
 #define CHAIN_SPLIT_CLOSED "split_closed"
@@ -330,6 +331,18 @@ add_kept_flows (VpndPolicyChains *chains)
   vpnd_rule_jump (vpnd_policy_match_beside (vpnd_chain_add_rule (chains->mangle)), CHAIN_KEPT);
 }
 
+/* Of another way that the kernel begins for a connection of MPTCP, because the peer or the administrator has named an address, nobody knows the user until it stands
+ * (__mptcp_subflow_connect()): it would leave the way of its connection, whose peer would see that both are one. The connection goes on without. */
+static void
+refuse_unowned (VpndPolicyChains *chains, VpndChain *chain)
+{
+  VpndChain *unowned = vpnd_policy_add_chain (chains, CHAIN_UNOWNED);
+
+  vpnd_rule_return (vpnd_rule_match_u32 (vpnd_chain_add_rule (unowned), VPND_FIELD_SKUID, VPND_OP_NE, NO_UID));
+  vpnd_rule_goto (vpnd_chain_add_rule (unowned), CHAIN_REFUSE);
+  vpnd_rule_jump (vpnd_rule_match_first_mptcp (vpnd_chain_add_rule (chain)), CHAIN_UNOWNED);
+}
+
 /* The addresses of a name run out while flows to them go on, so here the flow is asked: whoever sends, the peer is the same. */
 static void
 add_excluded_names (VpndPolicyChains *chains, VpndChain *chain, const VpndSplitPlan *plan)
@@ -354,6 +367,8 @@ add_classes (VpndPolicyChains *chains, VpndChain *chain, const VpndPolicyInput *
   add_kept_flows (chains);
   if (!is_include)
     keep_old_flows (chain, input);
+  if (plan->included_uids->len + plan->excluded_uids->len > 0)
+    refuse_unowned (chains, chain);
   vpnd_policy_add_uids (chains, chain, plan->included_uids, "split_included_uids", NULL);
   vpnd_policy_add_prefixes (chains, chain, plan->included_prefixes, "split_included", NULL);
   if (plan->watches_names)

@@ -359,6 +359,22 @@ vpnd_rule_match_first_syn (VpndRule *rule)
 }
 
 /**
+ * vpnd_rule_match_first_mptcp:
+ * @rule: a rule
+ *
+ * Matches the segment that begins a connection of MPTCP, or another way of one.
+ *
+ * Returns: (transfer none): @rule
+ */
+VpndRule *
+vpnd_rule_match_first_mptcp (VpndRule *rule)
+{
+  static const guint8 exists = TRUE;
+
+  return vpnd_rule_match (vpnd_rule_match_first_syn (rule), VPND_FIELD_TCP_MPTCP, VPND_OP_EQ, &exists);
+}
+
+/**
  * vpnd_rule_match_second_syn:
  * @rule: a rule
  *

@@ -159,6 +159,9 @@ append_value (GString *text, VpndField field, const guint8 *bytes)
     case VPND_FIELD_TCP_FLAGS:
       g_string_append_printf (text, "0x%02x", bytes[0]);
       break;
+    case VPND_FIELD_TCP_MPTCP:
+      g_string_append (text, bytes[0] ? "exists" : "missing");
+      break;
     case VPND_FIELD_MARK:
     case VPND_FIELD_CT_MARK:
     case VPND_FIELD_CT_STATUS:
@@ -316,6 +319,8 @@ set_type (VpndField field)
       return "integer";
     case VPND_FIELD_TCP_FLAGS:
       return "tcp_flag";
+    case VPND_FIELD_TCP_MPTCP:
+      return "boolean";
     case VPND_FIELD_ICMP_TYPE:
       return "icmp_type";
     case VPND_FIELD_ICMP_CODE:

@@ -36,6 +36,7 @@ static const struct
   [VPND_FIELD_TH_DPORT] = { "th dport", 2, 0, 0 },
   [VPND_FIELD_UDP_START] = { "@th,64,32", 4, 0, IPPROTO_UDP },
   [VPND_FIELD_TCP_FLAGS] = { "tcp flags", 1, 0, IPPROTO_TCP },
+  [VPND_FIELD_TCP_MPTCP] = { "tcp option mptcp", 1, 0, 0 },
   [VPND_FIELD_ICMP_TYPE] = { "icmp type", 1, 0, IPPROTO_ICMP },
   [VPND_FIELD_ICMP_CODE] = { "icmp code", 1, 0, IPPROTO_ICMP },
   [VPND_FIELD_ICMPV6_TYPE] = { "icmpv6 type", 1, 0, IPPROTO_ICMPV6 },

@@ -71,6 +71,7 @@ typedef enum
   VPND_FIELD_TH_DPORT,    /* 2 bytes, network order, of whatever protocol: the port, where it has one, else bytes of its own */
   VPND_FIELD_UDP_START,   /* 4 bytes, network order: the first ones of what a datagram carries; behind a match of a port */
   VPND_FIELD_TCP_FLAGS,   /* 1 byte, only ever under a mask; implies IPPROTO_TCP */
+  VPND_FIELD_TCP_MPTCP,   /* 1 byte: whether the segment has an option of MPTCP (RFC 8684); behind a match of TCP */
   VPND_FIELD_ICMP_TYPE,   /* 1 byte; implies IPPROTO_ICMP */
   VPND_FIELD_ICMP_CODE,   /* 1 byte; implies IPPROTO_ICMP */
   VPND_FIELD_ICMPV6_TYPE, /* 1 byte; implies IPPROTO_ICMPV6 */
@@ -267,6 +268,7 @@ VpndRule *vpnd_rule_match_related (VpndRule *rule);
 VpndRule *vpnd_rule_match_about (VpndRule *rule, guint16 port, const VpndEndpoint *endpoint);
 VpndRule *vpnd_rule_match_syn (VpndRule *rule);
 VpndRule *vpnd_rule_match_first_syn (VpndRule *rule);
+VpndRule *vpnd_rule_match_first_mptcp (VpndRule *rule);
 VpndRule *vpnd_rule_match_second_syn (VpndRule *rule);
 VpndRule *vpnd_rule_match_no_syn (VpndRule *rule);
 

@@ -480,10 +480,26 @@ read_byteorder (Reader *reader, const VpndNftAttrs *expr, GError **error)
 }
 
 static gboolean
+read_option (Reader *reader, const VpndNftAttrs *expr, GError **error)
+{
+  VpndNftAttrs type = vpnd_nft_attrs_find (expr, NFTA_EXTHDR_TYPE);
+  VpndField field;
+
+  if (get_u32 (expr, NFTA_EXTHDR_DREG) != NFT_REG_1 || type.size != 1 || !vpnd_nft_find_field (VPND_NFT_LOAD_TCP_OPTION, type.data[0], &field) ||
+      get_u32 (expr, NFTA_EXTHDR_OFFSET) != 0 || get_u32 (expr, NFTA_EXTHDR_LEN) != 1 || get_u32 (expr, NFTA_EXTHDR_FLAGS) != NFT_EXTHDR_F_PRESENT ||
+      get_u32 (expr, NFTA_EXTHDR_OP) != NFT_EXTHDR_OP_TCPOPT)
+    return fail (error, "a look for an option");
+  set_loaded (reader, field, vpnd_field_size_bytes (field));
+  return TRUE;
+}
+
+static gboolean
 read_exthdr (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
   VpndNftAttrs type = vpnd_nft_attrs_find (expr, NFTA_EXTHDR_TYPE);
 
+  if (vpnd_nft_attrs_has (expr, NFTA_EXTHDR_DREG))
+    return read_option (reader, expr, error);
   if (reader->clamp_steps != 2 || get_u32 (expr, NFTA_EXTHDR_SREG) != NFT_REG_1 || type.size != 1 || type.data[0] != VPND_NFT_TCPOPT_MAXSEG ||
       get_u32 (expr, NFTA_EXTHDR_OFFSET) != VPND_NFT_TCPOPT_OFFSET || get_u32 (expr, NFTA_EXTHDR_LEN) != sizeof (guint16) ||
       get_u32 (expr, NFTA_EXTHDR_OP) != NFT_EXTHDR_OP_TCPOPT)

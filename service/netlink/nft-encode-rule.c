@@ -107,6 +107,15 @@ add_load (Writer *writer, VpndField field, gsize size)
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_SOCKET_DREG, NFT_REG_1);
       nftnl_expr_set_u32 (expr, NFTNL_EXPR_SOCKET_LEVEL, writer->level);
       break;
+    case VPND_NFT_LOAD_TCP_OPTION:
+      expr = add_expr (writer, "exthdr");
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_DREG, NFT_REG_1);
+      nftnl_expr_set_u8 (expr, NFTNL_EXPR_EXTHDR_TYPE, (guint8) load->key);
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_OFFSET, 0);
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_LEN, 1);
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
+      nftnl_expr_set_u32 (expr, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+      break;
     }
 }
 

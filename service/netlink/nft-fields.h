@@ -30,12 +30,13 @@ typedef enum
   VPND_NFT_LOAD_FIB_SADDR,
   VPND_NFT_LOAD_FIB_DADDR,
   VPND_NFT_LOAD_SOCKET,
+  VPND_NFT_LOAD_TCP_OPTION,
 } VpndNftLoadKind;
 
 /**
  * VpndNftLoad: how the kernel fetches a field
  * @kind: which expression
- * @key: NFT_META_*, NFT_CT_*, NFT_SOCKET_*, the base of a payload (NFT_PAYLOAD_*_HEADER), or the result of a fib look-up
+ * @key: NFT_META_*, NFT_CT_*, NFT_SOCKET_*, the base of a payload (NFT_PAYLOAD_*_HEADER), the result of a fib look-up, or the kind of an option that is there or not
  * @offset: in bytes behind the base, for payloads
  * @type: the number that nft(8) gives to the type of the field (its enum datatypes); the kernel only keeps it
  */

@@ -3,6 +3,7 @@
 """Attacks on split tunnelling: by users without rights, by the network that the host is in, and by kill -9."""
 import json
 import os
+import pathlib
 import pwd
 import shutil
 import socket
@@ -11,8 +12,8 @@ import subprocess
 import pytest
 
 import sandbox
-from capture import UDP, select_frames
-from lab import ECHO_PORT, HOST4, NOBODY, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from capture import UDP, Capture, select_frames
+from lab import ECHO_PORT, HOST4, NOBODY, PEER4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, goes, split_state, unheld, wait_split_state  # noqa: F401
 
 UDPLITE = 136  # RFC 3828
@@ -90,6 +91,65 @@ def test_link_that_has_no_address(split):
     split.host.ip("addr", "add", before, "dev", "eth0")
     assert talker.way() == OUTSIDE
     assert not [frame for frame in split.capture.since(mark) if TUNNEL_HOST4 in (frame.src, frame.dst)]
+
+MPTCP = 262  # of socket(2)
+TALKS_BY_MPTCP = f"""
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_STREAM, {MPTCP}) as stream:
+    stream.connect(("{PUBLIC4}", {STREAM_PORT + 1}))
+    for _ in sys.stdin:
+        stream.send(b"x")
+        print(stream.recv(100).decode(), flush=True)
+"""
+SERVES_BY_MPTCP = f"""
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_STREAM, {MPTCP}) as listener:
+    listener.bind(("", {STREAM_PORT + 1}))
+    listener.listen()
+    print("ready", flush=True)
+    stream, peer = listener.accept()
+    while stream.recv(100):
+        stream.send(f"you are {{peer[0]}}".encode())
+"""
+
+
+def tried_ways(lab):
+    """How many other ways of connections of MPTCP the kernel has begun, or tried to."""
+    with lab.host.net():
+        names, values = [line.split() for line in pathlib.Path("/proc/thread-self/net/netstat").read_text(encoding="ascii").splitlines() if line.startswith("MPTcpExt:")]
+    return int(values[names.index("MPJoinSynTx")])
+
+
+@pytest.mark.parametrize("class_", ["included", "excluded"])
+def test_other_ways_of_a_connection_of_a_user(split, class_):
+    """Another way that the peer names, or the administrator, has no user until it stands: it is not begun, neither outside for a user who is to be inside the tunnel nor the other way round."""
+    split.vpnctl("split", "add", "--uid", NOBODY, *(["--include"] if class_ == "included" else []))
+    if class_ == "included":
+        split.vpnctl("split", "mode", "include")
+    split.connect()
+    split.host.run("ip", "mptcp", "limits", "set", "subflow", "4", "add_addr_accepted", "4")
+    split.host.run("ip", "mptcp", "endpoint", "add", HOST4, "dev", "eth0", "subflow")
+    split.wan.run("ip", "mptcp", "limits", "set", "subflow", "4")
+    split.wan.run("ip", "mptcp", "endpoint", "add", PEER4, "signal")
+    server = split.wan.start(PYTHON, "-c", SERVES_BY_MPTCP, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "ready\n"
+    inside = Capture(split.wan, "wg0")
+    split.closers.append(inside.close)
+    mark = split.capture.mark()
+    talker = split.host.start(*split.as_user(NOBODY), PYTHON, "-c", TALKS_BY_MPTCP, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def say():
+        talker.stdin.write("say\n")
+        talker.stdin.flush()
+        return talker.stdout.readline().strip()
+    assert say() == (INSIDE if class_ == "included" else OUTSIDE)
+    sandbox.wait_until(lambda: tried_ways(split) >= 1, 20, "another way is tried")
+    for _ in range(20):
+        assert say() == (INSIDE if class_ == "included" else OUTSIDE)
+    frames = split.capture.since(mark) if class_ == "included" else inside.frames
+    assert not [frame for frame in frames if STREAM_PORT + 1 in (frame.sport, frame.dport)]
+    talker.stdin.close()
+    talker.wait()
 
 
 def outside_sends(lab, packets):

@@ -271,6 +271,10 @@ match_value (Draw *draw, VpndField field)
     {
       vpnd_rule_match_syn (draw->rule);
     }
+  else if (field == VPND_FIELD_TCP_MPTCP)
+    {
+      vpnd_rule_match_u8 (draw->rule, field, (guint8) pick (2));
+    }
   else if (field == VPND_FIELD_CT_STATUS)
     {
       guint32 mask = IPS_CONFIRMED | IPS_SRC_NAT;

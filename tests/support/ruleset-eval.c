@@ -108,6 +108,9 @@ load (const Packet *packet, VpndField field, guint8 *out)
       *out = packet->is_second_syn ? 0x12 : packet->is_established && !packet->is_first_syn ? 0x10
                                                                                             : 0x02; /* both, ACK, or the SYN that begins a connection */
       return TRUE;
+    case VPND_FIELD_TCP_MPTCP:
+      *out = packet->is_mptcp;
+      return TRUE;
     case VPND_FIELD_ICMP_TYPE:
     case VPND_FIELD_ICMPV6_TYPE:
       *out = packet->icmp_type;

@@ -54,6 +54,7 @@ typedef struct
   gboolean is_masqueraded;        /* out: it left with the address of its link */
   gboolean is_established;
   gboolean is_first_syn;  /* begins a TCP connection where conntrack knows one already */
+  gboolean is_mptcp;      /* has an option of MPTCP */
   gboolean is_second_syn; /* answers the beginning of a TCP connection */
   gboolean is_related;    /* an ICMP error about a flow */
   InnerPacket inner;      /* what an ICMP error is about; of the family of the packet */
