@@ -133,7 +133,7 @@ static gboolean
 is_followed (const VpndClassifierRule *rule, const char *path)
 {
   struct stat info;
-  const int fd = rule->uid != VPND_CLASSIFIER_ANY_UID ? vpnd_way_open (path, rule->uid, &info) : -1;
+  const int fd = vpnd_way_open (path, rule->uid, &info);
 
   if (fd >= 0)
     close (fd);

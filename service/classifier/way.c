@@ -25,9 +25,9 @@
 
 typedef enum
 {
-  BOUND_NONE,
-  BOUND_AT_USERS,  /* not into a file system for which a program answers, mostly a user's (FUSE) */
-  BOUND_AT_OTHERS, /* nor into one for which a server does */
+  BOUND_AT_STRANGERS, /* not into a file system for which a program answers (FUSE), but for one that root has mounted */
+  BOUND_AT_USERS,     /* into none for which a program answers */
+  BOUND_AT_OTHERS,    /* nor into one for which a server does */
 } Bound;
 
 /**
@@ -54,34 +54,36 @@ typedef struct
 } Way;
 
 /* Of these a server answers each question, when it likes. */
-static const char *const answered_by_others[] = { "autofs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "coda", "lustre", "orangefs" };
-
-static gboolean
-is_beyond (Bound bound, const char *type)
-{
-  if (g_str_has_prefix (type, "fuse"))
-    return TRUE;
-  for (guint i = 0; bound == BOUND_AT_OTHERS && i < G_N_ELEMENTS (answered_by_others); i++)
-    if (strcmp (type, answered_by_others[i]) == 0)
-      return TRUE;
-  return FALSE;
-}
+static const char *const answered_by_others[] = { "autofs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "coda", "lustre", "orangefs", NULL };
 
 /* A line of proc(5), /proc/PID/mountinfo. */
 typedef struct
 {
   guint64 number;
   char place[PATH_MAX]; /* with some bytes as "\\ooo" */
-  char type[64];
+  const char *rest;     /* (unowned): type, source and options */
 } Mount;
 
 static gboolean
 read_mount (const char *line, Mount *out_mount)
 {
-  const char *type = strstr (line, " - ");
+  const char *end = strstr (line, " - ");
 
   G_STATIC_ASSERT (PATH_MAX == 4096);
-  return type != NULL && sscanf (line, "%" G_GUINT64_FORMAT " %*u %*s %*s %4095s", &out_mount->number, out_mount->place) == 2 && sscanf (type, " - %63s", out_mount->type) == 1;
+  out_mount->rest = end != NULL ? end + strlen (" - ") : NULL;
+  return end != NULL && sscanf (line, "%" G_GUINT64_FORMAT " %*u %*s %*s %4095s", &out_mount->number, out_mount->place) == 2;
+}
+
+/* Type and source are whatever the user has called them, but have no space. */
+static gboolean
+is_beyond (Bound bound, const char *rest)
+{
+  g_auto (GStrv) words = g_strsplit (rest, " ", 3);
+  const gboolean is_complete = g_strv_length (words) == 3;
+
+  if (!is_complete || g_str_has_prefix (words[0], "fuse"))
+    return bound != BOUND_AT_STRANGERS || !is_complete || strstr (words[2], ",user_id=0,") == NULL;
+  return bound == BOUND_AT_OTHERS && g_strv_contains (answered_by_others, words[0]);
 }
 
 /* (transfer full): the lines of mountinfo; none when it cannot be read */
@@ -102,7 +104,7 @@ leads_beyond (Bound bound, guint64 number)
 
   for (guint i = 0; lines[i] != NULL; i++)
     if (read_mount (lines[i], &mount) && mount.number == number)
-      return is_beyond (bound, mount.type);
+      return is_beyond (bound, mount.rest);
   return TRUE;
 }
 
@@ -115,7 +117,7 @@ find_served (Bound bound)
   Mount mount;
 
   for (guint i = 0; lines[i] != NULL; i++)
-    if (read_mount (lines[i], &mount) && is_beyond (bound, mount.type))
+    if (read_mount (lines[i], &mount) && is_beyond (bound, mount.rest))
       g_hash_table_add (served, g_strcompress (mount.place));
   return served;
 }
@@ -154,7 +156,7 @@ open_word (Way *way, const char *word)
     fd = openat (way->at, word, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   else
     errno = EREMOTE;
-  if (fd < 0 || way->bound == BOUND_NONE || strcmp (word, "..") == 0)
+  if (fd < 0 || strcmp (word, "..") == 0)
     return fd;
   mount = get_mount (fd);
   if (mount != 0 && (mount == get_mount (way->at) || !leads_beyond (way->bound, mount)))
@@ -300,24 +302,25 @@ vpnd_way_is_short (const char *path)
  *
  * Follows @path as open(2) does, but not everywhere: the rule of a user leads through no folder that is closed to that user, and the link of somebody else, who is
  * not root, leads to no file that is not that one's, for that one would then say which of the others' launches the rule is about. Nor is a way with links, or of a user,
- * followed that is longer than any that leads to a program. The rule of a user leads into no file system for which a program answers (FUSE): it may never answer.
+ * followed that is longer than any that leads to a program. No rule leads into a file system for which a program of a user answers (FUSE), and that of a user into none for which
+ * any program does: it may never answer.
  *
  * Returns: (transfer full): the file, opened with O_PATH; else a negative errno value, -EPERM when it is not followed, -EREMOTE when it leads into such a file system
  */
 int
 vpnd_way_open (const char *path, guint32 uid, struct stat *out_info)
 {
-  const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+  const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
   int file = -1;
 
-  /* Without a link on the way there is nothing to look at, and there may be a hundred thousand rules. */
+  /* Without a link or a mount on the way there is nothing to look at, and there may be a hundred thousand rules. */
   if (uid == VPND_CLASSIFIER_ANY_UID || uid == 0)
     file = (int) syscall (SYS_openat2, AT_FDCWD, path, &how, sizeof how);
   if (file >= 0 && fstat (file, out_info) == 0)
     return file;
   if (file >= 0)
     close (file);
-  return walk (path, uid, uid == VPND_CLASSIFIER_ANY_UID || uid == 0 ? BOUND_NONE : BOUND_AT_USERS, out_info);
+  return walk (path, uid, uid == VPND_CLASSIFIER_ANY_UID || uid == 0 ? BOUND_AT_STRANGERS : BOUND_AT_USERS, out_info);
 }
 
 /**

@@ -471,8 +471,9 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.parametrize("whose", ["own", "everybody's"])
 @pytest.mark.parametrize("way", ["hang/app", "link/app", "app"])
-def test_own_rule_into_a_file_system_that_never_answers(split, way):
+def test_rule_into_a_file_system_that_never_answers(split, way, whose):
     """A program of the user says what is in a file system of FUSE, or does not: neither vpnd nor vpnd-classifier waits for it."""
     allow_split(split, NOBODY)
     home = home_of_nobody(split)
@@ -482,7 +483,8 @@ def test_own_rule_into_a_file_system_that_never_answers(split, way):
     split.connect()
     silent = split.host.start(PYTHON, "-c", NEVER_ANSWERS, f"{home}/hang", NOBODY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert silent.stdout.readline() == "mounted\n"
-    added = split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn", "path", f"{home}/{way}", "excluded", "", uid=NOBODY)
+    added = split.bus_call("org.vpnd1", "/org/vpnd1", "org.vpnd1.SplitTunnel.AddOwn" if whose == "own" else "org.vpnd1.SplitTunnel.Add", "path", f"{home}/{way}", "excluded", "",
+                           uid=NOBODY if whose == "own" else 0)
     assert added.returncode == 0, added.stderr
     rules = {rule["value"]: rule["effective"] for rule in json.loads(split.vpnctl("split", "list", "--json").stdout)["rules"]}
     assert rules == {split.listed: True, f"{home}/{way}": way == "app"}
@@ -593,6 +595,18 @@ def test_program_that_runs_from_a_file_system_that_never_answers(split):
     assert goes(split, split.listed, OUTSIDE)
     assert not unheld(split)
     server.communicate("\n", timeout=20)
+
+
+def test_rule_for_everybody_in_a_file_system_of_root(split):
+    """What root has mounted is no user's, though a program answers for it."""
+    place = split.host_run / "vpnd-lab/fuse"
+    place.mkdir()
+    server = split.host.start(PYTHON, "-c", RUNS_FROM_FUSE, "/run/vpnd-lab/fuse", 0, split.listed, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "mounted\n"
+    split.vpnctl("split", "add", "--path", "/run/vpnd-lab/fuse/app")
+    split.connect()
+    assert goes(split, "/run/vpnd-lab/fuse/app", OUTSIDE)
+    server.communicate("\n\n", timeout=20)
 
 
 CHURN = """
