@@ -154,6 +154,16 @@ tell_brief (VpndSplitMembers *self, const VpndSplitterReport *report)
   vpnd_split_registry_remove (self->registry, report->pid);
 }
 
+/* Who asked for another class while it was launched may have been moved there behind vpnd-classifier's move: the rule's class is the later word. */
+static void
+put_where_launched (VpndSplitMembers *self, const VpndSplitterReport *report)
+{
+  const VpndSplitProcess process = { report->pid, report->start_time, "" };
+  g_autofree char *origin = NULL;
+
+  (void) vpnd_splitter_enter (self->splitter, &process, report->rule->class_, report->rule->profile, &origin, NULL); /* it fails when it is gone */
+}
+
 /**
  * vpnd_split_members_add_report:
  * @self: those who are known
@@ -180,6 +190,8 @@ vpnd_split_members_add_report (VpndSplitMembers *self, const VpndSplitStanding *
     return; /* the table was sent again */
   if (entry != NULL && !is_known)
     vpnd_split_members_forget (self, report->pid);
+  else if (is_known && entry->how == VPND_SPLIT_ASKED && strcmp (entry->class_word, class_word) != 0)
+    put_where_launched (self, report);
   entry = vpnd_split_registry_add (self->registry, report->pid, report->start_time);
   vpnd_split_entry_set_texts (entry, report->path, class_word, is_known && *entry->origin != '\0' ? NULL : find_origin (self, standing, report));
   vpnd_split_entry_set_rule (entry, report->rule);

@@ -186,6 +186,21 @@ test_who_may_enter (Rig *rig, gconstpointer data)
   g_assert_true (vpnd_split_tunnel_enter (rig->split, 201, 2010, USER, VPND_SPLIT_EXCLUDED, NULL));
 }
 
+/* The word of a launch comes a moment later than the launch: who was let in meanwhile is put where the rule says. */
+static void
+test_enters_while_launched (Rig *rig, gconstpointer data)
+{
+  g_autoptr (VpndSplitRule) rule = make_rule (VPND_SPLIT_INCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+  const VpndSplitterReport report = { VPND_SPLITTER_ARRIVED, 100, 1000, USER, rule->value, rule, "/home", 0 };
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  fake_host_run (rig->host, 100, 1, USER, "/bin/sh");
+  g_assert_true (vpnd_split_tunnel_enter (rig->split, 100, 1000, USER, VPND_SPLIT_EXCLUDED, NULL));
+  g_assert_cmpstr (class_of (rig, 100), ==, "excluded");
+  vpnd_splitter_emit_report (rig->host->splitter, &report);
+  g_assert_cmpstr (class_of (rig, 100), ==, "included");
+}
+
 /* What cannot be kept does not hold, and what is kept holds after a restart. */
 static void
 test_store (Rig *rig, gconstpointer data)
@@ -278,6 +293,7 @@ main (int argc, char **argv)
     { "/split/programs-are-told-later", test_programs_are_told_later },
     { "/split/own-rules-are-private", test_own_rules_are_private },
     { "/split/who-may-enter", test_who_may_enter },
+    { "/split/enters-while-launched", test_enters_while_launched },
     { "/split/store", test_store },
     { "/split/leave-after-restart", test_leave_after_restart },
     { "/split/many", test_many },
