@@ -315,15 +315,29 @@ is_mount_trouble (int number)
   return number == EBUSY || number == EXDEV || number == EROFS;
 }
 
+/* Not every file system can, and there may be nothing to exchange. What is neither file nor link, a folder, say, goes back to where it was. */
 static gboolean
-replace (const VpndHostFile *file, int dirfd, const char *name)
+exchange (int dirfd, const char *temporary, const char *name, VpndHostFile **out_replaced)
+{
+  if (renameat2 (dirfd, temporary, dirfd, name, RENAME_EXCHANGE) != 0)
+    return FALSE;
+  *out_replaced = vpnd_host_file_read (dirfd, temporary, NULL);
+  if (*out_replaced == NULL)
+    return renameat2 (dirfd, temporary, dirfd, name, RENAME_EXCHANGE) != 0;
+  (void) unlinkat (dirfd, temporary, 0);
+  return TRUE;
+}
+
+static gboolean
+replace (const VpndHostFile *file, int dirfd, const char *name, VpndHostFile **out_replaced)
 {
   g_autofree char *temporary = g_strdup_printf (".%s.vpnd", name);
   int saved;
 
   if (file->kind == VPND_HOST_FILE_MISSING)
     return unlinkat (dirfd, name, 0) == 0 || errno == ENOENT;
-  if (make_temporary (file, dirfd, temporary) && renameat (dirfd, temporary, dirfd, name) == 0)
+  if (make_temporary (file, dirfd, temporary) &&
+      ((out_replaced != NULL && exchange (dirfd, temporary, name, out_replaced)) || renameat (dirfd, temporary, dirfd, name) == 0))
     return TRUE;
 
   saved = errno;
@@ -337,6 +351,7 @@ replace (const VpndHostFile *file, int dirfd, const char *name)
  * @file: what shall be
  * @dirfd: an open directory
  * @name: name of a file in it
+ * @out_replaced: (out) (optional) (nullable): what stood there at that very moment; NULL where there was nothing, or the file system does not tell
  * @error: return location for an error
  *
  * Makes what stands under the name exactly @file: content, kind, permissions, owner, extended attributes. It is replaced as a whole; where the
@@ -345,9 +360,11 @@ replace (const VpndHostFile *file, int dirfd, const char *name)
  * Returns: TRUE when done; else FALSE with VPND_ERROR_DNS
  */
 gboolean
-vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, GError **error)
+vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, VpndHostFile **out_replaced, GError **error)
 {
-  if (!replace (file, dirfd, name) && !(is_mount_trouble (errno) && write_in_place (file, dirfd, name)))
+  if (out_replaced != NULL)
+    *out_replaced = NULL;
+  if (!replace (file, dirfd, name, out_replaced) && !(is_mount_trouble (errno) && write_in_place (file, dirfd, name)))
     return fail (error, "write", name);
 
   (void) fsync (dirfd); /* not every file system can; a power failure then shows the old file, which is right after a boot */

@@ -198,6 +198,7 @@ static VpndResolver *
 adopt (VpndResolverAuto *self, VpndResolver *backend)
 {
   g_signal_connect_object (backend, "overwritten", G_CALLBACK (on_overwritten), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (backend, "outside-changed", G_CALLBACK (vpnd_resolver_emit_outside_changed), self, G_CONNECT_SWAPPED);
   return backend;
 }
 

@@ -135,7 +135,7 @@ save_original (VpndResolverFile *self, const VpndHostFile *original, GError **er
       return FALSE;
     }
   backup = vpnd_host_file_new_regular (0600, bytes);
-  return vpnd_host_file_write (backup, self->backup_dirfd, BACKUP_NAME, error);
+  return vpnd_host_file_write (backup, self->backup_dirfd, BACKUP_NAME, NULL, error);
 }
 
 /* (nullable): the original; NULL with an error when there is one that cannot be read, NULL without one when there is none. */
@@ -284,13 +284,16 @@ vpnd_resolver_file_dup_original (VpndResolverFile *self, char **out_target, char
   g_assert_not_reached ();
 }
 
+/* @out_replaced: (out) (nullable): what another program has put there since it was looked at; NULL when that is nothing */
 static gboolean
-write_and_compare (VpndResolverFile *self, const VpndHostFile *file, GError **error)
+write_and_compare (VpndResolverFile *self, const VpndHostFile *file, VpndHostFile **out_replaced, GError **error)
 {
   g_autoptr (VpndHostFile) read_back = NULL;
 
-  if (!vpnd_host_file_write (file, self->dirfd, self->name, error))
+  if (!vpnd_host_file_write (file, self->dirfd, self->name, out_replaced, error))
     return FALSE;
+  if (*out_replaced != NULL && !is_foreign (*out_replaced))
+    g_clear_pointer (out_replaced, vpnd_host_file_free);
   read_back = vpnd_host_file_read (self->dirfd, self->name, error);
   if (read_back == NULL)
     return FALSE;
@@ -322,6 +325,7 @@ restore (VpndResolverFile *self, GError **error)
   g_autoptr (GError) local_error = NULL;
   g_autoptr (VpndHostFile) original = load_original (self, &local_error);
   g_autoptr (VpndHostFile) present = NULL;
+  g_autoptr (VpndHostFile) replaced = NULL;
 
   if (local_error != NULL)
     {
@@ -334,7 +338,9 @@ restore (VpndResolverFile *self, GError **error)
   if (!check_open (self, error))
     return FALSE;
   present = vpnd_host_file_read (self->dirfd, self->name, NULL);
-  if ((present == NULL || !is_foreign (present)) && !write_and_compare (self, original, error))
+  if ((present == NULL || !is_foreign (present)) && !write_and_compare (self, original, &replaced, error))
+    return FALSE;
+  if (replaced != NULL && !vpnd_host_file_write (replaced, self->dirfd, self->name, NULL, error))
     return FALSE;
   if (unlinkat (self->backup_dirfd, BACKUP_NAME, 0) != 0)
     {
@@ -344,11 +350,24 @@ restore (VpndResolverFile *self, GError **error)
   return TRUE;
 }
 
+/* Between the look at the file and its replacement another program may have written it: that is its newest wish, of which nothing else tells. */
+static gboolean
+keep_replaced (VpndResolverFile *self, const VpndHostFile *original, const VpndHostFile *replaced, GError **error)
+{
+  if (replaced == NULL || (original != NULL && vpnd_host_file_says_same (original, replaced)))
+    return TRUE;
+  if (!save_original (self, replaced, error))
+    return FALSE;
+  vpnd_resolver_emit_outside_changed (VPND_RESOLVER (self));
+  return TRUE;
+}
+
 static gboolean
 apply (VpndResolverFile *self, const VpndDnsPlan *plan, GError **error)
 {
   g_autoptr (VpndHostFile) wanted = NULL;
   g_autoptr (VpndHostFile) original = NULL;
+  g_autoptr (VpndHostFile) replaced = NULL;
   g_autoptr (GBytes) bytes = NULL;
   g_autofree char *before = NULL;
   char *text;
@@ -369,7 +388,7 @@ apply (VpndResolverFile *self, const VpndDnsPlan *plan, GError **error)
   self->written = g_steal_pointer (&wanted);
   if (self->watch == NULL)
     self->watch = vpnd_file_watch_new (self->path, on_touched, self); /* without inotify the setting holds until somebody changes it */
-  return write_and_compare (self, self->written, error);
+  return write_and_compare (self, self->written, &replaced, error) && keep_replaced (self, original, replaced, error);
 }
 
 static void

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The file backend where /etc/resolv.conf is a mount point, as in most containers, and where its directory is read-only: it cannot be
- * replaced, so it is overwritten. In a mount namespace of the test's own; the machine's /etc is never touched.
+ * replaced, so it is overwritten; and where another program writes the file at the moment in which it is replaced: this program's renameat2() stands before that of the C library. In a mount namespace of the test's own; the machine's /etc is never touched.
  */
 #include "config.h"
 
@@ -14,9 +14,23 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BEFORE "nameserver 192.0.2.99\noptions edns0"
+#define MEANWHILE "nameserver 192.0.2.98\n"
+
+/* renameat2() has no user data. */
+static const char *written_meanwhile; /* the file that somebody writes before the next call */
+
+int
+renameat2 (int old_dirfd, const char *old_name, int new_dirfd, const char *new_name, unsigned int flags)
+{
+  if (written_meanwhile != NULL)
+    g_assert_true (g_file_set_contents (written_meanwhile, MEANWHILE, -1, NULL));
+  written_meanwhile = NULL;
+  return (int) syscall (SYS_renameat2, old_dirfd, old_name, new_dirfd, new_name, flags);
+}
 
 static void
 on_done (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -117,6 +131,47 @@ test_mounted_read_only (void)
   run_mounted (TRUE);
 }
 
+static void
+count (guint *n)
+{
+  (*n)++;
+}
+
+/* The newest wish comes back, and is what the host's network says by now. */
+static void
+test_written_meanwhile (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("vpnd-meanwhile-XXXXXX", NULL);
+  g_autofree char *conf = g_build_filename (folder, "resolv.conf", NULL);
+  g_autofree char *run = g_dir_make_tmp ("vpnd-meanwhile-run-XXXXXX", NULL);
+  int run_dirfd = open (run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_autoptr (VpndResolver) resolver = vpnd_resolver_file_new (run_dirfd, conf);
+  g_autofree char *text = NULL;
+  guint changes = 0;
+
+  g_signal_connect_swapped (resolver, "outside-changed", G_CALLBACK (count), &changes);
+  g_assert_true (g_file_set_contents (conf, BEFORE, -1, NULL));
+  written_meanwhile = conf;
+  apply (resolver);
+  assert_content (conf, "\nnameserver 10.64.0.1\n", FALSE);
+  text = vpnd_resolver_file_dup_text_before (VPND_RESOLVER_FILE (resolver));
+  g_assert_cmpstr (text, ==, MEANWHILE);
+  g_assert_cmpuint (changes, ==, 1);
+  apply (resolver);
+  g_assert_cmpuint (changes, ==, 1);
+  restore (resolver);
+  assert_content (conf, MEANWHILE, TRUE);
+
+  g_assert_true (g_file_set_contents (conf, BEFORE, -1, NULL));
+  apply (resolver);
+  written_meanwhile = conf;
+  restore (resolver);
+  assert_content (conf, MEANWHILE, TRUE);
+  g_clear_object (&resolver);
+  g_assert_cmpint (g_remove (conf) + g_rmdir (folder) + g_rmdir (run), ==, 0);
+  close (run_dirfd);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -125,5 +180,6 @@ main (int argc, char **argv)
   g_assert_cmpint (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
   g_test_add_func ("/resolver-file/mounted", test_mounted);
   g_test_add_func ("/resolver-file/mounted-read-only", test_mounted_read_only);
+  g_test_add_func ("/resolver-file/written-meanwhile", test_written_meanwhile);
   return g_test_run ();
 }
