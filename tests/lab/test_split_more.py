@@ -249,6 +249,7 @@ def test_excluded_in_every_state(split):
     talker = split.talk(split.listed)
     split.daemon.kill()
     split.kill_wireguard()
+    sandbox.wait_until(lambda: split.host.run("ip", "link", "show", "vpnd0", check=False).returncode, 20, "its link is gone")  # with its address, to which an answer might be on its way
     assert (talker.way(), talker.way(PUBLIC6)) == (OUTSIDE, OUTSIDE6), "without vpnd the rules stay"
     assert all(first_act(split, path) in (*REFUSED, "silence") for path in (split.listed, split.other)), "nobody holds launches now: both are inside or nowhere"
     split.daemon = split.start_daemon(env=environment(split))
