@@ -315,7 +315,7 @@ is_mount_trouble (int number)
   return number == EBUSY || number == EXDEV || number == EROFS;
 }
 
-/* Not every file system can, and there may be nothing to exchange. What is neither file nor link, a folder, say, goes back to where it was. */
+/* Not every file system can, and there may be nothing to exchange. What is neither file nor link, a folder, say, goes back to where it was. Returns: whether ours stands there */
 static gboolean
 exchange (int dirfd, const char *temporary, const char *name, VpndHostFile **out_replaced)
 {

@@ -77,6 +77,24 @@ match_sent_for_somebody (VpndRule *rule, const VpndTunnelConfig *config)
   return vpnd_rule_match (rule, VPND_FIELD_UDP_START, VPND_OP_EQ, start);
 }
 
+/* Returns: (nullable): where the transport of that peer is sent; NULL when a bridge is in its place, or it is not known yet */
+static const VpndEndpoint *
+get_endpoint (const VpndTunnelConfig *config, guint peer)
+{
+  const VpndEndpoint *endpoint = &((const VpndTunnelPeer *) g_ptr_array_index (config->peers, peer))->endpoint;
+
+  return vpnd_bridge_is_set (&config->bridge) || !vpnd_addr_is_set (&endpoint->addr) ? NULL : endpoint;
+}
+
+static VpndRule *
+new_rule_to_endpoint (VpndPolicyChains *chains, const VpndEndpoint *endpoint)
+{
+  VpndPrefix host = vpnd_prefix_host (&endpoint->addr);
+  VpndRule *rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
+
+  return vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, endpoint->port);
+}
+
 /**
  * vpnd_policy_add_kernel_transport:
  * @chains: the chains of a ruleset that is being filled
@@ -88,18 +106,12 @@ match_sent_for_somebody (VpndRule *rule, const VpndTunnelConfig *config)
 void
 vpnd_policy_add_kernel_transport (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes)
 {
-  for (guint i = 0; i < config->peers->len && !vpnd_bridge_is_set (&config->bridge); i++)
+  for (guint i = 0; i < config->peers->len; i++)
     {
-      const VpndTunnelPeer *peer = g_ptr_array_index (config->peers, i);
-      VpndPrefix host;
-      VpndRule *rule;
+      const VpndEndpoint *endpoint = get_endpoint (config, i);
 
-      if (!vpnd_addr_is_set (&peer->endpoint.addr))
-        continue;
-      host = vpnd_prefix_host (&peer->endpoint.addr);
-      rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
-      vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port);
-      vpnd_rule_accept (vpnd_policy_match_not_from_tunnel (match_sent_for_somebody (rule, config), routes, host.addr.family));
+      if (endpoint != NULL)
+        vpnd_rule_accept (vpnd_policy_match_not_from_tunnel (match_sent_for_somebody (new_rule_to_endpoint (chains, endpoint), config), routes, endpoint->addr.family));
     }
 }
 
@@ -130,29 +142,27 @@ void
 vpnd_policy_add_first_hop (VpndPolicyChains *chains, const VpndTunnelConfig *config, const VpndRoutePlan *routes)
 {
   refuse_marks_of_users (chains);
-  for (guint i = 0; i < config->peers->len && !vpnd_bridge_is_set (&config->bridge); i++)
+  for (guint i = 0; i < config->peers->len; i++)
     {
-      const VpndTunnelPeer *peer = g_ptr_array_index (config->peers, i);
+      const VpndEndpoint *endpoint = get_endpoint (config, i);
       VpndPrefix host;
       VpndRule *rule;
 
-      if (!vpnd_addr_is_set (&peer->endpoint.addr))
+      if (endpoint == NULL)
         continue;
-      host = vpnd_prefix_host (&peer->endpoint.addr);
+      host = vpnd_prefix_host (&endpoint->addr);
 
       rule = vpnd_rule_match_prefix (vpnd_chain_add_rule (chains->prerouting), TRUE, VPND_OP_EQ, &host);
       vpnd_rule_match_u8 (rule, VPND_FIELD_L4PROTO, IPPROTO_UDP);
       vpnd_rule_set_mark (rule, VPND_STATEMENT_SET_MARK, VPND_MARK_VALUE, VPND_MARK_MASK);
 
       rule = vpnd_rule_match_prefix (vpnd_chain_add_rule (chains->input), TRUE, VPND_OP_EQ, &host);
-      vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, peer->endpoint.port);
+      vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, endpoint->port);
       if (host.addr.family == AF_INET6)
         vpnd_rule_match_established (rule);
       vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, config->listen_port));
 
-      rule = vpnd_rule_match_prefix (vpnd_policy_match_marked (vpnd_chain_add_rule (chains->output)), FALSE, VPND_OP_EQ, &host);
-      vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, peer->endpoint.port);
-      vpnd_rule_accept (vpnd_policy_match_not_from_tunnel (rule, routes, host.addr.family));
+      vpnd_rule_accept (vpnd_policy_match_not_from_tunnel (new_rule_to_endpoint (chains, endpoint), routes, host.addr.family));
     }
 }
 

@@ -10,7 +10,7 @@ import time
 
 from wire import BESIDE4, BESIDE6, BESIDE_PORT, BESIDE_TOKEN
 
-PAUSE_S = 0.02  # the emulated processor must get to its boot, too
+PAUSE_S = 0.02  # nothing is waited for: it is the rate, at which the emulated processor gets to its boot, too
 
 
 def main():
