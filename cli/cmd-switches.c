@@ -191,28 +191,19 @@ check_open (VpndCli *cli, GError **error)
   return FALSE;
 }
 
-static gboolean
-can_unlock_alone (void)
+/* Becomes vpnd's own way out, which needs no daemon, no bus and no settings, refuses where a daemon is alive after all, and says how it ended. Returns only
+   where that is not to be had. */
+static void
+unlock_alone (VpndCli *cli)
 {
-  return geteuid () == 0 && access (VPND_DAEMON_PATH, X_OK) == 0;
-}
+  gboolean is_json = vpnd_output_is_json (cli->output);
 
-/* By vpnd's own way out, which needs no daemon, no bus and no settings, and refuses where a daemon is alive after all. It says itself what it could not do. */
-static gboolean
-unlock_alone (VpndCli *cli, GError **error)
-{
-  const char *args[] = { VPND_DAEMON_PATH, "--emergency-unlock", NULL };
-  int status;
-
-  if (!vpnd_output_is_json (cli->output))
+  if (geteuid () != 0 || access (VPND_DAEMON_PATH, X_OK) != 0)
+    return;
+  if (!is_json)
     vpnd_output_line (cli->output, VPND_COLOR_NONE, _ ("vpnd cannot be reached: opening the network without it."));
   (void) fflush (NULL);
-  if (!g_spawn_sync (NULL, (char **) args, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, NULL, &status, error))
-    return FALSE;
-  if (g_spawn_check_wait_status (status, NULL))
-    return TRUE;
-  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_FAILED, _ ("not everything could be undone"));
-  return FALSE;
+  (void) execl (VPND_DAEMON_PATH, VPND_DAEMON_PATH, "--emergency-unlock", is_json ? "--json" : NULL, NULL);
 }
 
 static void
@@ -239,25 +230,17 @@ print_unlocked (VpndCli *cli)
 gboolean
 vpnd_command_emergency_unlock (VpndCli *cli, char **args, GError **error)
 {
-  g_autoptr (GError) local_error = NULL;
-  gboolean is_open = unlock (cli, &local_error) && check_open (cli, &local_error);
-
-  if (!is_open && vpnd_failure_exit (local_error) == VPND_EXIT_UNREACHABLE && can_unlock_alone ())
-    {
-      if (!unlock_alone (cli, error))
-        return FALSE;
-      is_open = TRUE;
-    }
-  if (is_open)
+  if (unlock (cli, error) && check_open (cli, error))
     {
       print_unlocked (cli);
       return TRUE;
     }
-  if (vpnd_failure_exit (local_error) != VPND_EXIT_NOT_AUTHORIZED)
+  if (vpnd_failure_exit (*error) == VPND_EXIT_UNREACHABLE)
+    unlock_alone (cli);
+  if (vpnd_failure_exit (*error) != VPND_EXIT_NOT_AUTHORIZED)
     {
-      vpnd_failure_add_hint (&local_error, "%s", _ ("The network can be opened without vpnd. As root:"));
-      vpnd_failure_add_hint (&local_error, "  systemctl stop vpnd; %s --emergency-unlock", VPND_DAEMON_PATH);
+      vpnd_failure_add_hint (error, "%s", _ ("The network can be opened without vpnd. As root:"));
+      vpnd_failure_add_hint (error, "  systemctl stop vpnd; %s --emergency-unlock", VPND_DAEMON_PATH);
     }
-  g_propagate_error (error, g_steal_pointer (&local_error));
   return FALSE;
 }

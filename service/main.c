@@ -38,12 +38,15 @@ main (int argc, char **argv)
   gboolean debug = FALSE;
   gboolean early_boot = FALSE;
   gboolean emergency_unlock = FALSE;
+  gboolean json = FALSE;
+  int unlock_status;
   const GOptionEntry entries[] = {
     { "state-directory", 0, 0, G_OPTION_ARG_FILENAME, &state_option, N_ ("Where settings and profiles are kept (default: $STATE_DIRECTORY, else /var/lib/vpnd)"), N_ ("DIR") },
     { "runtime-directory", 0, 0, G_OPTION_ARG_FILENAME, &runtime_option, N_ ("Where the record of changes is kept (default: $RUNTIME_DIRECTORY, else /run/vpnd)"), N_ ("DIR") },
     { "logs-directory", 0, 0, G_OPTION_ARG_FILENAME, &logs_option, N_ ("Where the log is kept when there is no journal (default: $LOGS_DIRECTORY, else nowhere)"), N_ ("DIR") },
     { "early-boot", 0, 0, G_OPTION_ARG_NONE, &early_boot, N_ ("Close the network where the settings want it closed, and exit"), NULL },
     { "emergency-unlock", 0, 0, G_OPTION_ARG_NONE, &emergency_unlock, N_ ("Open the network while vpnd is not running, turn lockdown and auto-connect off, and exit"), NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_ ("With --emergency-unlock: say in JSON that the network is open"), NULL },
     { "debug", 0, 0, G_OPTION_ARG_NONE, &debug, N_ ("Log debug messages"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &show_version, N_ ("Print the version and exit"), NULL },
     { NULL },
@@ -67,7 +70,7 @@ main (int argc, char **argv)
 
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   g_option_context_set_summary (context, _ ("The VPN daemon. It is started by the service manager or by the message bus; vpnctl(1) controls it."));
-  if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
+  if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1 || (json && !emergency_unlock))
     {
       g_printerr ("vpnd: %s\n", error != NULL ? error->message : _ ("unexpected argument"));
       return 2;
@@ -97,5 +100,10 @@ main (int argc, char **argv)
       g_warning ("%s%s", error->message, emergency_unlock && g_error_matches (error, VPND_ERROR, VPND_ERROR_EXISTS) ? "; ask it: vpnctl emergency-unlock, or end it: systemctl kill -s KILL vpnd && systemctl stop vpnd" : "");
       return 1;
     }
-  return emergency_unlock ? vpnd_daemon_release (daemon) : vpnd_daemon_run (daemon);
+  if (!emergency_unlock)
+    return vpnd_daemon_run (daemon);
+  unlock_status = vpnd_daemon_release (daemon);
+  if (unlock_status == 0)
+    g_print ("%s\n", json ? "{\"schema\":1,\"unlocked\":true}" : _ ("The network is open. Lockdown and auto-connect are off."));
+  return unlock_status;
 }

@@ -176,6 +176,9 @@ def test_early_boot_leaves_a_running_daemon_alone(connected):
 # --- the way out
 
 
+OPEN = "The network is open. Lockdown and auto-connect are off.\n"
+
+
 def unlock_without_daemon(lab):
     return lab.host.run(lab.vpnd, "--emergency-unlock", check=False, env=lab.environment() | {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nowhere"})
 
@@ -200,18 +203,23 @@ def test_emergency_unlock_without_a_daemon(connected, settings):
     assert connected.echo(PUBLIC4) == HOST4
 
 
+def install_daemon(lab):
+    """To where vpnctl says that it is, in the lab alone."""
+    hint = lab.vpnctl("emergency-unlock", check=False).stderr
+    installed = pathlib.PurePosixPath(hint.split("systemctl stop vpnd; ")[1].split(" --emergency-unlock")[0])
+    there = next(folder for folder in installed.parents if pathlib.Path(folder).is_dir())
+    lab.host.run("sh", "-ec", f"mount -t tmpfs lab {there}; mkdir -p {installed.parent}; cp {lab.vpnd} {installed}")
+
+
 @pytest.mark.parametrize("options, told", [
-    ([], "vpnd cannot be reached: opening the network without it.\nThe network is open. Lockdown and auto-connect are off.\n"),
+    ([], f"vpnd cannot be reached: opening the network without it.\n{OPEN}"),
     (["--json"], '{"schema":1,"unlocked":true}\n')])
 def test_emergency_unlock_by_vpnctl_alone(connected, options, told):
     """Where vpnd is installed, and no daemon can be reached, the one command of the user's does all, for a script, too; not for a user."""
     connected.vpnctl("lockdown", "on")
     connected.daemons[-1].kill()
     connected.kill_wireguard()
-    hint = connected.vpnctl("emergency-unlock", check=False).stderr
-    installed = pathlib.PurePosixPath(hint.split("systemctl stop vpnd; ")[1].split(" --emergency-unlock")[0])
-    there = next(folder for folder in installed.parents if pathlib.Path(folder).is_dir())
-    connected.host.run("sh", "-ec", f"mount -t tmpfs lab {there}; mkdir -p {installed.parent}; cp {connected.vpnd} {installed}")
+    install_daemon(connected)
     assert connected.vpnctl("emergency-unlock", uid=NOBODY, check=False).returncode == 8
     assert_sealed(connected)
     done = connected.vpnctl(*options, "emergency-unlock")
@@ -222,11 +230,22 @@ def test_emergency_unlock_by_vpnctl_alone(connected, options, told):
     assert connected.vpnctl("lockdown").stdout == "off\n"
 
 
-def test_emergency_unlock_of_an_open_host_says_nothing(host):
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_emergency_unlock_by_vpnctl_alone_fails_as_vpnd_does(connected, options):
+    """It has become vpnd: nothing says that the network is open, and the status is vpnd's."""
+    connected.daemons[-1].kill()
+    connected.host.run("sh", "-ec", UNUSABLE["both are files"])
+    install_daemon(connected)
+    done = connected.vpnctl(*options, "emergency-unlock", check=False)
+    assert (done.returncode, "open" in done.stdout.split("without it.")[-1]) == (1, False)
+    assert connected.echo(PUBLIC4) == HOST4
+
+
+def test_emergency_unlock_of_an_open_host_warns_of_nothing(host):
     """As the removal of the package does it: nothing was left, and nobody is told that something was."""
     host.daemon.stop()
     done = unlock_without_daemon(host)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, OPEN, "")
     assert host.difference(host.before, host.snapshot()) == ""
 
 
