@@ -18,6 +18,7 @@
 #define SET_INSIDE4 "inside4"
 #define SET_INSIDE6 "inside6"
 #define CHAIN_LEAVING_BESIDE "leaving_beside"
+#define PRIORITY_ARRIVING (-450) /* "raw", before the parts of datagrams are put together (NF_IP_PRI_RAW_BEFORE_DEFRAG) */
 
 static gboolean
 overlap (const VpndPrefix *a, const VpndPrefix *b)
@@ -150,14 +151,14 @@ match_networks (VpndPolicyChains *chains, VpndRule *rule, VpndField field, const
 }
 
 static void
-drop_from_outside (VpndPolicyChains *chains, int family, VpndField field, const char *name, const GArray *all, const char *ifname)
+drop_from_outside (VpndPolicyChains *chains, VpndChain *chain, int family, VpndField field, const char *name, const GArray *all, const char *ifname)
 {
   g_autoptr (GArray) networks = of_family (all, family);
   VpndRule *rule;
 
   if (networks->len == 0)
     return;
-  rule = match_networks (chains, vpnd_chain_add_rule (chains->prerouting), field, name, networks);
+  rule = match_networks (chains, vpnd_chain_add_rule (chain), field, name, networks);
   vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, ifname);
   vpnd_rule_drop (vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, "lo"));
 }
@@ -176,7 +177,8 @@ collect_hosts (const VpndRoutePlan *routes)
   return g_steal_pointer (&hosts);
 }
 
-/* 10: nobody outside the tunnel may even learn that the tunnel's addresses are here (CVE-2019-14899). */
+/* 10: nobody outside the tunnel may even learn that the tunnel's addresses are here (CVE-2019-14899). Where anything is tracked the kernel puts the parts of datagrams together before
+ * conntrack, by whatever links they come: behind that, one from outside would be in a datagram that came by the tunnel. */
 
 /**
  * vpnd_policy_add_address_guard:
@@ -189,9 +191,13 @@ void
 vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *routes)
 {
   g_autoptr (GArray) hosts = collect_hosts (routes);
+  VpndChain *chain;
 
-  drop_from_outside (chains, AF_INET, VPND_FIELD_IP_DADDR, SET_TUNNEL4, hosts, routes->ifname);
-  drop_from_outside (chains, AF_INET6, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, hosts, routes->ifname);
+  if (hosts->len == 0)
+    return;
+  chain = vpnd_ruleset_add_chain (chains->ruleset, "arriving", VPND_CHAIN_FILTER, VPND_HOOK_PREROUTING, PRIORITY_ARRIVING, VPND_VERDICT_ACCEPT);
+  drop_from_outside (chains, chain, AF_INET, VPND_FIELD_IP_DADDR, SET_TUNNEL4, hosts, routes->ifname);
+  drop_from_outside (chains, chain, AF_INET6, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, hosts, routes->ifname);
 }
 
 /* 3 and 10: while a link has no address of its own, as between two leases, the kernel gives what leaves by it any other address of the host. The tunnel's has no
@@ -278,8 +284,8 @@ vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *i
 
   vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DHCP4_SERVER_PORT);
   vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, DHCP4_CLIENT_PORT));
-  drop_from_outside (chains, AF_INET, VPND_FIELD_IP_SADDR, SET_INSIDE4, inside, input->routes->ifname);
-  drop_from_outside (chains, AF_INET6, VPND_FIELD_IP6_SADDR, SET_INSIDE6, inside, input->routes->ifname);
+  drop_from_outside (chains, chains->prerouting, AF_INET, VPND_FIELD_IP_SADDR, SET_INSIDE4, inside, input->routes->ifname);
+  drop_from_outside (chains, chains->prerouting, AF_INET6, VPND_FIELD_IP6_SADDR, SET_INSIDE6, inside, input->routes->ifname);
 }
 
 /**

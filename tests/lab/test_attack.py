@@ -258,6 +258,40 @@ def test_forged_packets_never_reach_the_tunnel_address(connected):
     assert (got, [str(frame) for frame in answers]) == ([], [])
 
 
+def parts(src, dst, port, number):
+    """A datagram in two parts."""
+    whole = summed(src, dst, UDP, struct.pack("!HHHH", 53, port, 8 + 24, 0) + b"from insidefrom whomever", 6)
+    if ":" in src:
+        head, body = whole[2:42], whole[42:]
+        for offset, piece in ((0, body[:16]), (16, body[16:])):
+            yield whole[:2] + head[:4] + struct.pack("!HBB", 8 + len(piece), 44, head[7]) + head[8:] + struct.pack("!BBHI", UDP, 0, offset | (not offset), number) + piece
+        return
+    head, body = whole[2:22], whole[22:]
+    for offset, piece in ((0, body[:16]), (16, body[16:])):
+        part = head[:2] + struct.pack("!HHH", 20 + len(piece), number, offset // 8 | (0 if offset else 0x2000)) + head[8:10] + b"\0\0" + head[12:]
+        yield whole[:2] + part[:10] + struct.pack("!H", checksum(part)) + part[12:] + piece
+
+
+@pytest.mark.parametrize("src, dst", [(PUBLIC4, TUNNEL_HOST4), (PUBLIC6, TUNNEL_HOST6)])
+def test_parts_of_datagrams_by_two_links(connected, src, dst):
+    """On a host that tracks connections the kernel puts the parts of a datagram together before it asks most rules: one from the LAN becomes nothing of what comes by the tunnel."""
+    connected.host.run("nft", "-f", "-", input="table inet lab { chain in { type filter hook input priority 0; ct state established accept\n}\n}\n")
+    family = socket.AF_INET6 if ":" in src else socket.AF_INET
+    program = list(listeners(connected, 7777))[family == socket.AF_INET6]
+    program.settimeout(sandbox.SOON_S)
+    with connected.wan.net(), socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as inside:
+        for number, is_forged in ((1, True), (2, False)):
+            first, second = parts(src, dst, 7777, number)
+            if is_forged:
+                connected.send_from_router([connected.host_mac() + connected.router_mac() + second])
+                connected.capture.fence()
+            for part in (first,) if is_forged else (first, second):
+                inside.sendto(part[2:], (dst, 0))
+            inside.sendto(summed(src, dst, UDP, struct.pack("!HHHH", 53, 7777, 11, 0) + b"end", 6)[2:], (dst, 0))
+            got = list(iter(lambda: program.recv(100), b"end"))
+            assert got == ([] if is_forged else [b"from insidefrom whomever"])
+
+
 def test_forged_packets_from_inside_the_tunnel(host):
     """The LAN is allowed, and a frame of it claims a source inside the tunnel: its own addresses, its resolvers, the network of its addresses."""
     text = host.profile(dns=f"{TUNNEL_PEER4}, {TUNNEL_PEER6}").replace(f"{TUNNEL_HOST4}/32", f"{TUNNEL_HOST4}/24").replace(f"{TUNNEL_HOST6}/128", f"{TUNNEL_HOST6}/64")
