@@ -221,18 +221,19 @@ vpnd_split_members_name_program (VpndSplitMembers *self, const VpndSplitterRepor
     vpnd_split_entry_set_texts (entry, report->path, NULL, NULL);
 }
 
-/* Returns: whether it is known by now whom it comes from */
-static gboolean
+/* Whose parents have ended is the child of whoever has asked the kernel for such (PR_SET_CHILD_SUBREAPER), who may stand elsewhere, and by another right. */
+static void
 inherit (VpndSplitMembers *self, VpndSplitEntry *entry, gint32 parent)
 {
   const VpndSplitEntry *ancestor = find_ancestor (self, parent);
 
   if (ancestor == NULL)
-    return FALSE;
+    return;
   vpnd_split_entry_set_texts (entry, NULL, NULL, ancestor->origin);
+  if (strcmp (ancestor->class_word, entry->class_word) != 0)
+    return;
   vpnd_split_entry_set_rule (entry, ancestor->rule);
   entry->is_asked = ancestor->is_asked;
-  return TRUE;
 }
 
 /* Who stands in a class without having been reported was started by somebody there. */
@@ -240,18 +241,15 @@ static void
 take_in (VpndSplitMembers *self, gint32 pid, const char *class_word)
 {
   VpndSplitEntry *entry = vpnd_split_registry_lookup (self->registry, pid);
-  const VpndSplitEntry *ancestor;
   g_auto (VpndSplitLook) look = { 0 };
 
   if (entry != NULL || vpnd_split_registry_get_n (self->registry) >= PROCESSES_MAX || !vpnd_splitter_look (self->splitter, pid, &look))
     return;
-  ancestor = find_ancestor (self, look.parent);
   entry = vpnd_split_registry_add (self->registry, pid, look.start_time);
-  vpnd_split_entry_set_texts (entry, look.executable, class_word, ancestor != NULL ? ancestor->origin : "");
-  vpnd_split_entry_set_rule (entry, ancestor != NULL ? ancestor->rule : NULL);
+  vpnd_split_entry_set_texts (entry, look.executable, class_word, NULL);
+  inherit (self, entry, look.parent);
   entry->uid = look.uid;
   entry->how = VPND_SPLIT_INHERITED;
-  entry->is_asked = ancestor != NULL && ancestor->is_asked;
   entry->since_us = vpnd_clock_wall_us (self->clock);
 }
 
@@ -502,7 +500,7 @@ is_to_be_spared (VpndSplitMembers *self, VpndSplitEntry *entry, const char *lost
   if (!entry->is_spared)
     return entry->is_spared = TRUE;
   if (vpnd_splitter_look (self->splitter, entry->pid, &look))
-    (void) inherit (self, entry, look.parent);
+    inherit (self, entry, look.parent);
   return FALSE;
 }
 

@@ -145,7 +145,8 @@ test_own_rules_are_private (Rig *rig, gconstpointer data)
   assert_processes (rig, "");
 }
 
-/* Nobody is moved under a number that means another process now, for another user, or against the administrator's rule, nor one whose parents have ended before anybody looked. */
+/* Nobody is moved under a number that means another process now, for another user, or against the administrator's rule, nor one whose parents have ended before anybody looked,
+ * though somebody else has taken it in. */
 static void
 test_who_may_enter (Rig *rig, gconstpointer data)
 {
@@ -177,6 +178,15 @@ test_who_may_enter (Rig *rig, gconstpointer data)
       g_clear_error (&error);
       g_assert_cmpstr (class_of (rig, pid), ==, "included");
     }
+
+  /* Nor by whoever takes in the children of others and stands elsewhere by the own wish. */
+  fake_host_run (rig->host, 110, 1, USER, "/bin/subreaper");
+  g_assert_true (vpnd_split_tunnel_enter (rig->split, 110, 1100, USER, VPND_SPLIT_EXCLUDED, NULL));
+  fake_host_run (rig->host, 103, 100, USER, "/bin/adopted")->parent = 110;
+  g_assert_false (vpnd_split_tunnel_leave (rig->split, 103, 1030, NULL));
+  g_assert_false (vpnd_split_tunnel_enter (rig->split, 103, 1030, USER, VPND_SPLIT_EXCLUDED, &error));
+  g_assert_error (error, VPND_ERROR, VPND_ERROR_NOT_AUTHORIZED);
+  g_clear_error (&error);
 
   /* Where no administrator keeps anybody in, one of whom nothing is known may go. */
   g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), TRUE), ==, -1);
