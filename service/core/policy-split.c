@@ -256,19 +256,28 @@ vpnd_policy_add_split_first (VpndPolicyChains *chains, const VpndPolicyInput *in
   vpnd_policy_add_beside_guard (chains, input->routes);
 }
 
-/* 8: the source of a packet was chosen when its way still led into the tunnel. */
+static VpndRule *
+new_translation (VpndPolicyChains *chains, const VpndAddr *address)
+{
+  VpndPrefix host = vpnd_prefix_host (address);
+  VpndRule *rule = vpnd_rule_match_prefix (vpnd_policy_match_beside (vpnd_chain_add_rule (chains->postrouting)), TRUE, VPND_OP_EQ, &host);
+
+  vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_NE, VPND_IFNAME);
+  return vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_NE, "lo");
+}
+
+/* 8: the source of a packet was chosen when its way still led into the tunnel. So was the port of a TCP connection, which is mostly the one behind that of the last connection from
+ * that address to that peer (inet_hash_connect()), inside the tunnel or not: the peer would see that both are one. The port of a datagram is a random one, or one that somebody chose. */
 static void
 add_translation (VpndPolicyChains *chains, const VpndPolicyInput *input)
 {
   for (guint i = 0; input->routes != NULL && i < input->routes->addresses->len; i++)
     {
-      VpndPrefix host = vpnd_prefix_host (&g_array_index (input->routes->addresses, VpndPrefix, i).addr);
-      VpndRule *rule;
+      const VpndAddr *address = &g_array_index (input->routes->addresses, VpndPrefix, i).addr;
 
       vpnd_policy_want_postrouting (chains);
-      rule = vpnd_rule_match_prefix (vpnd_policy_match_beside (vpnd_chain_add_rule (chains->postrouting)), TRUE, VPND_OP_EQ, &host);
-      vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_NE, VPND_IFNAME);
-      vpnd_rule_statement (vpnd_rule_match_ifname (rule, VPND_FIELD_OIFNAME, VPND_OP_NE, "lo"), VPND_STATEMENT_MASQUERADE);
+      vpnd_rule_statement (vpnd_rule_match_u8 (new_translation (chains, address), VPND_FIELD_L4PROTO, IPPROTO_TCP), VPND_STATEMENT_MASQUERADE_RANDOM);
+      vpnd_rule_statement (new_translation (chains, address), VPND_STATEMENT_MASQUERADE);
     }
 }
 

@@ -474,7 +474,7 @@ vpnd_rule_return (VpndRule *rule)
 /**
  * vpnd_rule_statement:
  * @rule: a rule
- * @kind: a statement that needs no argument: the rejects, VPND_STATEMENT_MASQUERADE and VPND_STATEMENT_CLAMP_MSS
+ * @kind: a statement that needs no argument: the rejects, those that masquerade and VPND_STATEMENT_CLAMP_MSS
  */
 void
 vpnd_rule_statement (VpndRule *rule, VpndStatementKind kind)

@@ -274,6 +274,9 @@ append_statement (GString *text, const VpndStatement *statement)
     case VPND_STATEMENT_MASQUERADE:
       g_string_append (text, "masquerade");
       break;
+    case VPND_STATEMENT_MASQUERADE_RANDOM:
+      g_string_append (text, "masquerade random");
+      break;
     case VPND_STATEMENT_DNAT:
       g_string_append_printf (text, "dnat %s to %s", statement->addr.family == AF_INET ? "ip" : "ip6", vpnd_addr_format (&statement->addr, buffer));
       break;

@@ -133,10 +133,11 @@ typedef enum
   VPND_STATEMENT_SET_CT_MARK,     /* ct mark set (mark & ~mask) | value */
   VPND_STATEMENT_VMAP,            /* field vmap @map */
   VPND_STATEMENT_MASQUERADE,
-  VPND_STATEMENT_CLAMP_MSS,    /* tcp option maxseg size set rt mtu: never larger than the way in either direction; behind a match of TCP, where packets are routed */
-  VPND_STATEMENT_QUEUE,        /* queue flags bypass to value: held until the listener of that queue says accept; accepted at once when nobody listens */
-  VPND_STATEMENT_QUEUE_TARGET, /* the same by the target NFQUEUE of iptables, for kernels without nft's own */
-  VPND_STATEMENT_DNAT,         /* dnat to addr: the destination becomes that; behind a match of the family, in chains of type nat */
+  VPND_STATEMENT_MASQUERADE_RANDOM, /* with another port */
+  VPND_STATEMENT_CLAMP_MSS,         /* tcp option maxseg size set rt mtu: never larger than the way in either direction; behind a match of TCP, where packets are routed */
+  VPND_STATEMENT_QUEUE,             /* queue flags bypass to value: held until the listener of that queue says accept; accepted at once when nobody listens */
+  VPND_STATEMENT_QUEUE_TARGET,      /* the same by the target NFQUEUE of iptables, for kernels without nft's own */
+  VPND_STATEMENT_DNAT,              /* dnat to addr: the destination becomes that; behind a match of the family, in chains of type nat */
 } VpndStatementKind;
 
 /* How a kernel can hold packets for a program. */

@@ -426,9 +426,11 @@ read_reject (Reader *reader, const VpndNftAttrs *expr, GError **error)
 static gboolean
 read_masquerade (Reader *reader, const VpndNftAttrs *expr, GError **error)
 {
-  if (vpnd_nft_attrs_u32 (expr, NFTA_MASQ_FLAGS, 0) != 0 || vpnd_nft_attrs_has (expr, NFTA_MASQ_REG_PROTO_MIN))
+  const guint32 flags = vpnd_nft_attrs_u32 (expr, NFTA_MASQ_FLAGS, 0);
+
+  if ((flags & ~(guint32) NF_NAT_RANGE_PROTO_RANDOM) != 0 || vpnd_nft_attrs_has (expr, NFTA_MASQ_REG_PROTO_MIN))
     return fail (error, "a masquerade with options");
-  vpnd_rule_statement (reader->rule, VPND_STATEMENT_MASQUERADE);
+  vpnd_rule_statement (reader->rule, flags == 0 ? VPND_STATEMENT_MASQUERADE : VPND_STATEMENT_MASQUERADE_RANDOM);
   return TRUE;
 }
 

@@ -13,6 +13,7 @@
 
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
 #include <stdlib.h>
@@ -432,6 +433,9 @@ write_statement (Writer *writer, const VpndStatement *statement)
       break;
     case VPND_STATEMENT_MASQUERADE:
       add_expr (writer, "masq");
+      break;
+    case VPND_STATEMENT_MASQUERADE_RANDOM:
+      nftnl_expr_set_u32 (add_expr (writer, "masq"), NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM);
       break;
     case VPND_STATEMENT_DNAT:
       write_dnat (writer, &statement->addr);

@@ -12,8 +12,8 @@ import subprocess
 import pytest
 
 import sandbox
-from capture import UDP, Capture, select_frames
-from lab import ECHO_PORT, HOST4, NOBODY, PEER4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
+from capture import TCP, UDP, Capture, select_frames
+from lab import ECHO_PORT, HOST4, HOST6, NOBODY, PEER4, PUBLIC4, PUBLIC6, PYTHON, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, environment, first_act, fixture_split, goes, split_state, unheld, wait_split_state  # noqa: F401
 
 UDPLITE = 136  # RFC 3828
@@ -91,6 +91,28 @@ def test_link_that_has_no_address(split):
     split.host.ip("addr", "add", before, "dev", "eth0")
     assert talker.way() == OUTSIDE
     assert not [frame for frame in split.capture.since(mark) if TUNNEL_HOST4 in (frame.src, frame.dst)]
+
+
+BY_A_PORT = """
+import socket, sys
+for address, own in zip(sys.argv[1:3], (20077, 20078)):
+    socket.create_connection((address, int(sys.argv[3])), 10, ("", own)).recv(100)
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+        datagram.bind(("", own))
+        datagram.sendto(b"x", (address, int(sys.argv[3])))
+        datagram.recv(100)
+"""
+
+
+def test_ports_do_not_go_on_from_inside(split):
+    """The kernel gives one connection to a peer after the other the ports in order: that peer would know which of those beside the tunnel and inside it are of one host. What a program has chosen for datagrams others count on."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    mark = split.capture.mark()
+    split.host.run(split.vpnctl_path, "exclude", "--", PYTHON, "-c", BY_A_PORT, PUBLIC4, PUBLIC6, ECHO_PORT, env=split.environment())
+    frames = [frame for frame in select_frames(split.capture.since(mark), from_host=True) if frame.dport == ECHO_PORT]
+    assert {(frame.src, frame.proto, frame.sport in (20077, 20078)) for frame in frames} == {(HOST4, TCP, False), (HOST6, TCP, False), (HOST4, UDP, True), (HOST6, UDP, True)}
+
 
 MPTCP = 262  # of socket(2)
 TALKS_BY_MPTCP = f"""

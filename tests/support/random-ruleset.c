@@ -337,7 +337,7 @@ add_statements (Draw *draw, const VpndChain *chain, const char *leaf)
       vpnd_rule_dnat (draw->rule, &prefix.addr);
     }
   else if (chain->type == VPND_CHAIN_NAT && chain->hook == VPND_HOOK_POSTROUTING && chance (50))
-    vpnd_rule_statement (draw->rule, VPND_STATEMENT_MASQUERADE);
+    vpnd_rule_statement (draw->rule, chance (50) ? VPND_STATEMENT_MASQUERADE : VPND_STATEMENT_MASQUERADE_RANDOM);
   else if (may_reject && chance (20) && fits (draw, VPND_FIELD_TCP_DPORT))
     vpnd_rule_statement (draw->rule, VPND_STATEMENT_REJECT_TCP_RESET);
   else if (may_reject && chance (20) && draw->l4proto != IPPROTO_ICMP && draw->l4proto != IPPROTO_ICMPV6) /* there nft(8) lists one rule in two ways */

@@ -257,6 +257,7 @@ perform (const VpndRuleset *ruleset, const VpndStatement *statement, Packet *pac
       element = load_at (packet, statement->field, statement->level, bytes) ? find_element (vpnd_ruleset_find_set (ruleset, statement->map), bytes) : NULL;
       return element != NULL ? take_verdict (ruleset, &element->verdict, packet, out_fate) : STEP_NEXT;
     case VPND_STATEMENT_MASQUERADE:
+    case VPND_STATEMENT_MASQUERADE_RANDOM:
       packet->is_masqueraded = TRUE;
       packet->source = packet->link_source.family != 0 ? packet->link_source : (VpndAddr){ .family = packet->source.family };
       return STEP_DONE; /* these two are verdicts: accept, with another address */
