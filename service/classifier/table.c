@@ -1,13 +1,14 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * See table.h. Files that are replaced are noticed by inotify(7) on the folders that their paths lead through.
+ * See table.h. A path leads elsewhere when something in one of its folders is replaced (steps.c), or when something is mounted or unmounted.
  */
 #include "config.h"
 
 #include "table.h"
 
 #include "process.h"
+#include "steps.h"
 #include "way.h"
 
 #include <errno.h>
@@ -17,17 +18,14 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/fanotify.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define WAITING_NAME "vpnd-returning"
-#define LINKS_MAX 16  /* half of what the kernel follows (MAXSYMLINKS is 40): a program behind more is a loop or a joke */
 #define READS_MAX 256 /* of changes, before they are looked at: more than the kernel keeps (fs.inotify.max_queued_events); launches are answered between them */
 #define PAUSE_ABOVE_US 2000
 #define PAUSE_FACTOR 3
-#define FOLDER_EVENTS (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
 
 struct _VpndTable
 {
@@ -36,9 +34,10 @@ struct _VpndTable
   GPtrArray *rules;    /* (element-type VpndClassifierRule) (owned) */
   GPtrArray *targets;  /* (element-type VpndTarget) (owned): one a rule, in order */
   GHashTable *by_file; /* (element-type VpndFileId GPtrArray(VpndTarget)) (owned): whose launch is held, in the order of the rules */
-  GHashTable *folders; /* (element-type gint GPtrArray) (owned): inotify's number -> targets whose path leads through */
-  int inotify_fd;
-  guint inotify_source;
+  VpndSteps *steps;    /* (owned): what the targets' paths lead through */
+  guint steps_source;
+  int mounts_fd;
+  guint mounts_source;
   gint64 users_us; /* what the last look at folders spent on rules of users' own */
   int class_fds[VPND_CLASSIFIER_MAX_CLASSES];
   guint64 class_ids[VPND_CLASSIFIER_MAX_CLASSES]; /* numbers of the cgroups, 0 where they are not known */
@@ -75,9 +74,11 @@ file_id_equal (gconstpointer a, gconstpointer b)
 void
 vpnd_table_free (VpndTable *table)
 {
-  g_clear_handle_id (&table->inotify_source, g_source_remove);
-  if (table->inotify_fd >= 0)
-    close (table->inotify_fd);
+  g_clear_handle_id (&table->steps_source, g_source_remove);
+  g_clear_handle_id (&table->mounts_source, g_source_remove);
+  if (table->mounts_fd >= 0)
+    close (table->mounts_fd);
+  vpnd_steps_free (table->steps);
   for (guint i = 0; i < table->n_classes; i++)
     {
       close (table->class_fds[i]);
@@ -85,7 +86,6 @@ vpnd_table_free (VpndTable *table)
       g_free (table->places[i]);
     }
   g_hash_table_unref (table->by_file);
-  g_hash_table_unref (table->folders);
   g_ptr_array_unref (table->targets);
   g_ptr_array_unref (table->rules);
   g_free (table);
@@ -99,76 +99,20 @@ mark (const VpndTable *self, guint how, int path_fd)
   return fanotify_mark (self->fanotify_fd, how, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) < 0 ? errno : 0;
 }
 
-/* Watches @folder, or the nearest one above it that exists, for @target. Returns: whether that is new */
-static gboolean
-watch_folder (VpndTable *table, const char *folder, VpndTarget *target)
+static void
+free_target (gpointer data)
 {
-  g_autofree char *place = g_strdup (folder);
-  int number;
-  GPtrArray *targets;
+  VpndTarget *target = data;
 
-  while ((number = inotify_add_watch (table->inotify_fd, place, FOLDER_EVENTS)) < 0 && strcmp (place, "/") != 0)
-    {
-      g_autofree char *below = g_steal_pointer (&place);
-
-      place = g_path_get_dirname (below);
-    }
-  if (number < 0)
-    return FALSE;
-
-  targets = g_hash_table_lookup (table->folders, GINT_TO_POINTER (number));
-  if (targets == NULL)
-    {
-      targets = g_ptr_array_new ();
-      g_hash_table_insert (table->folders, GINT_TO_POINTER (number), targets);
-    }
-  if (targets->len > 0 && (g_ptr_array_index (targets, targets->len - 1) == target || g_ptr_array_find (targets, target, NULL)))
-    return FALSE;
-  g_ptr_array_add (targets, target);
-  return TRUE;
-}
-
-/* Whether we may look there without waiting for a user (vpnd_way_open()). */
-static gboolean
-is_followed (const VpndClassifierRule *rule, const char *path)
-{
-  struct stat info;
-  const int fd = vpnd_way_open (path, rule->uid, &info);
-
-  if (fd >= 0)
-    close (fd);
-  return fd != -EREMOTE;
-}
-
-/* Follows the path link by link, so that a change of any of them is noticed (/usr/bin/x -> /etc/alternatives/x -> ...). Returns: whether some folder
- * was not watched before */
-static gboolean
-watch_way (VpndTable *table, VpndTarget *target)
-{
-  g_autofree char *path = g_strdup (target->rule->path);
-  gboolean is_new = FALSE;
-
-  for (guint i = 0; i < LINKS_MAX && vpnd_way_is_short (path); i++)
-    {
-      g_autofree char *folder = g_path_get_dirname (path);
-      g_autofree char *link = is_followed (target->rule, path) ? g_file_read_link (path, NULL) : NULL;
-
-      if (!is_followed (target->rule, folder))
-        return is_new;
-      is_new = watch_folder (table, folder, target) || is_new;
-      if (link == NULL)
-        return is_new;
-      g_free (path);
-      path = g_path_is_absolute (link) ? g_steal_pointer (&link) : g_build_filename (folder, link, NULL);
-    }
-  return is_new;
+  g_array_unref (target->way);
+  g_free (target);
 }
 
 static int
-open_program (const VpndClassifierRule *rule, VpndFileId *out_file, int *out_code)
+open_program (const VpndClassifierRule *rule, VpndFileId *out_file, int *out_code, VpndWayFunc func, gpointer user_data)
 {
   struct stat info;
-  const int fd = vpnd_way_open (rule->path, rule->uid, &info);
+  const int fd = vpnd_way_open (rule->path, rule->uid, &info, func, user_data);
 
   *out_code = fd < 0 ? -fd : 0;
   if (*out_code == 0 && S_ISDIR (info.st_mode))
@@ -212,13 +156,29 @@ drop_target (VpndTable *table, VpndTarget *target)
     g_hash_table_remove (table->by_file, &target->file);
 }
 
+/* A path that is being followed. */
+typedef struct
+{
+  VpndTable *table;
+  VpndTarget *target;
+} Following;
+
+static void
+on_step (int folder, const char *name, gpointer user_data)
+{
+  const Following *it = user_data;
+
+  vpnd_steps_take (it->table->steps, it->target->way, it->target, folder, name);
+}
+
 /* Points @target at what its path leads to now, with the mark on it before anything is told. */
 static void
 resolve (VpndTable *table, VpndTarget *target)
 {
+  Following following = { table, target };
   VpndFileId file = { 0 };
   int code;
-  const int fd = open_program (target->rule, &file, &code);
+  const int fd = open_program (target->rule, &file, &code, on_step, &following);
 
   if (code == 0)
     code = mark (table, FAN_MARK_ADD, fd);
@@ -239,33 +199,24 @@ resolve (VpndTable *table, VpndTarget *target)
 }
 
 /* Launches wait for no more than one way: there may be thousands, and users can have theirs looked at as often as they like. What is not followed to its end is not
- * looked after either. What changes before its folder is watched is seen by another look. */
+ * looked after either. */
 static void
 follow (VpndTable *table, VpndTarget *target)
 {
   const gint64 begin_us = g_get_monotonic_time ();
+  GArray *before = g_steal_pointer (&target->way);
 
+  target->way = vpnd_steps_way_new ();
   resolve (table, target);
-  if (target->code != ENAMETOOLONG && watch_way (table, target))
-    resolve (table, target);
+  vpnd_steps_forget (table->steps, before, target);
+  if (target->code == ENAMETOOLONG)
+    {
+      vpnd_steps_forget (table->steps, target->way, target);
+      target->way = vpnd_steps_way_new ();
+    }
   if (target->rule->uid != VPND_CLASSIFIER_ANY_UID)
     table->users_us += g_get_monotonic_time () - begin_us;
   table->turn_func (table->func_data);
-}
-
-static void
-resolve_folder (VpndTable *table, int number)
-{
-  g_autoptr (GPtrArray) targets = NULL;
-  GPtrArray *present = g_hash_table_lookup (table->folders, GINT_TO_POINTER (number));
-
-  if (present == NULL)
-    return;
-  targets = g_ptr_array_copy (present, NULL, NULL); /* following the new way may add to it */
-  for (guint i = 0; i < targets->len; i++)
-    {
-      follow (table, g_ptr_array_index (targets, i));
-    }
 }
 
 static void
@@ -293,66 +244,65 @@ tell_guard (const VpndTable *self)
   vpnd_guard_set_strict (self->guard, (const VpndGuardStrict *) strict->data, strict->len);
 }
 
-/* Notes the folders that have changed. Returns: FALSE when there was nothing to read; @changed: number -> whether it means nothing any more */
-static gboolean
-read_changes (VpndTable *self, GHashTable *changed, gboolean *out_has_lost)
-{
-  char buffer[8192] __attribute__ ((aligned (__alignof__(struct inotify_event))));
-  const ssize_t n = read (self->inotify_fd, buffer, sizeof buffer);
-
-  for (ssize_t at = 0; at < n;)
-    {
-      const struct inotify_event *event = (const struct inotify_event *) (buffer + at);
-      gpointer key = GINT_TO_POINTER (event->wd);
-
-      if (event->mask & IN_Q_OVERFLOW)
-        *out_has_lost = TRUE;
-      else
-        g_hash_table_insert (changed, key, GINT_TO_POINTER ((event->mask & IN_IGNORED) != 0 || GPOINTER_TO_INT (g_hash_table_lookup (changed, key)) != 0));
-      at += (ssize_t) sizeof *event + event->len;
-    }
-  return n > 0;
-}
-
-static gboolean on_folder_changed (gint fd, GIOCondition condition, gpointer user_data);
+static gboolean on_steps_changed (gint fd, GIOCondition condition, gpointer user_data);
 
 static gboolean
 on_pause_over (gpointer user_data)
 {
   VpndTable *self = user_data;
 
-  self->inotify_source = g_unix_fd_add (self->inotify_fd, G_IO_IN, on_folder_changed, self);
+  self->steps_source = g_unix_fd_add (vpnd_steps_get_fd (self->steps), G_IO_IN, on_steps_changed, self);
   return G_SOURCE_REMOVE;
 }
 
-/* However often a folder has changed, its rules are looked at once, and what the rules of users took is waited for three times over: whoever may write there could keep
- * us from all else. */
+/* However often something on a way has changed, its rule is looked at once, and what the rules of users took is waited for three times over: whoever may write there could
+ * keep us from all else. */
 static gboolean
-on_folder_changed (gint fd, GIOCondition condition, gpointer user_data)
+on_steps_changed (gint fd, GIOCondition condition, gpointer user_data)
 {
   VpndTable *self = user_data;
-  g_autoptr (GHashTable) changed = g_hash_table_new (NULL, NULL);
+  g_autoptr (GHashTable) due = g_hash_table_new (NULL, NULL);
   gboolean has_lost = FALSE;
   GHashTableIter iter;
-  gpointer number, is_over;
+  gpointer target;
 
   self->users_us = 0;
-  for (guint i = 0; i < READS_MAX && read_changes (self, changed, &has_lost); i++)
+  for (guint i = 0; i < READS_MAX && vpnd_steps_read (self->steps, due, &has_lost); i++)
     self->turn_func (self->func_data);
   if (has_lost)
     resolve_all (self);
-  g_hash_table_iter_init (&iter, changed);
-  while (g_hash_table_iter_next (&iter, &number, &is_over))
-    {
-      if (!has_lost)
-        resolve_folder (self, GPOINTER_TO_INT (number));
-      if (GPOINTER_TO_INT (is_over))
-        g_hash_table_remove (self->folders, number);
-    }
-  tell_guard (self);
+  g_hash_table_iter_init (&iter, due);
+  while (!has_lost && g_hash_table_iter_next (&iter, &target, NULL))
+    follow (self, target);
+  if (has_lost || g_hash_table_size (due) > 0)
+    tell_guard (self);
   if (self->users_us < PAUSE_ABOVE_US)
     return G_SOURCE_CONTINUE;
-  self->inotify_source = g_timeout_add ((guint) (self->users_us * PAUSE_FACTOR / 1000), on_pause_over, self);
+  self->steps_source = g_timeout_add ((guint) (self->users_us * PAUSE_FACTOR / 1000), on_pause_over, self);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean on_mounts_changed (gint fd, GIOCondition condition, gpointer user_data);
+
+static gboolean
+on_mounts_pause_over (gpointer user_data)
+{
+  VpndTable *self = user_data;
+
+  self->mounts_source = g_unix_fd_add (self->mounts_fd, G_IO_PRI | G_IO_ERR, on_mounts_changed, self);
+  return G_SOURCE_REMOVE;
+}
+
+/* What is mounted over a folder changes nothing in there. Users can mount, too (fusermount(1)), as often as they like. */
+static gboolean
+on_mounts_changed (gint fd, GIOCondition condition, gpointer user_data)
+{
+  VpndTable *self = user_data;
+  const gint64 begin_us = g_get_monotonic_time ();
+
+  resolve_all (self);
+  tell_guard (self);
+  self->mounts_source = g_timeout_add ((guint) ((g_get_monotonic_time () - begin_us) * PAUSE_FACTOR / 1000), on_mounts_pause_over, self);
   return G_SOURCE_REMOVE;
 }
 
@@ -404,10 +354,10 @@ vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *
   table->turn_func = turn_func;
   table->func_data = user_data;
   table->rules = g_ptr_array_ref (rules);
-  table->targets = g_ptr_array_new_full (rules->len, g_free);
+  table->targets = g_ptr_array_new_full (rules->len, free_target);
   table->by_file = g_hash_table_new_full (file_id_hash, file_id_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
-  table->folders = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_ptr_array_unref);
-  table->inotify_fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
+  table->steps = vpnd_steps_new ();
+  table->mounts_fd = open ("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
   table->n_classes = n_classes;
   for (guint i = 0; i < n_classes; i++)
     table->class_fds[i] = fcntl (class_fds[i], F_DUPFD_CLOEXEC, 0);
@@ -421,10 +371,13 @@ vpnd_table_new (int fanotify_fd, VpndGuard *guard, GPtrArray *rules, const int *
       target->rule = g_ptr_array_index (rules, i);
       target->index = i;
       target->code = ENOENT;
+      target->way = vpnd_steps_way_new ();
       g_ptr_array_add (table->targets, target);
     }
-  if (table->inotify_fd >= 0)
-    table->inotify_source = g_unix_fd_add (table->inotify_fd, G_IO_IN, on_folder_changed, table);
+  if (vpnd_steps_get_fd (table->steps) >= 0)
+    (void) on_pause_over (table);
+  if (table->mounts_fd >= 0)
+    (void) on_mounts_pause_over (table);
   resolve_all (table);
   return table;
 }
@@ -442,7 +395,7 @@ remove_marks (const VpndTable *old, const VpndTable *table)
       old->turn_func (old->func_data);
       if (target->code != 0 || g_hash_table_contains (table->by_file, &target->file))
         continue;
-      fd = open_program (target->rule, &file, &code);
+      fd = open_program (target->rule, &file, &code, NULL, NULL);
       if (code == 0)
         (void) mark (old, FAN_MARK_REMOVE, fd);
       if (fd >= 0)

@@ -27,6 +27,7 @@ typedef struct
  * @index: of its rule
  * @file: where the path leads, while @code is 0
  * @code: why launches are not seen (errno), 0 when they are
+ * @way: (owned): steps of its path that are watched
  */
 typedef struct
 {
@@ -34,6 +35,7 @@ typedef struct
   guint index;
   VpndFileId file;
   int code;
+  GArray *way;
 } VpndTarget;
 
 /* @code is 0 when its launches are seen now, else why they are not (errno). */

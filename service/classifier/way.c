@@ -38,6 +38,8 @@ typedef enum
  * @uid: whose rule it is
  * @keeper: who may change where it leads, besides root and @uid
  * @bound: where it ends
+ * @func: (nullable): called before each step
+ * @func_data: passed to it
  * @served: (owned) (nullable): places of file systems for which servers answer, once they were read: there may be thousands of mounts, and users can make some
  */
 typedef struct
@@ -50,6 +52,8 @@ typedef struct
   guint n_links;
   guint n_steps;
   Bound bound;
+  VpndWayFunc func;
+  gpointer func_data;
   GHashTable *served;
 } Way;
 
@@ -236,6 +240,8 @@ step (Way *way, int *out_file, struct stat *out_info)
   *out_file = -1;
   if (++way->n_steps > STEPS_MAX || !take_word (way, word))
     return ENAMETOOLONG;
+  if (way->func != NULL)
+    way->func (way->at, word, way->func_data);
   next = open_word (way, *word != '\0' ? word : ".");
   code = next < 0 || fstat (next, out_info) < 0 ? errno : 0;
   if (code == 0 && S_ISLNK (out_info->st_mode))
@@ -265,9 +271,9 @@ step (Way *way, int *out_file, struct stat *out_info)
 }
 
 static int
-walk (const char *path, guint32 uid, Bound bound, struct stat *out_info)
+walk (const char *path, guint32 uid, Bound bound, VpndWayFunc func, gpointer func_data, struct stat *out_info)
 {
-  Way way = { .at = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC), .rest = g_strdup (path), .uid = uid, .bound = bound };
+  Way way = { .at = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC), .rest = g_strdup (path), .uid = uid, .bound = bound, .func = func, .func_data = func_data };
   int file = -1, code = 0;
 
   while (code == 0 && file < 0)
@@ -278,20 +284,17 @@ walk (const char *path, guint32 uid, Bound bound, struct stat *out_info)
   return code == 0 ? file : -code;
 }
 
-/**
- * vpnd_way_is_short:
- * @path: a path
- *
- * Returns: whether it has no more folders than are followed
- */
-gboolean
-vpnd_way_is_short (const char *path)
+/* Without a link or a mount on the way there is nothing to look at. */
+static int
+open_straight (const char *path, struct stat *out_info)
 {
-  guint n = 0;
+  const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
+  const int file = (int) syscall (SYS_openat2, AT_FDCWD, path, &how, sizeof how);
 
-  for (; *path != '\0'; path++)
-    n += *path == '/';
-  return n <= STEPS_MAX;
+  if (file < 0 || fstat (file, out_info) == 0)
+    return file;
+  close (file);
+  return -1;
 }
 
 /**
@@ -299,6 +302,8 @@ vpnd_way_is_short (const char *path)
  * @path: absolute path of a rule
  * @uid: whose rule it is; VPND_CLASSIFIER_ANY_UID for one that holds for everybody
  * @out_info: (out): of the file, when there is one
+ * @func: (scope call) (nullable): called with each folder on the way, and what is looked for in there next
+ * @user_data: passed to @func
  *
  * Follows @path as open(2) does, but not everywhere: the rule of a user leads through no folder that is closed to that user, and the link of somebody else, who is
  * not root, leads to no file that is not that one's, for that one would then say which of the others' launches the rule is about. Nor is a way with links, or of a user,
@@ -308,19 +313,18 @@ vpnd_way_is_short (const char *path)
  * Returns: (transfer full): the file, opened with O_PATH; else a negative errno value, -EPERM when it is not followed, -EREMOTE when it leads into such a file system
  */
 int
-vpnd_way_open (const char *path, guint32 uid, struct stat *out_info)
+vpnd_way_open (const char *path, guint32 uid, struct stat *out_info, VpndWayFunc func, gpointer user_data)
 {
-  const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
-  int file = -1;
+  const gboolean is_trusted = uid == VPND_CLASSIFIER_ANY_UID || uid == 0;
+  int file = is_trusted && func == NULL ? open_straight (path, out_info) : -1;
 
-  /* Without a link or a mount on the way there is nothing to look at, and there may be a hundred thousand rules. */
-  if (uid == VPND_CLASSIFIER_ANY_UID || uid == 0)
-    file = (int) syscall (SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-  if (file >= 0 && fstat (file, out_info) == 0)
-    return file;
   if (file >= 0)
-    close (file);
-  return walk (path, uid, uid == VPND_CLASSIFIER_ANY_UID || uid == 0 ? BOUND_AT_STRANGERS : BOUND_AT_USERS, out_info);
+    return file;
+  file = walk (path, uid, is_trusted ? BOUND_AT_STRANGERS : BOUND_AT_USERS, func, user_data, out_info);
+  if (file != -ENAMETOOLONG || !is_trusted || func == NULL)
+    return file;
+  file = open_straight (path, out_info);
+  return file >= 0 ? file : -ENAMETOOLONG;
 }
 
 /**
@@ -336,5 +340,5 @@ vpnd_way_open (const char *path, guint32 uid, struct stat *out_info)
 int
 vpnd_way_open_at_once (const char *path, guint32 uid, struct stat *out_info)
 {
-  return walk (path, uid, BOUND_AT_OTHERS, out_info);
+  return walk (path, uid, BOUND_AT_OTHERS, NULL, NULL, out_info);
 }

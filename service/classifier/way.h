@@ -8,6 +8,8 @@
 #include <glib.h>
 #include <sys/stat.h>
 
-gboolean vpnd_way_is_short (const char *path);
-int vpnd_way_open (const char *path, guint32 uid, struct stat *out_info);
+/* @folder: (unowned): open; @name: what is looked for in there next */
+typedef void (*VpndWayFunc) (int folder, const char *name, gpointer user_data);
+
+int vpnd_way_open (const char *path, guint32 uid, struct stat *out_info, VpndWayFunc func, gpointer user_data);
 int vpnd_way_open_at_once (const char *path, guint32 uid, struct stat *out_info);

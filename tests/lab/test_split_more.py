@@ -125,6 +125,25 @@ def test_what_is_the_program(split):
     assert split.host.run(split.listed, "--launch", 3, split.other, PUBLIC4, ECHO_PORT, "child").stdout.split("\n")[:-1] == [OUTSIDE] * 3, "children stay in the class"
 
 
+def test_way_to_a_program_changes(split):
+    """Far above the program: what is mounted there, turned, renamed or unmounted. The rule means what its path leads to now."""
+    disk, place = split.host_run / "vpnd-lab/disk", "/run/vpnd-lab/opt"
+    for version in ("1", "2", "3"):
+        (disk / version / "bin").mkdir(parents=True)
+        shutil.copy(split.host_run / "vpnd-lab/bin/listed", disk / version / "bin/app")
+    (disk / "current").symlink_to("1")
+    (split.host_run / "vpnd-lab/opt").mkdir()
+    split.vpnctl("split", "add", "--path", f"{place}/current/bin/app", check=False)
+    split.connect()
+    assert [rule["effective"] for rule in rules(split)] == [False]
+    for change in (f"mount --bind /run/vpnd-lab/disk {place}", f"ln -s 2 {place}/new; mv -T {place}/new {place}/current", f"mv {place}/2 {place}/old; mv {place}/3 {place}/2"):
+        split.host.run("sh", "-c", change)
+        sandbox.wait_until(lambda: first_act(split, f"{place}/current/bin/app") == OUTSIDE, 20, f"the rule follows: {change}")
+    assert first_act(split, f"{place}/old/bin/app") == INSIDE
+    split.host.run("umount", place)
+    sandbox.wait_until(lambda: [rule["effective"] for rule in rules(split)] == [False], 20, "the rule has no effect")
+
+
 def test_the_same_path_in_another_mount_namespace(split):
     """A container with a program at the same path, or with the same file, is not meant; of the file it is told, once, for a unit with a sandbox has such a namespace, too."""
     watch = Watch(split)
