@@ -21,6 +21,8 @@
 #define CONTENT_MAX_BYTES VPND_HOST_FILE_MAX_BYTES
 #define XATTRS_MAX_BYTES (64 * 1024)
 #define XATTRS_TYPE "a(say)"
+#define TEMPORARY ".%s.vpnd" /* beside the file: what is being made, and may be a part */
+#define SWAP ".%s.vpnd-swap" /* what is whole and about to change places with the file, then what came out */
 #define FORMAT_MAGIC "vpnd host file 1"
 #define FORMAT_TYPE "(suuuuxuay" XATTRS_TYPE ")"
 
@@ -302,7 +304,8 @@ write_in_place (const VpndHostFile *file, int dirfd, const char *name)
   fd = openat (dirfd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0)
     return FALSE;
-  is_written = ftruncate (fd, 0) == 0 && write_content (fd, file->content) && (file->kind == VPND_HOST_FILE_MISSING || write_metadata (fd, file));
+  is_written = ftruncate (fd, 0) == 0 && write_content (fd, file->content) && (file->kind == VPND_HOST_FILE_MISSING || write_metadata (fd, file)) &&
+      fsync (fd) == 0;
   saved = errno;
   close (fd);
   errno = saved;
@@ -315,33 +318,51 @@ is_mount_trouble (int number)
   return number == EBUSY || number == EXDEV || number == EROFS;
 }
 
-/* Not every file system can, and there may be nothing to exchange. What is neither file nor link, a folder, say, goes back to where it was. Returns: whether ours stands there */
+/* Not every file system can, and there may be nothing to exchange. */
 static gboolean
-exchange (int dirfd, const char *temporary, const char *name, VpndHostFile **out_replaced)
+exchange (int dirfd, const char *swap, const char *name)
 {
-  if (renameat2 (dirfd, temporary, dirfd, name, RENAME_EXCHANGE) != 0)
+  if (renameat2 (dirfd, swap, dirfd, name, RENAME_EXCHANGE) == 0)
+    return TRUE;
+  if (renameat (dirfd, swap, dirfd, name) != 0)
     return FALSE;
-  *out_replaced = vpnd_host_file_read (dirfd, temporary, NULL);
-  if (*out_replaced == NULL)
-    return renameat2 (dirfd, temporary, dirfd, name, RENAME_EXCHANGE) != 0;
-  (void) unlinkat (dirfd, temporary, 0);
+  (void) fsync (dirfd); /* of the other, vpnd_host_file_end_exchange () */
   return TRUE;
 }
 
 static gboolean
-replace (const VpndHostFile *file, int dirfd, const char *name, VpndHostFile **out_replaced)
+is_folder (int dirfd, const char *name)
 {
-  g_autofree char *temporary = g_strdup_printf (".%s.vpnd", name);
+  struct stat status;
+
+  return fstatat (dirfd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (status.st_mode);
+}
+
+/* @swap: (nullable): the name under which what stood there stays; NULL where nobody asks for it. A folder goes back to where it was. */
+static gboolean
+replace (const VpndHostFile *file, int dirfd, const char *name, const char *swap)
+{
+  g_autofree char *temporary = g_strdup_printf (TEMPORARY, name);
+  gboolean is_done;
   int saved;
 
   if (file->kind == VPND_HOST_FILE_MISSING)
-    return unlinkat (dirfd, name, 0) == 0 || errno == ENOENT;
-  if (make_temporary (file, dirfd, temporary) &&
-      ((out_replaced != NULL && exchange (dirfd, temporary, name, out_replaced)) || renameat (dirfd, temporary, dirfd, name) == 0))
+    is_done = (swap != NULL ? renameat (dirfd, name, dirfd, swap) : unlinkat (dirfd, name, 0)) == 0 || errno == ENOENT;
+  else
+    is_done = make_temporary (file, dirfd, temporary) && renameat (dirfd, temporary, dirfd, swap != NULL ? swap : name) == 0 &&
+        (swap == NULL || exchange (dirfd, swap, name));
+  if (is_done && swap != NULL && is_folder (dirfd, swap))
+    {
+      is_done = !exchange (dirfd, swap, name);
+      errno = EISDIR;
+    }
+  if (is_done)
     return TRUE;
 
   saved = errno;
   (void) unlinkat (dirfd, temporary, 0); /* the error to report is the first one */
+  if (swap != NULL)
+    (void) unlinkat (dirfd, swap, 0);
   errno = saved;
   return FALSE;
 }
@@ -351,7 +372,6 @@ replace (const VpndHostFile *file, int dirfd, const char *name, VpndHostFile **o
  * @file: what shall be
  * @dirfd: an open directory
  * @name: name of a file in it
- * @out_replaced: (out) (optional) (nullable): what stood there at that very moment; NULL where there was nothing, or the file system does not tell
  * @error: return location for an error
  *
  * Makes what stands under the name exactly @file: content, kind, permissions, owner, extended attributes. It is replaced as a whole; where the
@@ -360,14 +380,75 @@ replace (const VpndHostFile *file, int dirfd, const char *name, VpndHostFile **o
  * Returns: TRUE when done; else FALSE with VPND_ERROR_DNS
  */
 gboolean
-vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, VpndHostFile **out_replaced, GError **error)
+vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, GError **error)
 {
-  if (out_replaced != NULL)
-    *out_replaced = NULL;
-  if (!replace (file, dirfd, name, out_replaced) && !(is_mount_trouble (errno) && write_in_place (file, dirfd, name)))
+  if (!replace (file, dirfd, name, NULL) && !(is_mount_trouble (errno) && write_in_place (file, dirfd, name)))
     return fail (error, "write", name);
 
   (void) fsync (dirfd); /* not every file system can; a power failure then shows the old file, which is right after a boot */
+  return TRUE;
+}
+
+/**
+ * vpnd_host_file_exchange:
+ * @file: what shall be
+ * @dirfd: an open directory
+ * @name: name of a file in it
+ * @error: return location for an error
+ *
+ * Like vpnd_host_file_write (), but what stood there at that very moment stays beside it, whatever becomes of us, until vpnd_host_file_end_exchange ().
+ *
+ * Returns: TRUE when done; else FALSE with VPND_ERROR_DNS
+ */
+gboolean
+vpnd_host_file_exchange (const VpndHostFile *file, int dirfd, const char *name, GError **error)
+{
+  g_autofree char *swap = g_strdup_printf (SWAP, name);
+
+  return replace (file, dirfd, name, swap) || (is_mount_trouble (errno) && write_in_place (file, dirfd, name)) || fail (error, "write", name);
+}
+
+/**
+ * vpnd_host_file_read_replaced:
+ * @dirfd: an open directory
+ * @name: name of a file in it
+ *
+ * Reads what vpnd_host_file_exchange () has brought out, be it of an earlier process; or what it was about to bring in.
+ *
+ * Returns: (transfer full) (nullable): the value; missing where there is none, NULL where it is no file or link that can be read
+ */
+VpndHostFile *
+vpnd_host_file_read_replaced (int dirfd, const char *name)
+{
+  g_autofree char *swap = g_strdup_printf (SWAP, name);
+
+  return vpnd_host_file_read (dirfd, swap, NULL);
+}
+
+/**
+ * vpnd_host_file_end_exchange:
+ * @dirfd: an open directory
+ * @name: name of a file in it
+ * @is_undone: what came out goes back to where it was
+ * @error: return location for an error
+ *
+ * Leaves nothing beside the file, also of a process that was killed.
+ *
+ * Returns: TRUE when done; else FALSE with VPND_ERROR_DNS
+ */
+gboolean
+vpnd_host_file_end_exchange (int dirfd, const char *name, gboolean is_undone, GError **error)
+{
+  g_autofree char *temporary = g_strdup_printf (TEMPORARY, name);
+  g_autofree char *swap = g_strdup_printf (SWAP, name);
+  gboolean is_changed = is_undone;
+
+  if (is_undone && !exchange (dirfd, swap, name))
+    return fail (error, "put back", name);
+  is_changed = unlinkat (dirfd, temporary, 0) == 0 || is_changed;
+  is_changed = unlinkat (dirfd, swap, 0) == 0 || is_changed;
+  if (is_changed)
+    (void) fsync (dirfd); /* not every file system can */
   return TRUE;
 }
 

@@ -45,7 +45,10 @@ typedef struct
 VpndHostFile *vpnd_host_file_new_regular (guint32 mode, GBytes *content);
 void vpnd_host_file_free (VpndHostFile *file);
 VpndHostFile *vpnd_host_file_read (int dirfd, const char *name, GError **error);
-gboolean vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, VpndHostFile **out_replaced, GError **error);
+gboolean vpnd_host_file_write (const VpndHostFile *file, int dirfd, const char *name, GError **error);
+gboolean vpnd_host_file_exchange (const VpndHostFile *file, int dirfd, const char *name, GError **error);
+VpndHostFile *vpnd_host_file_read_replaced (int dirfd, const char *name);
+gboolean vpnd_host_file_end_exchange (int dirfd, const char *name, gboolean is_undone, GError **error);
 void vpnd_host_file_take_labels (VpndHostFile *file, const VpndHostFile *from);
 gboolean vpnd_host_file_says_same (const VpndHostFile *a, const VpndHostFile *b);
 char *vpnd_host_file_read_text (const char *path);

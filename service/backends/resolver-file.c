@@ -3,7 +3,8 @@
  *
  * See resolver-file.h. The copy of the original is written before the original is touched and removed after it is back, so whoever finds
  * one knows that there is something to restore. A link in its place is replaced, never written through. What another program puts there
- * meanwhile becomes the original: the newest wish of the host's owner is what comes back.
+ * meanwhile becomes the original: the newest wish of the host's owner is what comes back. So does what it puts there at the very moment of our write,
+ * which comes out beside the file and stays there until it is kept, also when we are killed before.
  */
 #include "config.h"
 
@@ -135,7 +136,7 @@ save_original (VpndResolverFile *self, const VpndHostFile *original, GError **er
       return FALSE;
     }
   backup = vpnd_host_file_new_regular (0600, bytes);
-  return vpnd_host_file_write (backup, self->backup_dirfd, BACKUP_NAME, NULL, error);
+  return vpnd_host_file_write (backup, self->backup_dirfd, BACKUP_NAME, error);
 }
 
 /* (nullable): the original; NULL with an error when there is one that cannot be read, NULL without one when there is none. */
@@ -210,6 +211,19 @@ is_foreign (const VpndHostFile *file)
   g_assert_not_reached ();
 }
 
+/* Another original than before is another network's: who asked for its resolvers asks anew. */
+static gboolean
+renew_original (VpndResolverFile *self, const VpndHostFile *file, GError **error)
+{
+  g_autoptr (VpndHostFile) before = load_original (self, NULL);
+
+  if (!save_original (self, file, error))
+    return FALSE;
+  if (before != NULL && !vpnd_host_file_says_same (before, file))
+    vpnd_resolver_emit_outside_changed (VPND_RESOLVER (self));
+  return TRUE;
+}
+
 /* Before the file is written: what is there now is the original, if it is nobody's but the host's. */
 static gboolean
 keep_original (VpndResolverFile *self, GError **error)
@@ -218,7 +232,7 @@ keep_original (VpndResolverFile *self, GError **error)
 
   if (present == NULL)
     return FALSE;
-  return (vpnd_resolver_file_is_applied (self) && !is_foreign (present)) || save_original (self, present, error);
+  return (vpnd_resolver_file_is_applied (self) && !is_foreign (present)) || renew_original (self, present, error);
 }
 
 static void
@@ -284,18 +298,56 @@ vpnd_resolver_file_dup_original (VpndResolverFile *self, char **out_target, char
   g_assert_not_reached ();
 }
 
-/* @out_replaced: (out) (nullable): what another program has put there since it was looked at; NULL when that is nothing */
+/* What becomes of what stood there when we wrote. */
+typedef enum
+{
+  REPLACED_DROP,
+  REPLACED_KEEP,     /* it is the original now */
+  REPLACED_PUT_BACK, /* it goes back to where it was */
+} Replaced;
+
+/* Between the look at the file and its replacement another program may have written it: that is its newest wish, of which nothing else tells. What belongs to
+ * somebody who has no business there did not come from there. Pure.
+ * @replaced: (nullable): what came out, or was about to be brought in; NULL where that is no file or link that can be read
+ * @present: (nullable): what stands there; NULL likewise
+ * @original: (nullable): what is kept */
+static Replaced
+judge_replaced (const VpndHostFile *replaced, const VpndHostFile *present, const VpndHostFile *original)
+{
+  gsize length;
+  const char *content = present != NULL ? g_bytes_get_data (present->content, &length) : NULL;
+
+  if (replaced == NULL || !is_foreign (replaced) || (original != NULL && vpnd_host_file_says_same (original, replaced)))
+    return REPLACED_DROP;
+  if (replaced->uid != 0 && replaced->uid != geteuid () && (original == NULL || replaced->uid != original->uid))
+    return REPLACED_DROP;
+  if (present == NULL || (is_foreign (present) && (original == NULL || !vpnd_host_file_says_same (original, present))))
+    return REPLACED_DROP; /* somebody has written since */
+  return content != NULL && vpnd_resolv_conf_is_ours (content, length) ? REPLACED_KEEP : REPLACED_PUT_BACK;
+}
+
+/* After our write; and before anything else, for an earlier instance that was killed at it. */
 static gboolean
-write_and_compare (VpndResolverFile *self, const VpndHostFile *file, VpndHostFile **out_replaced, GError **error)
+settle (VpndResolverFile *self, GError **error)
+{
+  g_autoptr (VpndHostFile) replaced = vpnd_host_file_read_replaced (self->dirfd, self->name);
+  g_autoptr (VpndHostFile) present = vpnd_host_file_read (self->dirfd, self->name, NULL);
+  g_autoptr (VpndHostFile) original = load_original (self, NULL);
+  Replaced fate = judge_replaced (replaced, present, original);
+  gboolean is_kept = fate != REPLACED_KEEP || renew_original (self, replaced, error);
+
+  return vpnd_host_file_end_exchange (self->dirfd, self->name, fate == REPLACED_PUT_BACK || !is_kept, is_kept ? error : NULL) && is_kept;
+}
+
+static gboolean
+write_and_compare (VpndResolverFile *self, const VpndHostFile *file, GError **error)
 {
   g_autoptr (VpndHostFile) read_back = NULL;
 
-  if (!vpnd_host_file_write (file, self->dirfd, self->name, out_replaced, error))
+  if (!vpnd_host_file_exchange (file, self->dirfd, self->name, error))
     return FALSE;
-  if (*out_replaced != NULL && !is_foreign (*out_replaced))
-    g_clear_pointer (out_replaced, vpnd_host_file_free);
   read_back = vpnd_host_file_read (self->dirfd, self->name, error);
-  if (read_back == NULL)
+  if (!settle (self, read_back != NULL ? error : NULL) || read_back == NULL)
     return FALSE;
 
   /* A mount point cannot go away; it is empty instead. */
@@ -323,10 +375,13 @@ static gboolean
 restore (VpndResolverFile *self, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
-  g_autoptr (VpndHostFile) original = load_original (self, &local_error);
+  g_autoptr (VpndHostFile) original = NULL;
   g_autoptr (VpndHostFile) present = NULL;
-  g_autoptr (VpndHostFile) replaced = NULL;
+  g_autoptr (VpndHostFile) restored = NULL;
 
+  if (self->dirfd >= 0 && !settle (self, error))
+    return FALSE;
+  original = load_original (self, &local_error);
   if (local_error != NULL)
     {
       g_propagate_error (error, g_steal_pointer (&local_error));
@@ -338,27 +393,16 @@ restore (VpndResolverFile *self, GError **error)
   if (!check_open (self, error))
     return FALSE;
   present = vpnd_host_file_read (self->dirfd, self->name, NULL);
-  if ((present == NULL || !is_foreign (present)) && !write_and_compare (self, original, &replaced, error))
-    return FALSE;
-  if (replaced != NULL && !vpnd_host_file_write (replaced, self->dirfd, self->name, NULL, error))
+  if ((present == NULL || !is_foreign (present)) && !write_and_compare (self, original, error))
     return FALSE;
   if (unlinkat (self->backup_dirfd, BACKUP_NAME, 0) != 0)
     {
       g_set_error (error, VPND_ERROR, VPND_ERROR_DNS, "cannot remove the saved copy of \"%s\": %s", self->path, g_strerror (errno));
       return FALSE;
     }
-  return TRUE;
-}
-
-/* Between the look at the file and its replacement another program may have written it: that is its newest wish, of which nothing else tells. */
-static gboolean
-keep_replaced (VpndResolverFile *self, const VpndHostFile *original, const VpndHostFile *replaced, GError **error)
-{
-  if (replaced == NULL || (original != NULL && vpnd_host_file_says_same (original, replaced)))
-    return TRUE;
-  if (!save_original (self, replaced, error))
-    return FALSE;
-  vpnd_resolver_emit_outside_changed (VPND_RESOLVER (self));
+  restored = vpnd_host_file_read (self->dirfd, self->name, NULL);
+  if (restored != NULL && !vpnd_host_file_says_same (original, restored))
+    vpnd_resolver_emit_outside_changed (VPND_RESOLVER (self));
   return TRUE;
 }
 
@@ -367,14 +411,13 @@ apply (VpndResolverFile *self, const VpndDnsPlan *plan, GError **error)
 {
   g_autoptr (VpndHostFile) wanted = NULL;
   g_autoptr (VpndHostFile) original = NULL;
-  g_autoptr (VpndHostFile) replaced = NULL;
   g_autoptr (GBytes) bytes = NULL;
   g_autofree char *before = NULL;
   char *text;
 
   if (vpnd_dns_plan_is_empty (plan))
     return restore (self, error);
-  if (!check_open (self, error) || !keep_original (self, error))
+  if (!check_open (self, error) || !settle (self, error) || !keep_original (self, error))
     return FALSE;
 
   before = vpnd_host_file_read_text (self->path);
@@ -388,7 +431,7 @@ apply (VpndResolverFile *self, const VpndDnsPlan *plan, GError **error)
   self->written = g_steal_pointer (&wanted);
   if (self->watch == NULL)
     self->watch = vpnd_file_watch_new (self->path, on_touched, self); /* without inotify the setting holds until somebody changes it */
-  return write_and_compare (self, self->written, &replaced, error) && keep_replaced (self, original, replaced, error);
+  return write_and_compare (self, self->written, error);
 }
 
 static void

@@ -219,7 +219,7 @@ save_note (VpndResolverNetworkmanager *self, const VpndGlobalDnsNote *note, GErr
   g_autoptr (GBytes) bytes = vpnd_global_dns_note_to_bytes (note);
   g_autoptr (VpndHostFile) file = vpnd_host_file_new_regular (0600, bytes);
 
-  return vpnd_host_file_write (file, self->backup_dirfd, NOTE_NAME, NULL, error);
+  return vpnd_host_file_write (file, self->backup_dirfd, NOTE_NAME, error);
 }
 
 /* (nullable): the note; NULL with an error when there is one that cannot be read, NULL without one when there is none. */
@@ -301,7 +301,7 @@ put_file_back (VpndResolverNetworkmanager *self, const VpndGlobalDnsNote *note)
   dirfd = open_target (self, &name);
   if (dirfd < 0)
     return;
-  (void) vpnd_host_file_write (before, dirfd, name, NULL, NULL); /* NetworkManager writes it anew when it is back */
+  (void) vpnd_host_file_write (before, dirfd, name, NULL); /* NetworkManager writes it anew when it is back */
   close (dirfd);
 }
 

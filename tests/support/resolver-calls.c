@@ -51,6 +51,25 @@ resolver_on_overwritten (VpndResolver *resolver, const char *reason, gpointer us
   (*(guint *) user_data)++;
 }
 
+/* The same of "outside-changed". */
+void
+resolver_on_outside_changed (VpndResolver *resolver, gpointer user_data)
+{
+  (*(guint *) user_data)++;
+}
+
+/* Returns: the first of the resolvers that the host's networks gave; empty for none */
+char *
+resolver_first_outside (VpndResolver *resolver)
+{
+  g_autoptr (GArray) servers = vpnd_resolver_dup_outside (resolver);
+  char text[VPND_ADDR_STRLEN] = "";
+
+  if (servers != NULL && servers->len > 0)
+    vpnd_addr_format (&g_array_index (servers, VpndAddr, 0), text);
+  return g_strdup (text);
+}
+
 static gboolean
 on_deadline (gpointer user_data)
 {

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
 
 gboolean resolver_apply (VpndResolver *resolver, VpndDnsPlan *plan, GCancellable *cancellable, GError **error);
 gboolean resolver_restore (VpndResolver *resolver, GError **error);
+char *resolver_first_outside (VpndResolver *resolver);
+void resolver_on_outside_changed (VpndResolver *resolver, gpointer user_data);
 void resolver_on_done (GObject *source, GAsyncResult *result, gpointer user_data);
 void resolver_on_overwritten (VpndResolver *resolver, const char *reason, gpointer user_data);
 gboolean resolver_on_tick (gpointer user_data);
