@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The vpnd authors
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One body of tests for every resolver backend: the file, systemd-resolved, NetworkManager and resolvconf.
+ * One body of tests for every resolver backend: the file, systemd-resolved, NetworkManager, resolvconf and the choice between them; and for the fake of the port.
  */
 #include "config.h"
 
@@ -91,6 +91,40 @@ body_overwritten (Rig *rig)
   g_assert_cmpuint (count, ==, 3);
 }
 
+static void
+assert_outside (VpndResolver *resolver, const char *expected)
+{
+  g_autofree char *first = resolver_first_outside (resolver);
+
+  g_assert_cmpstr (first, ==, expected);
+}
+
+/* The network's resolver is known while ours is set, and that there is another one is told. */
+static void
+body_outside_changed (Rig *rig)
+{
+  static const char *const servers[] = { "192.0.2.99", "192.0.2.5", "192.0.2.6" };
+  g_autoptr (VpndResolver) resolver = rig->kind->make (rig);
+  guint count = 0;
+
+  if (rig->kind->bring == NULL)
+    return;
+  g_signal_connect (resolver, "outside-changed", G_CALLBACK (resolver_on_outside_changed), &count);
+  assert_outside (resolver, servers[0]);
+  for (guint i = 1; i < G_N_ELEMENTS (servers); i++)
+    {
+      g_assert_true (apply (rig, resolver, NULL));
+      assert_outside (resolver, servers[i - 1]);
+      count = 0;
+      rig->kind->bring (rig, servers[i]);
+      resolver_run_until (&count, 1, RESOLVER_DEADLINE_MS);
+      g_assert_cmpuint (count, >, 0);
+      assert_outside (resolver, servers[i]);
+    }
+  g_assert_true (resolver_restore (resolver, NULL));
+  assert_outside (resolver, servers[G_N_ELEMENTS (servers) - 1]);
+}
+
 /* What does not come to be is an error, and can be put back all the same. */
 static void
 body_refused (Rig *rig)
@@ -138,6 +172,7 @@ main (int argc, char **argv)
     { "empty-plan", body_empty_plan },
     { "crash", body_crash },
     { "overwritten", body_overwritten },
+    { "outside-changed", body_outside_changed },
     { "refused", body_refused },
     { "cancelled", body_cancelled },
   };

@@ -8,6 +8,7 @@
 #include "resolver-rig.h"
 
 #include "reserved.h"
+#include "resolver-auto.h"
 #include "resolver-file.h"
 #include "resolver-networkmanager.h"
 #include "resolver-resolvconf.h"
@@ -41,6 +42,18 @@ make_resolvconf (Rig *rig)
   return vpnd_resolver_resolvconf_new (rig->conf, rig->program, rig->run);
 }
 
+static VpndResolver *
+make_auto (Rig *rig)
+{
+  return vpnd_resolver_auto_new (rig->client, rig->backup_dirfd, rig->conf);
+}
+
+static VpndResolver *
+make_fake (Rig *rig)
+{
+  return g_object_ref (rig->host->resolver);
+}
+
 static void
 prepare_nothing (Rig *rig)
 {
@@ -70,6 +83,34 @@ prepare_resolvconf (Rig *rig)
   g_assert_no_error (error);
   g_assert_true (g_subprocess_wait_check (process, NULL, &error));
   g_assert_cmpint (g_unlink (calls), ==, 0);
+}
+
+static void
+bring_fake (Rig *rig, const char *server)
+{
+  const char *const servers[] = { server, NULL };
+
+  fake_host_set_outside (rig->host, servers);
+}
+
+static void
+prepare_fake (Rig *rig)
+{
+  bring_fake (rig, "192.0.2.99");
+}
+
+static void
+bring_auto (Rig *rig, const char *server)
+{
+  g_autofree char *text = g_strdup_printf ("nameserver %s\n", server);
+
+  write_conf (rig, text);
+}
+
+static void
+overwrite_fake (Rig *rig)
+{
+  fake_host_overwrite_dns (rig->host);
 }
 
 void
@@ -116,6 +157,18 @@ resolved_is_before (Rig *rig)
   return g_variant_n_children (rig->dns) == 0 && !rig->default_route;
 }
 
+static gboolean
+fake_is_ours (Rig *rig)
+{
+  return rig->host->dns != NULL && rig->host->dns->servers->len == 2;
+}
+
+static gboolean
+fake_is_before (Rig *rig)
+{
+  return rig->host->dns == NULL;
+}
+
 /* The file backend puts back the newest wish of others. */
 static gboolean
 file_is_before (Rig *rig)
@@ -148,6 +201,18 @@ recover_file (Rig *rig)
 {
   g_assert_cmpint (g_rmdir (rig->conf), ==, 0);
   write_conf (rig, BEFORE);
+}
+
+static void
+refuse_fake (Rig *rig)
+{
+  rig->host->fail_name = "resolver.apply";
+}
+
+static void
+recover_fake (Rig *rig)
+{
+  rig->host->fail_name = NULL;
 }
 
 static void
@@ -191,11 +256,13 @@ recover_resolvconf (Rig *rig)
 }
 
 const Kind kinds[N_KINDS] = {
-  [KIND_FILE] = { "file", VPND_IFNAME, TRUE, make_file, prepare_nothing, overwrite_conf, conf_is_ours, file_is_before, refuse_file, recover_file },
-  [KIND_RESOLVED] = { "resolved", "lo", FALSE, make_resolved, prepare_resolved, overwrite_resolved, resolved_is_ours, resolved_is_before, refuse_service, recover_service },
+  [KIND_FILE] = { "file", VPND_IFNAME, TRUE, make_file, prepare_nothing, overwrite_conf, conf_is_ours, file_is_before, refuse_file, recover_file, NULL },
+  [KIND_RESOLVED] = { "resolved", "lo", FALSE, make_resolved, prepare_resolved, overwrite_resolved, resolved_is_ours, resolved_is_before, refuse_service, recover_service, NULL },
   [KIND_NETWORKMANAGER] = { "networkmanager", VPND_IFNAME, TRUE, make_networkmanager, prepare_networkmanager, overwrite_networkmanager, networkmanager_is_ours, networkmanager_is_before,
-      refuse_service, recover_service },
-  [KIND_RESOLVCONF] = { "resolvconf", VPND_IFNAME, TRUE, make_resolvconf, prepare_resolvconf, overwrite_conf, conf_is_ours, resolvconf_is_before, refuse_resolvconf, recover_resolvconf },
+      refuse_service, recover_service, NULL },
+  [KIND_RESOLVCONF] = { "resolvconf", VPND_IFNAME, TRUE, make_resolvconf, prepare_resolvconf, overwrite_conf, conf_is_ours, resolvconf_is_before, refuse_resolvconf, recover_resolvconf, NULL },
+  [KIND_AUTO] = { "auto", VPND_IFNAME, TRUE, make_auto, prepare_nothing, overwrite_conf, conf_is_ours, file_is_before, refuse_file, recover_file, bring_auto },
+  [KIND_FAKE] = { "fake", VPND_IFNAME, TRUE, make_fake, prepare_fake, overwrite_fake, fake_is_ours, fake_is_before, refuse_fake, recover_fake, bring_fake },
 };
 
 /* --- the tests --- */

@@ -2,10 +2,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Services that set up name resolution, played on a private bus, and resolvconf as a script: each keeps what it is told as the real one does. And the
- * backends under test, each by what it accepts and how its setting is seen.
+ * backends under test, each by what it accepts and how its setting is seen; among them the one that chooses, and the fake of tests/fakes.
  */
 #pragma once
 
+#include "fake-host.h"
 #include "resolver-calls.h"
 
 G_BEGIN_DECLS
@@ -26,6 +27,7 @@ typedef struct _Rig Rig;
  * @is_ours: our setting is there
  * @is_before: what was before is there
  * @refuse: the service takes no more; @recover: it does again
+ * @bring: (nullable): a network comes that has another resolver; NULL where that is not known
  */
 typedef struct
 {
@@ -39,6 +41,7 @@ typedef struct
   gboolean (*is_before) (Rig *rig);
   void (*refuse) (Rig *rig);
   void (*recover) (Rig *rig);
+  void (*bring) (Rig *rig, const char *server);
 } Kind;
 
 /**
@@ -60,6 +63,7 @@ struct _Rig
   guint nm_id, resolved_id;
   char *folder, *conf, *program, *run;
   int backup_dirfd;
+  FakeHost *host;
 };
 
 enum
@@ -68,6 +72,8 @@ enum
   KIND_RESOLVED,
   KIND_NETWORKMANAGER,
   KIND_RESOLVCONF,
+  KIND_AUTO,
+  KIND_FAKE,
   N_KINDS
 };
 

@@ -272,6 +272,7 @@ rig_set_up (Rig *rig, const Kind *kind)
   export(rig, info, 2, "/org/freedesktop/resolve1");
   export(rig, info, 3, "/org/freedesktop/resolve1/link/_31");
   write_conf (rig, BEFORE);
+  rig->host = fake_host_new ();
   kind->prepare (rig);
 }
 
@@ -296,6 +297,7 @@ rig_tear_down (Rig *rig)
     disown (rig, &rig->resolved_id);
   end_connection (&rig->client);
   end_connection (&rig->mock);
+  fake_host_free (rig->host);
   g_test_dbus_stop (rig->bus);
   g_clear_object (&rig->bus);
   g_variant_unref (rig->dns);

@@ -9,6 +9,8 @@
 
 #include "error.h"
 
+#include <string.h>
+
 #define USER 1000
 #define EXCLUDED_ID 9000011u /* no port, and nothing else that stands in rules */
 #define INCLUDED_ID 9000012u
@@ -181,6 +183,33 @@ id_of_bound (Rig *rig)
   return g_array_index (rig->host->standing->bound, VpndSplitBoundId, 0).id;
 }
 
+static gboolean
+rules_name (Rig *rig, const char *const *servers)
+{
+  g_autofree char *text = vpnd_ruleset_to_text (rig->host->ruleset);
+
+  return strstr (text, servers[0]) != NULL || strstr (text, servers[1]) != NULL; /* of the family of the tunnel's */
+}
+
+/* What goes beside the tunnel asks the resolvers of the network that is there now, whose DHCP client may tell them long after the route. */
+static void
+test_programs_ask_the_network (void)
+{
+  static const char *const first[] = { "198.51.100.153", "2001:db8:5151::1", NULL };
+  static const char *const second[] = { "198.51.100.154", "2001:db8:5252::1", NULL };
+  g_autoptr (VpndProfile) profile = make_profile ("home");
+  g_autoptr (Rig) rig = new_connected_rig (profile, TRUE);
+
+  enter (rig, VPND_SPLIT_EXCLUDED);
+  fake_host_set_outside (rig->host, first);
+  settle ();
+  g_assert_true (rules_name (rig, first));
+  fake_host_set_outside (rig->host, second);
+  settle ();
+  g_assert_true (rules_name (rig, second));
+  g_assert_false (rules_name (rig, first));
+}
+
 typedef struct
 {
   VpndSplitMode mode;
@@ -295,6 +324,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/classes-of-who-enters-late", test_classes_of_who_enters_late);
   g_test_add_func ("/engine/classes-of-before", test_classes_of_before);
   g_test_add_func ("/engine/classes-that-the-kernel-refuses", test_classes_that_the_kernel_refuses);
+  g_test_add_func ("/engine/programs-ask-the-network", test_programs_ask_the_network);
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++)
     {
       g_autofree char *name = g_strdup_printf ("/engine/rules-know-a-class-first/%u", i);

@@ -200,8 +200,7 @@ test_tampering (void)
 static void
 overwrite_dns (Rig *rig)
 {
-  g_clear_pointer (&rig->host->dns, vpnd_dns_plan_unref);
-  vpnd_resolver_emit_overwritten (rig->host->resolver, "a test did it");
+  fake_host_overwrite_dns (rig->host);
   fake_host_advance (rig->host, 0);
 }
 

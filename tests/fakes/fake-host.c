@@ -273,7 +273,10 @@ resolver_apply_async (VpndResolver *self, VpndDnsPlan *plan, GCancellable *cance
     return;
   vpnd_dns_plan_ref (plan);
   g_clear_pointer (&host->dns, vpnd_dns_plan_unref);
-  host->dns = plan;
+  if (vpnd_dns_plan_is_empty (plan))
+    vpnd_dns_plan_unref (plan);
+  else
+    host->dns = plan;
   g_task_return_boolean (task, TRUE);
 }
 
@@ -288,9 +291,16 @@ resolver_restore_async (VpndResolver *self, GCancellable *cancellable, GAsyncRea
   g_task_return_boolean (task, TRUE);
 }
 
+static GArray *
+resolver_dup_outside (VpndResolver *self)
+{
+  return g_array_copy (fake_host_of (self)->outside);
+}
+
 static void
 resolver_iface_init (VpndResolverInterface *iface)
 {
+  iface->dup_outside = resolver_dup_outside;
   iface->apply_async = resolver_apply_async;
   iface->restore_async = resolver_restore_async;
 }
@@ -560,6 +570,7 @@ fake_host_new (void)
   g_hash_table_insert (host->sysctls, g_strdup ("ipv4/conf/all/src_valid_mark"), g_strdup ("0"));
   g_hash_table_insert (host->sysctls, g_strdup ("ipv4/conf/all/arp_ignore"), g_strdup ("1"));
   host->journal = g_ptr_array_new_with_free_func (g_free);
+  host->outside = g_array_new (FALSE, FALSE, sizeof (VpndAddr));
   host->bound = vpnd_split_bound_array_new ();
   host->timers = g_array_new (FALSE, FALSE, sizeof (Timer));
   host->facts = vpnd_facts_new ();
@@ -608,6 +619,7 @@ fake_host_free (FakeHost *host)
   g_clear_pointer (&host->ruleset, vpnd_ruleset_unref);
   g_clear_pointer (&host->config, vpnd_tunnel_config_unref);
   g_clear_pointer (&host->dns, vpnd_dns_plan_unref);
+  g_array_unref (host->outside);
   g_clear_pointer (&host->facts, vpnd_facts_unref);
   g_clear_pointer (&host->watched, vpnd_route_plan_unref);
   g_clear_pointer (&host->lookup, g_array_unref);
@@ -669,4 +681,30 @@ fake_host_disturb (FakeHost *host)
   host->n_routes = 0;
   if (host->watched != NULL)
     vpnd_router_emit_disturbed (host->router, "routes");
+}
+
+/* Another program has put its own DNS setting in the place of ours. */
+void
+fake_host_overwrite_dns (FakeHost *host)
+{
+  const gboolean is_ours = host->dns != NULL;
+
+  g_clear_pointer (&host->dns, vpnd_dns_plan_unref);
+  if (is_ours)
+    vpnd_resolver_emit_overwritten (host->resolver, "another program has its own");
+}
+
+/* @servers: (array zero-terminated=1): what a network that has come says */
+void
+fake_host_set_outside (FakeHost *host, const char *const *servers)
+{
+  g_array_set_size (host->outside, 0);
+  for (guint i = 0; servers[i] != NULL; i++)
+    {
+      VpndAddr addr;
+
+      g_assert_true (vpnd_addr_parse (servers[i], &addr));
+      g_array_append_val (host->outside, addr);
+    }
+  vpnd_resolver_emit_outside_changed (host->resolver);
 }

@@ -44,6 +44,7 @@ typedef struct
  * @watched: (nullable): the plan that the router watches
  * @sysctls: (element-type utf8 utf8)
  * @dns: (nullable): the DNS setting of ours
+ * @outside: (element-type VpndAddr): the resolvers that its networks gave; fake_host_set_outside () replaces them
  * @facts: what facts-source tells
  * @lookup: (element-type VpndAddr) (nullable): answer of names-lookup; NULL fails
  * @probes: probes sent
@@ -78,6 +79,7 @@ typedef struct
   VpndRoutePlan *watched;
   GHashTable *sysctls;
   VpndDnsPlan *dns;
+  GArray *outside;
   VpndFacts *facts;
   GArray *lookup;
   guint probes;
@@ -123,6 +125,8 @@ void fake_host_free (FakeHost *host);
 void fake_host_advance (FakeHost *host, guint ms);
 void fake_host_set_facts (FakeHost *host, VpndFacts *facts);
 void fake_host_disturb (FakeHost *host);
+void fake_host_overwrite_dns (FakeHost *host);
+void fake_host_set_outside (FakeHost *host, const char *const *servers);
 FakeProcess *fake_host_run (FakeHost *host, gint32 pid, gint32 parent, guint32 uid, const char *executable);
 void fake_host_launch (FakeHost *host, gint32 pid, VpndSplitRule *rule);
 void fake_host_end (FakeHost *host, gint32 pid);
