@@ -150,8 +150,9 @@ match_networks (VpndPolicyChains *chains, VpndRule *rule, VpndField field, const
   return vpnd_rule_match_set (rule, field, VPND_OP_IN, name);
 }
 
+/* @chain: what comes by the tunnel's link has left it */
 static void
-drop_from_outside (VpndPolicyChains *chains, VpndChain *chain, int family, VpndField field, const char *name, const GArray *all, const char *ifname)
+drop_from_outside (VpndPolicyChains *chains, VpndChain *chain, int family, VpndField field, const char *name, const GArray *all)
 {
   g_autoptr (GArray) networks = of_family (all, family);
   VpndRule *rule;
@@ -159,7 +160,6 @@ drop_from_outside (VpndPolicyChains *chains, VpndChain *chain, int family, VpndF
   if (networks->len == 0)
     return;
   rule = match_networks (chains, vpnd_chain_add_rule (chain), field, name, networks);
-  vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, ifname);
   vpnd_rule_drop (vpnd_rule_match_ifname (rule, VPND_FIELD_IIFNAME, VPND_OP_NE, "lo"));
 }
 
@@ -196,8 +196,9 @@ vpnd_policy_add_address_guard (VpndPolicyChains *chains, const VpndRoutePlan *ro
   if (hosts->len == 0)
     return;
   chain = vpnd_ruleset_add_chain (chains->ruleset, "arriving", VPND_CHAIN_FILTER, VPND_HOOK_PREROUTING, PRIORITY_ARRIVING, VPND_VERDICT_ACCEPT);
-  drop_from_outside (chains, chain, AF_INET, VPND_FIELD_IP_DADDR, SET_TUNNEL4, hosts, routes->ifname);
-  drop_from_outside (chains, chain, AF_INET6, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, hosts, routes->ifname);
+  vpnd_rule_accept (vpnd_rule_match_ifname (vpnd_chain_add_rule (chain), VPND_FIELD_IIFNAME, VPND_OP_EQ, routes->ifname)); /* first, for most comes by it */
+  drop_from_outside (chains, chain, AF_INET, VPND_FIELD_IP_DADDR, SET_TUNNEL4, hosts);
+  drop_from_outside (chains, chain, AF_INET6, VPND_FIELD_IP6_DADDR, SET_TUNNEL6, hosts);
 }
 
 /* 3 and 10: while a link has no address of its own, as between two leases, the kernel gives what leaves by it any other address of the host. The tunnel's has no
@@ -284,8 +285,8 @@ vpnd_policy_add_source_guard (VpndPolicyChains *chains, const VpndPolicyInput *i
 
   vpnd_rule_match_port (rule, VPND_FIELD_UDP_SPORT, DHCP4_SERVER_PORT);
   vpnd_rule_accept (vpnd_rule_match_port (rule, VPND_FIELD_UDP_DPORT, DHCP4_CLIENT_PORT));
-  drop_from_outside (chains, chains->prerouting, AF_INET, VPND_FIELD_IP_SADDR, SET_INSIDE4, inside, input->routes->ifname);
-  drop_from_outside (chains, chains->prerouting, AF_INET6, VPND_FIELD_IP6_SADDR, SET_INSIDE6, inside, input->routes->ifname);
+  drop_from_outside (chains, chains->prerouting, AF_INET, VPND_FIELD_IP_SADDR, SET_INSIDE4, inside);
+  drop_from_outside (chains, chains->prerouting, AF_INET6, VPND_FIELD_IP6_SADDR, SET_INSIDE6, inside);
 }
 
 /**
