@@ -204,12 +204,28 @@ get_value (VpndRuleOption kind, const char *typed, GError **error)
   return vpnd_input_user (typed, &uid, error) ? g_strdup_printf ("%u", uid) : NULL;
 }
 
+/* What was typed wrong is found before anything is changed. */
+static gboolean
+check_values (const VpndOptions *options, GError **error)
+{
+  guint n = 0;
+
+  for (guint kind = 0; kind < VPND_N_RULE_OPTIONS; kind++)
+    for (char **typed = options->rules[kind]; typed != NULL && *typed != NULL; typed++, n++)
+      {
+        g_autofree char *value = get_value (kind, *typed, error);
+
+        if (value == NULL)
+          return FALSE;
+      }
+  return n > 0 || fail_usage (error, _ ("which rule? --path, --app, --unit, --uid, --subnet or --domain"));
+}
+
 /* All are tried; the first failure is told at the end, the others where they happen. */
 static gboolean
 change_rules (const Change *change, GError **error)
 {
   g_autoptr (GError) first = NULL;
-  guint n = 0;
 
   for (guint kind = 0; kind < VPND_N_RULE_OPTIONS; kind++)
     for (char **typed = change->cli->options.rules[kind]; typed != NULL && *typed != NULL; typed++)
@@ -217,7 +233,6 @@ change_rules (const Change *change, GError **error)
         g_autoptr (GError) local_error = NULL;
         g_autofree char *value = get_value (kind, *typed, &local_error);
 
-        n++;
         if (value != NULL && change_rule (change, kind_words[kind], value, &local_error))
           continue;
         if (first == NULL)
@@ -225,8 +240,6 @@ change_rules (const Change *change, GError **error)
         else
           vpnd_output_error (change->cli->output, local_error);
       }
-  if (n == 0)
-    return fail_usage (error, _ ("which rule? --path, --app, --unit, --uid, --subnet or --domain"));
   if (first == NULL)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&first));
@@ -241,6 +254,8 @@ run_add (VpndCli *cli, char **args, GError **error)
 
   if (options->exclude + options->include + (options->profile != NULL) > 1)
     return fail_usage (error, _ ("only one of --exclude, --include and --profile can hold"));
+  if (!check_values (options, error))
+    return FALSE;
   change.method = options->own ? "AddOwn" : "Add";
   change.class_ = options->profile != NULL ? "bound" : options->include ? "included"
                                                                         : "excluded";
@@ -257,6 +272,8 @@ run_remove (VpndCli *cli, char **args, GError **error)
 
   if (options->exclude || options->include || options->profile != NULL)
     return fail_usage (error, _ ("a rule is removed by what it names alone"));
+  if (!check_values (options, error))
+    return FALSE;
   change.client = vpnd_cli_client (cli, error);
   return change.client != NULL && change_rules (&change, error);
 }

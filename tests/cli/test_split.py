@@ -170,6 +170,7 @@ def test_remove(vpnd, vpnctl):
 
 @pytest.mark.parametrize('args', [[], ['add'], ['add', '/usr/bin/curl'], ['add', '--path'], ['add', '--path', '/a', 'more'], ['add', '--include', '--exclude', '--path', '/a'], ['add', '--profile', 'home', '--include', '--path', '/a'],
                                   ['remove', '--include', '--path', '/a'], ['list', '--own'], ['list', 'x'], ['mode', 'include', 'x'], ['mode', '--path', '/a'], ['ps', 'x'], ['watch', '--all'], ['frob'], ['add', '--uid', 'nobody-of-this-name'],
+                                  ['add', '--path', '/a', '--uid', 'nobody-of-this-name'], ['remove', '--path', '/a', '--uid', '-1'],
                                   ['add', '--uid', '4294967295'], ['add', '--uid', '-1'], ['add', '--frob']])
 def test_usage(vpnd, vpnctl, args):
     result = vpnctl('split', *args)
