@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * exclude, include: asks vpnd to put this very process into a class, sees in /proc that it is there, and becomes the command. Has no right
- * of its own to give away: no setuid, no capability, no descriptor that it opened outlives the exec.
+ * of its own to give away: no setuid, no capability, no descriptor that it opened outlives the exec. Where nothing would keep the command
+ * inside the tunnel, include does not start it.
  */
 #include "config.h"
 
@@ -15,6 +16,7 @@
 #include "command.h"
 #include "failure.h"
 #include "names.h"
+#include "wait.h"
 
 #define OWN_CGROUPS "/proc/self/cgroup"
 
@@ -69,6 +71,19 @@ check_entered (GVariant *properties, const char *class_, GError **error)
   return FALSE;
 }
 
+/* While vpnd is disconnected and blocks nothing, what is included goes in the clear as everything does. */
+static gboolean
+check_kept_inside (VpndClient *client, GError **error)
+{
+  g_autoptr (VpndStatus) status = vpnd_read_status (client, NULL, error);
+
+  if (status == NULL || status->blocking)
+    return status != NULL;
+  g_set_error_literal (error, VPND_ERROR, VPND_ERROR_NOT_CONNECTED, _ ("vpnd blocks nothing now, so the command would not be kept inside the tunnel"));
+  vpnd_failure_add_hint (error, "%s", _ ("To connect: vpnctl connect PROFILE"));
+  return FALSE;
+}
+
 static gboolean
 enter (VpndCli *cli, const char *class_, GError **error)
 {
@@ -76,7 +91,7 @@ enter (VpndCli *cli, const char *class_, GError **error)
   g_autoptr (GVariant) reply = client != NULL ? vpnd_client_call (client, VPND_INTERFACE_SPLIT, "Enter", g_variant_new ("(s)", class_), "()", error) : NULL;
   g_autoptr (GVariant) properties = reply != NULL ? vpnd_client_get_all (client, VPND_INTERFACE_SPLIT, error) : NULL;
 
-  return properties != NULL && check_entered (properties, class_, error);
+  return properties != NULL && check_entered (properties, class_, error) && (!g_str_equal (class_, "included") || check_kept_inside (client, error));
 }
 
 /* Returns only when it failed. */

@@ -53,8 +53,9 @@ static const VpndCommand commands[] = {
           "says that it was not started, for it would have used the tunnel, 126 that it\n"
           "cannot be run, 127 that there is none.") },
   { "include", "-- COMMAND [ARGUMENT...]", 1, G_MAXUINT, VPND_COMMAND_RUNS, vpnd_command_include, N_ ("Run a command that uses the tunnel and nothing else"),
-      N_ ("For the mode include, in which all else goes beside the tunnel. While there is no\n"
-          "tunnel its packets are refused. Exit codes as of exclude.") },
+      N_ ("For the mode include, in which all else goes beside the tunnel. While vpnd connects\n"
+          "or blocks, its packets are refused. While vpnd is disconnected and blocks nothing,\n"
+          "all programs go in the clear: it is not started then. Exit codes as of exclude.") },
   { "settings", "[get KEY | set KEY VALUE... | reset]", 0, MANY, 0, vpnd_command_settings, N_ ("Show or change settings"),
       N_ ("Without more: all of them. A change holds at once and is kept. The value of a\n"
           "list is separated by commas or spaces; an empty one is written \"\".") },

@@ -41,7 +41,7 @@ fill_entries (const VpndCommand *command, VpndOptions *options, GOptionEntry *en
     { VPND_OPTION_RULE, { "subnet", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->rules[VPND_RULE_SUBNET], N_ ("What goes to an address or a subnet"), N_ ("ADDRESS[/LENGTH]") } },
     { VPND_OPTION_RULE, { "domain", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->rules[VPND_RULE_DOMAIN], N_ ("What goes to a domain and those below it"), N_ ("NAME") } },
     { VPND_OPTION_RULE, { "exclude", 0, 0, G_OPTION_ARG_NONE, &options->exclude, N_ ("It goes beside the tunnel (the default)"), NULL } },
-    { VPND_OPTION_RULE, { "include", 0, 0, G_OPTION_ARG_NONE, &options->include, N_ ("It uses the tunnel, and nothing while there is none"), NULL } },
+    { VPND_OPTION_RULE, { "include", 0, 0, G_OPTION_ARG_NONE, &options->include, N_ ("It uses the tunnel, and nothing while vpnd connects or blocks"), NULL } },
     { VPND_OPTION_RULE, { "profile", 0, 0, G_OPTION_ARG_STRING, &options->profile, N_ ("It uses the tunnel of that profile, and nothing else"), N_ ("NAME") } },
     { VPND_OPTION_RULE, { "own", 0, 0, G_OPTION_ARG_NONE, &options->own, N_ ("A rule for your own programs, which needs no administrator"), NULL } },
     { VPND_OPTION_ALL, { "all", 0, 0, G_OPTION_ARG_NONE, &options->all, N_ ("With ps: the processes of every user"), NULL } },

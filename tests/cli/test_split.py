@@ -345,9 +345,10 @@ def test_watch_colours_on_a_terminal_only(vpnd, terminal):
 @pytest.mark.parametrize('verb, word', [('exclude', 'excluded'), ('include', 'included')])
 def test_the_command_runs_in_its_class(vpnd, vpnctl, classes, verb, word):
     vpnd.on('Enter', {'move': str(classes[word])})
+    vpnd.tell(set={'Blocking': verb == 'include'})
     result = vpnctl(verb, '--', 'sh', '-c', 'grep ^0:: /proc/self/cgroup; sh -c "grep ^0:: /proc/self/cgroup"')
     assert (result.code, result.err) == (0, '') and result.out == f'0::/{classes[word].name}\n' * 2
-    assert vpnd.calls() == [['Enter', [word]]]
+    assert vpnd.calls() == [['Enter', [word]], *([['status', []]] if verb == 'include' else [])]
 
 
 @pytest.mark.parametrize('how', [['--', 'sh', '-c', 'exit 7'], ['sh', '-c', 'exit 7'], ['--timeout', '9', '--', 'sh', '-c', 'exit 7']])
@@ -416,6 +417,18 @@ def test_not_effective_is_not_started(vpnd, vpnctl, classes, tmp_path, verb, cas
     if case not in ('gone', 'no answer'):
         error = vpnctl(verb, '--json', '--', 'touch', str(mark)).error()
         assert error['name'] == 'org.vpnd1.Cli.NotStarted' and not mark.exists()
+
+
+@pytest.mark.parametrize('state', ['disconnected', 'connecting', 'error'])
+def test_include_where_nothing_is_blocked(vpnd, vpnctl, classes, tmp_path, state):
+    """The class alone keeps nobody inside the tunnel: where vpnd blocks nothing, all programs go in the clear."""
+    vpnd.on('Enter', {'move': str(classes['included'])})
+    vpnd.tell(set={'State': state, 'Blocking': False})
+    mark = tmp_path / 'started'
+    result = vpnctl('include', '--', 'touch', str(mark))
+    assert (result.code, result.out) == (125, '') and 'blocks nothing' in result.err and 'vpnctl connect' in result.err and not mark.exists()
+    vpnd.tell(set={'Blocking': True})
+    assert vpnctl('include', '--', 'touch', str(mark)).code == 0 and mark.exists()
 
 
 def test_no_daemon(bus, vpnctl, tmp_path):

@@ -712,6 +712,13 @@ def test_exclude_and_include(split):
     running.wait(10)
     assert first_act(split, split.other, own_port=30003) == INSIDE
     assert not processes(split)
+    split.vpnctl("disconnect", "--wait")
+    mark = split.capture.mark()
+    refused = split.vpnctl("include", *words, check=False)
+    assert (refused.returncode, refused.stdout) == (125, "") and not [frame for frame in split.capture.since(mark) if b"asked" in frame.raw], "nothing would keep it inside"
+    split.vpnctl("lockdown", "on")
+    assert split.vpnctl("include", *words, check=False).stdout.strip() in REFUSED
+    assert split.vpnctl("exclude", *words).stdout.strip() == OUTSIDE
 
 
 def test_a_user_without_rights(split):
