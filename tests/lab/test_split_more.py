@@ -241,6 +241,23 @@ def test_more_launches_than_a_machine_can_make(split):
     assert split_state(split) == "engaged" and goes(split, split.listed, OUTSIDE)
 
 
+MORE_THAN_THE_GUARD_NOTES = 300
+
+
+def test_more_launches_than_the_guard_can_note(split):
+    """While vpnd-classifier stands still, more are let go than it is told of one by one: all go inside meanwhile, that some were lost is told, and all are found in the end."""
+    watch = Watch(split)
+    split.vpnctl("split", "add", "--path", split.listed)
+    split.connect()
+    split.classifier.send_signal(signal.SIGSTOP)
+    crowd = [split.talk(split.listed) for _ in range(MORE_THAN_THE_GUARD_NOTES)]
+    assert {talker.way() for talker in crowd} == {INSIDE}
+    split.classifier.send_signal(signal.SIGCONT)
+    assert "too many to follow" in watch.wait("failed", pid=0, path="")["reason"]
+    sandbox.wait_until(lambda: all(talker.ask("class").endswith("vpnd-excluded") for talker in crowd), 20, "all are in their class")
+    assert {talker.way(PUBLIC6) for talker in crowd} == {OUTSIDE6}
+
+
 # --- states and networks
 
 def test_excluded_in_every_state(split):
