@@ -17,7 +17,7 @@ import pytest
 
 import sandbox
 from capture import none
-from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, NOBODY, OTHER_DNS4, OUTSIDE_DNS4, PUBLIC4, PUBLIC6, PYTHON, SOURCE, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4, Daemon, built
+from lab import DEAD4, ECHO_PORT, GATEWAY4, GATEWAY6, HOST4, HOST6, IS_SANITIZED, NOBODY, OTHER_DNS4, OUTSIDE_DNS4, PUBLIC4, PUBLIC6, PYTHON, SOURCE, TUNNEL_HOST4, TUNNEL_HOST6, TUNNEL_PEER4, Daemon, built
 from test_split import INSIDE, OUTSIDE, STREAM_PORT, check_ways, environment, first_act, fixture_split, goes, processes, split_state, unheld, wait_split_state  # noqa: F401
 
 SECOND_DNS = "10.64.0.53"  # of the tunnel
@@ -575,6 +575,18 @@ def test_states_and_events(split):
     steps = [STATES.index(state) for state in watch.states()]
     steps = [step for i, step in enumerate(steps) if i == 0 or step != steps[i - 1]]
     assert all(abs(a - b) == 1 for a, b in zip(steps, steps[1:])), watch.states()
+
+
+def test_a_host_without_room_for_another_thread(split):
+    """Processes are told all the same, and vpnd obeys: nothing of that waits for a thread that cannot be made."""
+    split.vpnctl("split", "add", "--path", split.listed)
+    size = next(int(line.split()[1]) for line in pathlib.Path(f"/proc/{split.daemon.process.pid}/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmSize:"))
+    if not IS_SANITIZED:  # which takes more than can be told
+        split.host.run("prlimit", "--pid", split.daemon.process.pid, f"--as={(size + 4096) * 1024}:")  # less than the stack of a thread
+    watch = Watch(split)
+    assert all(goes(split, split.listed, OUTSIDE) for _ in range(5))
+    assert split.vpnctl("split", "list", "--json", timeout=20).returncode == 0
+    watch.wait("returned")
 
 
 def test_what_is_over_at_once_is_told(split):
