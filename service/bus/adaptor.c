@@ -164,7 +164,9 @@ static void
 on_taken (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (VpndAdaptor) self = user_data;
-  g_autoptr (GVariant) answer = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL); /* fails only when the bus is gone, or does not answer */
+  GVariant *answer = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL); /* NULL only when the bus is gone, or does not answer */
+
+  g_clear_pointer (&answer, g_variant_unref);
   self->n_on_way = 0;
   tell_more (self);
 }
