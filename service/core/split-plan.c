@@ -517,6 +517,37 @@ vpnd_split_plan_is_beside (const VpndSplitPlan *plan, guint64 cgroup, guint32 ui
 }
 
 /**
+ * vpnd_split_plan_keeps_inside:
+ * @plan: a plan
+ * @subnet: of a rule, as that keeps it
+ *
+ * Returns: TRUE when all of @subnet is in one that a rule includes, so that a rule that excludes it does nothing
+ */
+gboolean
+vpnd_split_plan_keeps_inside (const VpndSplitPlan *plan, const char *subnet)
+{
+  guint first = 0, end = plan->included_prefixes->len;
+  const VpndPrefix *before;
+  VpndPrefix prefix;
+
+  if (!vpnd_prefix_parse (subnet, &prefix))
+    return FALSE;
+  while (first < end)
+    {
+      const guint middle = first + (end - first) / 2;
+
+      if (vpnd_prefix_compare (&g_array_index (plan->included_prefixes, VpndPrefix, middle), &prefix) <= 0)
+        first = middle + 1;
+      else
+        end = middle;
+    }
+  if (first == 0)
+    return FALSE;
+  before = &g_array_index (plan->included_prefixes, VpndPrefix, first - 1); /* none is inside another: only this one can have it */
+  return before->addr.family == prefix.addr.family && before->length <= prefix.length && vpnd_prefix_contains (before, &prefix.addr);
+}
+
+/**
  * vpnd_split_plan_has_class:
  * @plan: a plan
  * @class_: a class

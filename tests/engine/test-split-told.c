@@ -35,6 +35,51 @@ test_standing_is_followed (Rig *rig, gconstpointer data)
   g_assert_nonnull (strstr (warnings->pdata[0], PROGRAM));
 }
 
+static const char *
+reason_of (Rig *rig, VpndSplitKind kind, const char *value, VpndSplitClass class_, guint32 owner)
+{
+  g_autoptr (VpndSplitRule) rule = vpnd_split_rule_new (kind, value, class_, NULL, owner, NULL);
+
+  g_assert_cmpint (change (rig, vpnd_split_rule_ref (rule), FALSE), ==, -1);
+  return vpnd_split_tunnel_get_reason (rig->split, rule);
+}
+
+/* A rule of which another one, which comes first, says otherwise is in vain, and told as that. */
+static void
+test_overruled (Rig *rig, gconstpointer data)
+{
+  static const struct
+  {
+    const char *value;
+    gboolean is_in_vain;
+  } subnets[] = {
+    { "192.0.2.0/24", FALSE },
+    { "198.51.100.0/24", TRUE },
+    { "198.51.100.255/32", TRUE },
+    { "198.51.0.0/16", FALSE }, /* some of it */
+    { "198.51.102.0/24", FALSE },
+    { "203.0.113.7/32", TRUE },
+    { "2001:db8:1::/48", TRUE },
+    { "2001:db9::/32", FALSE },
+  };
+  static const char *const included[] = { "203.0.113.0/28", "198.51.100.0/23", "198.51.100.0/25", "2001:db8::/32" };
+
+  g_assert_null (reason_of (rig, VPND_SPLIT_PATH, PROGRAM, VPND_SPLIT_EXCLUDED, USER));
+  g_assert_null (reason_of (rig, VPND_SPLIT_PATH, PROGRAM, VPND_SPLIT_INCLUDED, VPND_SPLIT_OWNER_SYSTEM));
+  g_assert_nonnull (reason_of (rig, VPND_SPLIT_PATH, PROGRAM, VPND_SPLIT_EXCLUDED, USER));
+  g_assert_null (reason_of (rig, VPND_SPLIT_PATH, PROGRAM, VPND_SPLIT_INCLUDED, USER));
+  g_assert_null (reason_of (rig, VPND_SPLIT_PATH, PROGRAM "-2", VPND_SPLIT_EXCLUDED, USER));
+
+  for (guint i = 0; i < G_N_ELEMENTS (included); i++)
+    g_assert_null (reason_of (rig, VPND_SPLIT_SUBNET, included[i], VPND_SPLIT_INCLUDED, VPND_SPLIT_OWNER_SYSTEM));
+  for (guint i = 0; i < G_N_ELEMENTS (subnets); i++)
+    {
+      const char *reason = reason_of (rig, VPND_SPLIT_SUBNET, subnets[i].value, VPND_SPLIT_EXCLUDED, VPND_SPLIT_OWNER_SYSTEM);
+
+      g_assert_cmpint (reason != NULL, ==, subnets[i].is_in_vain);
+    }
+}
+
 /* Whoever could not be put into a class is told to everybody; of a user's own rule without the program. Nobody is registered for it. */
 static void
 test_failures_are_told (Rig *rig, gconstpointer data)
@@ -145,6 +190,7 @@ main (int argc, char **argv)
     { "/split/standing-is-followed", test_standing_is_followed },
     { "/split/failures-are-told", test_failures_are_told },
     { "/split/lost-reports", test_lost_reports },
+    { "/split/overruled", test_overruled },
     { "/split/warnings", test_warnings },
     { "/split/mode-is-in-the-status", test_mode_is_in_the_status },
   };

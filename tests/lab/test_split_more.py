@@ -659,6 +659,21 @@ def test_a_rule_in_vain_is_told_until_it_is_not(split):
     assert [text for text in split.status()["warnings"] if missing in text]
 
 
+def test_a_rule_that_another_one_overrules(split):
+    """To whoever makes it and in the list: it is kept, and has no effect as long as the other one is there."""
+    split.connect()
+    (split.host_run / "vpnd-lab/bin/listed").chmod(0o755)
+    for strong, weak, path in ((("--path", split.listed), ("--own", "--path", split.listed), split.listed), (("--subnet", "203.0.113.0/24"), ("--subnet", f"{PUBLIC4}/32"), split.other)):
+        split.vpnctl("split", "add", "--include", *strong)
+        made = split.vpnctl("split", "add", *weak, check=False)
+        assert made.returncode == 1 and "comes first" in made.stderr
+        assert goes(split, path, INSIDE, own_port=34000)
+        assert {(rule["class"], rule["effective"]) for rule in rules(split)} == {("included", True), ("excluded", False)}
+        split.vpnctl("split", "remove", *strong)
+        assert [rule["effective"] for rule in rules(split)] == [True] and goes(split, path, OUTSIDE, own_port=34100)
+        split.vpnctl("split", "remove", *weak)
+
+
 def test_a_profile_that_goes(split):
     """Bound to a profile that is renamed, a program is bound to it by its new name; to one that is removed, it is refused, and the list and the status say why."""
     split.vpnctl("import", "-", "first", input=split.profile())
