@@ -201,7 +201,7 @@ test_scripts_and_the_loader (Lab *lab, gconstpointer data)
   g_assert_cmpint (launch (lab, other, NULL), ==, OUTSIDE);
 }
 
-/* The same file seen through another mount namespace is another program, unless the rule says otherwise. */
+/* The same file seen through another mount namespace is another program. */
 static void
 test_other_mount_namespace (Lab *lab, gconstpointer data)
 {
