@@ -348,6 +348,25 @@ def test_a_rule_of_a_users_own(system):
     assert system.ada("/usr/local/bin/lab-ask").stdout.strip() == TUNNEL_HOST4
 
 
+def test_a_unit_of_a_users_own(system):
+    """It is that user's manager's: a unit of the system that is called so is another one, and goes on inside."""
+    system.host.run("sh", "-c", "touch /run/mine.said; chown ada /run/mine.said")
+    system.host.run("systemctl", "start", "plain")
+    system.ada("systemd-run", "--user", "--quiet", "--unit=plain", "/usr/local/bin/lab-other", "/run/mine.said")
+    try:
+        system.said("mine", f"{TUNNEL_HOST4} {TUNNEL_HOST4}")
+        system.ada("vpnctl", "split", "add", "--own", "--unit", "plain")
+        system.said("mine", f"{TUNNEL_HOST4} {HOST4}")
+        system.said("plain", f"{TUNNEL_HOST4} {TUNNEL_HOST4}")
+        system.ada("vpnctl", "split", "remove", "--own", "--unit", "plain")
+        system.now_said("mine", TUNNEL_HOST4)
+        system.vpnctl("split", "add", "--unit", "plain")
+        system.said("plain", f"{TUNNEL_HOST4} {HOST4}")
+        system.now_said("mine", TUNNEL_HOST4)
+    finally:
+        system.ada("systemctl", "--user", "stop", "plain", check=False)
+
+
 def test_an_application_of_a_users_own_home(system):
     """vpnd sees no home (ProtectHome=): vpnctl reads the user's .desktop file as the user, and the program in the home is matched by its file. The system's of that id gives way to it."""
     share = "/home/ada/.local/share"
