@@ -36,8 +36,8 @@ static const struct
   VpndColor color;
   gboolean is_by_rule; /* its reason is that of Processes; else a sentence */
 } process_events[] = {
-  { "ProcessExcluded", "entered", N_ ("in"), VPND_COLOR_NONE, TRUE },
-  { "ProcessReturned", "returned", N_ ("out"), VPND_COLOR_DIM, TRUE },
+  { "ProcessExcluded", "entered", N_ ("entered"), VPND_COLOR_NONE, TRUE },
+  { "ProcessReturned", "returned", N_ ("returned"), VPND_COLOR_DIM, TRUE },
   { "ExclusionFailed", "failed", N_ ("FAILED"), VPND_COLOR_BAD, FALSE },
 };
 
@@ -108,7 +108,7 @@ on_process (Watch *watch, guint row, GVariant *params)
       return;
     }
   shown = process_events[row].is_by_rule ? vpnd_split_text_reason (reason) : g_strdup (reason);
-  text = g_strdup_printf ("%-6s  %7u  %s  (%s)", _ (process_events[row].text), pid, *path != '\0' ? path : "-", shown);
+  text = g_strdup_printf ("%-9s  %7u  %s  (%s)", _ (process_events[row].text), pid, *path != '\0' ? path : "-", shown);
   vpnd_output_event_line (watch->cli->output, process_events[row].color, text);
 }
 

@@ -326,7 +326,7 @@ def test_watch_text_and_a_restart(bus, vpnd, spawn):
     lines.append(process.stdout.readline())
     second = conftest.Daemon(bus)
     lines += [process.stdout.readline() for _ in range(2)]
-    assert [line[10:].rstrip('\n') for line in lines] == ['mode exclude, state ready, by cgroup2', 'in            7  /usr/bin/curl  (path /usr/bin/curl)', 'FAILED        8  /x  (no: it is gone)', 'vpnd has ended', 'vpnd is running', 'mode exclude, state ready, by cgroup2']
+    assert [line[10:].rstrip('\n') for line in lines] == ['mode exclude, state ready, by cgroup2', 'entered          7  /usr/bin/curl  (path /usr/bin/curl)', 'FAILED           8  /x  (no: it is gone)', 'vpnd has ended', 'vpnd is running', 'mode exclude, state ready, by cgroup2']
     second.stop()
 
 
