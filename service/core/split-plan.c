@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+#define INCLUDED_REASON "a rule that includes a subnet with all of it comes first"
+#define SYSTEM_REASON "a system-wide rule for the same program comes first, and says otherwise"
+
 static void
 clear_group (gpointer data)
 {
@@ -516,15 +519,9 @@ vpnd_split_plan_is_beside (const VpndSplitPlan *plan, guint64 cgroup, guint32 ui
   return plan->mode == VPND_SPLIT_MODE_INCLUDE || has_uid (plan->excluded_uids, uid) || has_remote (plan->excluded_prefixes, plan->excluded_addrs, remote);
 }
 
-/**
- * vpnd_split_plan_keeps_inside:
- * @plan: a plan
- * @subnet: of a rule, as that keeps it
- *
- * Returns: TRUE when all of @subnet is in one that a rule includes, so that a rule that excludes it does nothing
- */
-gboolean
-vpnd_split_plan_keeps_inside (const VpndSplitPlan *plan, const char *subnet)
+/* Whether all of @subnet is in one that a rule includes. */
+static gboolean
+keeps_inside (const VpndSplitPlan *plan, const char *subnet)
 {
   guint first = 0, end = plan->included_prefixes->len;
   const VpndPrefix *before;
@@ -545,6 +542,29 @@ vpnd_split_plan_keeps_inside (const VpndSplitPlan *plan, const char *subnet)
     return FALSE;
   before = &g_array_index (plan->included_prefixes, VpndPrefix, first - 1); /* none is inside another: only this one can have it */
   return before->addr.family == prefix.addr.family && before->length <= prefix.length && vpnd_prefix_contains (before, &prefix.addr);
+}
+
+/**
+ * vpnd_split_plan_get_overruled_reason:
+ * @plan: a plan
+ * @config: what it was made of
+ * @rule: one of @config
+ *
+ * Another rule, which comes first, may say otherwise of all that this one names.
+ *
+ * Returns: (transfer none) (nullable): why @rule does nothing then, for its owner
+ */
+const char *
+vpnd_split_plan_get_overruled_reason (const VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitRule *rule)
+{
+  const VpndSplitRule *first;
+
+  if (rule->kind == VPND_SPLIT_SUBNET)
+    return rule->class_ == VPND_SPLIT_EXCLUDED && keeps_inside (plan, rule->value) ? INCLUDED_REASON : NULL;
+  if (rule->kind != VPND_SPLIT_PATH || rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM)
+    return NULL;
+  first = vpnd_split_config_find (config, rule->kind, rule->value, VPND_SPLIT_OWNER_SYSTEM);
+  return first != NULL && (first->class_ != rule->class_ || g_strcmp0 (first->profile, rule->profile) != 0) ? SYSTEM_REASON : NULL;
 }
 
 /**

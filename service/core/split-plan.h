@@ -114,7 +114,7 @@ VpndSplitPlan *vpnd_split_plan_ref (VpndSplitPlan *plan);
 void vpnd_split_plan_unref (VpndSplitPlan *plan);
 gboolean vpnd_split_plan_equal (const VpndSplitPlan *a, const VpndSplitPlan *b);
 gboolean vpnd_split_plan_is_beside (const VpndSplitPlan *plan, guint64 cgroup, guint32 uid, const VpndAddr *remote);
-gboolean vpnd_split_plan_keeps_inside (const VpndSplitPlan *plan, const char *subnet);
+const char *vpnd_split_plan_get_overruled_reason (const VpndSplitPlan *plan, const VpndSplitConfig *config, const VpndSplitRule *rule);
 gboolean vpnd_split_plan_has_class (const VpndSplitPlan *plan, VpndSplitClass class_);
 gboolean vpnd_split_plan_is_empty (const VpndSplitPlan *plan);
 

@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define WARNINGS_NAMED 3u
-#define INCLUDED_REASON "a rule that includes a subnet with all of it comes first"
-#define SYSTEM_REASON "a system-wide rule for the same program comes first, and says otherwise"
 #define NO_PROFILE_REASON "there is no profile of that name any more, so what the rule names is refused the network"
 #define LOST_REASON "launches were too many to follow, or vpnd-classifier stood still: a program that was started meanwhile uses the tunnel until it is started anew"
 
@@ -410,20 +408,6 @@ vpnd_split_tunnel_set_profiles (VpndSplitTunnel *self, VpndProfileStore *profile
   g_set_object (&self->profiles, profiles);
 }
 
-/* Another rule, which comes first, may say otherwise of all that this one names. */
-static const char *
-find_overruling (VpndSplitTunnel *self, const VpndSplitRule *rule)
-{
-  const VpndSplitRule *first;
-
-  if (rule->kind == VPND_SPLIT_SUBNET)
-    return rule->class_ == VPND_SPLIT_EXCLUDED && vpnd_split_plan_keeps_inside (self->plan, rule->value) ? INCLUDED_REASON : NULL;
-  if (rule->kind != VPND_SPLIT_PATH || rule->owner_uid == VPND_SPLIT_OWNER_SYSTEM)
-    return NULL;
-  first = vpnd_split_config_find (self->config, rule->kind, rule->value, VPND_SPLIT_OWNER_SYSTEM);
-  return first != NULL && (first->class_ != rule->class_ || g_strcmp0 (first->profile, rule->profile) != 0) ? SYSTEM_REASON : NULL;
-}
-
 /* Of all kinds but domains, for which one reason holds. */
 static const char *
 find_reason (VpndSplitTunnel *self, const VpndSplitRule *rule)
@@ -434,7 +418,7 @@ find_reason (VpndSplitTunnel *self, const VpndSplitRule *rule)
   if (rule->profile != NULL && self->profiles != NULL && profile == NULL)
     return NO_PROFILE_REASON;
   reason = vpnd_split_standing_get_reason (self->standing, rule);
-  return reason != NULL ? reason : find_overruling (self, rule);
+  return reason != NULL ? reason : vpnd_split_plan_get_overruled_reason (self->plan, self->config, rule);
 }
 
 /**
