@@ -464,6 +464,30 @@ vpnd_daemon_new_for_release (const VpndDaemonOptions *options, VpndLogRing *ring
   return self;
 }
 
+static void
+on_taken (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GVariant *answer = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, NULL); /* NULL only when the bus is gone, or does not answer */
+
+  g_clear_pointer (&answer, g_variant_unref);
+  *(gboolean *) user_data = TRUE;
+}
+
+/* The loop has ended: the last signals and replies go out now, and nobody is served any more. The bus answers when it has taken what was sent before; flushing takes another
+ * thread, and would wait for ever on a host that has no room for one. */
+static void
+say_the_rest (GDBusConnection *bus)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  gboolean is_taken = FALSE;
+
+  g_main_context_push_thread_default (context);
+  g_dbus_connection_call (bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", NULL, NULL, G_DBUS_CALL_FLAGS_NONE, SYSTEMD_TIMEOUT_MS, NULL, on_taken, &is_taken);
+  while (!is_taken)
+    (void) g_main_context_iteration (context, TRUE);
+  g_main_context_pop_thread_default (context);
+}
+
 /**
  * vpnd_daemon_run:
  * @self: the daemon
@@ -490,7 +514,7 @@ vpnd_daemon_run (VpndDaemon *self)
   g_main_loop_run (self->loop);
 
   if (self->service != NULL && !g_dbus_connection_is_closed (self->service))
-    (void) g_dbus_connection_flush_sync (self->service, NULL, NULL); /* the loop has ended: the last signals and replies go out now */
+    say_the_rest (self->service);
   return self->exit_status;
 }
 
