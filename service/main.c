@@ -70,9 +70,14 @@ main (int argc, char **argv)
 
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   g_option_context_set_summary (context, _ ("The VPN daemon. It is started by the service manager or by the message bus; vpnctl(1) controls it."));
-  if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1 || (json && !emergency_unlock))
+  if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1)
     {
       g_printerr ("vpnd: %s\n", error != NULL ? error->message : _ ("unexpected argument"));
+      return 2;
+    }
+  if (json && !emergency_unlock)
+    {
+      g_printerr ("vpnd: %s\n", _ ("--json is for --emergency-unlock alone"));
       return 2;
     }
   if (show_version)

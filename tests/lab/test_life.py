@@ -241,6 +241,12 @@ def test_emergency_unlock_by_vpnctl_alone_fails_as_vpnd_does(connected, options)
     assert connected.echo(PUBLIC4) == HOST4
 
 
+def test_json_is_a_way_to_say_how_it_ended(host):
+    """A daemon that is started so would run, and say nothing in JSON."""
+    done = host.host.run(host.vpnd, "--json", check=False, env=host.environment())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "vpnd: --json is for --emergency-unlock alone\n")
+
+
 def test_emergency_unlock_of_an_open_host_warns_of_nothing(host):
     """As the removal of the package does it: nothing was left, and nobody is told that something was."""
     host.daemon.stop()
